@@ -1,0 +1,50 @@
+// The four answers to "does this model recognise this language". A verifier never returns bool.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "krohn/automata/alphabet.hpp"
+
+namespace krohn {
+
+/// A word on which model and automaton differ, confirmed by the CPU reference.
+struct Counterexample {
+  Word word;
+  /// True if no shorter word (and none before it in shortlex order among those of its length) differs.
+  bool shortest = false;
+  std::string expected;
+  /// The model's label; "?" where its readout ties.
+  std::string observed;
+  float margin = 0.0F;
+  /// The first position (0 = before any symbol) at which the labels part.
+  std::uint64_t position = 0;
+};
+
+/// The labels agree on every word of the domain, of any length, in the semantics named.
+struct Proved {
+  /// True only where exactness was shown: then the verdict holds for every order of operations.
+  bool every_order_of_operations = false;
+};
+
+/// The labels agree on every word of the domain up to `length`.
+struct CertifiedUpTo {
+  std::uint64_t length = 0;
+};
+
+/// The labels differ.
+struct Refuted {
+  Counterexample counterexample;
+};
+
+/// Neither was established. `length` is the best bound that holds (every word up to it agrees), if any.
+struct Unknown {
+  std::optional<std::uint64_t> length;
+  std::string reason;
+};
+
+using Verdict = std::variant<Proved, CertifiedUpTo, Refuted, Unknown>;
+
+}  // namespace krohn

@@ -1,0 +1,43 @@
+// The command line: one subcommand a file (command_*.cpp); exceptions become exit codes here and nowhere else.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <iostream>
+#include <new>
+
+#include "command.hpp"
+#include "krohn/error.hpp"
+
+int main(int argc, char** argv) {
+  CLI::App app{"krohn: compile regular languages into linear RNNs, check what a linear RNN recognises, refute."};
+  app.set_version_flag("--version", KROHN_VERSION);
+  app.require_subcommand(1);
+  int exit_code = krohn::cli::exit_ok;
+  try {
+    krohn::cli::add_commands(app, exit_code);
+    app.parse(argc, argv);
+    std::cout.flush();
+    if (!std::cout) throw krohn::ResourceError("standard output: could not be written");
+    return exit_code;
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? krohn::cli::exit_ok : krohn::cli::exit_usage;
+  } catch (const krohn::InputError& error) {
+    for (const std::string& problem : error.problems()) std::cerr << "krohn: " << problem << '\n';
+    return krohn::cli::exit_input;
+  } catch (const krohn::NumericError& error) {
+    std::cerr << "krohn: " << error.what() << '\n';
+    return krohn::cli::exit_input;
+  } catch (const krohn::ResourceError& error) {
+    std::cerr << "krohn: " << error.what() << '\n';
+    return krohn::cli::exit_resource;
+  } catch (const krohn::DeviceError& error) {
+    std::cerr << "krohn: " << error.what() << '\n';
+    return krohn::cli::exit_resource;
+  } catch (const std::bad_alloc&) {
+    std::cerr << "krohn: out of memory\n";
+    return krohn::cli::exit_resource;
+  } catch (const std::exception& error) {
+    std::cerr << "krohn: internal error (please report): " << error.what() << '\n';
+    return krohn::cli::exit_internal;
+  }
+}
