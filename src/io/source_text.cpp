@@ -1,0 +1,122 @@
+// Reading files whole, and quoting bytes of unknown origin: a message must stay one line of valid UTF-8 whatever the
+// file holds.
+#include "krohn/io/source_text.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "krohn/automata/alphabet.hpp"
+#include "krohn/error.hpp"
+
+namespace krohn {
+namespace {
+
+class OpenFile {
+ public:
+  explicit OpenFile(const std::filesystem::path& path) : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
+  ~OpenFile() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+  int descriptor() const noexcept { return descriptor_; }
+
+ private:
+  int descriptor_;
+};
+
+[[noreturn]] void raise(const std::filesystem::path& path, const char* expected, int error) {
+  const std::string text = path.string() + ": expected " + expected + ", got: " + std::strerror(error);
+  if (error == EMFILE || error == ENFILE || error == ENOMEM || error == EIO) throw ResourceError(text);
+  throw InputError(text);
+}
+
+// The byte as \xHH.
+std::string escaped(unsigned char byte) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  return {'\\', 'x', digits[byte >> 4U], digits[byte & 0x0FU]};
+}
+
+// The scalars of the text with everything unprintable escaped; bytes that are not UTF-8 are escaped one by one.
+std::vector<std::string> printable_scalars(std::string_view text) {
+  std::vector<std::string> pieces;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    if (byte < 0x80) {
+      const bool plain = byte >= 0x20 && byte != 0x7F && byte != '\\';
+      pieces.push_back(plain ? std::string(1, text[at]) : byte == '\\' ? "\\\\" : escaped(byte));
+      ++at;
+      continue;
+    }
+    // At most four bytes make a scalar; C1 controls (U+0080..U+009F) are escaped as bytes.
+    std::size_t length = 0;
+    for (std::size_t tried = 2; tried <= 4 && at + tried <= text.size() && length == 0; ++tried) {
+      try {
+        if (utf8_scalars(text.substr(at, tried)).size() == 1) length = tried;
+      } catch (const InputError&) {
+        continue;
+      }
+    }
+    const bool control = length == 2 && byte == 0xC2 && static_cast<unsigned char>(text[at + 1]) < 0xA0;
+    if (length == 0 || control) {
+      pieces.push_back(escaped(byte));
+      ++at;
+    } else {
+      pieces.emplace_back(text.substr(at, length));
+      at += length;
+    }
+  }
+  return pieces;
+}
+
+}  // namespace
+
+std::string read_file(const std::filesystem::path& path, std::size_t max_bytes) {
+  const OpenFile file(path);
+  if (file.descriptor() < 0) raise(path, "a readable file", errno);
+  struct stat status {};
+  if (::fstat(file.descriptor(), &status) != 0) raise(path, "a readable file", errno);
+  if (S_ISDIR(status.st_mode)) throw InputError(path.string() + ": expected a file, got a directory");
+  const auto too_large = [&] {
+    throw InputError(path.string() + ": expected at most " + std::to_string(max_bytes) + " bytes, got more");
+  };
+  std::string bytes;
+  if (S_ISREG(status.st_mode)) {
+    const auto size = static_cast<std::size_t>(status.st_size);
+    if (size > max_bytes) too_large();
+    bytes.reserve(size);
+  }
+  std::array<char, 1U << 16U> buffer;
+  while (true) {
+    const ssize_t count = ::read(file.descriptor(), buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) raise(path, "a readable file", errno);
+    if (count == 0) return bytes;
+    if (bytes.size() + static_cast<std::size_t>(count) > max_bytes) too_large();
+    bytes.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+}
+
+std::string shown(std::string_view text, std::size_t most) {
+  const std::size_t kept = most / 2 - 4;
+  // Each scalar has at most four bytes, so the ends of a long text are decided on a bounded part of it.
+  const bool cut = text.size() > 4 * most;
+  const std::vector<std::string> head = printable_scalars(cut ? text.substr(0, 4 * most) : text);
+  std::string result = "'";
+  if (!cut && head.size() <= most) {
+    for (const std::string& piece : head) result += piece;
+    return result + "'";
+  }
+  const std::vector<std::string> tail = cut ? printable_scalars(text.substr(text.size() - 4 * most)) : head;
+  for (std::size_t i = 0; i < kept; ++i) result += head[i];
+  result += "[...]";
+  for (std::size_t i = tail.size() - kept; i < tail.size(); ++i) result += tail[i];
+  return result + "'";
+}
+
+}  // namespace krohn
