@@ -1,0 +1,234 @@
+// A compiled model as plain arrays, and one token of its run: the formulas of docs/semantics.md, sections 2 to 4,
+// written once for host and device. The view owns nothing; offsets are validated by whoever builds it (an LrnnModel is
+// valid by construction), and nothing is checked here. Cost of a token: the entries of its rows and readouts.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+#include "krohn/numeric/host_device.hpp"
+#include "krohn/numeric/rounding.hpp"
+
+#if defined(__CUDACC__)
+#define KROHN_ALWAYS_INLINE __forceinline__
+#else
+#define KROHN_ALWAYS_INLINE [[gnu::always_inline]] inline
+#endif
+
+namespace krohn {
+
+/// How a hidden state is stored between tokens.
+enum class StateFormat : std::uint32_t { fp32, fp16, bf16 };
+
+/// One layer. All members but the sizes and flags are offsets into FlatModelView::words.
+struct FlatLayer {
+  std::uint32_t key_size, value_size;
+  std::uint32_t hidden_offset;  // the layer's first element in the concatenated hidden states
+  std::uint32_t reads_before;
+  std::uint32_t num_rows, num_readouts;
+  // The token table, as TokenTable::Arrays.
+  std::uint32_t gate_offset, gate;
+  std::uint32_t factor_offset, beta;
+  std::uint32_t key_offset, key_index, key_value;
+  std::uint32_t value_offset, value_index, value_value;
+  std::uint32_t write_offset, write_index, write_value;
+  // Readout i has the slots readout_slot[i] .. readout_slot[i + 1]; slot s the weights slot_weight[s] ..
+  // slot_weight[s + 1].
+  std::uint32_t readout_slot, slot_weight, weight_index, weight_value, bias;
+  std::uint32_t row_action, row_readout, row_next, next;
+};
+
+/// A model: layers and one arena of 32-bit words that holds every array.
+struct FlatModelView {
+  const std::uint32_t* words = nullptr;
+  const FlatLayer* layers = nullptr;
+  std::uint32_t num_layers = 0;
+  std::uint32_t num_symbols = 0;
+  std::uint32_t hidden_size = 0;     // of all layers
+  std::uint32_t symbol_row = 0;      // offset
+  std::uint32_t initial_hidden = 0;  // offset; stored form
+  std::int32_t initial_label = -1;
+  StateFormat format = StateFormat::fp32;
+};
+
+/// The outcome of one token.
+struct FlatStep {
+  static constexpr std::int32_t finite = -1;
+  std::int32_t label = -1;  // -1: undefined
+  float margin = 0.0F;
+  /// The layer whose hidden state or scores are NaN or infinite, or `finite`.
+  std::int32_t bad_layer = finite;
+};
+
+/// One decode: a slot, or a tie (-1); overflow if a score is NaN or infinite.
+struct FlatDecode {
+  std::int32_t slot = -1;
+  float margin = 0.0F;
+  bool overflow = false;
+};
+
+KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE float fused(float a, float b, float c) {
+#if defined(__CUDA_ARCH__)
+  return __fmaf_rn(a, b, c);
+#else
+  return __builtin_fmaf(a, b, c);
+#endif
+}
+
+KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE float float_at(const std::uint32_t* words, std::uint32_t index) {
+#if defined(__CUDA_ARCH__)
+  return __uint_as_float(words[index]);
+#else
+  return std::bit_cast<float>(words[index]);
+#endif
+}
+
+/// store() of docs/semantics.md; adding +0 turns -0 into +0 and changes nothing else.
+KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE float stored(float x, StateFormat format) {
+  if (format == StateFormat::fp16) return round_to_fp16(x) + 0.0F;
+  if (format == StateFormat::bf16) return round_to_bf16(x) + 0.0F;
+  return x + 0.0F;
+}
+
+/// Applies table row `row`; `hidden[i]` is element i of the layer. Returns false if a stored element is not finite.
+template <class Hidden>
+KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE bool apply_row(const std::uint32_t* w, const FlatLayer& layer, std::uint32_t row,
+                                                     StateFormat format, Hidden hidden) {
+  const std::uint32_t columns = layer.value_size;
+  const std::uint32_t gate_begin = w[layer.gate_offset + row];
+  const bool diagonal = w[layer.gate_offset + row + 1] - gate_begin > 1;
+  if (diagonal || float_at(w, layer.gate + gate_begin) != 1.0F) {
+    for (std::uint32_t j = 0; j < layer.key_size; ++j) {
+      const float a = float_at(w, layer.gate + gate_begin + (diagonal ? j : 0));
+      if (a == 1.0F) continue;
+      for (std::uint32_t m = 0; m < columns; ++m) {
+        const std::uint32_t i = j * columns + m;
+        hidden[i] = a == 0.0F ? 0.0F : a * hidden[i];
+      }
+    }
+  }
+  for (std::uint32_t f = w[layer.factor_offset + row]; f < w[layer.factor_offset + row + 1]; ++f) {
+    const float beta = float_at(w, layer.beta + f);
+    if (beta == 0.0F) continue;
+    const std::uint32_t key_begin = w[layer.key_offset + f];
+    const std::uint32_t key_end = w[layer.key_offset + f + 1];
+    std::uint32_t value = w[layer.value_offset + f];
+    const std::uint32_t value_end = w[layer.value_offset + f + 1];
+    for (std::uint32_t m = 0; m < columns; ++m) {
+      float v = 0.0F;
+      if (value < value_end && w[layer.value_index + value] == m) v = float_at(w, layer.value_value + value++);
+      float acc = 0.0F;
+      for (std::uint32_t e = key_begin; e < key_end; ++e) {
+        acc = fused(float_at(w, layer.key_value + e), hidden[w[layer.key_index + e] * columns + m], acc);
+      }
+      const float difference = v - acc;
+      const float c = beta * difference;
+      for (std::uint32_t e = key_begin; e < key_end; ++e) {
+        const std::uint32_t i = w[layer.key_index + e] * columns + m;
+        hidden[i] = fused(c, float_at(w, layer.key_value + e), hidden[i]);
+      }
+    }
+  }
+  for (std::uint32_t e = w[layer.write_offset + row]; e < w[layer.write_offset + row + 1]; ++e) {
+    const std::uint32_t i = w[layer.write_index + e];
+    hidden[i] = hidden[i] + float_at(w, layer.write_value + e);
+  }
+  bool finite = true;
+  const std::uint32_t size = layer.key_size * columns;
+  for (std::uint32_t i = 0; i < size; ++i) {
+    const float x = stored(hidden[i], format);
+    hidden[i] = x;
+    finite = finite && !is_not_finite(x);
+  }
+  return finite;
+}
+
+/// The running maximum of a decode.
+struct FlatMaximum {
+  float best = 0.0F;
+  float second = 0.0F;
+  std::int32_t slot = -1;
+  std::uint32_t count = 0;
+  bool overflow = false;
+
+  KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE void add(float score) {
+    overflow = overflow || is_not_finite(score);
+    if (count == 0 || score > best) {
+      second = best;
+      best = score;
+      slot = static_cast<std::int32_t>(count);
+    } else if (count == 1 || score > second) {
+      second = score;
+    }
+    ++count;
+  }
+  KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE FlatDecode decode() const {
+    if (overflow) return {-1, 0.0F, true};
+    if (count == 1) return {0, std::bit_cast<float>(0x7F800000U), false};
+    if (best == second) return {-1, 0.0F, false};
+    return {slot, best - second, false};
+  }
+};
+
+/// Decodes by the sparse weights as stored.
+struct SparseDecoder {
+  template <class Hidden>
+  KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE FlatDecode operator()(const std::uint32_t* w, const FlatLayer& layer,
+                                                              std::uint32_t, std::uint32_t readout,
+                                                              Hidden hidden) const {
+    FlatMaximum maximum;
+    const std::uint32_t end = w[layer.readout_slot + readout + 1];
+    for (std::uint32_t s = w[layer.readout_slot + readout]; s < end; ++s) {
+      float score = float_at(w, layer.bias + s);
+      for (std::uint32_t e = w[layer.slot_weight + s]; e < w[layer.slot_weight + s + 1]; ++e) {
+        score = fused(float_at(w, layer.weight_value + e), hidden[w[layer.weight_index + e]], score);
+      }
+      maximum.add(score);
+    }
+    return maximum.decode();
+  }
+};
+
+/// A window of a hidden state, so that layers index from 0.
+template <class Hidden>
+struct HiddenFrom {
+  Hidden hidden;
+  std::uint32_t offset;
+  KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE decltype(auto) operator[](std::uint32_t i) const { return hidden[offset + i]; }
+};
+
+/// One symbol of a run that is not undefined. On label -1 the caller poisons; the hidden state is then unspecified.
+template <class Hidden, class Decoder>
+KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE FlatStep flat_step(const FlatModelView& model, std::uint32_t symbol,
+                                                         Hidden hidden, const Decoder& decoder) {
+  const std::uint32_t* w = model.words;
+  auto row = static_cast<std::int32_t>(w[model.symbol_row + symbol]);
+  float margin = std::bit_cast<float>(0x7F800000U);
+  for (std::uint32_t l = 0; l < model.num_layers; ++l) {
+    if (row < 0) return {};
+    const FlatLayer& layer = model.layers[l];
+    const auto r = static_cast<std::uint32_t>(row);
+    const HiddenFrom<Hidden> own{hidden, layer.hidden_offset};
+    const std::uint32_t readout = w[layer.row_readout + r];
+    FlatDecode decode;
+    if (layer.reads_before != 0U) {
+      decode = decoder(w, layer, l, readout, own);
+      if (decode.overflow) return {-1, 0.0F, static_cast<std::int32_t>(l)};
+      if (decode.slot < 0) return {};
+    }
+    if (!apply_row(w, layer, w[layer.row_action + r], model.format, own)) {
+      return {-1, 0.0F, static_cast<std::int32_t>(l)};
+    }
+    if (layer.reads_before == 0U) {
+      decode = decoder(w, layer, l, readout, own);
+      if (decode.overflow) return {-1, 0.0F, static_cast<std::int32_t>(l)};
+      if (decode.slot < 0) return {};
+    }
+    margin = decode.margin < margin ? decode.margin : margin;
+    row = static_cast<std::int32_t>(w[layer.next + w[layer.row_next + r] + static_cast<std::uint32_t>(decode.slot)]);
+  }
+  if (row < 0) return {};
+  return {row, margin, FlatStep::finite};
+}
+
+}  // namespace krohn
