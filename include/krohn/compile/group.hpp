@@ -1,0 +1,42 @@
+// Group languages as one linear layer (Grazzi et al. 2025, arXiv:2411.12537, Thm 3).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "krohn/automata/dfa.hpp"
+#include "krohn/model/hint.hpp"
+#include "krohn/model/lrnn_model.hpp"
+
+namespace krohn {
+
+/// How keys are written: integers (k = e_i - e_j, beta 1), or doubled coordinates with keys (1/2, 1/2, -1/2, -1/2) of
+/// norm exactly 1 and beta 2, for formats that normalise keys.
+enum class KeyForm { integer, dyadic };
+
+/// permutation: the points of a low-degree action, exact. rotation: 2x2 rotations, cyclic groups only, two reflections
+/// a symbol, inexact unless the rotations are by quarter turns. scalar: A = 1 and A = -1, two-state languages only.
+enum class GroupRepresentation { permutation, rotation, scalar };
+
+struct GroupOptions {
+  KeyForm keys = KeyForm::integer;
+  GroupRepresentation representation = GroupRepresentation::permutation;
+};
+
+struct CompiledGroup {
+  LrnnModel model;
+  InvariantHint hint;
+  /// Every reachable hidden state is computed without rounding in fp32-fma-v1, and so for every length.
+  bool exact = true;
+  /// Where not exact: every word of at most this length is answered right in fp32-fma-v1.
+  std::optional<std::uint64_t> horizon;
+};
+
+/// Compiles a minimal automaton all of whose letters are permutations into a single layer; one state gives no layers.
+/// The slots of the readout are the automaton's states; null labels become undefined_label; letters that act alike
+/// share a row. Throws InputError if a letter is no permutation or the representation does not fit the group.
+/// Hidden size: find_action's degree (doubled for dyadic keys), 2 or 1; reflections a letter: degree - cycles.
+CompiledGroup compile_group(const Dfa& minimal, const GroupOptions& options = {});
+
+}  // namespace krohn

@@ -1,0 +1,305 @@
+// Theorem 3 as a table. The layer carries h, the colouring of the points of a low-degree action (find_action); a
+// letter permutes the entries by degree - cycles transpositions, each one generalized Householder factor. The vectors
+// h_q are permutations of one another, hence of equal norm, so the score h_q . h alone is nearest-centre decoding:
+// by Cauchy-Schwarz it is largest exactly at h = h_q.
+//
+// Exactness. Integer keys: h_i and h_j are small integers; the dot product h_i - h_j, its negation and the sums
+// h_i - (h_i - h_j), h_j + (h_i - h_j) are integers below 2^24. Dyadic keys: the same numbers, halves included, in
+// doubled coordinates. The scores are integers of at most degree * colours^2. All of them are refused above 2^24.
+//
+// Rotation of a cyclic group Z_m: state j is the point at angle 2 pi j / m; a letter is the reflection in the x-axis
+// followed by the one in the line at half its angle. Quarter turns have the exact key (-1, 1), half turns (1, 0).
+#include "krohn/compile/group.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numbers>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "krohn/automata/group_action.hpp"
+#include "krohn/error.hpp"
+#include "krohn/model/horizon.hpp"
+
+namespace krohn {
+namespace {
+
+constexpr double exact_integers = 0x1p24;
+// Rotations: the margin is computed over all pairs of states.
+constexpr std::size_t max_rotation_states = 4096;
+
+/// One child of the root per slot; slot q is automaton state q.
+InvariantHint one_layer_hint(std::size_t states, const std::vector<std::uint32_t>& row_symbol) {
+  InvariantHint hint;
+  const auto n = static_cast<std::uint32_t>(states);
+  hint.slot_readout = {0};
+  hint.node_layer.assign(states + 1, InvariantHint::leaf);
+  hint.node_layer[0] = 0;
+  hint.child_offset.assign(states + 2, n);
+  hint.child_offset[0] = 0;
+  hint.node_state.assign(states + 1, 0);
+  for (std::uint32_t q = 0; q < n; ++q) {
+    hint.child_node.push_back(static_cast<std::int32_t>(q + 1));
+    hint.node_state[q + 1] = q;
+  }
+  hint.row_context.emplace_back();
+  for (const std::uint32_t symbol : row_symbol) hint.row_context[0].push_back({symbol, 0, 0});
+  return hint;
+}
+
+InvariantHint constant_hint() {
+  InvariantHint hint;
+  hint.node_layer = {InvariantHint::leaf};
+  hint.child_offset = {0, 0};
+  hint.node_state = {0};
+  return hint;
+}
+
+std::vector<std::int32_t> state_labels(const Dfa& dfa) {
+  static_assert(null_label == undefined_label);
+  return {dfa.labels().begin(), dfa.labels().end()};
+}
+
+struct LetterRows {
+  std::vector<std::int32_t> row_of_symbol;
+  std::vector<std::uint32_t> symbol_of_row;
+};
+
+LetterRows rows_of(const std::vector<std::uint32_t>& letter_of_symbol) {
+  LetterRows rows;
+  for (std::size_t a = 0; a < letter_of_symbol.size(); ++a) {
+    rows.row_of_symbol.push_back(static_cast<std::int32_t>(letter_of_symbol[a]));
+    // Letters are numbered by first occurrence.
+    if (letter_of_symbol[a] == rows.symbol_of_row.size()) rows.symbol_of_row.push_back(static_cast<std::uint32_t>(a));
+  }
+  return rows;
+}
+
+TableLayer make_layer(TokenTable table, std::vector<float> initial, SlotReadout readout, const Dfa& dfa) {
+  const std::size_t rows = table.num_rows();
+  TableLayer layer{std::move(table), std::move(initial), {std::move(readout)}, false, {}, {}, {}, state_labels(dfa)};
+  for (std::uint32_t row = 0; row < rows; ++row) layer.row_action.push_back(row);
+  layer.row_readout.assign(rows, 0);
+  layer.row_next.assign(rows, 0);
+  return layer;
+}
+
+LrnnModel make_model(const Dfa& dfa, std::vector<std::int32_t> symbol_row, std::vector<TableLayer> layers) {
+  return LrnnModel(dfa.alphabet(), dfa.label_names(), dfa.label(dfa.start()), std::move(symbol_row), std::move(layers));
+}
+
+GeneralizedHouseholder swap_factor(std::uint32_t i, std::uint32_t j, KeyForm keys) {
+  if (j < i) std::swap(i, j);
+  if (keys == KeyForm::integer) return {{{i, 1.0F}, {j, -1.0F}}, 1.0F, {}};
+  return {{{2 * i, 0.5F}, {2 * i + 1, 0.5F}, {2 * j, -0.5F}, {2 * j + 1, -0.5F}}, 2.0F, {}};
+}
+
+/// The cycle x_0 -> x_1 -> .. -> x_0 moves entries along it: the swaps of x_0 with x_1, x_2, .. in this order.
+TokenRow permutation_row(const std::vector<std::uint32_t>& points, KeyForm keys) {
+  TokenRow row;
+  std::vector<bool> seen(points.size(), false);
+  for (std::uint32_t first = 0; first < points.size(); ++first) {
+    seen[first] = true;
+    for (std::uint32_t x = points[first]; !seen[x]; x = points[x]) {
+      seen[x] = true;
+      row.factors.push_back(swap_factor(first, x, keys));
+    }
+  }
+  return row;
+}
+
+CompiledGroup compile_permutation(const Dfa& dfa, KeyForm keys) {
+  const GroupAction action = find_action(dfa);
+  const std::size_t copies = keys == KeyForm::dyadic ? 2 : 1;
+  const auto colouring = [&](State state) {
+    std::vector<Entry> entries;
+    for (std::uint32_t p = 0; p < action.degree; ++p) {
+      const auto colour = static_cast<float>(action.state_colour(state)[p]);
+      if (colour == 0.0F) continue;
+      for (std::uint32_t copy = 0; copy < copies; ++copy) {
+        entries.push_back({static_cast<std::uint32_t>(copies) * p + copy, colour});
+      }
+    }
+    return entries;
+  };
+  const double most_colours = *std::max_element(action.colour.begin(), action.colour.end());
+  if (static_cast<double>(copies * action.degree) * most_colours * most_colours > exact_integers) {
+    throw ResourceError("group: expected scores below 2^24, got " + std::to_string(action.degree) + " points in " +
+                        std::to_string(static_cast<std::size_t>(most_colours)) + " colours");
+  }
+  std::vector<TokenRow> rows;
+  for (const std::vector<std::uint32_t>& letter : action.letters) rows.push_back(permutation_row(letter, keys));
+  SlotReadout readout;
+  for (State q = 0; q < dfa.num_states(); ++q) {
+    readout.weight.push_back(colouring(q));
+    readout.bias.push_back(0.0F);
+  }
+  std::vector<float> initial(copies * action.degree, 0.0F);
+  for (const Entry& entry : readout.weight[dfa.start()]) initial[entry.index] = entry.value;
+  LetterRows letters = rows_of(action.letter_of_symbol);
+  TableLayer layer =
+      make_layer(TokenTable(copies * action.degree, 1, rows), std::move(initial), std::move(readout), dfa);
+  return {make_model(dfa, std::move(letters.row_of_symbol), {std::move(layer)}),
+          one_layer_hint(dfa.num_states(), letters.symbol_of_row), true, std::nullopt};
+}
+
+/// The distinct letters and which of them each symbol is, numbered by first occurrence.
+std::vector<std::uint32_t> distinct_letters(const Dfa& dfa, std::vector<std::vector<State>>& letters) {
+  std::map<std::vector<State>, std::uint32_t> index;
+  std::vector<std::uint32_t> letter_of_symbol;
+  for (Symbol a = 0; a < dfa.num_symbols(); ++a) {
+    std::vector<State> images = dfa.letter(a);
+    const auto [at, is_new] = index.try_emplace(images, static_cast<std::uint32_t>(letters.size()));
+    if (is_new) letters.push_back(std::move(images));
+    letter_of_symbol.push_back(at->second);
+  }
+  return letter_of_symbol;
+}
+
+CompiledGroup compile_scalar(const Dfa& dfa) {
+  if (dfa.num_states() != 2) {
+    throw InputError("scalar: expected a language of two states (A = -1), got " + std::to_string(dfa.num_states()));
+  }
+  std::vector<std::vector<State>> letters;
+  LetterRows rows = rows_of(distinct_letters(dfa, letters));
+  std::vector<TokenRow> table;
+  for (const std::vector<State>& letter : letters) {
+    TokenRow row;
+    if (letter[0] == 1) row.factors.push_back({{{0, 1.0F}}, 2.0F, {}});
+    table.push_back(std::move(row));
+  }
+  const auto sign = [&](State q) { return q == dfa.start() ? 1.0F : -1.0F; };
+  SlotReadout readout{{{{0, sign(0)}}, {{0, sign(1)}}}, {0.0F, 0.0F}};
+  TableLayer layer = make_layer(TokenTable(1, 1, table), {1.0F}, std::move(readout), dfa);
+  return {make_model(dfa, std::move(rows.row_of_symbol), {std::move(layer)}), one_layer_hint(2, rows.symbol_of_row),
+          true, std::nullopt};
+}
+
+/// The position of every state on the cycle of a generator of the group, the start at 0: letter a adds a constant.
+/// Throws InputError if the group is not cyclic.
+std::vector<std::uint32_t> positions_on_cycle(const Dfa& dfa, const std::vector<std::vector<State>>& letters) {
+  const std::size_t states = dfa.num_states();
+  const auto position_by = [&](const std::vector<State>& step) {
+    std::vector<std::uint32_t> position(states, static_cast<std::uint32_t>(states));
+    State q = dfa.start();
+    for (std::uint32_t i = 0; i < states && position[q] == states; ++i, q = step[q]) position[q] = i;
+    return position;
+  };
+  const auto adds_constants = [&](const std::vector<std::uint32_t>& position) {
+    for (const std::uint32_t place : position) {
+      if (place == states) return false;
+    }
+    for (const std::vector<State>& letter : letters) {
+      const std::size_t shift = position[letter[dfa.start()]];
+      for (State q = 0; q < states; ++q) {
+        if (position[letter[q]] != (position[q] + shift) % states) return false;
+      }
+    }
+    return true;
+  };
+  // Candidates for the generator: the element of each state, in breadth-first order (a letter nearly always).
+  std::vector<std::vector<State>> element(states);
+  std::vector<State> queue = {dfa.start()};
+  element[dfa.start()].resize(states);
+  for (State q = 0; q < states; ++q) element[dfa.start()][q] = q;
+  for (std::size_t i = 0; i < queue.size(); ++i) {
+    const std::vector<std::uint32_t> position = position_by(element[queue[i]]);
+    if (adds_constants(position)) return position;
+    for (const std::vector<State>& letter : letters) {
+      const State image = letter[queue[i]];
+      if (!element[image].empty()) continue;
+      element[image].resize(states);
+      for (State q = 0; q < states; ++q) element[image][q] = letter[element[queue[i]][q]];
+      queue.push_back(image);
+    }
+  }
+  throw InputError("rotation: expected a cyclic group, got one that is not");
+}
+
+TokenRow rotation_row(std::size_t shift, std::size_t order) {
+  TokenRow row;
+  if (shift == 0) return row;
+  const GeneralizedHouseholder mirror{{{1, 1.0F}}, 2.0F, {}};
+  if (2 * shift == order) {
+    row.factors = {mirror, {{{0, 1.0F}}, 2.0F, {}}};
+  } else if (4 * shift == order) {
+    row.factors = {mirror, {{{0, -1.0F}, {1, 1.0F}}, 1.0F, {}}};
+  } else if (4 * shift == 3 * order) {
+    row.factors = {mirror, {{{0, 1.0F}, {1, 1.0F}}, 1.0F, {}}};
+  } else {
+    const double half_angle = std::numbers::pi * static_cast<double>(shift) / static_cast<double>(order);
+    row.factors = {
+        mirror,
+        {{{0, static_cast<float>(-std::sin(half_angle))}, {1, static_cast<float>(std::cos(half_angle))}}, 2.0F, {}}};
+  }
+  return row;
+}
+
+/// The point at angle 2 pi position / order; the four axis directions exactly.
+std::pair<double, double> point_on_circle(std::size_t position, std::size_t order) {
+  if (position == 0) return {1.0, 0.0};
+  if (2 * position == order) return {-1.0, 0.0};
+  if (4 * position == order) return {0.0, 1.0};
+  if (4 * position == 3 * order) return {0.0, -1.0};
+  const double angle = 2.0 * std::numbers::pi * static_cast<double>(position) / static_cast<double>(order);
+  return {std::cos(angle), std::sin(angle)};
+}
+
+CompiledGroup compile_rotation(const Dfa& dfa) {
+  const std::size_t order = dfa.num_states();
+  if (order > max_rotation_states) {
+    throw ResourceError("rotation: expected at most " + std::to_string(max_rotation_states) + " states, got " +
+                        std::to_string(order));
+  }
+  std::vector<std::vector<State>> letters;
+  LetterRows rows = rows_of(distinct_letters(dfa, letters));
+  const std::vector<std::uint32_t> position = positions_on_cycle(dfa, letters);
+  std::vector<TokenRow> table;
+  for (const std::vector<State>& letter : letters) table.push_back(rotation_row(position[letter[dfa.start()]], order));
+
+  ReferenceStates reference;
+  SlotReadout readout;
+  for (State q = 0; q < order; ++q) {
+    const auto [x, y] = point_on_circle(position[q], order);
+    reference.centre.insert(reference.centre.end(), {x, y});
+    std::vector<Entry> weight;
+    if (x != 0.0) weight.push_back({0, static_cast<float>(x)});
+    if (y != 0.0) weight.push_back({1, static_cast<float>(y)});
+    readout.weight.push_back(std::move(weight));
+    readout.bias.push_back(0.0F);
+    for (const std::vector<State>& letter : letters) reference.successor.push_back(letter[q]);
+  }
+  reference.start = dfa.start();
+  TableLayer layer = make_layer(TokenTable(2, 1, table), {1.0F, 0.0F}, std::move(readout), dfa);
+  // Quarter turns only: the states are the four unit vectors and every factor computes on 0, 1, -1.
+  const bool exact = order <= 2 || order == 4;
+  std::optional<std::uint64_t> horizon;
+  if (!exact) horizon = certify_horizon(layer, reference, Semantics::fp32_fma_v1).length;
+  return {make_model(dfa, std::move(rows.row_of_symbol), {std::move(layer)}), one_layer_hint(order, rows.symbol_of_row),
+          exact, horizon};
+}
+
+}  // namespace
+
+CompiledGroup compile_group(const Dfa& minimal, const GroupOptions& options) {
+  if (!letters_are_permutations(minimal)) {
+    throw InputError("group: expected letters that permute the states, got one that merges two states");
+  }
+  if (minimal.num_states() == 1) {
+    return {make_model(minimal, std::vector<std::int32_t>(minimal.num_symbols(), minimal.label(0)), {}),
+            constant_hint(), true, std::nullopt};
+  }
+  switch (options.representation) {
+    case GroupRepresentation::rotation:
+      return compile_rotation(minimal);
+    case GroupRepresentation::scalar:
+      return compile_scalar(minimal);
+    case GroupRepresentation::permutation:
+      break;
+  }
+  return compile_permutation(minimal, options.keys);
+}
+
+}  // namespace krohn

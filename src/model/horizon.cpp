@@ -1,0 +1,231 @@
+// The drift bound behind a horizon. For one token with row a let A be the exact product of its factors *as stored*,
+// h the computed state before it, c the centre of its slot, c' the centre of the successor, e = |h - c|.
+//
+//   |h' - c'|  <=  |h' - A h| + |A (h - c)| + |A c - c'|.
+//
+// * |A c - c'| is the defect of the reference under the stored keys; it is evaluated, not estimated.
+// * |A| <= G, the product of g_f = max(1, |1 - beta_f |k_f|^2|) over the factors.
+// * One factor with m key entries, beta |k|^2 = s. The dot product of m fused steps errs by at most
+//   gamma_m |k| |h|, gamma_k = k u / (1 - k u); two more roundings give c = -beta k.h with error at most
+//   beta |k| |h| gamma_{m+2}; times k: s gamma_{m+2} |h|. The last rounding errs by u times the exact sum, whose norm
+//   is at most (g_f + s gamma_{m+2}) |h|. Together kappa_f = s gamma_{m+2} + u (g_f + s gamma_{m+2}), relative to |h|.
+//   A factor with one entry, key and beta powers of two and s in {0, 1, 2} maps h_j to h_j, 0 or -h_j without error.
+// * Hence |h' - A h| <= K |h| with K = prod (g_f + kappa_f) - G. A state format of unit roundoff v > 2^-24 rounds once
+//   more: K grows by v (G + K).
+// * Underflow errs by an absolute amount per operation; 2^-100 a factor covers fp32 (2^-150 an operation, at most
+//   2^21 operations of a factor of the largest table), half the least subnormal an element the state format.
+//
+// So e' <= (G + K) e + defect + K |c| + absolute: `growth` = max (G + K) - 1, `step_error` the rest at its maximum.
+// The readout: slot q wins over j while (w_q - w_j).h + b_q - b_j exceeds the rounding of both scores, at most
+// gamma_{n+2} (|w| |h| + |b|) each for n entries; with |h| <= |c| + e that bounds e from above: the margin.
+//
+// All this is evaluated in double. Sums of at most 2^21 terms in double err by less than 2^-31 relatively in the worst
+// case and the quantities are themselves of order 2^-24; every bound is therefore multiplied by 1 + 2^-20, lower bounds
+// by 1 - 2^-20, and the defect gets 2^-48 (|c| + |c'|) (m + 2)(factors + 1) for its own rounding.
+#include "krohn/model/horizon.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "krohn/error.hpp"
+
+namespace krohn {
+namespace {
+
+constexpr double outward = 1.0 + 0x1p-20;
+constexpr double inward = 1.0 - 0x1p-20;
+constexpr double unit_fp32 = 0x1p-24;
+
+double gamma(std::size_t operations) {
+  const double product = static_cast<double>(operations) * unit_fp32;
+  return product / (1.0 - product);
+}
+
+bool power_of_two(float value) {
+  int exponent = 0;
+  return std::fabs(std::frexp(value, &exponent)) == 0.5F;
+}
+
+double least_subnormal(Semantics semantics) {
+  switch (semantics) {
+    case Semantics::fp16_state_v1:
+      return 0x1p-24;
+    case Semantics::bf16_state_v1:
+      return 0x1p-133;
+    case Semantics::fp32_fma_v1:
+      break;
+  }
+  return 0x1p-149;
+}
+
+double norm(const double* vector, std::size_t size) {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < size; ++i) sum += vector[i] * vector[i];
+  return std::sqrt(sum);
+}
+
+double norm(const std::vector<Entry>& vector) {
+  double sum = 0.0;
+  for (const Entry& entry : vector) sum += static_cast<double>(entry.value) * static_cast<double>(entry.value);
+  return std::sqrt(sum);
+}
+
+void check(const TableLayer& layer, const ReferenceStates& reference) {
+  const auto refuse = [](const std::string& problem) { throw InputError("horizon: " + problem); };
+  if (layer.table.value_size() != 1) refuse("expected value size 1, got " + std::to_string(layer.table.value_size()));
+  if (layer.table.gated()) refuse("expected no gate, got one");
+  if (!layer.table.arrays().value_index.empty() || !layer.table.arrays().write_index.empty()) {
+    refuse("expected no writes, got some");
+  }
+  if (layer.reads_before || layer.readouts.size() != 1) {
+    refuse("expected one readout of the state after the step, got " + std::to_string(layer.readouts.size()) +
+           (layer.reads_before ? " of the state before it" : ""));
+  }
+  const std::size_t slots = layer.readouts[0].num_slots();
+  if (reference.centre.size() != slots * layer.hidden_size() ||
+      reference.successor.size() != slots * layer.table.num_rows() || reference.start >= slots) {
+    refuse("expected a centre and successors for each of " + std::to_string(slots) + " slots, got other shapes");
+  }
+  for (const std::uint32_t slot : reference.successor) {
+    if (slot >= slots) refuse("expected a successor below " + std::to_string(slots) + ", got " + std::to_string(slot));
+  }
+}
+
+/// The largest distance from the centre at which every slot still wins.
+double readout_margin(const SlotReadout& readout, const ReferenceStates& reference, std::size_t size) {
+  const std::size_t slots = readout.num_slots();
+  std::vector<double> weight(slots * size, 0.0);
+  double largest_weight = 0.0;
+  double largest_bias = 0.0;
+  std::size_t entries = 0;
+  for (std::size_t q = 0; q < slots; ++q) {
+    for (const Entry& entry : readout.weight[q]) weight[q * size + entry.index] = static_cast<double>(entry.value);
+    largest_weight = std::max(largest_weight, norm(readout.weight[q]));
+    largest_bias = std::max(largest_bias, std::fabs(static_cast<double>(readout.bias[q])));
+    entries = std::max(entries, readout.weight[q].size());
+  }
+  const double rounding = 2.0 * gamma(entries + 2) * outward;
+  double margin = std::numeric_limits<double>::infinity();
+  std::vector<double> difference(size);
+  for (std::size_t q = 0; q < slots; ++q) {
+    const double* centre = &reference.centre[q * size];
+    const double length = norm(centre, size);
+    for (std::size_t j = 0; j < slots; ++j) {
+      if (j == q) continue;
+      double gap = static_cast<double>(readout.bias[q]) - static_cast<double>(readout.bias[j]);
+      for (std::size_t i = 0; i < size; ++i) {
+        difference[i] = weight[q * size + i] - weight[j * size + i];
+        gap += difference[i] * centre[i];
+      }
+      const double computed = (2.0 * largest_weight * length + 2.0 * largest_bias) * static_cast<double>(size + 2);
+      gap -= rounding * (largest_weight * length + largest_bias) + 0x1p-48 * computed;
+      const double slope = norm(difference.data(), size) + rounding * largest_weight;
+      margin = std::min(margin, slope > 0.0 ? gap / slope : (gap > 0.0 ? margin : 0.0));
+    }
+  }
+  return std::max(0.0, margin * inward);
+}
+
+}  // namespace
+
+double unit_roundoff(Semantics semantics) {
+  switch (semantics) {
+    case Semantics::fp16_state_v1:
+      return 0x1p-11;
+    case Semantics::bf16_state_v1:
+      return 0x1p-8;
+    case Semantics::fp32_fma_v1:
+      break;
+  }
+  return unit_fp32;
+}
+
+Horizon certify_horizon(const TableLayer& layer, const ReferenceStates& reference, Semantics semantics) {
+  check(layer, reference);
+  const std::size_t size = layer.hidden_size();
+  const std::size_t rows = layer.table.num_rows();
+  const std::size_t slots = layer.readouts[0].num_slots();
+  double radius = 0.0;
+  for (std::size_t q = 0; q < slots; ++q) radius = std::max(radius, norm(&reference.centre[q * size], size));
+  radius *= outward;
+
+  Horizon horizon;
+  horizon.margin = readout_margin(layer.readouts[0], reference, size);
+  std::vector<double> state(size);
+  for (std::size_t i = 0; i < size; ++i) {
+    state[i] = static_cast<double>(layer.initial_hidden[i]) - reference.centre[reference.start * size + i];
+  }
+  horizon.initial_error = norm(state.data(), size) * outward;
+
+  for (std::size_t r = 0; r < rows; ++r) {
+    const TokenRow row = layer.table.row(r);
+    double stretch = 1.0;  // G
+    double rounded = 1.0;  // G + K
+    double absolute = 0.0;
+    bool exact = true;
+    std::size_t entries = 0;
+    for (const GeneralizedHouseholder& factor : row.factors) {
+      double squares = 0.0;
+      for (const Entry& entry : factor.key) {
+        squares += static_cast<double>(entry.value) * static_cast<double>(entry.value);
+      }
+      const double strength = static_cast<double>(factor.beta) * squares;  // beta |k|^2
+      const bool signed_axis = factor.key.size() == 1 && power_of_two(factor.key[0].value) &&
+                               power_of_two(factor.beta) && (strength == 1.0 || strength == 2.0);
+      entries = std::max(entries, factor.key.size());
+      if (factor.beta == 0.0F || factor.key.empty() || signed_axis) continue;
+      exact = false;
+      // |1 - s|, enlarged by the error of s.
+      const double bound = std::max(1.0, std::fabs(1.0 - strength) * (1.0 + 0x1p-40));
+      const double dot = std::fabs(strength) * outward * gamma(factor.key.size() + 2);
+      stretch *= bound;
+      rounded *= bound + (dot + unit_fp32 * (bound + dot)) * outward;
+      absolute += 0x1p-100;
+    }
+    double relative = exact ? 0.0 : (rounded - stretch) * outward + 0x1p-50;
+    if (semantics != Semantics::fp32_fma_v1 && !row.factors.empty()) {
+      relative += unit_roundoff(semantics) * (stretch + relative) * outward;
+      absolute += least_subnormal(semantics) * std::sqrt(static_cast<double>(size));
+    }
+    double defect = 0.0;
+    for (std::size_t q = 0; q < slots; ++q) {
+      std::copy_n(&reference.centre[q * size], size, state.begin());
+      for (const GeneralizedHouseholder& factor : row.factors) {
+        double dot = 0.0;
+        for (const Entry& entry : factor.key) dot += static_cast<double>(entry.value) * state[entry.index];
+        for (const Entry& entry : factor.key) {
+          state[entry.index] -= static_cast<double>(factor.beta) * dot * static_cast<double>(entry.value);
+        }
+      }
+      const double* target = &reference.centre[reference.successor[q * rows + r] * size];
+      double difference = 0.0;
+      for (std::size_t i = 0; i < size; ++i) difference += (state[i] - target[i]) * (state[i] - target[i]);
+      defect = std::max(defect, std::sqrt(difference));
+    }
+    if (defect > 0.0 || !exact) {
+      defect += 0x1p-48 * 2.0 * radius * static_cast<double>((entries + 2) * (row.factors.size() + 1));
+    }
+    horizon.growth = std::max(horizon.growth, (stretch - 1.0) + relative);
+    horizon.step_error = std::max(horizon.step_error, (defect + relative * radius + absolute) * outward);
+  }
+  horizon.growth *= outward;
+
+  const double g = horizon.growth;
+  const double s = horizon.step_error;
+  if (!(horizon.initial_error < horizon.margin)) {
+    horizon.length = 0;
+  } else if (g > 0.0) {
+    // (1 + g)^T (e_0 + s/g) - s/g < margin.
+    const double ratio = (horizon.margin - horizon.initial_error) * g / (horizon.initial_error * g + s);
+    const double steps = std::log1p(ratio) / std::log1p(g) * inward;
+    if (steps < 0x1p63) horizon.length = static_cast<std::uint64_t>(std::max(0.0, steps));
+  } else if (s > 0.0) {
+    const double steps = (horizon.margin - horizon.initial_error) / s * inward;
+    horizon.length = steps < 0x1p63 ? static_cast<std::uint64_t>(steps) : std::uint64_t{1} << 63U;
+  }
+  return horizon;
+}
+
+}  // namespace krohn
