@@ -1,6 +1,6 @@
 // A SAX handler over nlohmann::json's parser (which keeps no recursion) that builds a tree with lines. The parser reads
 // through an iterator that publishes its position; when a callback runs, the last byte consumed that is not white
-// space lies on the line where the value ends, since the lexer looks at most one byte ahead.
+// space lies on the line of the value (or of its opening bracket), since the lexer looks at most one byte ahead.
 //
 // Infinity and NaN are no JSON: where they are accepted, each such token is replaced before parsing by the digit 0,
 // padded to the same length, and the offset of the digit remembers which number is meant.
@@ -464,12 +464,15 @@ void JsonField::report(const std::string& expected) const {
 }
 
 void JsonField::report(const std::string& expected, const std::string& got) const {
+  report_problem("expected " + expected + ", got " + got);
+}
+
+void JsonField::report_problem(const std::string& problem) const {
   if (value_ == nullptr) return;
   const JsonDocument& document = problems_->document();
   // The pointer is found by a search of the document; past the cap nobody reads it.
   const std::string pointer = problems_->count_ < max_problems ? document.pointer(*value_) : "";
-  problems_->add(document.source + ":" + std::to_string(value_->line) + ": " + pointer + ": expected " + expected +
-                 ", got " + got);
+  problems_->add(document.source + ":" + std::to_string(value_->line) + ": " + pointer + ": " + problem);
 }
 
 void JsonProblems::add(std::string problem) {

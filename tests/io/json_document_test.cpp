@@ -39,7 +39,7 @@ TEST_CASE("every kind of value is read, integers exactly") {
   CHECK(document.pointer(document.root) == "/");
 }
 
-TEST_CASE("each value knows the line that it ends on") {
+TEST_CASE("each value knows its line") {
   const JsonDocument document = parse_json("\n{\"a\": 1\n,\n\"b\":\n[2\n,3,\n\"x\"]\r\n}\n", "f");
   CHECK(document.root.line == 2);
   CHECK(document.root.find("a")->line == 2);

@@ -29,7 +29,8 @@ namespace krohn {
 
 struct JsonMember;
 
-/// A value and the line that it ends on (1-based). Integers that fit are kept exact; other numbers are doubles.
+/// A value and the line that it stands on (1-based; of an array or object its opening bracket). Integers that fit are
+/// kept exact; other numbers are doubles.
 struct JsonValue {
   using Array = std::vector<JsonValue>;
   /// In the order of the file.
@@ -113,6 +114,8 @@ class JsonField {
   /// Adds the problem "source:line: pointer: expected `expected`, got `got`" (by default the value itself).
   void report(const std::string& expected) const;
   void report(const std::string& expected, const std::string& got) const;
+  /// Adds "source:line: pointer: `problem`".
+  void report_problem(const std::string& problem) const;
 
  private:
   friend class JsonProblems;

@@ -1,0 +1,22 @@
+// Partial automata made complete: the one place where every format's missing transitions are filled.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "krohn/io/language_source.hpp"
+
+namespace krohn {
+
+/// `delta` is [states, symbols], empty where a transition is missing. If one is, a sink is added as the last state,
+/// with the label "0" if the labels are "0" and "1", else null, and a note says so. Throws as Dfa's constructor, each
+/// problem behind "source: ".
+LanguageSource complete_with_sink(const std::string& source, Alphabet alphabet, State start,
+                                  const std::vector<std::optional<State>>& delta, std::vector<LabelId> labels,
+                                  std::vector<std::string> label_names);
+
+/// The problems of `error`, each behind `prefix`.
+std::vector<std::string> with_prefix(const std::string& prefix, const std::vector<std::string>& problems);
+
+}  // namespace krohn
