@@ -1,0 +1,34 @@
+// The first layer's rows, one a symbol, as dense vectors of one length: the form that SIMD and CUDA kernels read.
+//
+// Absent entries are zeros and short rows are filled with factors of beta 0; by docs/semantics.md, section 6, that
+// changes nothing but signs of zeros. A row is stored as
+//     gate[D] (if any row is gated)   per factor: key[D], beta, value (if any row has values)   write[D] (if any)
+// and without values beta is stored negated, for c = (-beta) * acc. One more row, the identity, stands for the end of a
+// word.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "krohn/model/lrnn_model.hpp"
+
+namespace krohn {
+
+struct DenseRows {
+  std::uint32_t size = 0;     // D, the hidden size
+  std::uint32_t factors = 0;  // of every row
+  bool gate = false;
+  bool value = false;
+  bool write = false;
+  std::uint32_t used = 0;    // floats of a row that mean something
+  std::uint32_t stride = 0;  // floats a row, a multiple of 8; the rest are zeros
+  std::uint32_t rows = 0;    // symbols + 1; the last is the identity
+  std::vector<float> values;
+};
+
+/// Nothing if the model has not exactly one layer with one value column, or a symbol without a row.
+std::optional<DenseRows> dense_rows(const LrnnModel& model);
+
+}  // namespace krohn

@@ -1,0 +1,155 @@
+// label: quick
+// The batched forms give the labels, margins and errors of the reference, word by word, for every number of threads.
+#include "krohn/engine/run.hpp"
+
+#include <doctest/doctest.h>
+
+#include <bit>
+#include <limits>
+
+#include "engine/random_model.hpp"
+#include "engine/reference.hpp"
+#include "krohn/error.hpp"
+
+namespace krohn {
+namespace {
+
+using testing::RandomModel;
+using testing::RandomShape;
+
+constexpr Semantics all_semantics[] = {Semantics::fp32_fma_v1, Semantics::fp16_state_v1, Semantics::bf16_state_v1};
+
+std::string check_against_reference(const LrnnModel& model, const std::vector<Word>& words, const RunOptions& options) {
+  const Trace trace = run(model, words, options);
+  CHECK(trace.semantics == semantics_id(options.semantics));
+  REQUIRE(trace.num_words() == words.size());
+  REQUIRE(trace.margins.size() == (options.margins ? trace.labels.size() : 0));
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    reference::Run expected(model, options.semantics);
+    std::vector<reference::Position> positions = {expected.start()};
+    for (const Symbol a : words[i]) positions.push_back(expected.step(a));
+    REQUIRE(!expected.error());
+    if (!options.all_positions) positions = {positions.back()};
+    REQUIRE(trace.labels_of(i).size() == positions.size());
+    for (std::size_t t = 0; t < positions.size(); ++t) {
+      REQUIRE(trace.labels_of(i)[t] == positions[t].label);
+      if (options.margins) REQUIRE(trace.margins[trace.offset[i] + t] == positions[t].margin);
+    }
+  }
+  return trace.device;
+}
+
+std::vector<Word> ragged_words(RandomModel& draw, std::size_t symbols, std::size_t count, std::size_t longest) {
+  std::vector<Word> words;
+  for (std::size_t i = 0; i < count; ++i) words.push_back(draw.word(symbols, draw.below(longest + 1)));
+  return words;
+}
+
+TEST_CASE("labels and margins at the end and at all positions, several layers, ragged words") {
+  for (std::uint32_t seed = 0; seed < 40; ++seed) {
+    RandomModel draw(seed);
+    RandomShape shape;
+    shape.layers = seed % 4;
+    shape.key_size = 1 + seed % 7;
+    shape.value_size = seed % 5 == 0 ? 2 : 1;
+    shape.undefined_rows = seed % 3 == 0;
+    shape.reads_before = seed % 4 == 2;
+    const LrnnModel model = draw.draw(shape);
+    const std::vector<Word> words = ragged_words(draw, shape.symbols, 1 + seed * 7 % 80, 40);
+    for (const Semantics semantics : all_semantics) {
+      check_against_reference(model, words, {semantics, Device::cpu, seed % 2 == 0, seed % 3 != 1, 1 + seed % 3, 0});
+    }
+  }
+}
+
+// Integer swaps and resets on a permuted vector of distinct integers: few reachable states, none of them ties.
+LrnnModel swaps(std::size_t size, std::size_t symbols, std::uint32_t seed, bool gate) {
+  RandomModel draw(seed);
+  std::vector<TokenRow> rows;
+  std::vector<std::string> names;
+  std::vector<std::int32_t> symbol_row;
+  std::vector<std::uint32_t> row_action;
+  std::vector<std::uint32_t> zeros(symbols, 0);
+  for (std::size_t a = 0; a < symbols; ++a) {
+    TokenRow row;
+    const std::size_t count = draw.below(4);
+    for (std::size_t f = 0; f < count && size > 1; ++f) {
+      const auto i = static_cast<std::uint32_t>(draw.below(size - 1));
+      row.factors.push_back({{{i, 1.0F}, {i + 1, -1.0F}}, 1.0F, {}});
+    }
+    if (size == 1 && a % 2 == 1) row.factors.push_back({{{0, 1.0F}}, 2.0F, {}});
+    if (gate && a == 0) {
+      row.gate = {0.0F};
+      row.write = {{0, 3.0F}};
+      for (std::uint32_t j = 1; j < size; ++j) row.write.push_back({j, 1.0F / static_cast<float>(j)});
+    }
+    rows.push_back(row);
+    names.push_back("x" + std::to_string(a));
+    symbol_row.push_back(static_cast<std::int32_t>(a));
+    row_action.push_back(static_cast<std::uint32_t>(a));
+  }
+  SlotReadout first;
+  std::vector<std::int32_t> next;
+  for (std::uint32_t j = 0; j < size; ++j) {
+    first.weight.push_back({{j, 1.0F}});
+    first.bias.push_back(0.0F);
+  }
+  first.weight.push_back({{0, -1.0F}});
+  first.bias.push_back(0.25F);
+  std::vector<std::string> labels;
+  for (std::size_t slot = 0; slot <= size; ++slot) {
+    next.push_back(static_cast<std::int32_t>(slot));
+    labels.push_back(std::to_string(slot));
+  }
+  std::vector<float> initial;
+  for (std::size_t j = 0; j < size; ++j) initial.push_back(static_cast<float>(j + 1));
+  TableLayer layer{TokenTable(size, 1, rows), initial, {first}, seed % 2 == 1, row_action, zeros, zeros, next};
+  return LrnnModel(Alphabet(names), labels, 0, symbol_row, {layer});
+}
+
+TEST_CASE(
+    "large batches of models whose decodes cannot tie: few and many rows, 1 to 8 dimensions, gates, lengths 0 to "
+    "9000") {
+  int fast = 0;
+  for (std::uint32_t seed = 0; seed < 24; ++seed) {
+    const std::size_t size = 1 + seed % 8;
+    const std::size_t symbols = seed % 3 == 0 ? 19 : 2 + seed % 6;
+    const LrnnModel model = swaps(size, symbols, seed, seed % 4 == 1);
+    RandomModel draw(seed);
+    std::vector<Word> words = ragged_words(draw, symbols, 37, 200);
+    for (int i = 0; i < 26; ++i) words.push_back(draw.word(symbols, 9000 + draw.below(3)));
+    const std::string device =
+        check_against_reference(model, words, {all_semantics[seed % 3], Device::cpu, false, true, 1 + seed % 2, 0});
+    fast += static_cast<int>(device == "cpu (avx2)");
+  }
+#if defined(__x86_64__) && defined(__GNUC__)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) CHECK(fast >= 12);
+#endif
+}
+
+TEST_CASE("the first word that overflows is named, for every number of threads") {
+  TokenRow grow;
+  grow.gate = {2.0F};
+  const SlotReadout sign{{{{0, 1.0F}}, {{0, -1.0F}}}, {0.0F, 0.0F}};
+  TableLayer layer{TokenTable(1, 1, {grow, TokenRow{}}), {1.0F}, {sign}, false, {0, 1}, {0, 0}, {0, 0}, {0, 1}};
+  const LrnnModel model(Alphabet::of_characters("ab"), {"0", "1"}, 0, {0, 1}, {layer});
+  std::vector<Word> words(300, Word(400, 1));
+  words[170] = Word(500, 0);
+  words[250] = Word(128, 0);
+  for (const unsigned threads : {1U, 4U}) {
+    CHECK_THROWS_WITH_AS(run(model, words, {Semantics::fp32_fma_v1, Device::cpu, false, false, threads, 0}),
+                         doctest::Contains("word 171, position 128"), NumericError);
+  }
+}
+
+TEST_CASE("symbols outside the alphabet are refused; no words and empty words are not") {
+  const LrnnModel model = swaps(3, 4, 1, false);
+  CHECK_THROWS_AS(run(model, std::vector<Word>{{0, 4}}), InputError);
+  CHECK(run(model, {}).num_words() == 0);
+  const Trace trace = run(model, std::vector<Word>{{}, {}});
+  CHECK(trace.label(0) == model.initial_label());
+  CHECK(trace.label(1) == model.initial_label());
+}
+
+}  // namespace
+}  // namespace krohn
