@@ -1,0 +1,31 @@
+// Regular expressions with intersection and complement.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "krohn/automata/dfa.hpp"
+
+namespace krohn {
+
+/// The minimal acceptor, canonically numbered, of a regular expression that matches whole words.
+///
+/// Grammar, loosest to tightest: `x|y` either; `x&y` both; `xy` one after the other; `~x` the words that x does not
+/// match; postfix `x*`, `x+`, `x?`, `x{m}`, `x{m,}`, `x{m,n}`, which stack (`x+?` is `(x+)?`). So `~(x)*` is `~((x)*)`,
+/// and `~ab` is `(~a)b`. An atom is a character, an escape (`\` before one of `\ | & ~ * + ? { } ( ) [ ] . ^ $ -`), `.`
+/// (any symbol), a class `[a-z0_]` or its complement `[^a-z]` (`]`, `\`, and `-` between two characters are escaped
+/// there), or a group `( )`. Empty operands are the empty word: `a|`, `()`, and the empty expression.
+///
+/// A character is one Unicode scalar and stands for the symbol of that name. `.`, `[^ ]` and `~` are relative to
+/// `alphabet`; without one, the alphabet is the characters that occur (those inside ranges and negated classes too),
+/// ascending. With one, a character outside it is an error, but a range means those of its characters that belong.
+///
+/// Throws InputError with the 1-based column (in Unicode scalars) for anything else: white space, back-references,
+/// look-around, anchors, unknown escapes, `{m,n}` with m > n, unbalanced brackets, and expressions whose repetitions
+/// unfold to more than max_regex_positions characters. Throws ResourceError if a deterministic automaton on the way
+/// passes the cap of determinize or product. Nesting is limited by memory only.
+Dfa parse_regex(std::string_view pattern, const std::optional<Alphabet>& alphabet = std::nullopt);
+
+inline constexpr std::size_t max_regex_positions = 250'000;
+
+}  // namespace krohn
