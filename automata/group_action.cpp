@@ -9,10 +9,15 @@
 // start alone.
 //
 // Where the systems come from. (1) Upwards from the singletons: a system joined with one more pair (start, q), for
-// every q, breadth first until the budget is spent; joins work on the quotient, so coarse systems are cheap. (2)
-// Greedy: one pass over the states in some order, taking every join that still keeps the start apart from given
+// every q, coarse systems first, until the budget is spent; joins work on the quotient, so coarse systems are cheap.
+// (2) Greedy: one pass over the states in some order, taking every join that still keeps the start apart from given
 // states; by monotonicity one pass ends in a maximal system. Passes in several orders reach actions far above the
-// budget (S_7: 5,040 states, degree 7). The whole is deterministic: orders come from a fixed generator.
+// budget (S_7: 5,040 states, degree 7). In both, the states that powers of letters lead to come first: they generate
+// the systems of cyclic groups. The whole is deterministic: orders come from a fixed generator.
+//
+// Kernels. For a regular action the states are the group's elements, a system is a subgroup H, and its kernel is the
+// largest subset of H closed under conjugation: what is outside H is removed, then what a generator conjugates to
+// something removed, linear in states * generators. Otherwise each state of the start block is tried.
 //
 // Letters are first thinned out to a generating set when the action is regular: letters are taken while they enlarge
 // the start's orbit; the centraliser of a transitive group is transitive iff the group is regular, which is tested on
@@ -21,12 +26,11 @@
 
 #include <algorithm>
 #include <bit>
-#include <deque>
 #include <limits>
 #include <numeric>
-#include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "krohn/error.hpp"
@@ -43,6 +47,7 @@ constexpr std::size_t greedy_budget = 60'000'000;
 constexpr std::size_t greedy_runs = 24;
 constexpr std::size_t choice_nodes = 100'000;
 constexpr std::size_t max_ties = 64;
+constexpr std::size_t max_equal = 8;  // systems kept of one kernel and one size
 // Suborbits of a non-regular action take quadratic memory; beyond this many states the states themselves are used.
 constexpr std::size_t max_suborbit_states = 4096;
 
@@ -113,7 +118,7 @@ struct BlockSystem {
 struct Candidate {
   BlockSystem system;
   StateSet kernel;
-  std::size_t reflections = 0;
+  bool obsolete = false;  // a coarser system has the same kernel
 };
 
 /// The transitive permutation group of the states, thinned to few generators, with words to every state.
@@ -123,7 +128,12 @@ class Search {
       : states_(states), start_(start), letters_(std::move(letters)) {
     thin_generators();
     walk();
-    find_suborbits();
+    if (regular_) {
+      find_conjugations();
+    } else {
+      find_suborbits();
+    }
+    find_powers();
   }
 
   /// The chosen systems, coarsest first.
@@ -192,11 +202,13 @@ class Search {
   /// For every generator g the map start.w -> start.g.w must be well defined and commute with all letters.
   bool is_regular() {
     walk();
+    left_.clear();
     for (const Permutation& generator : generators_) {
       Permutation moved(states_);
       for (const std::uint32_t q : order_) {
         moved[q] = q == start_ ? generator[start_] : generators_[by_[q]][moved[from_[q]]];
       }
+      left_.push_back(moved);
       for (const Permutation& letter : letters_) {
         for (std::uint32_t q = 0; q < states_; ++q) {
           if (moved[letter[q]] != letter[moved[q]]) return false;
@@ -223,39 +235,86 @@ class Search {
     }
   }
 
-  /// Generators of a word from the start to q, in order.
-  std::vector<std::uint32_t> word_to(std::uint32_t q) const {
-    std::vector<std::uint32_t> word;
-    for (; q != start_; q = from_[q]) word.push_back(by_[q]);
-    std::reverse(word.begin(), word.end());
-    return word;
+  /// Regular actions: for every generator g the map x -> g^-1 x g on the states, read as group elements.
+  void find_conjugations() {
+    for (std::size_t g = 0; g < generators_.size(); ++g) {
+      Permutation conjugate(states_);
+      // left_[g] maps x to g x, the generator maps x to x g: g y goes to y g.
+      for (std::uint32_t y = 0; y < states_; ++y) conjugate[left_[g][y]] = generators_[g][y];
+      conjugation_.push_back(std::move(conjugate));
+    }
+  }
+
+  /// States that powers of letters, and of products of two letters, lead to from the start: for x of order o the
+  /// states start.x^d for the divisors d of o.
+  void find_powers() {
+    std::vector<std::uint32_t> result;
+    std::vector<bool> taken(states_, false);
+    const auto add_powers = [&](const auto& apply) {
+      std::vector<std::uint32_t> orbit = {start_};
+      for (std::uint32_t q = apply(start_); q != start_; q = apply(q)) orbit.push_back(q);
+      for (std::size_t d = 1; d < orbit.size(); ++d) {
+        if (orbit.size() % d == 0 && !taken[orbit[d]]) {
+          taken[orbit[d]] = true;
+          result.push_back(orbit[d]);
+        }
+      }
+    };
+    const std::size_t most = std::min<std::size_t>(letters_.size(), 64);
+    for (std::size_t i = 0; i < most; ++i) {
+      add_powers([&](std::uint32_t q) { return letters_[i][q]; });
+    }
+    for (std::size_t i = 0; i < std::min<std::size_t>(most, 8); ++i) {
+      for (std::size_t j = 0; j < i; ++j) {
+        add_powers([&](std::uint32_t q) { return letters_[j][letters_[i][q]]; });
+      }
+    }
+    powers_ = std::move(result);
+  }
+
+  /// A permutation of the states by a group element that takes the start to r, or by the inverse of one: the colours
+  /// that it keeps are the same.
+  Permutation mover(std::uint32_t r) const {
+    if (!regular_) return back_[r];
+    // x.w = x w as a product; x = g y gives g (y w): walk the left multiplications.
+    Permutation images(states_, none);
+    images[start_] = r;
+    std::vector<std::uint32_t> queue = {start_};
+    for (std::size_t i = 0; i < queue.size(); ++i) {
+      for (const Permutation& left : left_) {
+        const std::uint32_t x = left[queue[i]];
+        if (images[x] != none) continue;
+        images[x] = left[images[queue[i]]];
+        queue.push_back(x);
+      }
+    }
+    return images;
   }
 
   /// The orbits of the stabiliser of the start on the states, from its Schreier generators w_q a w_{q.a}^-1.
   void find_suborbits() {
     suborbit_.resize(states_);
     std::iota(suborbit_.begin(), suborbit_.end(), 0U);
-    if (regular_) return;
     if (states_ > max_suborbit_states) {
       tractable_ = false;
       return;
     }
-    // back[q][y] = the point that w_q takes to y.
-    std::vector<Permutation> back(states_);
+    // back_[q][y] = the point that w_q takes to y.
+    back_.resize(states_);
     for (const std::uint32_t q : order_) {
-      back[q].resize(states_);
+      back_[q].resize(states_);
       if (q == start_) {
-        std::iota(back[q].begin(), back[q].end(), 0U);
+        std::iota(back_[q].begin(), back_[q].end(), 0U);
         continue;
       }
       const Permutation& generator = generators_[by_[q]];
-      for (std::uint32_t y = 0; y < states_; ++y) back[q][generator[y]] = back[from_[q]][y];
+      for (std::uint32_t y = 0; y < states_; ++y) back_[q][generator[y]] = back_[from_[q]][y];
     }
     UnionFind orbits(states_);
     for (const std::uint32_t q : order_) {
       for (const Permutation& generator : generators_) {
-        const Permutation& after = back[generator[q]];
-        for (std::uint32_t y = 0; y < states_; ++y) orbits.merge(back[q][y], after[generator[y]]);
+        const Permutation& after = back_[generator[q]];
+        for (std::uint32_t y = 0; y < states_; ++y) orbits.merge(back_[q][y], after[generator[y]]);
       }
     }
     for (std::uint32_t q = 0; q < states_; ++q) suborbit_[q] = orbits.find(q);
@@ -276,8 +335,14 @@ class Search {
     return system;
   }
 
+  /// A coarser partition of a system's blocks: the new number of each block, numbered by first occurrence.
+  struct Merging {
+    std::vector<std::uint32_t> number;
+    std::vector<std::uint32_t> first;  // per new block: its first old one
+  };
+
   /// The finest system above `system` that has blocks 0 and j in one block (Atkinson's algorithm on the quotient).
-  BlockSystem join(const BlockSystem& system, std::uint32_t j) {
+  Merging join(const BlockSystem& system, std::uint32_t j) {
     const std::size_t blocks = system.size();
     UnionFind classes(blocks);
     std::vector<std::pair<std::uint32_t, std::uint32_t>> queue = {{0, j}};
@@ -288,25 +353,31 @@ class Search {
         if (classes.merge(generator[x], generator[y])) queue.emplace_back(generator[x], generator[y]);
       }
     }
-    spent_ += blocks + 4 * queue.size() * system.generators.size();
-    BlockSystem result;
-    std::vector<std::uint32_t> number(blocks);
+    spent_ += 4 * blocks + 4 * queue.size() * system.generators.size();
+    Merging merging;
+    merging.number.resize(blocks);
     for (std::uint32_t b = 0; b < blocks; ++b) {
       const std::uint32_t root = classes.find(b);
       if (root == b) {
-        number[b] = static_cast<std::uint32_t>(result.representative.size());
-        result.representative.push_back(system.representative[b]);
+        merging.number[b] = static_cast<std::uint32_t>(merging.first.size());
+        merging.first.push_back(b);
       } else {
-        number[b] = number[root];  // roots are smallest, hence already numbered
+        merging.number[b] = merging.number[root];  // roots are smallest, hence already numbered
       }
     }
+    return merging;
+  }
+
+  BlockSystem quotient(const BlockSystem& system, const Merging& merging) {
+    BlockSystem result;
+    for (const std::uint32_t b : merging.first) result.representative.push_back(system.representative[b]);
     for (const Permutation& generator : system.generators) {
       Permutation images(result.size());
-      for (std::uint32_t b = 0; b < blocks; ++b) images[number[b]] = number[generator[b]];
+      for (std::uint32_t b = 0; b < images.size(); ++b) images[b] = merging.number[generator[merging.first[b]]];
       result.generators.push_back(std::move(images));
     }
     result.block_of.resize(states_);
-    for (std::uint32_t q = 0; q < states_; ++q) result.block_of[q] = number[system.block_of[q]];
+    for (std::uint32_t q = 0; q < states_; ++q) result.block_of[q] = merging.number[system.block_of[q]];
     spent_ += states_;
     return result;
   }
@@ -327,119 +398,149 @@ class Search {
     return static_cast<std::size_t>(std::count(system.block_of.begin(), system.block_of.end(), 0U));
   }
 
-  /// True if state r has another vector than the start: `word` takes some block out of its orbit.
-  bool separates(const BlockSystem& system, const std::vector<std::uint32_t>& orbit,
-                 const std::vector<std::uint32_t>& word) const {
+  /// True if the state that `mover` belongs to has another vector than the start: some block leaves its orbit.
+  bool separates(const BlockSystem& system, const std::vector<std::uint32_t>& orbit, const Permutation& mover) const {
     for (std::uint32_t b = 0; b < system.size(); ++b) {
-      std::uint32_t image = b;
-      for (const std::uint32_t g : word) image = system.generators[g][image];
-      if (orbit[image] != orbit[b]) return true;
+      if (orbit[system.block_of[mover[system.representative[b]]]] != orbit[b]) return true;
     }
     return false;
   }
 
   StateSet kernel(const BlockSystem& system, const std::vector<std::uint32_t>& orbit) const {
     StateSet result(states_);
+    if (!regular_) {
+      for (std::uint32_t q = 0; q < states_; ++q) {
+        if (system.block_of[q] == 0 && (q == start_ || !separates(system, orbit, back_[q]))) result.insert(q);
+      }
+      return result;
+    }
+    std::vector<bool> removed(states_, false);
+    std::vector<std::uint32_t> queue;
     for (std::uint32_t q = 0; q < states_; ++q) {
-      if (system.block_of[q] == 0 && (q == start_ || !separates(system, orbit, word_to(q)))) result.insert(q);
+      if (system.block_of[q] == 0) continue;
+      removed[q] = true;
+      queue.push_back(q);
+    }
+    for (std::size_t i = 0; i < queue.size(); ++i) {
+      for (const Permutation& conjugation : conjugation_) {
+        const std::uint32_t q = conjugation[queue[i]];
+        if (removed[q]) continue;
+        removed[q] = true;
+        queue.push_back(q);
+      }
+    }
+    for (std::uint32_t q = 0; q < states_; ++q) {
+      if (!removed[q]) result.insert(q);
     }
     return result;
   }
 
-  /// The largest number of reflections of a letter on the blocks.
-  std::size_t reflections(const BlockSystem& system) const {
-    std::size_t most = 0;
-    Permutation images(system.size());
-    for (const Permutation& letter : letters_) {
-      for (std::uint32_t b = 0; b < system.size(); ++b) {
-        images[b] = system.block_of[letter[system.representative[b]]];
-      }
-      most = std::max(most, system.size() - cycle_count(images));
-    }
-    return most;
-  }
-
   void add(const BlockSystem& system) {
-    if (!tractable_) {
-      StateSet only(states_);
-      only.insert(start_);
-      candidates_.push_back({system, only, 0});
-      return;
+    StateSet unseparated(states_);
+    unseparated.insert(start_);
+    if (tractable_) unseparated = kernel(system, block_orbits(system));
+    spent_ += 4 * states_;
+    std::vector<std::size_t>& equal = by_kernel_[unseparated];
+    if (!equal.empty()) {
+      const std::size_t known = candidates_[equal.front()].system.size();
+      if (system.size() > known || (system.size() == known && equal.size() == max_equal)) return;
+      for (const std::size_t i : equal) {
+        if (candidates_[i].system.block_of == system.block_of) return;
+      }
+      if (system.size() < known) {
+        for (const std::size_t i : equal) candidates_[i].obsolete = true;
+        equal.clear();
+      }
     }
-    StateSet unseparated = kernel(system, block_orbits(system));
-    spent_ += states_;
-    const auto [at, is_new] = by_kernel_.try_emplace(unseparated, candidates_.size());
-    if (is_new) {
-      candidates_.push_back({system, std::move(unseparated), reflections(system)});
-      return;
-    }
-    Candidate& known = candidates_[at->second];
-    if (system.size() > known.system.size()) return;
-    const std::size_t needed = reflections(system);
-    if (system.size() == known.system.size() && needed >= known.reflections) return;
-    known.system = system;
-    known.reflections = needed;
+    equal.push_back(candidates_.size());
+    candidates_.push_back({system, std::move(unseparated), false});
   }
 
   void close_upwards(const BlockSystem& finest) {
-    std::unordered_map<StateSet, bool, StateSet::Hash> seen;
-    std::deque<BlockSystem> queue = {finest};
-    const auto start_block = [&](const BlockSystem& system) {
-      StateSet block(states_);
-      for (std::uint32_t q = 0; q < states_; ++q) {
-        if (system.block_of[q] == 0) block.insert(q);
-      }
-      return block;
-    };
+    std::unordered_set<StateSet, StateSet::Hash> seen;
+    const auto finer = [](const BlockSystem& x, const BlockSystem& y) { return x.size() > y.size(); };
+    std::vector<BlockSystem> heap;
     const std::size_t limit = spent_ + closure_budget;
-    while (!queue.empty()) {
-      const BlockSystem system = std::move(queue.front());
-      queue.pop_front();
-      for (std::uint32_t j = 1; j < system.size(); ++j) {
-        if (spent_ > limit) return;
-        BlockSystem coarser = join(system, j);
-        if (coarser.size() == 1 || !seen.try_emplace(start_block(coarser), true).second) continue;
-        add(coarser);
-        queue.push_back(std::move(coarser));
+    const auto take = [&](const BlockSystem& system, std::uint32_t j) {
+      const Merging merging = join(system, j);
+      if (merging.first.size() == 1) return;
+      StateSet start_block(states_);
+      for (std::uint32_t q = 0; q < states_; ++q) {
+        if (merging.number[system.block_of[q]] == 0) start_block.insert(q);
       }
+      spent_ += states_;
+      if (!seen.insert(std::move(start_block)).second) return;
+      BlockSystem coarser = quotient(system, merging);
+      add(coarser);
+      heap.push_back(std::move(coarser));
+      std::push_heap(heap.begin(), heap.end(), finer);
+    };
+    const auto expand = [&](const BlockSystem& system, std::size_t until) {
+      for (std::uint32_t j = 1; j < system.size(); ++j) {
+        if (spent_ > until) return false;
+        take(system, j);
+      }
+      return true;
+    };
+    for (const std::uint32_t q : powers_) {
+      if (spent_ < limit) take(finest, finest.block_of[q]);
     }
-    complete_ = true;
+    bool complete = expand(finest, spent_ + closure_budget / 2);
+    while (!heap.empty() && spent_ <= limit) {
+      std::pop_heap(heap.begin(), heap.end(), finer);
+      const BlockSystem system = std::move(heap.back());
+      heap.pop_back();
+      complete = expand(system, limit) && complete;
+    }
+    complete_ = complete && heap.empty();
   }
 
-  /// One pass over the states: joins that keep the start apart from every word's state.
+  /// One pass over the states: joins that keep the start apart from every mover's state.
   BlockSystem climb_once(const BlockSystem& finest, const std::vector<std::uint32_t>& order,
-                         const std::vector<std::vector<std::uint32_t>>& words) {
+                         const std::vector<Permutation>& movers, std::size_t limit) {
     BlockSystem system = finest;
-    std::vector<bool> failed(states_, false);  // per state: its block, at the time, could not be joined
+    std::vector<bool> failed(system.size(), false);  // per block: could not be joined, nor can it later
     for (const std::uint32_t q : order) {
       const std::uint32_t block = system.block_of[q];
-      if (block == 0 || failed[q]) continue;
-      BlockSystem coarser = join(system, block);
-      bool separate = coarser.size() > 1;
-      if (separate) {
-        const std::vector<std::uint32_t> orbit = block_orbits(coarser);
-        for (const auto& word : words) separate = separate && separates(coarser, orbit, word);
-        spent_ += coarser.size() + states_;
+      if (block == 0 || failed[block]) continue;
+      if (spent_ > limit) break;
+      failed[block] = true;
+      const Merging merging = join(system, block);
+      if (merging.first.size() == 1) continue;
+      BlockSystem coarser = quotient(system, merging);
+      const std::vector<std::uint32_t> orbit = block_orbits(coarser);
+      spent_ += states_;
+      if (!std::all_of(movers.begin(), movers.end(),
+                       [&](const Permutation& mover) { return separates(coarser, orbit, mover); })) {
+        continue;
       }
-      if (separate) {
-        system = std::move(coarser);
-      } else {
-        for (std::uint32_t r = 0; r < states_; ++r) {
-          if (system.block_of[r] == block) failed[r] = true;
-        }
+      std::vector<bool> still_failed(coarser.size(), false);
+      for (std::uint32_t b = 0; b < failed.size(); ++b) {
+        if (b != block && failed[b]) still_failed[merging.number[b]] = true;
       }
+      system = std::move(coarser);
+      failed = std::move(still_failed);
     }
     return system;
   }
 
-  std::vector<std::uint32_t> shuffled(std::size_t run) const {
-    std::vector<std::uint32_t> order(states_);
-    std::iota(order.begin(), order.end(), 0U);
+  /// The powers, then all states; shuffled each but for run 0.
+  std::vector<std::uint32_t> order_of(std::size_t run) const {
     std::uint64_t seed = run;
-    for (std::size_t i = states_; run > 0 && i > 1; --i) {
-      seed = seed * 6364136223846793005U + 1442695040888963407U;
-      std::swap(order[i - 1], order[static_cast<std::size_t>((seed >> 33U) % i)]);
-    }
+    const auto shuffle = [&](std::vector<std::uint32_t>& list) {
+      for (std::size_t i = list.size(); run > 0 && i > 1; --i) {
+        seed = seed * 6364136223846793005U + 1442695040888963407U;
+        std::swap(list[i - 1], list[static_cast<std::size_t>((seed >> 33U) % i)]);
+      }
+    };
+    std::vector<std::uint32_t> all(states_);
+    std::iota(all.begin(), all.end(), 0U);
+    shuffle(all);
+    std::vector<std::uint32_t> order = powers_;
+    shuffle(order);
+    // Every second run leaves the powers where chance puts them.
+    if (run % 2 == 1) order.clear();
+    order.insert(order.end(), all.begin(), all.end());
     return order;
   }
 
@@ -454,19 +555,15 @@ class Search {
     if (complete_) return;
     const std::size_t limit = spent_ + greedy_budget;
     for (std::size_t run = 0; run < greedy_runs && spent_ < limit; ++run) {
-      const std::vector<std::uint32_t> order = shuffled(run);
+      const std::vector<std::uint32_t> order = order_of(run);
       // One system that separates everything: a state it fails on becomes a condition of the next attempt.
-      std::vector<std::vector<std::uint32_t>> words;
+      std::vector<Permutation> movers;
       for (std::size_t attempt = 0; attempt < 8 && spent_ < limit; ++attempt) {
-        const BlockSystem system = climb_once(finest, order, words);
-        if (system.size() == 1) {
-          words.push_back(word_to(order[0] == start_ ? order[1] : order[0]));
-          continue;
-        }
+        const BlockSystem system = climb_once(finest, order, movers, limit);
         add(system);
         const std::uint32_t missed = first_other(kernel(system, block_orbits(system)), order);
         if (missed == start_) break;
-        words.push_back(word_to(missed));
+        movers.push_back(mover(missed));
       }
       // A sum of systems: each separates one of the states that the earlier ones left.
       StateSet left(states_);
@@ -474,7 +571,7 @@ class Search {
       while (spent_ < limit) {
         const std::uint32_t target = first_other(left, order);
         if (target == start_) break;
-        const BlockSystem system = climb_once(finest, order, {word_to(target)});
+        const BlockSystem system = climb_once(finest, order, {mover(target)}, limit);
         add(system);
         left = left.meet(kernel(system, block_orbits(system)));
       }
@@ -482,6 +579,7 @@ class Search {
   }
 
   std::vector<BlockSystem> cheapest() {
+    std::erase_if(candidates_, [](const Candidate& candidate) { return candidate.obsolete; });
     std::stable_sort(candidates_.begin(), candidates_.end(),
                      [](const Candidate& x, const Candidate& y) { return x.system.size() < y.system.size(); });
     best_degree_ = std::numeric_limits<std::size_t>::max();
@@ -531,8 +629,12 @@ class Search {
       const std::size_t total = degree + candidates_[i].system.size();
       if (total > best_degree_) return;
       if (++nodes_ > choice_nodes && !solutions_.empty()) return;
-      const StateSet smaller = left.meet(candidates_[i].kernel);
+      const StateSet& kernel = candidates_[i].kernel;
+      const StateSet smaller = left.meet(kernel);
       if (smaller == left) continue;
+      // A chosen system whose kernel contains this one would be superfluous.
+      const auto superfluous = [&](std::size_t c) { return candidates_[c].kernel.meet(kernel) == kernel; };
+      if (std::any_of(chosen.begin(), chosen.end(), superfluous)) continue;
       chosen.push_back(i);
       extend(i + 1, smaller, total, chosen);
       chosen.pop_back();
@@ -550,8 +652,12 @@ class Search {
   std::vector<std::uint32_t> from_;
   std::vector<std::uint32_t> by_;
   std::vector<std::uint32_t> suborbit_;
+  std::vector<Permutation> back_;         // not regular: see find_suborbits
+  std::vector<Permutation> left_;         // regular: x -> g x for the generators g
+  std::vector<Permutation> conjugation_;  // regular: x -> g^-1 x g
+  std::vector<std::uint32_t> powers_;
   std::vector<Candidate> candidates_;
-  std::unordered_map<StateSet, std::size_t, StateSet::Hash> by_kernel_;
+  std::unordered_map<StateSet, std::vector<std::size_t>, StateSet::Hash> by_kernel_;
   std::vector<std::vector<std::size_t>> solutions_;
   std::size_t best_degree_ = 0;
   std::size_t nodes_ = 0;
