@@ -1,0 +1,96 @@
+// Any regular language to an exact linear RNN: minimise, decompose into a cascade of permutation-reset levels, and
+// turn each level into a layer of generalized Householder products (Grazzi et al. 2025 (arXiv:2411.12537), Thm 4,
+// with at most |Q|-1 levels).
+//
+//     CompileResult result = compile(dfa, {});
+//     result.model;   // gives every word the label that dfa gives it
+//
+// A layer's row is a context (letter, P, P') of the cascade; its readout selects the slot from which the next context
+// follows. What a layer hands over must tell the *old* slot too, which a reset destroys: `Delay` names the two cures.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "krohn/automata/cascade.hpp"
+#include "krohn/automata/dfa.hpp"
+#include "krohn/model/hint.hpp"
+#include "krohn/model/lrnn_model.hpp"
+
+namespace krohn {
+
+/// How a layer tells the slot before the step.
+enum class Delay {
+  read_before,  ///< the layer is decoded before its update
+  block,        ///< the hidden state is (current | previous); decoded after the update
+};
+
+/// How a level resets.
+enum class Resets {
+  automatic,    ///< per level the form with the smallest hidden state, then the fewest factors; one layer a level
+  householder,  ///< one-hot keys, a projection and write for each slot
+  registers,    ///< a value register; levels that also permute become a group layer and a register
+  hybrid,       ///< one-hot keys, a zero gate and a write
+};
+
+/// Which eigenvalues the state-transition matrices may have.
+enum class Spectrum {
+  any,          ///< [-1, 1]
+  nonnegative,  ///< [0, 1]: aperiodic languages only
+};
+
+/// How keys are scaled.
+enum class Keys {
+  integer,  ///< unnormalised small integers
+  dyadic,   ///< unit keys with dyadic entries on doubled coordinates, exact through normalisation
+};
+
+struct CompileOptions {
+  CascadeOptions cascade;
+  Delay delay = Delay::read_before;
+  Resets resets = Resets::automatic;
+  Spectrum spectrum = Spectrum::any;
+  Keys keys = Keys::integer;
+  /// The largest family for which the textbook depth is computed, for comparison only.
+  std::size_t max_holonomy_family = 20000;
+};
+
+/// A compiled model and what there is to say about it.
+struct CompileResult {
+  LrnnModel model;
+  InvariantHint hint;
+  /// The minimal automaton that was compiled; the hint's states are its states.
+  Dfa minimal;
+  std::size_t states = 0;
+  /// Letters that act differently.
+  std::size_t distinct_letters = 0;
+  /// "R", "Z" or "G".
+  std::string mode{};
+  /// Per level of the cascade.
+  std::vector<std::size_t> widths{};
+  /// Sets of the cascade's family.
+  std::size_t family = 0;
+  /// Per layer.
+  std::vector<std::size_t> hidden{};
+  std::vector<std::size_t> num_householder{};
+  /// Rows and distinct table rows of all layers, factors of all tables.
+  std::size_t rows = 0;
+  std::size_t table_rows = 0;
+  std::size_t factors = 0;
+  /// True if every step is exact in fp32, fp16 and bf16.
+  bool exact = true;
+  /// Certified length, empty when exact.
+  std::optional<std::uint64_t> horizon{};
+  /// |Q| - 1, the number of levels that always suffice; 2^|Q|, the paper's bound; the textbook's depth where known.
+  std::size_t linear_bound = 0;
+  std::string paper_bound{};
+  std::optional<std::size_t> holonomy_depth{};
+};
+
+/// Throws ResourceError past a cap, InputError where the options ask for what the language does not have.
+CompileResult compile(const Dfa& dfa, const CompileOptions& options = {});
+
+}  // namespace krohn
