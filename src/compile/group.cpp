@@ -57,9 +57,11 @@ InvariantHint constant_hint() {
   return hint;
 }
 
+// A state whose label does not matter gets label 0: undefined_label would stay for ever, not for one position.
 std::vector<std::int32_t> state_labels(const Dfa& dfa) {
-  static_assert(null_label == undefined_label);
-  return {dfa.labels().begin(), dfa.labels().end()};
+  std::vector<std::int32_t> labels(dfa.labels().begin(), dfa.labels().end());
+  if (!dfa.label_names().empty()) std::replace(labels.begin(), labels.end(), null_label, LabelId{0});
+  return labels;
 }
 
 struct LetterRows {

@@ -200,10 +200,10 @@ TEST_CASE("rotations decode right up to their certified horizon, and their drift
                   InputError);
 }
 
-TEST_CASE("null labels become undefined, one state needs no layer") {
+TEST_CASE("null labels become some label, one state needs no layer") {
   const Dfa dfa(Alphabet::of_characters("a"), 0, {1, 2, 0}, {0, null_label, 1}, {"x", "y"});
   const CompiledGroup compiled = compile_group(dfa);
-  CHECK(compiled.model.layers()[0].next == std::vector<std::int32_t>{0, undefined_label, 1});
+  CHECK(compiled.model.layers()[0].next == std::vector<std::int32_t>{0, 0, 1});
   const CompiledGroup constant = compile_group(Dfa::acceptor(Alphabet::of_characters("ab"), 0, {0, 0}, {true}));
   CHECK(constant.model.layers().empty());
   CHECK(constant.model.symbol_row() == std::vector<std::int32_t>{1, 1});
