@@ -101,9 +101,9 @@ class Walk {
 
   struct Node {
     std::uint32_t set = 0;
-    std::uint32_t level = 0;                    // of the finished cascade
-    std::uint32_t alias = none;                 // the set that stands for it where its level was passed over
-    std::vector<std::uint32_t> slot_of_tile;    // none where the tile does not occur
+    std::uint32_t level = 0;                     // of the finished cascade
+    std::uint32_t alias = none;                  // the set that stands for it where its level was passed over
+    std::vector<std::uint32_t> slot_of_tile;     // none where the tile does not occur
     std::vector<std::uint32_t> occurring_tiles;  // ascending
   };
 
@@ -400,8 +400,8 @@ Cascade chosen(const Dfa& dfa, const CascadeOptions& options, const DistinctLett
     if (best && candidate.sets->depth() > best->depth()) break;
     try {
       // A competitor of the same depth is of interest only with fewer rows.
-      Cascade next = walked(*candidate.sets, dfa, letters, candidate.mode,
-                            best ? best->num_rows() - 1 : options.max_rows);
+      Cascade next =
+          walked(*candidate.sets, dfa, letters, candidate.mode, best ? best->num_rows() - 1 : options.max_rows);
       if (!best || next.depth() < best->depth() || next.num_rows() < best->num_rows()) best = std::move(next);
     } catch (const ResourceError& error) {
       reasons.emplace_back(error.what());
@@ -633,8 +633,7 @@ std::vector<std::string> verify_cascade(const Cascade& cascade, const Dfa& dfa) 
           if (entry != Cascade::no_row) fault(at + ": a next row for a slot that does not occur");
           continue;
         }
-        const std::uint32_t new_next =
-            new_here ? cascade.child_at(row.new_node, action.apply(slot)) : row.new_node;
+        const std::uint32_t new_next = new_here ? cascade.child_at(row.new_node, action.apply(slot)) : row.new_node;
         if (new_next == Cascade::no_node) {
           fault(at + ": leads to a slot that does not occur");
           continue;

@@ -57,9 +57,7 @@ class SetPool {
     return set;
   }
 
-  bool contains(std::uint32_t set, State point) const {
-    return ((mask(set)[point / 64] >> (point % 64)) & 1U) != 0;
-  }
+  bool contains(std::uint32_t set, State point) const { return ((mask(set)[point / 64] >> (point % 64)) & 1U) != 0; }
   bool inside(const Mask* inner, const Mask* outer) const {
     for (std::size_t w = 0; w < words_; ++w) {
       if ((inner[w] & ~outer[w]) != 0) return false;
@@ -138,9 +136,7 @@ class PointSystem final : public SetSystem {
   std::uint32_t num_tiles(std::uint32_t set) const override {
     return pool_.cardinality(set) == 1 ? 0 : pool_.cardinality(set);
   }
-  std::uint32_t tile(std::uint32_t set, std::uint32_t index) override {
-    return without(set, member(set, index));
-  }
+  std::uint32_t tile(std::uint32_t set, std::uint32_t index) override { return without(set, member(set, index)); }
   State point(std::uint32_t singleton) const override { return member(singleton, 0); }
   bool carries_onto(std::uint32_t from, std::uint32_t letter, std::uint32_t to) override {
     const std::vector<Mask> image = pool_.image(from, letters_[letter]);
@@ -402,9 +398,8 @@ class FamilySystem final : public SetSystem {
     tiles_.assign(count, {});
     std::vector<std::uint32_t> by_size(count);
     std::iota(by_size.begin(), by_size.end(), 0U);
-    std::stable_sort(by_size.begin(), by_size.end(), [&](std::uint32_t a, std::uint32_t b) {
-      return pool_.cardinality(a) > pool_.cardinality(b);
-    });
+    std::stable_sort(by_size.begin(), by_size.end(),
+                     [&](std::uint32_t a, std::uint32_t b) { return pool_.cardinality(a) > pool_.cardinality(b); });
     std::vector<std::size_t> first_smaller(num_states_ + 1, count);
     for (std::size_t i = count; i-- > 0;) first_smaller[pool_.cardinality(by_size[i])] = i;
     for (std::size_t size = 1, next = count; size <= num_states_; ++size) {

@@ -40,7 +40,8 @@ class LayerRows {
   std::uint32_t readout(const SlotLayout& layout, std::uint32_t num_slots, bool of_previous) {
     const auto [place, added] =
         readouts_.emplace(std::pair{num_slots, of_previous}, static_cast<std::uint32_t>(layer_.readouts.size()));
-    if (added) layer_.readouts.push_back(num_slots <= 1 ? SlotReadout{{{}}, {0.0F}} : layout.readout(num_slots, of_previous));
+    if (added)
+      layer_.readouts.push_back(num_slots <= 1 ? SlotReadout{{{}}, {0.0F}} : layout.readout(num_slots, of_previous));
     return place->second;
   }
 
@@ -63,7 +64,7 @@ class Compiler {
   Compiler(const Cascade& cascade, const Dfa& dfa, const CompileOptions& options)
       : cascade_(cascade), dfa_(dfa), options_(options) {}
 
-  std::vector<TableLayer> layers() {
+  std::vector<TableLayer> layers() const {
     std::vector<TableLayer> result;
     for (std::uint32_t l = 0; l < cascade_.depth(); ++l) result.push_back(layer(l));
     return result;
@@ -156,7 +157,7 @@ class Compiler {
     const bool block = options_.delay == Delay::block;
     const bool previous = block && reads_reset;
     const SlotLayout layout(form.encoding, level.width, previous, options_.spectrum == Spectrum::nonnegative,
-                            options_.keys == Keys::dyadic);
+                            options_.keys == KeyForm::dyadic);
     std::vector<TokenRow> table;
     for (const SlotAction& action : level.actions) table.push_back(layout.row(action, form.gate));
     TableLayer result{TokenTable(layout.key_size(), layout.value_size(), table),
@@ -197,14 +198,20 @@ class Compiler {
   const CompileOptions& options_;
 };
 
-}  // namespace
+bool is_permutation(const std::vector<State>& images) {
+  std::vector<bool> seen(images.size(), false);
+  for (const State q : images) {
+    if (seen[q]) return false;
+    seen[q] = true;
+  }
+  return true;
+}
 
-CompileResult compile(const Dfa& dfa, const CompileOptions& options) {
-  const Dfa minimal = minimize(dfa);
+CompileResult compile_cascade(const Dfa& minimal, const CompileOptions& options) {
   CascadeOptions cascade_options = options.cascade;
   cascade_options.resets_only = options.spectrum == Spectrum::nonnegative;
   const Cascade cascade = make_cascade(minimal, cascade_options);
-  Compiler compiler(cascade, minimal, options);
+  const Compiler compiler(cascade, minimal, options);
   std::vector<std::int32_t> symbol_row;
   for (const std::uint32_t row : cascade.symbol_row) {
     symbol_row.push_back(cascade.depth() == 0 ? compiler.label(row) : static_cast<std::int32_t>(row));
@@ -212,11 +219,37 @@ CompileResult compile(const Dfa& dfa, const CompileOptions& options) {
   CompileResult result{LrnnModel(minimal.alphabet(), minimal.label_names(), compiler.label(minimal.start()),
                                  std::move(symbol_row), compiler.layers()),
                        compiler.hint(), minimal};
-  result.states = dfa.num_states();
-  result.distinct_letters = distinct_letters(minimal).images.size();
   result.mode = mode_name(cascade.mode);
   result.widths = cascade.widths();
   result.family = cascade.family;
+  return result;
+}
+
+CompileResult compile_permutations(const Dfa& minimal, const CompileOptions& options) {
+  CompiledGroup group = compile_group(minimal, {options.keys, options.representation});
+  CompileResult result{std::move(group.model), std::move(group.hint), minimal};
+  result.mode = "group";
+  if (!result.model.layers().empty()) result.widths = {minimal.num_states()};
+  result.exact = group.exact;
+  result.horizon = group.horizon;
+  return result;
+}
+
+}  // namespace
+
+CompileResult compile(const Dfa& dfa, const CompileOptions& options) {
+  const Dfa minimal = minimize(dfa);
+  const DistinctLetters letters = distinct_letters(minimal);
+  const bool permutes = std::all_of(letters.images.begin(), letters.images.end(), is_permutation);
+  if (!permutes && options.representation != GroupRepresentation::permutation) {
+    throw InputError(
+        "representation: expected a language all of whose letters are permutations for rotation and "
+        "scalar, got one with a letter that is none");
+  }
+  const bool as_group = permutes && !options.cascade.mode && options.spectrum == Spectrum::any;
+  CompileResult result = as_group ? compile_permutations(minimal, options) : compile_cascade(minimal, options);
+  result.states = dfa.num_states();
+  result.distinct_letters = letters.images.size();
   for (const TableLayer& layer : result.model.layers()) {
     result.hidden.push_back(layer.hidden_size());
     result.num_householder.push_back(layer.table.num_householder());

@@ -17,6 +17,7 @@
 
 #include "krohn/automata/cascade.hpp"
 #include "krohn/automata/dfa.hpp"
+#include "krohn/compile/group.hpp"
 #include "krohn/model/hint.hpp"
 #include "krohn/model/lrnn_model.hpp"
 
@@ -42,18 +43,14 @@ enum class Spectrum {
   nonnegative,  ///< [0, 1]: aperiodic languages only
 };
 
-/// How keys are scaled.
-enum class Keys {
-  integer,  ///< unnormalised small integers
-  dyadic,   ///< unit keys with dyadic entries on doubled coordinates, exact through normalisation
-};
-
 struct CompileOptions {
   CascadeOptions cascade;
   Delay delay = Delay::read_before;
   Resets resets = Resets::automatic;
   Spectrum spectrum = Spectrum::any;
-  Keys keys = Keys::integer;
+  KeyForm keys = KeyForm::integer;
+  /// Of languages all of whose letters are permutations.
+  GroupRepresentation representation = GroupRepresentation::permutation;
   /// The largest family for which the textbook depth is computed, for comparison only.
   std::size_t max_holonomy_family = 20000;
 };
@@ -67,7 +64,7 @@ struct CompileResult {
   std::size_t states = 0;
   /// Letters that act differently.
   std::size_t distinct_letters = 0;
-  /// "R", "Z" or "G".
+  /// "R", "Z" or "G"; "group" where all letters are permutations: one level without a cascade.
   std::string mode{};
   /// Per level of the cascade.
   std::vector<std::size_t> widths{};
