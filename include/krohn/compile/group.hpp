@@ -35,8 +35,9 @@ struct CompiledGroup {
 
 /// Compiles a minimal automaton all of whose letters are permutations into a single layer; one state gives no layers.
 /// The slots of the readout are the automaton's states; null labels become label 0 (an undefined label would
-/// stay for ever); letters that act alike share a row. Throws InputError if a letter is no permutation or the representation does not fit the group.
-/// Hidden size: find_action's degree (doubled for dyadic keys), 2 or 1; reflections a letter: degree - cycles.
+/// stay for ever); letters that act alike share a row. Throws InputError if a letter is no permutation or the
+/// representation does not fit the group. Hidden size: find_action's degree (doubled for dyadic keys), 2 or 1;
+/// reflections a letter: degree - cycles.
 CompiledGroup compile_group(const Dfa& minimal, const GroupOptions& options = {});
 
 }  // namespace krohn
