@@ -1,0 +1,117 @@
+// label: quick
+// The measured drift of a rotation stays below the certified bound; exact layers have no
+// horizon; layers outside the theorem are refused.
+#include "krohn/model/horizon.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "krohn/error.hpp"
+
+namespace krohn {
+namespace {
+
+struct Rotation {
+  TableLayer layer;
+  ReferenceStates reference;
+};
+
+/// Rotation by 2 pi / m as two reflections, unit keys rounded to float.
+Rotation rotation(std::size_t m) {
+  const double half = std::numbers::pi / static_cast<double>(m);
+  TokenRow row;
+  row.factors = {{{{1, 1.0F}}, 2.0F, {}},
+                 {{{0, static_cast<float>(-std::sin(half))}, {1, static_cast<float>(std::cos(half))}}, 2.0F, {}}};
+  SlotReadout readout;
+  ReferenceStates reference;
+  for (std::size_t q = 0; q < m; ++q) {
+    const double angle = 2.0 * half * static_cast<double>(q);
+    reference.centre.insert(reference.centre.end(), {std::cos(angle), std::sin(angle)});
+    reference.successor.push_back(static_cast<std::uint32_t>((q + 1) % m));
+    readout.weight.push_back({{0, static_cast<float>(std::cos(angle))}});
+    if (std::sin(angle) != 0.0) readout.weight.back().push_back({1, static_cast<float>(std::sin(angle))});
+    readout.bias.push_back(0.0F);
+  }
+  return {TableLayer{
+              TokenTable(2, 1, {row}), {1.0F, 0.0F}, {readout}, false, {0}, {0}, {0}, std::vector<std::int32_t>(m, 0)},
+          reference};
+}
+
+TEST_CASE("the drift bound holds at every step and grows by no more than the roundings it counts") {
+  for (const std::size_t m : {3U, 5U, 7U, 17U}) {
+    CAPTURE(m);
+    const Rotation r = rotation(m);
+    const Horizon horizon = certify_horizon(r.layer, r.reference, Semantics::fp32_fma_v1);
+    REQUIRE(horizon.length.has_value());
+    CHECK(horizon.initial_error == 0.0);
+    CHECK(horizon.margin <= std::sin(std::numbers::pi / static_cast<double>(m)));
+    float x = 1.0F;
+    float y = 0.0F;
+    const TokenRow row = r.layer.table.row(0);
+    const float kx = row.factors[1].key[0].value;
+    const float ky = row.factors[1].key[1].value;
+    double bound = 0.0;
+    std::size_t violations = 0;
+    double drift = 0.0;
+    const std::uint64_t steps = 20000;
+    for (std::uint64_t t = 1; t <= steps; ++t) {
+      y = -y;
+      const float dot = std::fma(ky, y, std::fma(kx, x, 0.0F));
+      const float c = 2.0F * (0.0F - dot);
+      x = std::fma(c, kx, x);
+      y = std::fma(c, ky, y);
+      bound = (1.0 + horizon.growth) * bound + horizon.step_error;
+      const double angle = 2.0 * std::numbers::pi * static_cast<double>(t % m) / static_cast<double>(m);
+      drift = std::hypot(static_cast<double>(x) - std::cos(angle), static_cast<double>(y) - std::sin(angle));
+      violations += drift > bound ? 1 : 0;
+    }
+    CHECK(violations == 0);
+    // The keys are wrong by a fixed part of 2^-24, so the drift is linear; the bound counts 13 roundings a token.
+    CHECK(bound < 0x1p-24 * 26 * static_cast<double>(steps));
+    // The length is where the recurrence reaches the margin.
+    const double steps_to_margin = std::log1p(horizon.margin * horizon.growth / horizon.step_error) / horizon.growth;
+    CHECK(static_cast<double>(*horizon.length) <= steps_to_margin);
+    CHECK(static_cast<double>(*horizon.length) >= 0.999 * steps_to_margin - 1.0);
+  }
+}
+
+TEST_CASE("coarser state formats have shorter horizons") {
+  const Rotation r = rotation(3);
+  const auto length = [&](Semantics semantics) { return *certify_horizon(r.layer, r.reference, semantics).length; };
+  CHECK(length(Semantics::bf16_state_v1) < length(Semantics::fp16_state_v1));
+  CHECK(length(Semantics::fp16_state_v1) < length(Semantics::fp32_fma_v1));
+  CHECK(length(Semantics::fp32_fma_v1) > 100000);
+}
+
+TEST_CASE("sign changes are exact: no horizon") {
+  TokenRow row;
+  row.factors = {{{{0, 1.0F}}, 2.0F, {}}};
+  const SlotReadout sign{{{{0, 1.0F}}, {{0, -1.0F}}}, {0.0F, 0.0F}};
+  const TableLayer layer{TokenTable(1, 1, {row}), {1.0F}, {sign}, false, {0}, {0}, {0}, {0, 1}};
+  const Horizon horizon = certify_horizon(layer, {{1.0, -1.0}, {1, 0}, 0}, Semantics::fp32_fma_v1);
+  CHECK_FALSE(horizon.length.has_value());
+  CHECK(horizon.step_error == 0.0);
+}
+
+TEST_CASE("a wrong reference gives no length, and layers with gates, writes or two readouts are refused") {
+  Rotation r = rotation(5);
+  for (std::uint32_t& slot : r.reference.successor) slot = (slot + 1) % 5;
+  CHECK(*certify_horizon(r.layer, r.reference, Semantics::fp32_fma_v1).length == 0);
+  r = rotation(5);
+  TokenRow row = r.layer.table.row(0);
+  row.gate = {0.5F};
+  r.layer.table = TokenTable(2, 1, {row});
+  CHECK_THROWS_AS(certify_horizon(r.layer, r.reference, Semantics::fp32_fma_v1), InputError);
+  row.gate = {1.0F};
+  row.write = {{0, 1.0F}};
+  r.layer.table = TokenTable(2, 1, {row});
+  CHECK_THROWS_AS(certify_horizon(r.layer, r.reference, Semantics::fp32_fma_v1), InputError);
+  r = rotation(5);
+  r.reference.successor.pop_back();
+  CHECK_THROWS_AS(certify_horizon(r.layer, r.reference, Semantics::fp32_fma_v1), InputError);
+}
+
+}  // namespace
+}  // namespace krohn
