@@ -19,9 +19,11 @@ namespace {
 constexpr std::size_t max_members = std::size_t{1} << 26;
 constexpr std::size_t max_table_words = std::size_t{1} << 22;
 
-[[noreturn]] void too_many(std::size_t max_states, std::size_t nfa_states) {
-  throw ResourceError("determinize: more than " + std::to_string(max_states) + " sets of the " +
-                      std::to_string(nfa_states) + " nondeterministic states");
+[[noreturn]] void too_many(std::size_t sets, std::size_t max_states, std::size_t nfa_states) {
+  const std::string of = " sets of the " + std::to_string(nfa_states) + " nondeterministic states";
+  if (sets >= max_states) throw ResourceError("determinize: more than " + std::to_string(max_states) + of);
+  throw ResourceError("determinize: " + std::to_string(sets) + of + " hold more than " + std::to_string(max_members) +
+                      " states");
 }
 
 std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
@@ -123,7 +125,20 @@ class Closure {
     }
   }
 
-  std::vector<State>& states() { return states_; }
+  // The kept states collected since clear(), ascending. Sets that hold much of the automaton are read off the marks.
+  const std::vector<State>& sorted() {
+    if (states_.size() > seen_.size() / 32) {
+      states_.clear();
+      for (State q = 0; q < seen_.size(); ++q) {
+        if (seen_[q] == round_ && moves_.kept[q]) states_.push_back(q);
+      }
+    } else {
+      std::sort(states_.begin(), states_.end());
+    }
+    return states_;
+  }
+
+  const std::vector<State>& states() const { return states_; }
 
  private:
   const Moves& moves_;
@@ -177,7 +192,7 @@ Dfa by_bits(const Nfa& nfa, const Moves& moves, std::size_t max_states) {
       return std::equal(row, row + words, rows.data() + other * words);
     });
     if (index == count) {
-      if (++count > max_states || count * words > max_members) too_many(std::min(max_states, count - 1), n);
+      if (++count > max_states || count * words > max_members) too_many(count - 1, max_states, n);
     } else {
       rows.resize(count * words);
     }
@@ -217,8 +232,7 @@ Dfa by_lists(const Nfa& nfa, const Moves& moves, std::size_t max_states) {
   std::vector<bool> accepting;
   Closure closure(moves);
   const auto enter = [&]() -> State {  // the set that `closure` holds
-    std::vector<State>& set = closure.states();
-    std::sort(set.begin(), set.end());
+    const std::vector<State>& set = closure.sorted();
     std::uint64_t hash = 0;
     for (const State q : set) hash = mix(hash, q);
     const auto count = static_cast<std::uint32_t>(offset.size() - 1);
@@ -227,7 +241,7 @@ Dfa by_lists(const Nfa& nfa, const Moves& moves, std::size_t max_states) {
                         arena.begin() + static_cast<std::ptrdiff_t>(offset[other + 1]));
     });
     if (index == count) {
-      if (count >= max_states || arena.size() + set.size() > max_members) too_many(count, nfa.num_states());
+      if (count >= max_states || arena.size() + set.size() > max_members) too_many(count, max_states, nfa.num_states());
       arena.insert(arena.end(), set.begin(), set.end());
       offset.push_back(arena.size());
       accepting.push_back(std::any_of(set.begin(), set.end(), [&](State q) { return nfa.accepting(q); }));
@@ -238,18 +252,18 @@ Dfa by_lists(const Nfa& nfa, const Moves& moves, std::size_t max_states) {
   for (const State q : nfa.starts()) closure.add(q);
   enter();
   std::vector<State> delta;
-  std::vector<std::pair<Symbol, State>> targets;
+  std::vector<std::vector<State>> targets(k);  // by symbol
   for (std::size_t i = 0; i + 1 < offset.size(); ++i) {
-    targets.clear();
     for (std::size_t j = offset[i]; j < offset[i + 1]; ++j) {
       const State q = arena[j];
-      targets.insert(targets.end(), moves.target.begin() + moves.offset[q], moves.target.begin() + moves.offset[q + 1]);
+      for (std::uint32_t m = moves.offset[q]; m < moves.offset[q + 1]; ++m) {
+        targets[moves.target[m].first].push_back(moves.target[m].second);
+      }
     }
-    std::sort(targets.begin(), targets.end());
-    std::size_t at = 0;
-    for (Symbol a = 0; a < k; ++a) {
+    for (std::vector<State>& of_symbol : targets) {
       closure.clear();
-      for (; at < targets.size() && targets[at].first == a; ++at) closure.add(targets[at].second);
+      for (const State q : of_symbol) closure.add(q);
+      of_symbol.clear();
       delta.push_back(enter());
     }
   }
