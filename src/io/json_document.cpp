@@ -348,6 +348,22 @@ JsonDocument read_json(const std::filesystem::path& path, const JsonOptions& opt
   return parse_json(read_file(path), path.string(), options);
 }
 
+std::string json_text(const JsonValue& value) {
+  if (const auto* array = value.array()) {
+    std::string text = "[";
+    for (const JsonValue& element : *array) text += (text.size() > 1 ? "," : "") + json_text(element);
+    return text + "]";
+  }
+  if (const auto* object = value.object()) {
+    std::string text = "{";
+    for (const JsonMember& member : *object) {
+      text += (text.size() > 1 ? "," : "") + json_quoted(member.key) + ":" + json_text(member.value);
+    }
+    return text + "}";
+  }
+  return value.string() != nullptr ? json_quoted(*value.string()) : value.shown();
+}
+
 std::string json_quoted(std::string_view text) { return nlohmann::json(text).dump(); }
 
 JsonField JsonField::at(std::string_view key) const {

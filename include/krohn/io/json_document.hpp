@@ -77,6 +77,9 @@ JsonDocument parse_json(std::string_view text, std::string source, const JsonOpt
 /// read_file, then parse_json.
 JsonDocument read_json(const std::filesystem::path& path, const JsonOptions& options = {});
 
+/// The value as JSON text without white space, members in their order, every number exact.
+std::string json_text(const JsonValue& value);
+
 /// `text`, which must be UTF-8, as a JSON string with its quotation marks.
 std::string json_quoted(std::string_view text);
 
