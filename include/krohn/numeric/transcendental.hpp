@@ -23,9 +23,9 @@
 #include <cstdint>
 
 #if defined(__CUDACC__)
-#define KROHN_HOST_DEVICE __host__ __device__ __forceinline__
+#define KROHN_INLINE_DEVICE __host__ __device__ __forceinline__
 #else
-#define KROHN_HOST_DEVICE [[gnu::always_inline]] inline
+#define KROHN_INLINE_DEVICE [[gnu::always_inline]] inline
 #endif
 
 namespace krohn::numeric {
@@ -44,14 +44,14 @@ inline constexpr bool single_precision = sizeof(Scalar<Number>) == sizeof(float)
 // ---- primitives of float and double -------------------------------------------------------------------------------
 
 /// a * b + c, rounded once.
-KROHN_HOST_DEVICE float fused(float a, float b, float c) {
+KROHN_INLINE_DEVICE float fused(float a, float b, float c) {
 #if defined(__CUDA_ARCH__)
   return __fmaf_rn(a, b, c);
 #else
   return __builtin_fmaf(a, b, c);
 #endif
 }
-KROHN_HOST_DEVICE double fused(double a, double b, double c) {
+KROHN_INLINE_DEVICE double fused(double a, double b, double c) {
 #if defined(__CUDA_ARCH__)
   return __fma_rn(a, b, c);
 #else
@@ -60,14 +60,14 @@ KROHN_HOST_DEVICE double fused(double a, double b, double c) {
 }
 
 /// a / b, correctly rounded.
-KROHN_HOST_DEVICE float quotient(float a, float b) {
+KROHN_INLINE_DEVICE float quotient(float a, float b) {
 #if defined(__CUDA_ARCH__)
   return __fdiv_rn(a, b);
 #else
   return a / b;
 #endif
 }
-KROHN_HOST_DEVICE double quotient(double a, double b) {
+KROHN_INLINE_DEVICE double quotient(double a, double b) {
 #if defined(__CUDA_ARCH__)
   return __ddiv_rn(a, b);
 #else
@@ -76,14 +76,14 @@ KROHN_HOST_DEVICE double quotient(double a, double b) {
 }
 
 /// The correctly rounded square root.
-KROHN_HOST_DEVICE float square_root(float x) {
+KROHN_INLINE_DEVICE float square_root(float x) {
 #if defined(__CUDA_ARCH__)
   return __fsqrt_rn(x);
 #else
   return __builtin_sqrtf(x);
 #endif
 }
-KROHN_HOST_DEVICE double square_root(double x) {
+KROHN_INLINE_DEVICE double square_root(double x) {
 #if defined(__CUDA_ARCH__)
   return __dsqrt_rn(x);
 #else
@@ -91,27 +91,27 @@ KROHN_HOST_DEVICE double square_root(double x) {
 #endif
 }
 
-KROHN_HOST_DEVICE bool less(float a, float b) { return a < b; }
-KROHN_HOST_DEVICE bool less(double a, double b) { return a < b; }
-KROHN_HOST_DEVICE float select(bool condition, float a, float b) { return condition ? a : b; }
-KROHN_HOST_DEVICE double select(bool condition, double a, double b) { return condition ? a : b; }
+KROHN_INLINE_DEVICE bool less(float a, float b) { return a < b; }
+KROHN_INLINE_DEVICE bool less(double a, double b) { return a < b; }
+KROHN_INLINE_DEVICE float select(bool condition, float a, float b) { return condition ? a : b; }
+KROHN_INLINE_DEVICE double select(bool condition, double a, double b) { return condition ? a : b; }
 
 namespace bits {
 #if defined(__CUDA_ARCH__)
-KROHN_HOST_DEVICE std::int32_t of(float x) { return __float_as_int(x); }
-KROHN_HOST_DEVICE std::int64_t of(double x) { return __double_as_longlong(x); }
-KROHN_HOST_DEVICE float number(std::int32_t x) { return __int_as_float(x); }
-KROHN_HOST_DEVICE double number(std::int64_t x) { return __longlong_as_double(x); }
+KROHN_INLINE_DEVICE std::int32_t of(float x) { return __float_as_int(x); }
+KROHN_INLINE_DEVICE std::int64_t of(double x) { return __double_as_longlong(x); }
+KROHN_INLINE_DEVICE float number(std::int32_t x) { return __int_as_float(x); }
+KROHN_INLINE_DEVICE double number(std::int64_t x) { return __longlong_as_double(x); }
 #else
-KROHN_HOST_DEVICE std::int32_t of(float x) { return __builtin_bit_cast(std::int32_t, x); }
-KROHN_HOST_DEVICE std::int64_t of(double x) { return __builtin_bit_cast(std::int64_t, x); }
-KROHN_HOST_DEVICE float number(std::int32_t x) { return __builtin_bit_cast(float, x); }
-KROHN_HOST_DEVICE double number(std::int64_t x) { return __builtin_bit_cast(double, x); }
+KROHN_INLINE_DEVICE std::int32_t of(float x) { return __builtin_bit_cast(std::int32_t, x); }
+KROHN_INLINE_DEVICE std::int64_t of(double x) { return __builtin_bit_cast(std::int64_t, x); }
+KROHN_INLINE_DEVICE float number(std::int32_t x) { return __builtin_bit_cast(float, x); }
+KROHN_INLINE_DEVICE double number(std::int64_t x) { return __builtin_bit_cast(double, x); }
 #endif
 }  // namespace bits
 
-KROHN_HOST_DEVICE float absolute(float x) { return bits::number(bits::of(x) & std::int32_t{0x7FFFFFFF}); }
-KROHN_HOST_DEVICE double absolute(double x) { return bits::number(bits::of(x) & std::int64_t{0x7FFFFFFFFFFFFFFF}); }
+KROHN_INLINE_DEVICE float absolute(float x) { return bits::number(bits::of(x) & std::int32_t{0x7FFFFFFF}); }
+KROHN_INLINE_DEVICE double absolute(double x) { return bits::number(bits::of(x) & std::int64_t{0x7FFFFFFFFFFFFFFF}); }
 
 /// Added to an integer-valued number n of small size, this leaves n in the low bits of the sum; added to any number
 /// of small size it rounds it to the nearest integer (3 * 2^(p-2) for precision p).
@@ -121,13 +121,13 @@ inline constexpr Scalar<Number> rounding_shift = single_precision<Number> ? Scal
 
 /// value * 2^n for shifted = n + rounding_shift, rounded at most once; |n| up to 2 * 127 (2 * 1023 in double) and
 /// value in [1/2, 2]. Where `shifted` is NaN, `value` must be NaN.
-KROHN_HOST_DEVICE float scale(float value, float shifted) {
+KROHN_INLINE_DEVICE float scale(float value, float shifted) {
   const std::int32_t n = bits::of(shifted) - std::int32_t{0x4B400000};
   const std::int32_t half = n >> 1;
   return (value * bits::number(static_cast<std::int32_t>(static_cast<std::uint32_t>(half + 127) << 23))) *
          bits::number(static_cast<std::int32_t>(static_cast<std::uint32_t>(n - half + 127) << 23));
 }
-KROHN_HOST_DEVICE double scale(double value, double shifted) {
+KROHN_INLINE_DEVICE double scale(double value, double shifted) {
   const std::int64_t n = bits::of(shifted) - std::int64_t{0x4338000000000000};
   const std::int64_t half = n >> 1;
   return (value * bits::number(static_cast<std::int64_t>(static_cast<std::uint64_t>(half + 1023) << 52))) *
@@ -140,12 +140,12 @@ struct Split {
   Number mantissa;
   Number exponent;
 };
-KROHN_HOST_DEVICE Split<float> split(float x) {
+KROHN_INLINE_DEVICE Split<float> split(float x) {
   const std::int32_t e = static_cast<std::int32_t>(static_cast<std::uint32_t>(bits::of(x)) - 0x3F3504F3U) >> 23;
   const std::uint32_t m = static_cast<std::uint32_t>(bits::of(x)) - (static_cast<std::uint32_t>(e) << 23);
   return {bits::number(static_cast<std::int32_t>(m)), static_cast<float>(e)};
 }
-KROHN_HOST_DEVICE Split<double> split(double x) {
+KROHN_INLINE_DEVICE Split<double> split(double x) {
   const std::int64_t e =
       static_cast<std::int64_t>(static_cast<std::uint64_t>(bits::of(x)) - std::uint64_t{0x3FE6A09E667F3BCD}) >> 52;
   const std::uint64_t m = static_cast<std::uint64_t>(bits::of(x)) - (static_cast<std::uint64_t>(e) << 52);
@@ -156,18 +156,18 @@ KROHN_HOST_DEVICE Split<double> split(double x) {
 
 /// The smaller; `a` where they are equal or `a` is NaN.
 template <class Number>
-KROHN_HOST_DEVICE Number minimum(Number a, Number b) {
+KROHN_INLINE_DEVICE Number minimum(Number a, Number b) {
   return select(less(b, a), b, a);
 }
 /// The larger; `a` where they are equal or `a` is NaN.
 template <class Number>
-KROHN_HOST_DEVICE Number maximum(Number a, Number b) {
+KROHN_INLINE_DEVICE Number maximum(Number a, Number b) {
   return select(less(a, b), b, a);
 }
 
 /// sum of coefficients[i] x^i by Horner's rule, highest power first, one fused multiply-add a step.
 template <class Number, int Count>
-KROHN_HOST_DEVICE Number horner(Number x, const double (&coefficients)[Count]) {
+KROHN_INLINE_DEVICE Number horner(Number x, const double (&coefficients)[Count]) {
   using S = Scalar<Number>;
   Number sum = Number(static_cast<S>(coefficients[Count - 1]));
   for (int i = Count - 2; i >= 0; --i) sum = fused(sum, x, Number(static_cast<S>(coefficients[i])));
@@ -182,7 +182,7 @@ struct ReducedExponential {
   Number minus_one;
 };
 template <class Number>
-KROHN_HOST_DEVICE ReducedExponential<Number> reduced_exponential(Number x) {
+KROHN_INLINE_DEVICE ReducedExponential<Number> reduced_exponential(Number x) {
   using S = Scalar<Number>;
   const Number shifted = fused(x, Number(S(1.4426950408889634074)), Number(rounding_shift<Number>));
   const Number n = shifted - Number(rounding_shift<Number>);
@@ -210,7 +210,7 @@ KROHN_HOST_DEVICE ReducedExponential<Number> reduced_exponential(Number x) {
 
 /// e^x.
 template <class Number>
-KROHN_HOST_DEVICE Number exp(Number x) {
+KROHN_INLINE_DEVICE Number exp(Number x) {
   using S = Scalar<Number>;
   constexpr S low = single_precision<Number> ? S(-105) : S(-747);
   constexpr S high = single_precision<Number> ? S(89) : S(710);
@@ -224,7 +224,7 @@ namespace bits {
 /// log(1 + f) = f - (f^2/2 - s (f^2/2 + R)), R = s^2 (2/3 + 2/5 s^2 + ..), |s| <= 0.1716, which keeps all but the
 /// last subtraction below a quarter of the result.
 template <class Number>
-KROHN_HOST_DEVICE Number log_of_split(Number f, Number exponent, Number correction) {
+KROHN_INLINE_DEVICE Number log_of_split(Number f, Number exponent, Number correction) {
   using S = Scalar<Number>;
   const Number s = quotient(f, Number(S(2)) + f);
   const Number z = s * s;
@@ -248,7 +248,7 @@ KROHN_HOST_DEVICE Number log_of_split(Number f, Number exponent, Number correcti
 
 /// The natural logarithm; -infinity at 0, NaN below.
 template <class Number>
-KROHN_HOST_DEVICE Number log(Number x) {
+KROHN_INLINE_DEVICE Number log(Number x) {
   using S = Scalar<Number>;
   constexpr S smallest = single_precision<Number> ? S(1.17549435e-38) : S(2.2250738585072014e-308);
   constexpr S largest = single_precision<Number> ? S(3.40282347e+38) : S(1.7976931348623157e+308);
@@ -269,7 +269,7 @@ KROHN_HOST_DEVICE Number log(Number x) {
 
 /// log(1 + x) for x > -1; -infinity at -1, NaN below.
 template <class Number>
-KROHN_HOST_DEVICE Number log1p(Number x) {
+KROHN_INLINE_DEVICE Number log1p(Number x) {
   using S = Scalar<Number>;
   constexpr S largest = single_precision<Number> ? S(3.40282347e+38) : S(1.7976931348623157e+308);
   const Number one = Number(S(1));
@@ -293,7 +293,7 @@ KROHN_HOST_DEVICE Number log1p(Number x) {
 
 /// 1 / (1 + e^-x). With t = e^-|x|: 1 / (1 + t) or t / (1 + t), whose denominators are at least 1.
 template <class Number>
-KROHN_HOST_DEVICE Number sigmoid(Number x) {
+KROHN_INLINE_DEVICE Number sigmoid(Number x) {
   using S = Scalar<Number>;
   const Number one = Number(S(1));
   const Number t = exp(Number(S(0)) - absolute(x));
@@ -302,28 +302,28 @@ KROHN_HOST_DEVICE Number sigmoid(Number x) {
 
 /// log(1 + e^x) = max(x, 0) + log1p(e^-|x|).
 template <class Number>
-KROHN_HOST_DEVICE Number softplus(Number x) {
+KROHN_INLINE_DEVICE Number softplus(Number x) {
   using S = Scalar<Number>;
   return maximum(x, Number(S(0))) + log1p(exp(Number(S(0)) - absolute(x)));
 }
 
 /// log(sigmoid(x)) = min(x, 0) - log1p(e^-|x|).
 template <class Number>
-KROHN_HOST_DEVICE Number log_sigmoid(Number x) {
+KROHN_INLINE_DEVICE Number log_sigmoid(Number x) {
   using S = Scalar<Number>;
   return minimum(x, Number(S(0))) - log1p(exp(Number(S(0)) - absolute(x)));
 }
 
 /// x sigmoid(x), also called swish.
 template <class Number>
-KROHN_HOST_DEVICE Number silu(Number x) {
+KROHN_INLINE_DEVICE Number silu(Number x) {
   return x * sigmoid(x);
 }
 
 /// tanh |x| = m / (m + 2), m = e^(2|x|) - 1 = (2^n - 1) + 2^n (e^r - 1), in which nothing cancels since n >= 0.
 /// Beyond 10 (20 in double) the result is 1 to the last place.
 template <class Number>
-KROHN_HOST_DEVICE Number tanh(Number x) {
+KROHN_INLINE_DEVICE Number tanh(Number x) {
   using S = Scalar<Number>;
   constexpr S limit = single_precision<Number> ? S(10) : S(20);
   const Number magnitude = minimum(absolute(x), Number(limit));
@@ -337,7 +337,7 @@ KROHN_HOST_DEVICE Number tanh(Number x) {
 
 /// 1 / sqrt(x): the two correctly rounded operations in turn.
 template <class Number>
-KROHN_HOST_DEVICE Number rsqrt(Number x) {
+KROHN_INLINE_DEVICE Number rsqrt(Number x) {
   return quotient(Number(Scalar<Number>(1)), square_root(x));
 }
 
@@ -345,7 +345,7 @@ KROHN_HOST_DEVICE Number rsqrt(Number x) {
 /// twice the result; above, 1 - e^(-x^2) P(y) with y = (x - 2) / (x + 2) and P the interpolation of
 /// e^(x^2) erfc(x) at Chebyshev nodes (relative error 3e-10 on [1, 4], 3e-18 on [1, 6]), computed with 40 digits.
 template <class Number>
-KROHN_HOST_DEVICE Number erf(Number x) {
+KROHN_INLINE_DEVICE Number erf(Number x) {
   using S = Scalar<Number>;
   constexpr S limit = single_precision<Number> ? S(4) : S(6);
   const Number one = Number(S(1));
@@ -390,7 +390,7 @@ KROHN_HOST_DEVICE Number erf(Number x) {
 
 /// x (1 + erf(x / sqrt 2)) / 2, the exact form.
 template <class Number>
-KROHN_HOST_DEVICE Number gelu(Number x) {
+KROHN_INLINE_DEVICE Number gelu(Number x) {
   using S = Scalar<Number>;
   return (Number(S(0.5)) * x) * (Number(S(1)) + erf(x * Number(S(0.70710678118654752440))));
 }
