@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "krohn/automata/nfa.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/source_text.hpp"
 #include "sink.hpp"
@@ -182,19 +183,30 @@ LanguageSource parse_format_att(std::string_view text, const std::string& source
   for (auto& [name, index] : states) index = count++;
 
   std::vector<std::optional<State>> delta(states.size() * alphabet.size());
+  std::vector<NfaTransition> transitions;
+  const Arc* second = nullptr;
   for (const Arc& arc : reader.arcs()) {
-    std::optional<State>& next = delta[states.at(arc.source) * alphabet.size() + *alphabet.find(arc.symbol)];
-    const State target = states.at(arc.target);
-    if (next && *next != target) {
-      throw InputError(source + ":" + std::to_string(arc.line) +
-                       ": expected a deterministic automaton, got a second arc from state " +
-                       std::to_string(arc.source) + " under " + shown(arc.symbol));
-    }
-    next = target;
+    const State from = states.at(arc.source);
+    const State to = states.at(arc.target);
+    const Symbol symbol = alphabet.find(arc.symbol).value();
+    transitions.push_back({from, symbol, to});
+    std::optional<State>& next = delta[from * alphabet.size() + symbol];
+    if (next && *next != to && second == nullptr) second = &arc;
+    next = to;
+  }
+  const State start = states.at(*reader.start());
+  if (second != nullptr) {
+    std::vector<bool> accepting(states.size());
+    for (const std::uint64_t name : reader.finals()) accepting[states.at(name)] = true;
+    Dfa dfa = determinize(Nfa(alphabet, {start}, std::move(transitions), std::move(accepting)));
+    std::string note = source + ":" + std::to_string(second->line) + ": a second arc from state " +
+                       std::to_string(second->source) + " under " + shown(second->symbol) + ": determinised, " +
+                       std::to_string(states.size()) + " states became " + std::to_string(dfa.num_states());
+    return {std::move(dfa), {std::move(note)}};
   }
   std::vector<LabelId> labels(states.size(), 0);
   for (const std::uint64_t name : reader.finals()) labels[states.at(name)] = 1;
-  return complete_with_sink(source, alphabet, states.at(*reader.start()), delta, std::move(labels), {"0", "1"});
+  return complete_with_sink(source, alphabet, start, delta, std::move(labels), {"0", "1"});
 }
 
 LanguageSource read_format_att(const std::filesystem::path& path, const std::optional<Alphabet>& alphabet) {

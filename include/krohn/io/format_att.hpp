@@ -11,8 +11,10 @@
 //     of their bytes; a given alphabet must hold every symbol that occurs.
 //  6. "0" is epsilon in this format, as are <eps>, <epsilon>, @0@ and @_EPSILON_SYMBOL_@: refused, unless a given
 //     alphabet names it as a symbol.
-//  7. Two arcs from one state under one symbol to different states (a nondeterministic automaton) are refused.
-//  8. Missing transitions lead to a sink, added as the last state, with the label "0".
+//  7. Two arcs from one state under one symbol to different states make the automaton nondeterministic: it is
+//     determinised (automata/nfa.hpp; its states are then sets, numbered breadth first), and a note says so.
+//  8. Missing transitions lead to a sink with the label "0"; of a deterministic automaton it is added as the last
+//     state, and a note says so.
 //  9. krohn writes every arc of the start first, then of the other states in ascending order, symbols in the order of
 //     the alphabet, fields separated by tabs, then the final states. Labels other than "0" and "1", null labels and the
 //     symbols of rule 6 are refused. The order of the alphabet and unused symbols are not part of the format.
@@ -27,7 +29,7 @@
 
 namespace krohn {
 
-/// Throws InputError with every problem, by line.
+/// Throws InputError with every problem, by line; ResourceError where determinisation passes its cap.
 LanguageSource parse_format_att(std::string_view text, const std::string& source,
                                 const std::optional<Alphabet>& alphabet = std::nullopt);
 LanguageSource read_format_att(const std::filesystem::path& path,

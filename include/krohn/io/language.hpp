@@ -1,0 +1,34 @@
+// Languages as the command line names them, and lists of words.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "krohn/io/language_source.hpp"
+
+namespace krohn {
+
+/// Symbols as written after --alphabet: separated by commas or white space if there is a comma or white space in the
+/// text, else one a character. Throws InputError as Alphabet does.
+Alphabet parse_alphabet(std::string_view text);
+
+/// The automaton that `spec` names, as it stands there (minimal for expressions and the catalogue):
+///   re:REGEX       a regular expression (automata/regex.hpp);
+///   FILE.json      io/format_json.hpp;        FILE.att    io/format_att.hpp;
+///   else           a catalogue name (automata/catalog.hpp).
+/// `alphabet` (as for parse_alphabet) gives the symbols of an expression or an .att file; of the others it may give
+/// another order of the same symbols. Throws InputError with every problem, each naming the spec or the file.
+LanguageSource read_language(const std::string& spec, const std::optional<std::string>& alphabet = std::nullopt);
+
+/// Writes by the suffix, .json or .att. Throws as write_file, and InputError for another suffix or an automaton that
+/// the format cannot express.
+void write_language(const std::filesystem::path& path, const Dfa& dfa);
+
+/// One word a line (Alphabet::parse_word); an empty line is the empty word, the last newline ends the last word. Throws
+/// InputError naming line and column of what is no symbol in each line.
+std::vector<Word> parse_words(std::string_view text, const std::string& source, const Alphabet& alphabet);
+
+}  // namespace krohn
