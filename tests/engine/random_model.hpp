@@ -140,4 +140,49 @@ class RandomModel {
   std::mt19937 random_;
 };
 
+// Integer swaps and resets on a permuted vector of distinct integers: few reachable states, none of them ties.
+inline LrnnModel swaps(std::size_t size, std::size_t symbols, std::uint32_t seed, bool gate) {
+  RandomModel draw(seed);
+  std::vector<TokenRow> rows;
+  std::vector<std::string> names;
+  std::vector<std::int32_t> symbol_row;
+  std::vector<std::uint32_t> row_action;
+  std::vector<std::uint32_t> zeros(symbols, 0);
+  for (std::size_t a = 0; a < symbols; ++a) {
+    TokenRow row;
+    const std::size_t count = draw.below(4);
+    for (std::size_t f = 0; f < count && size > 1; ++f) {
+      const auto i = static_cast<std::uint32_t>(draw.below(size - 1));
+      row.factors.push_back({{{i, 1.0F}, {i + 1, -1.0F}}, 1.0F, {}});
+    }
+    if (size == 1 && a % 2 == 1) row.factors.push_back({{{0, 1.0F}}, 2.0F, {}});
+    if (gate && a == 0) {
+      row.gate = {0.0F};
+      row.write = {{0, 3.0F}};
+      for (std::uint32_t j = 1; j < size; ++j) row.write.push_back({j, 1.0F / static_cast<float>(j)});
+    }
+    rows.push_back(row);
+    names.push_back("x" + std::to_string(a));
+    symbol_row.push_back(static_cast<std::int32_t>(a));
+    row_action.push_back(static_cast<std::uint32_t>(a));
+  }
+  SlotReadout first;
+  std::vector<std::int32_t> next;
+  for (std::uint32_t j = 0; j < size; ++j) {
+    first.weight.push_back({{j, 1.0F}});
+    first.bias.push_back(0.0F);
+  }
+  first.weight.push_back({{0, -1.0F}});
+  first.bias.push_back(0.25F);
+  std::vector<std::string> labels;
+  for (std::size_t slot = 0; slot <= size; ++slot) {
+    next.push_back(static_cast<std::int32_t>(slot));
+    labels.push_back(std::to_string(slot));
+  }
+  std::vector<float> initial;
+  for (std::size_t j = 0; j < size; ++j) initial.push_back(static_cast<float>(j + 1));
+  TableLayer layer{TokenTable(size, 1, rows), initial, {first}, seed % 2 == 1, row_action, zeros, zeros, next};
+  return LrnnModel(Alphabet(names), labels, 0, symbol_row, {layer});
+}
+
 }  // namespace krohn::testing
