@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -361,6 +362,24 @@ class Walk {
   std::unordered_map<std::uint32_t, std::uint32_t> node_index_;
 };
 
+// The reflections that the distinct permutations of all levels take: width less cycles for each.
+std::size_t num_reflections(const Cascade& cascade) {
+  std::size_t count = 0;
+  for (const CascadeLevel& level : cascade.levels) {
+    for (const SlotAction& action : level.actions) {
+      if (action.kind != SlotAction::Kind::permutation) continue;
+      std::vector<bool> seen(level.width, false);
+      for (std::uint32_t slot = 0; slot < level.width; ++slot) {
+        for (std::uint32_t at = slot; !seen[at]; at = action.image[at]) {
+          seen[at] = true;
+          if (action.image[at] != slot) ++count;
+        }
+      }
+    }
+  }
+  return count;
+}
+
 Cascade walked(SetSystem& system, const Dfa& dfa, const DistinctLetters& letters, CascadeMode mode,
                std::size_t max_rows) {
   return Walk(system, dfa, letters, mode, max_rows).run();
@@ -375,14 +394,14 @@ Cascade chosen(const Dfa& dfa, const CascadeOptions& options, const DistinctLett
     const CascadeMode mode = options.mode.value_or(CascadeMode::images);
     return walked(*system(mode), dfa, letters, mode, options.max_rows);
   }
-  // Candidates in order of depth; G before Z before R on a tie. A family or table past its cap drops out.
+  // Candidates in order of depth, G before Z before R. A family or table past its cap drops out.
   std::vector<std::string> reasons;
   struct Candidate {
     CascadeMode mode;
     std::unique_ptr<SetSystem> sets;
   };
   std::vector<Candidate> candidates;
-  for (const CascadeMode mode : {CascadeMode::images, CascadeMode::pulled}) {
+  for (const CascadeMode mode : {CascadeMode::images, CascadeMode::pulled, CascadeMode::points}) {
     if (!candidates.empty() && candidates.front().sets->depth() == 1) break;
     try {
       std::unique_ptr<SetSystem> sets = system(mode);
@@ -391,18 +410,16 @@ Cascade chosen(const Dfa& dfa, const CascadeOptions& options, const DistinctLett
       reasons.emplace_back(error.what());
     }
   }
-  candidates.push_back({CascadeMode::points, system(CascadeMode::points)});
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const Candidate& a, const Candidate& b) { return a.sets->depth() < b.sets->depth(); });
   std::optional<Cascade> best;
   for (const Candidate& candidate : candidates) {
-    if (best && candidate.mode == CascadeMode::points) break;
     if (best && candidate.sets->depth() > best->depth()) break;
     try {
-      // A competitor of the same depth is of interest only with fewer rows.
-      Cascade next =
-          walked(*candidate.sets, dfa, letters, candidate.mode, best ? best->num_rows() - 1 : options.max_rows);
-      if (!best || next.depth() < best->depth() || next.num_rows() < best->num_rows()) best = std::move(next);
+      // A competitor of the same depth is of interest only with as few rows.
+      Cascade next = walked(*candidate.sets, dfa, letters, candidate.mode, best ? best->num_rows() : options.max_rows);
+      const auto merit = [](const Cascade& c) { return std::tuple(c.depth(), c.num_rows(), num_reflections(c)); };
+      if (!best || merit(next) < merit(*best)) best = std::move(next);
     } catch (const ResourceError& error) {
       reasons.emplace_back(error.what());
     }

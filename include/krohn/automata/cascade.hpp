@@ -54,7 +54,7 @@ struct CascadeLevel {
 };
 
 struct CascadeOptions {
-  /// Chosen by the policy (see Cascade::choose) if empty.
+  /// Chosen by the policy of make_cascade if empty.
   std::optional<CascadeMode> mode;
   /// The largest family of sets that may be enumerated.
   std::size_t max_family = 65536;
@@ -109,8 +109,8 @@ struct Cascade {
   State step(std::vector<std::uint32_t>& coordinates, Symbol symbol) const;
 };
 
-/// The cascade of `dfa` in the mode of `options` or by the policy: G and Z, the shallower, on a tie the one with
-/// fewer rows; R where a family passes its cap or both are deeper than |Q|-1. States that the start does not reach
+/// The cascade of `dfa` in the mode of `options` or by the policy: of G, Z and R the shallowest, on a tie the one with
+/// fewer rows, then the one whose permutations take fewer reflections; never deeper than |Q|-1. States that the start does not reach
 /// must not exist. Only slots that occur from the start have rows. The result has been verified.
 /// Throws ResourceError past a cap (which, how far, what to try), InputError if `resets_only` cannot be had.
 Cascade make_cascade(const Dfa& dfa, const CascadeOptions& options = {});
