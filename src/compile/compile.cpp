@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <boost/multiprecision/cpp_int.hpp>
 #include <map>
+#include <numeric>
 #include <unordered_map>
 #include <utility>
 
@@ -20,6 +21,9 @@
 
 namespace krohn {
 namespace {
+
+// A level is split into a group layer and a register only while its group is small: rows multiply by its order.
+constexpr std::size_t max_register_group = 128;
 
 struct SequenceHash {
   std::size_t operator()(const std::vector<std::int32_t>& sequence) const {
@@ -59,14 +63,95 @@ class LayerRows {
   std::unordered_map<std::vector<std::int32_t>, std::uint32_t, SequenceHash> stretches_;
 };
 
+// The group that a level's permutations generate, acting on its slots.
+class SlotGroup {
+ public:
+  /// Throws ResourceError past max_register_group elements or max_scalar_slots slots.
+  explicit SlotGroup(const CascadeLevel& level) {
+    if (level.width > max_scalar_slots) {
+      throw ResourceError("resets: a level of more than " + std::to_string(max_scalar_slots) +
+                          " slots is too wide for an arrangement exact in bf16; try --resets hybrid or auto");
+    }
+    std::vector<std::uint32_t> identity(level.width);
+    std::iota(identity.begin(), identity.end(), 0U);
+    add(identity);
+    for (std::size_t head = 0; head < elements_.size(); ++head) {
+      for (const SlotAction& action : level.actions) {
+        if (action.kind == SlotAction::Kind::permutation) add(composed(elements_[head], action.image));
+      }
+    }
+    for (const std::vector<std::uint32_t>& element : elements_) {
+      std::vector<std::uint32_t>& inverse = inverses_.emplace_back(level.width);
+      for (std::uint32_t slot = 0; slot < level.width; ++slot) inverse[element[slot]] = slot;
+    }
+  }
+
+  std::uint32_t size() const { return static_cast<std::uint32_t>(elements_.size()); }
+  const std::vector<std::uint32_t>& element(std::uint32_t g) const { return elements_[g]; }
+  const std::vector<std::uint32_t>& inverse(std::uint32_t g) const { return inverses_[g]; }
+  /// The element "first g, then the action"; g itself for a reset.
+  std::uint32_t after(std::uint32_t g, const SlotAction& action) const {
+    return action.kind == SlotAction::Kind::permutation ? number_.at(composed(elements_[g], action.image)) : g;
+  }
+
+ private:
+  static std::vector<std::uint32_t> composed(const std::vector<std::uint32_t>& first,
+                                             const std::vector<std::uint32_t>& then) {
+    std::vector<std::uint32_t> result(first.size());
+    for (std::size_t slot = 0; slot < first.size(); ++slot) result[slot] = then[first[slot]];
+    return result;
+  }
+  void add(std::vector<std::uint32_t> element) {
+    if (!number_.emplace(element, size()).second) return;
+    if (elements_.size() == max_register_group) {
+      throw ResourceError("resets: a level's group has more than " + std::to_string(max_register_group) +
+                          " elements, too many to read as a group layer and a register; try --resets hybrid or auto");
+    }
+    elements_.push_back(std::move(element));
+  }
+
+  std::vector<std::vector<std::uint32_t>> elements_;
+  std::vector<std::vector<std::uint32_t>> inverses_;
+  std::map<std::vector<std::uint32_t>, std::uint32_t> number_;
+};
+
 class Compiler {
  public:
   Compiler(const Cascade& cascade, const Dfa& dfa, const CompileOptions& options)
-      : cascade_(cascade), dfa_(dfa), options_(options) {}
+      : cascade_(cascade), dfa_(dfa), options_(options) {
+    std::uint32_t layers = 0;
+    std::size_t nodes = cascade.node_level.size();
+    for (std::uint32_t l = 0; l < cascade.depth(); ++l) {
+      Plan plan{form_of(cascade.levels[l]), layers++, std::nullopt, nodes};
+      if (options.resets == Resets::registers && acts(cascade.levels[l], SlotAction::Kind::permutation) &&
+          acts(cascade.levels[l], SlotAction::Kind::reset)) {
+        plan.group.emplace(cascade.levels[l]);
+        ++layers;
+        for (const std::uint32_t level : cascade.node_level) nodes += level == l ? plan.group->size() : 0;
+      }
+      plans_.push_back(std::move(plan));
+    }
+    middle_.assign(cascade.node_level.size(), 0);
+    std::vector<std::size_t> next;
+    for (const Plan& plan : plans_) next.push_back(plan.first_middle);
+    for (std::size_t n = 0; n < cascade.node_level.size(); ++n) {
+      const std::uint32_t level = cascade.node_level[n];
+      if (level == cascade.depth() || !plans_[level].group) continue;
+      middle_[n] = static_cast<std::uint32_t>(next[level]);
+      next[level] += plans_[level].group->size();
+    }
+  }
 
   std::vector<TableLayer> layers() const {
     std::vector<TableLayer> result;
-    for (std::uint32_t l = 0; l < cascade_.depth(); ++l) result.push_back(layer(l));
+    for (std::uint32_t l = 0; l < cascade_.depth(); ++l) {
+      if (plans_[l].group) {
+        result.push_back(group_layer(l));
+        result.push_back(register_layer(l));
+      } else {
+        result.push_back(layer(l));
+      }
+    }
     return result;
   }
 
@@ -78,19 +163,52 @@ class Compiler {
 
   InvariantHint hint() const {
     InvariantHint hint;
-    hint.slot_readout.assign(cascade_.depth(), 0);
-    for (const std::uint32_t level : cascade_.node_level) {
-      hint.node_layer.push_back(level == cascade_.depth() ? InvariantHint::leaf : level);
-    }
-    hint.child_offset = cascade_.child_offset;
-    for (const std::uint32_t child : cascade_.child) {
-      hint.child_node.push_back(child == Cascade::no_node ? -1 : static_cast<std::int32_t>(child));
-    }
-    hint.node_state = cascade_.node_state;
     hint.root = cascade_.root;
-    for (const CascadeLevel& level : cascade_.levels) {
+    hint.child_offset.push_back(0);
+    const auto push_node = [&](std::uint32_t layer, State state) {
+      hint.node_layer.push_back(layer);
+      hint.node_state.push_back(state);
+      hint.child_offset.push_back(static_cast<std::uint32_t>(hint.child_node.size()));
+    };
+    const auto child = [&](std::uint32_t node) {
+      return node == Cascade::no_node ? -1 : static_cast<std::int32_t>(node);
+    };
+    for (std::uint32_t n = 0; n < cascade_.node_level.size(); ++n) {
+      const std::uint32_t level = cascade_.node_level[n];
+      if (level == cascade_.depth()) {
+        push_node(InvariantHint::leaf, cascade_.node_state[n]);
+      } else if (const std::optional<SlotGroup>& group = plans_[level].group) {
+        for (std::uint32_t g = 0; g < group->size(); ++g) hint.child_node.push_back(child(middle_[n] + g));
+        push_node(plans_[level].first_layer, 0);
+      } else {
+        for (std::uint32_t i = cascade_.child_offset[n]; i < cascade_.child_offset[n + 1]; ++i) {
+          hint.child_node.push_back(child(cascade_.child[i]));
+        }
+        push_node(plans_[level].first_layer, 0);
+      }
+    }
+    for (std::uint32_t l = 0; l < cascade_.depth(); ++l) {
+      const Plan& plan = plans_[l];
       std::vector<RowContext>& contexts = hint.row_context.emplace_back();
-      for (const CascadeRow& row : level.rows) contexts.push_back({row.letter, row.old_node, row.new_node});
+      for (const CascadeRow& row : cascade_.levels[l].rows)
+        contexts.push_back({row.letter, row.old_node, row.new_node});
+      hint.slot_readout.push_back(0);
+      if (!plan.group) continue;
+      for (std::uint32_t n = 0; n < cascade_.node_level.size(); ++n) {
+        if (cascade_.node_level[n] != l) continue;
+        for (std::uint32_t g = 0; g < plan.group->size(); ++g) {
+          for (const std::uint32_t slot : plan.group->element(g)) {
+            hint.child_node.push_back(child(cascade_.child_at(n, slot)));
+          }
+          push_node(plan.first_layer + 1, 0);
+        }
+      }
+      std::vector<RowContext>& middle_contexts = hint.row_context.emplace_back();
+      hint.slot_readout.push_back(0);
+      for_each_middle_row(l, [&](const CascadeRow& row, std::uint32_t old_g, std::uint32_t new_g) {
+        middle_contexts.push_back({row.letter, on_level(row.old_node, l) ? middle_[row.old_node] + old_g : row.old_node,
+                                   on_level(row.new_node, l) ? middle_[row.new_node] + new_g : row.new_node});
+      });
     }
     return hint;
   }
@@ -100,14 +218,24 @@ class Compiler {
     SlotEncoding encoding;
     bool gate;
   };
+  struct Plan {
+    Form form;
+    std::uint32_t first_layer;
+    /// Two layers if present: one holds a group element g, one a slot y; the level's slot is g(y).
+    std::optional<SlotGroup> group;
+    /// The hint's nodes (node of the level, g), on the second layer, are numbered from here.
+    std::size_t first_middle;
+  };
+
+  static bool acts(const CascadeLevel& level, SlotAction::Kind kind) {
+    return std::any_of(level.actions.begin(), level.actions.end(),
+                       [&](const SlotAction& action) { return action.kind == kind; });
+  }
+  bool on_level(std::uint32_t node, std::uint32_t level) const { return cascade_.node_level[node] == level; }
 
   Form form_of(const CascadeLevel& level) const {
-    const auto has = [&](SlotAction::Kind kind) {
-      return std::any_of(level.actions.begin(), level.actions.end(),
-                         [&](const SlotAction& action) { return action.kind == kind; });
-    };
-    const bool permutes = has(SlotAction::Kind::permutation);
-    const bool resets = has(SlotAction::Kind::reset);
+    const bool permutes = acts(level, SlotAction::Kind::permutation);
+    const bool resets = acts(level, SlotAction::Kind::reset);
     switch (options_.resets) {
       case Resets::householder:
         return {SlotEncoding::key_onehot, false};
@@ -117,85 +245,186 @@ class Compiler {
       case Resets::automatic:
         break;
     }
-    if (!permutes) return {level.width <= max_scalar_slots ? SlotEncoding::scalar : SlotEncoding::value_onehot, false};
+    if (!permutes) return {register_encoding(level.width), false};
     if (level.width == 2) return {SlotEncoding::sign, false};
     return {SlotEncoding::key_onehot, resets};
   }
+  static SlotEncoding register_encoding(std::uint32_t width) {
+    return width <= max_scalar_slots ? SlotEncoding::scalar : SlotEncoding::value_onehot;
+  }
 
-  TableLayer layer(std::uint32_t l) const {
+  bool block() const { return options_.delay == Delay::block; }
+  SlotLayout layout_of(SlotEncoding encoding, std::uint32_t width, bool previous) const {
+    return SlotLayout(encoding, width, previous, options_.spectrum == Spectrum::nonnegative,
+                      options_.keys == KeyForm::dyadic);
+  }
+
+  // What follows a row of level l, for each old slot: rows of the next level or labels.
+  std::vector<std::int32_t> following(std::uint32_t l, std::size_t r) const {
     const CascadeLevel& level = cascade_.levels[l];
     const bool last = l + 1 == cascade_.depth();
-    const auto target = [&](std::uint32_t next) {
-      return next == Cascade::no_row ? undefined_row : last ? label(next) : static_cast<std::int32_t>(next);
-    };
-    // What each row selects from its old slot; equal everywhere: nothing to select.
-    struct Selection {
-      std::vector<std::int32_t> by_old_slot;
-      bool constant = true;
-    };
-    std::vector<Selection> selections(level.rows.size());
-    bool reads_reset = false;
-    for (std::size_t r = 0; r < level.rows.size(); ++r) {
-      const std::size_t end = r + 1 < level.rows.size() ? level.rows[r + 1].next : level.next.size();
-      Selection& selection = selections[r];
-      std::int32_t only = undefined_row;
-      for (std::size_t i = level.rows[r].next; i < end; ++i) {
-        const std::int32_t next = target(level.next[i]);
-        selection.by_old_slot.push_back(next);
-        if (next == undefined_row) continue;
-        if (only != undefined_row && next != only) selection.constant = false;
-        only = next;
-      }
-      if (selection.constant) {
-        selection.by_old_slot = {only};
-      } else if (level.actions[level.rows[r].action].kind == SlotAction::Kind::reset) {
-        reads_reset = true;
-      }
+    const std::size_t end = r + 1 < level.rows.size() ? level.rows[r + 1].next : level.next.size();
+    std::vector<std::int32_t> result;
+    for (std::size_t i = level.rows[r].next; i < end; ++i) {
+      const std::uint32_t next = level.next[i];
+      result.push_back(next == Cascade::no_row ? undefined_row : last ? label(next) : static_cast<std::int32_t>(next));
     }
+    return result;
+  }
 
-    const Form form = form_of(level);
-    const bool block = options_.delay == Delay::block;
-    const bool previous = block && reads_reset;
-    const SlotLayout layout(form.encoding, level.width, previous, options_.spectrum == Spectrum::nonnegative,
-                            options_.keys == KeyForm::dyadic);
+  // A row of a layer before its readout is chosen: an action and what follows for each old slot.
+  struct Step {
+    std::uint32_t action;
+    std::vector<std::int32_t> by_old_slot;
+  };
+
+  // Reduces to one entry what is the same for every slot that occurs.
+  static void merge_equal(std::vector<std::int32_t>& by_slot) {
+    std::int32_t only = undefined_row;
+    for (const std::int32_t next : by_slot) {
+      if (next == undefined_row) continue;
+      if (only != undefined_row && next != only) return;
+      only = next;
+    }
+    by_slot = {only};
+  }
+
+  // A layer that keeps a slot, from the level's actions and the steps of its rows.
+  TableLayer slot_layer(SlotEncoding encoding, bool gate, std::uint32_t width, std::uint32_t start,
+                        const std::vector<SlotAction>& actions, std::vector<Step> steps) const {
+    const auto resets = [&](const Step& step) { return actions[step.action].kind == SlotAction::Kind::reset; };
+    for (Step& step : steps) merge_equal(step.by_old_slot);
+    const bool previous = block() && std::any_of(steps.begin(), steps.end(), [&](const Step& step) {
+                            return step.by_old_slot.size() > 1 && resets(step);
+                          });
+    const SlotLayout layout = layout_of(encoding, width, previous);
     std::vector<TokenRow> table;
-    for (const SlotAction& action : level.actions) table.push_back(layout.row(action, form.gate));
-    TableLayer result{TokenTable(layout.key_size(), layout.value_size(), table),
-                      layout.initial(cascade_.start[l]),
-                      {},
-                      !block,
-                      {},
-                      {},
-                      {},
-                      {}};
+    for (const SlotAction& action : actions) table.push_back(layout.row(action, gate));
+    TableLayer result{
+        TokenTable(layout.key_size(), layout.value_size(), table), layout.initial(start), {}, !block(), {}, {}, {}, {}};
     LayerRows rows(result);
-    rows.readout(layout, level.width, false);  // number 0, the hint's slot readout
-    for (std::size_t r = 0; r < level.rows.size(); ++r) {
-      const std::uint32_t number = level.rows[r].action;
-      const SlotAction& action = level.actions[number];
-      const Selection& selection = selections[r];
-      const auto old_slots = static_cast<std::uint32_t>(selection.by_old_slot.size());
-      if (selection.constant) {
-        rows.push(number, rows.readout(layout, 1, false), selection.by_old_slot);
-      } else if (!block || action.kind == SlotAction::Kind::reset) {
-        rows.push(number, rows.readout(layout, old_slots, block), selection.by_old_slot);
+    rows.readout(layout, width, false);  // number 0, the hint's slot readout
+    for (const Step& step : steps) {
+      const auto old_slots = static_cast<std::uint32_t>(step.by_old_slot.size());
+      if (old_slots <= 1) {
+        rows.push(step.action, rows.readout(layout, 1, false), step.by_old_slot);
+      } else if (!block() || resets(step)) {
+        rows.push(step.action, rows.readout(layout, old_slots, block()), step.by_old_slot);
       } else {
         std::vector<std::int32_t> by_new_slot;
         for (std::uint32_t slot = 0; slot < old_slots; ++slot) {
-          if (selection.by_old_slot[slot] == undefined_row) continue;
-          const std::uint32_t new_slot = action.apply(slot);
+          if (step.by_old_slot[slot] == undefined_row) continue;
+          const std::uint32_t new_slot = actions[step.action].apply(slot);
           if (by_new_slot.size() <= new_slot) by_new_slot.resize(new_slot + 1, undefined_row);
-          by_new_slot[new_slot] = selection.by_old_slot[slot];
+          by_new_slot[new_slot] = step.by_old_slot[slot];
         }
-        rows.push(number, rows.readout(layout, static_cast<std::uint32_t>(by_new_slot.size()), false), by_new_slot);
+        rows.push(step.action, rows.readout(layout, static_cast<std::uint32_t>(by_new_slot.size()), false),
+                  by_new_slot);
       }
     }
     return result;
   }
 
+  TableLayer layer(std::uint32_t l) const {
+    const CascadeLevel& level = cascade_.levels[l];
+    std::vector<Step> steps;
+    for (std::size_t r = 0; r < level.rows.size(); ++r) steps.push_back({level.rows[r].action, following(l, r)});
+    return slot_layer(plans_[l].form.encoding, plans_[l].form.gate, level.width, cascade_.start[l], level.actions,
+                      std::move(steps));
+  }
+
+  // The rows of a split level's second layer, in order: one for each row and group element before the step, or a
+  // single one where neither chain sits on the level.
+  template <typename Visit>
+  void for_each_middle_row(std::uint32_t l, Visit visit) const {
+    const CascadeLevel& level = cascade_.levels[l];
+    const SlotGroup& group = *plans_[l].group;
+    for (const CascadeRow& row : level.rows) {
+      const bool selects = on_level(row.old_node, l) || on_level(row.new_node, l);
+      for (std::uint32_t g = 0; g < (selects ? group.size() : 1U); ++g) {
+        visit(row, g, group.after(g, level.actions[row.action]));
+      }
+    }
+  }
+
+  // The group element g as the arrangement (1, .., width) of the slots carried along, h[g(i)] = i + 1; permutations
+  // act, resets do not. The scalar product of two arrangements is largest where they are equal.
+  TableLayer group_layer(std::uint32_t l) const {
+    const CascadeLevel& level = cascade_.levels[l];
+    const SlotGroup& group = *plans_[l].group;
+    const SlotLayout layout = layout_of(SlotEncoding::key_onehot, level.width, false);
+    std::vector<TokenRow> table;
+    for (const SlotAction& action : level.actions) {
+      table.push_back(action.kind == SlotAction::Kind::reset ? TokenRow{} : layout.row(action, false));
+    }
+    const std::size_t copies = layout.key_size() / level.width;
+    SlotReadout readout;
+    for (std::uint32_t g = 0; g < group.size(); ++g) {
+      std::vector<Entry>& weight = readout.weight.emplace_back();
+      for (std::uint32_t place = 0; place < level.width; ++place) {
+        weight.push_back({static_cast<std::uint32_t>(place * copies), static_cast<float>(group.inverse(g)[place] + 1)});
+      }
+      readout.bias.push_back(0.0F);
+    }
+    std::vector<float> initial(layout.key_size());
+    for (std::size_t j = 0; j < initial.size(); ++j) initial[j] = static_cast<float>(j / copies + 1);
+    TableLayer result{TokenTable(layout.key_size(), 1, table),
+                      std::move(initial),
+                      {std::move(readout), SlotReadout{{{}}, {0.0F}}},
+                      !block(),
+                      {},
+                      {},
+                      {},
+                      {}};
+    std::int32_t middle_row = 0;
+    for (const CascadeRow& row : level.rows) {
+      const bool selects = on_level(row.old_node, l) || on_level(row.new_node, l);
+      result.row_action.push_back(row.action);
+      result.row_readout.push_back(selects ? 0 : 1);
+      result.row_next.push_back(static_cast<std::uint32_t>(result.next.size()));
+      if (!selects) {
+        result.next.push_back(middle_row++);
+        continue;
+      }
+      std::vector<std::int32_t> next(group.size());
+      for (std::uint32_t g = 0; g < group.size(); ++g) {
+        next[block() ? group.after(g, level.actions[row.action]) : g] = middle_row++;
+      }
+      result.next.insert(result.next.end(), next.begin(), next.end());
+    }
+    return result;
+  }
+
+  TableLayer register_layer(std::uint32_t l) const {
+    const CascadeLevel& level = cascade_.levels[l];
+    const SlotGroup& group = *plans_[l].group;
+    std::vector<SlotAction> actions = {{}};
+    for (std::uint32_t slot = 0; slot < level.width; ++slot) {
+      actions.push_back({SlotAction::Kind::reset, {slot}});
+    }
+    std::vector<Step> steps;
+    for_each_middle_row(l, [&](const CascadeRow& row, std::uint32_t old_g, std::uint32_t) {
+      const SlotAction& action = level.actions[row.action];
+      Step step{0, following(l, static_cast<std::size_t>(&row - level.rows.data()))};
+      if (action.kind == SlotAction::Kind::reset) step.action = 1 + group.inverse(old_g)[action.image[0]];
+      if (on_level(row.old_node, l)) {
+        std::vector<std::int32_t> by_register(level.width, undefined_row);
+        for (std::uint32_t y = 0; y < level.width; ++y) {
+          const std::uint32_t slot = group.element(old_g)[y];
+          if (slot < step.by_old_slot.size()) by_register[y] = step.by_old_slot[slot];
+        }
+        step.by_old_slot = std::move(by_register);
+      }
+      steps.push_back(std::move(step));
+    });
+    return slot_layer(register_encoding(level.width), false, level.width, cascade_.start[l], actions, std::move(steps));
+  }
+
   const Cascade& cascade_;
   const Dfa& dfa_;
   const CompileOptions& options_;
+  std::vector<Plan> plans_;
+  std::vector<std::uint32_t> middle_;  // per node of a split level
 };
 
 bool is_permutation(const std::vector<State>& images) {
