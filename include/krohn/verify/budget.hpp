@@ -1,0 +1,26 @@
+// How long and in how much memory a search may run, and how it is interrupted.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+
+namespace krohn {
+
+/// Limits of one search. A search that meets one ends with what it has established; it never throws for it.
+struct Budget {
+  /// Bytes that the search may hold at once.
+  std::size_t memory = std::size_t{4} << 30U;
+  std::optional<std::chrono::steady_clock::time_point> deadline = std::nullopt;
+  /// Set from outside (another thread or a signal handler) to end the search; null for none.
+  const std::atomic<bool>* stop = nullptr;
+
+  bool interrupted() const noexcept { return stop != nullptr && stop->load(std::memory_order_relaxed); }
+  bool out_of_time() const noexcept { return deadline && std::chrono::steady_clock::now() >= *deadline; }
+};
+
+/// Which limit ended a search.
+enum class Limit { none, memory, time, interrupt };
+
+}  // namespace krohn

@@ -1,0 +1,86 @@
+// Lines a language up with a model by the names of symbols and labels. The automaton is rewritten once in the model's
+// symbol order, so that every later comparison is by index; states keep their numbers. Refuses alphabets that differ
+// as sets. Cost: states times symbols.
+#include "krohn/verify/specification.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "krohn/error.hpp"
+
+namespace krohn {
+namespace {
+
+constexpr LabelId no_such_label = -2;
+
+std::string listed(const Alphabet& alphabet) {
+  std::string text = "{";
+  for (std::size_t i = 0; i < alphabet.size(); ++i) {
+    if (i == 32) {
+      text += ", .. (" + std::to_string(alphabet.size()) + " symbols)";
+      break;
+    }
+    if (i > 0) text += ", ";
+    text += alphabet.names()[i];
+  }
+  return text + "}";
+}
+
+Dfa in_order_of(const Alphabet& order, const Dfa& language) {
+  const Alphabet& own = language.alphabet();
+  std::vector<Symbol> own_symbol;
+  for (const std::string& name : order.names()) {
+    if (const auto symbol = own.find(name)) own_symbol.push_back(*symbol);
+  }
+  if (own_symbol.size() != order.size() || order.size() != own.size()) {
+    throw InputError("alphabet: expected the same symbols in model and language, got " + listed(order) +
+                     " in the model and " + listed(own) + " in the language");
+  }
+  std::vector<State> delta;
+  delta.reserve(language.delta().size());
+  for (State q = 0; q < language.num_states(); ++q) {
+    for (const Symbol symbol : own_symbol) delta.push_back(language.next(q, symbol));
+  }
+  return Dfa(order, language.start(), std::move(delta), {language.labels().begin(), language.labels().end()},
+             language.label_names());
+}
+
+}  // namespace
+
+Specification::Specification(const Alphabet& model_alphabet, const std::vector<std::string>& model_labels,
+                             const Dfa& language)
+    : automaton_(in_order_of(model_alphabet, language)),
+      model_labels_(model_labels),
+      language_label_(model_labels.size() + 1, no_such_label) {
+  const std::vector<std::string>& names = automaton_.label_names();
+  for (std::size_t label = 0; label < model_labels_.size(); ++label) {
+    const auto found = std::find(names.begin(), names.end(), model_labels_[label]);
+    if (found != names.end()) language_label_[label + 1] = static_cast<LabelId>(found - names.begin());
+  }
+}
+
+std::string Specification::observed(std::int32_t label) const {
+  return label < 0 ? "?" : model_labels_.at(static_cast<std::size_t>(label));
+}
+
+std::string Specification::domain() const {
+  std::vector<bool> seen(automaton_.num_states(), false);
+  std::vector<State> stack = {automaton_.start()};
+  seen[automaton_.start()] = true;
+  bool null_reached = false;
+  while (!stack.empty()) {
+    const State q = stack.back();
+    stack.pop_back();
+    null_reached = null_reached || automaton_.label(q) == null_label;
+    for (Symbol a = 0; a < automaton_.num_symbols(); ++a) {
+      const State successor = automaton_.next(q, a);
+      if (!seen[successor]) {
+        seen[successor] = true;
+        stack.push_back(successor);
+      }
+    }
+  }
+  return null_reached ? "the words whose label in the language is not null" : "all words";
+}
+
+}  // namespace krohn
