@@ -1,0 +1,39 @@
+// The result of a check as JSON and as the final line.
+//
+// The JSON object has these members, in this order:
+//
+//  1. "verdict": "PROVED", "CERTIFIED", "REFUTED" or "UNKNOWN".
+//  2. "length": null for PROVED, N for CERTIFIED (every word up to N agrees), the word's length for REFUTED, the best
+//     bound for UNKNOWN (null if there is none).
+//  3. "word": the counterexample, an array of symbols, else null. "shortest": whether it is proved to be a shortest
+//     one (null without a word). "expected", "observed": the labels of language and model on it; "margin": the model's
+//     margin there (null if infinite); "position": the first position at which the labels part, 0 for the empty word.
+//  4. "semantics": the arithmetic that the verdict is about. "every_order_of_operations": true only where exactness
+//     was shown, so that the verdict holds for every order of operations (null unless PROVED).
+//  5. "method": what settled it. "pairs": pairs of the closure or hidden states of the invariant; "steps": recurrence
+//     steps computed. "domain": the words that the verdict ranges over, in words.
+//  6. "up_to": the length asked for, null for all lengths. "holds": whether the claim asked for is established (exit
+//     code 0).
+//  7. "reason": why the answer is UNKNOWN, else null. "interrupted": whether an interrupt ended the check.
+//  8. "rungs": the methods tried, in order: {"method", "outcome", "seconds"}.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "krohn/automata/alphabet.hpp"
+#include "krohn/verify/check.hpp"
+
+namespace krohn {
+
+/// The object above, over several lines, with a final line feed. `alphabet` is the model's.
+std::string check_report_json(const CheckReport& report, const Alphabet& alphabet, std::optional<std::uint64_t> up_to);
+
+/// "s PROVED", "s CERTIFIED N", "s REFUTED word" or "s UNKNOWN", without a line feed.
+std::string final_line(const Verdict& verdict, const Alphabet& alphabet);
+
+/// True if the claim that all words up to `up_to` (all words at all, if absent) agree is established.
+bool claim_holds(const Verdict& verdict, std::optional<std::uint64_t> up_to);
+
+}  // namespace krohn

@@ -1,0 +1,65 @@
+// Does this model recognise this language? A ladder of methods, ordered by cost, each handing on what it found.
+//
+//     const CheckReport report = check(model, Semantics::fp32_fma_v1, hint, language, {});
+//     if (std::holds_alternative<Proved>(report.verdict)) ...
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "krohn/automata/dfa.hpp"
+#include "krohn/engine/recognizer.hpp"
+#include "krohn/model/hint.hpp"
+#include "krohn/model/lrnn_model.hpp"
+#include "krohn/model/semantics.hpp"
+#include "krohn/verify/budget.hpp"
+#include "krohn/verify/closure.hpp"
+#include "krohn/verify/invariant.hpp"
+#include "krohn/verify/specification.hpp"
+#include "krohn/verify/verdict.hpp"
+
+namespace krohn {
+
+struct CheckOptions {
+  Budget budget;
+  /// The claim asked for: all words up to this length. All lengths if absent.
+  std::optional<std::uint64_t> up_to;
+};
+
+/// One method tried: its name, what came of it in a few words, and how long it took.
+struct Rung {
+  std::string method;
+  std::string outcome;
+  double seconds = 0.0;
+};
+
+/// A verdict, the method that settled it, and the evidence that a certificate is made from.
+struct CheckReport {
+  Verdict verdict;
+  /// "closure", "invariant", "w-method", "powers", "beam"; "none" for an UNKNOWN without any bound.
+  std::string method = "none";
+  std::string semantics;
+  /// The words that the verdict ranges over.
+  std::string domain;
+  /// Pairs of a closure, or hidden states of an invariant; steps of the model in all.
+  std::uint64_t pairs = 0;
+  std::uint64_t steps = 0;
+  std::vector<Rung> rungs;
+  /// Present if the method used it.
+  std::optional<Closure> closure;
+  std::optional<InvariantCheck> invariant;
+  /// True if an interrupt, rather than the work, ended the check.
+  bool interrupted = false;
+};
+
+/// Checks any recognizer. Throws InputError where the alphabets differ, NumericError where a reachable step gives NaN
+/// or infinity. Limits and interrupts give the best verdict so far.
+CheckReport check(const Recognizer& model, const Dfa& language, const CheckOptions& options);
+
+/// Checks a compiled model, by its hint too if it has one.
+CheckReport check(const LrnnModel& model, Semantics semantics, const std::optional<InvariantHint>& hint,
+                  const Dfa& language, const CheckOptions& options);
+
+}  // namespace krohn

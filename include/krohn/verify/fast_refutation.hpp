@@ -1,0 +1,34 @@
+// Cheap searches for a counterexample, run before anything is proved. They claim nothing when they find nothing.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "krohn/engine/recognizer.hpp"
+#include "krohn/verify/budget.hpp"
+#include "krohn/verify/specification.hpp"
+
+namespace krohn {
+
+/// A word on which the labels differ, not yet shortened, and how it was found: "w-method", "powers" or "beam".
+struct Refutation {
+  Word word;
+  std::string method;
+};
+
+struct FastRefutationOptions {
+  Budget budget;
+  /// Steps of the model for each of the three searches.
+  std::uint64_t steps = std::uint64_t{1} << 20U;
+  /// Pairs kept a length by the beam search.
+  std::size_t beam = 64;
+};
+
+/// Runs, in this order: the W-method suite of the automaton (every transition, told apart by characterising words);
+/// powers of every symbol and of short loop words behind short prefixes, with Brent's cycle detection on the model's
+/// bits; and a beam search that follows the smallest margins. Steps that give NaN are passed over.
+std::optional<Refutation> fast_refutation(const Recognizer& model, const Specification& specification,
+                                          const FastRefutationOptions& options);
+
+}  // namespace krohn

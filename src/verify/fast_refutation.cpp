@@ -1,0 +1,321 @@
+// Searches that find most wrong models in milliseconds by orbits: a run that visits one model
+// state twice, at automaton states that some suffix tells apart, must be wrong behind one of the two, whatever the
+// readout; so the orbits of loop words are followed until the pair (bits, automaton state) repeats. The W-method
+// (Chow 1978) drives every transition and asks for the state behind it by a set of words that tells all states apart.
+// The beam follows the runs whose readouts are closest to a tie. Nothing here proves agreement.
+#include "krohn/verify/fast_refutation.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <limits>
+#include <map>
+#include <set>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "krohn/error.hpp"
+
+namespace krohn {
+namespace {
+
+// A run in progress.
+struct Run {
+  std::vector<std::byte> state;
+  State q = 0;
+};
+
+class Search {
+ public:
+  Search(const Recognizer& model, const Specification& specification, const FastRefutationOptions& options)
+      : model_(model), specification_(specification), automaton_(specification.automaton()), options_(options) {}
+
+  std::optional<Refutation> run() {
+    tell_states_apart();
+    for (const auto search : {&Search::w_method, &Search::powers, &Search::beam}) {
+      steps_left_ = options_.steps;
+      try {
+        if (auto found = (this->*search)()) return found;
+      } catch (const OutOfSteps&) {
+        // The next search has steps of its own.
+      }
+      if (over()) return std::nullopt;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  struct OutOfSteps {};
+
+  bool over() const { return options_.budget.interrupted() || options_.budget.out_of_time(); }
+
+  Run start() const {
+    Run run{std::vector<std::byte>(model_.state_size()), automaton_.start()};
+    model_.initial(run.state);
+    return run;
+  }
+
+  // Advances the run. True if the label is wrong; throws NumericError.
+  bool advance(Run& run, Symbol a, float* margin = nullptr) {
+    if (steps_left_ == 0) throw OutOfSteps{};
+    --steps_left_;
+    if (steps_left_ % 4096 == 0 && over()) throw OutOfSteps{};
+    const Observation observation = model_.step(run.state, a);
+    run.q = automaton_.next(run.q, a);
+    if (margin != nullptr) *margin = observation.margin;
+    return !specification_.agrees(observation.label, run.q);
+  }
+
+  // Advances the run along the word; the length of the prefix on which the label is wrong, or nothing.
+  std::optional<std::size_t> advance(Run& run, std::span<const Symbol> word) {
+    for (std::size_t i = 0; i < word.size(); ++i) {
+      if (advance(run, word[i])) return i + 1;
+    }
+    return std::nullopt;
+  }
+
+  // Access words, and for pairs of states a first symbol of a shortest word that tells them apart, both by breadth
+  // first search; states reachable from the start only. Skipped for automata with too many pairs.
+  void tell_states_apart() {
+    access_.assign(automaton_.num_states(), std::nullopt);
+    access_[automaton_.start()] = Word{};
+    reachable_ = {automaton_.start()};
+    for (std::size_t i = 0; i < reachable_.size(); ++i) {
+      for (Symbol a = 0; a < automaton_.num_symbols(); ++a) {
+        const State next = automaton_.next(reachable_[i], a);
+        if (access_[next]) continue;
+        access_[next] = *access_[reachable_[i]];
+        access_[next]->push_back(a);
+        reachable_.push_back(next);
+      }
+    }
+  }
+
+  // A shortest word behind which p and q ask for different labels, neither of them null.
+  std::optional<Word> separating(State p, State q) {
+    const auto known = separating_.find({std::min(p, q), std::max(p, q)});
+    if (known != separating_.end()) return known->second;
+    struct Visit {
+      State p, q;
+      std::size_t parent;
+      Symbol symbol;
+    };
+    std::vector<Visit> queue = {{p, q, 0, 0}};
+    std::set<std::pair<State, State>> seen = {{p, q}};
+    std::optional<Word> result;
+    for (std::size_t i = 0; i < queue.size() && !result && queue.size() < 200'000; ++i) {
+      const Visit visit = queue[i];
+      const LabelId x = automaton_.label(visit.p);
+      const LabelId y = automaton_.label(visit.q);
+      if (x != y && x != null_label && y != null_label) {
+        Word word;
+        for (std::size_t j = i; j != 0; j = queue[j].parent) word.push_back(queue[j].symbol);
+        std::reverse(word.begin(), word.end());
+        result = std::move(word);
+        break;
+      }
+      for (Symbol a = 0; a < automaton_.num_symbols(); ++a) {
+        const State p2 = automaton_.next(visit.p, a);
+        const State q2 = automaton_.next(visit.q, a);
+        if (p2 != q2 && seen.insert({p2, q2}).second) queue.push_back({p2, q2, i, a});
+      }
+    }
+    separating_[{std::min(p, q), std::max(p, q)}] = result;
+    return result;
+  }
+
+  std::optional<Refutation> w_method() {
+    // A characterising set: words are added until they split the reachable states as far as labels can.
+    std::vector<Word> characterising;
+    std::vector<std::vector<LabelId>> signature(automaton_.num_states());
+    for (const State q : reachable_) signature[q] = {automaton_.label(q)};
+    std::map<std::vector<LabelId>, State> representative;
+    for (bool again = true; again && characterising.size() < 64;) {
+      again = false;
+      representative.clear();
+      for (const State q : reachable_) {
+        const auto [entry, fresh] = representative.emplace(signature[q], q);
+        if (fresh) continue;
+        const std::optional<Word> word = separating(entry->second, q);
+        if (!word) continue;
+        for (const State state : reachable_)
+          signature[state].push_back(automaton_.label(automaton_.next(state, *word)));
+        characterising.push_back(*word);
+        again = true;
+        break;
+      }
+    }
+    for (const State q : reachable_) {
+      Run base = start();
+      try {
+        if (const auto length = advance(base, *access_[q])) {
+          return Refutation{Word(access_[q]->begin(), access_[q]->begin() + static_cast<std::ptrdiff_t>(*length)),
+                            "w-method"};
+        }
+        for (Symbol a = 0; a < automaton_.num_symbols(); ++a) {
+          Run edge = base;
+          Word word = *access_[q];
+          word.push_back(a);
+          if (advance(edge, a)) return Refutation{word, "w-method"};
+          for (const Word& tail : characterising) {
+            Run probe = edge;
+            if (const auto length = advance(probe, tail)) {
+              word.insert(word.end(), tail.begin(), tail.begin() + static_cast<std::ptrdiff_t>(*length));
+              return Refutation{word, "w-method"};
+            }
+          }
+        }
+      } catch (const NumericError&) {
+        continue;
+      }
+    }
+    return std::nullopt;
+  }
+
+  // Follows prefix loop^k for k = 0, 1, .. until a label is wrong, a model state repeats at a separable automaton
+  // state, or the pair repeats (Brent: the anchor is renewed at powers of two).
+  std::optional<Refutation> follow(const Run& from, const Word& prefix, const Word& loop, std::uint64_t most_loops) {
+    Run run = from;
+    Run anchor = from;
+    std::uint64_t anchor_at = 0;
+    std::uint64_t power = 1;
+    for (std::uint64_t k = 1; k <= most_loops; ++k) {
+      if (const auto length = advance(run, loop)) {
+        Word word = prefix;
+        for (std::uint64_t i = 1; i < k; ++i) word.insert(word.end(), loop.begin(), loop.end());
+        word.insert(word.end(), loop.begin(), loop.begin() + static_cast<std::ptrdiff_t>(*length));
+        return Refutation{std::move(word), "powers"};
+      }
+      if (run.state == anchor.state) {
+        if (run.q == anchor.q) return std::nullopt;
+        if (const std::optional<Word> suffix = separating(run.q, anchor.q)) {
+          for (const std::uint64_t times : {anchor_at, k}) {
+            Run probe = times == anchor_at ? anchor : run;
+            const auto length = advance(probe, *suffix);
+            if (!length) continue;
+            Word word = prefix;
+            for (std::uint64_t i = 0; i < times; ++i) word.insert(word.end(), loop.begin(), loop.end());
+            word.insert(word.end(), suffix->begin(), suffix->begin() + static_cast<std::ptrdiff_t>(*length));
+            return Refutation{std::move(word), "powers"};
+          }
+          return std::nullopt;  // not reached: one of the two labels behind the suffix is wrong
+        }
+      }
+      if (k - anchor_at == power) {
+        anchor = run;
+        anchor_at = k;
+        power *= 2;
+      }
+    }
+    return std::nullopt;
+  }
+
+  std::optional<Refutation> powers() {
+    // Loop words by length: all of one symbol, then of two and three while they are few; prefixes: access words.
+    std::vector<Word> loops;
+    std::vector<Word> level = {Word{}};
+    for (int length = 1; length <= 3; ++length) {
+      std::vector<Word> next;
+      for (const Word& word : level) {
+        for (Symbol a = 0; a < automaton_.num_symbols(); ++a) {
+          next.push_back(word);
+          next.back().push_back(a);
+        }
+      }
+      if (loops.size() + next.size() > 256 && length > 1) break;
+      // A power of a shorter word has its orbit.
+      for (const Word& word : next) {
+        if (length == 1 || std::adjacent_find(word.begin(), word.end(), std::not_equal_to<>()) != word.end()) {
+          loops.push_back(word);
+        }
+      }
+      level = std::move(next);
+    }
+    const std::size_t prefixes = std::min<std::size_t>(reachable_.size(), 4);
+    const std::uint64_t share = options_.steps / (loops.size() * prefixes) + 1;
+    for (std::size_t i = 0; i < prefixes; ++i) {
+      const Word& prefix = *access_[reachable_[i]];
+      Run from = start();
+      try {
+        if (const auto length = advance(from, prefix)) {
+          return Refutation{Word(prefix.begin(), prefix.begin() + static_cast<std::ptrdiff_t>(*length)), "powers"};
+        }
+      } catch (const NumericError&) {
+        continue;
+      }
+      for (const Word& loop : loops) {
+        try {
+          if (auto found = follow(from, prefix, loop, share / loop.size() + 1)) return found;
+        } catch (const NumericError&) {
+          continue;
+        }
+      }
+    }
+    return std::nullopt;
+  }
+
+  std::optional<Refutation> beam() {
+    struct Item {
+      Run run;
+      std::size_t node;
+      float margin;
+    };
+    std::vector<std::pair<std::size_t, Symbol>> tree = {{0, 0}};  // parent, symbol
+    const auto word_of = [&](std::size_t node) {
+      Word word;
+      for (; node != 0; node = tree[node].first) word.push_back(tree[node].second);
+      std::reverse(word.begin(), word.end());
+      return word;
+    };
+    std::vector<Item> items;
+    items.push_back({start(), 0, std::numeric_limits<float>::infinity()});
+    while (!items.empty()) {
+      std::vector<Item> next;
+      for (const Item& item : items) {
+        for (Symbol a = 0; a < automaton_.num_symbols(); ++a) {
+          Item successor{item.run, tree.size(), 0.0F};
+          try {
+            const bool wrong = advance(successor.run, a, &successor.margin);
+            tree.emplace_back(item.node, a);
+            if (wrong) return Refutation{word_of(successor.node), "beam"};
+          } catch (const NumericError&) {
+            continue;
+          }
+          next.push_back(std::move(successor));
+        }
+      }
+      std::stable_sort(next.begin(), next.end(), [](const Item& x, const Item& y) { return x.margin < y.margin; });
+      // Equal pairs of one length have equal futures: keep the first.
+      std::set<std::pair<State, std::vector<std::byte>>> kept;
+      items.clear();
+      for (Item& item : next) {
+        if (items.size() == options_.beam) break;
+        if (kept.emplace(item.run.q, item.run.state).second) items.push_back(std::move(item));
+      }
+    }
+    return std::nullopt;
+  }
+
+  const Recognizer& model_;
+  const Specification& specification_;
+  const Dfa& automaton_;
+  const FastRefutationOptions& options_;
+  std::uint64_t steps_left_ = 0;
+  std::vector<std::optional<Word>> access_;
+  std::vector<State> reachable_;
+  std::map<std::pair<State, State>, std::optional<Word>> separating_;
+};
+
+}  // namespace
+
+std::optional<Refutation> fast_refutation(const Recognizer& model, const Specification& specification,
+                                          const FastRefutationOptions& options) {
+  std::vector<std::byte> state(model.state_size());
+  if (!specification.agrees(model.initial(state).label, specification.automaton().start())) {
+    return Refutation{Word{}, "w-method"};
+  }
+  return Search(model, specification, options).run();
+}
+
+}  // namespace krohn
