@@ -2,6 +2,6 @@
 
 namespace krohn::cli {
 
-void add_commands(CLI::App&, int&) {}
+void add_commands(CLI::App& app, int& exit_code) { add_check(app, exit_code); }
 
 }  // namespace krohn::cli

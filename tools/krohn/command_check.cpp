@@ -1,0 +1,106 @@
+// krohn check MODEL LANG: does the model recognise the language?
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "command.hpp"
+#include "interrupt.hpp"
+#include "krohn/error.hpp"
+#include "krohn/io/check_report.hpp"
+#include "krohn/io/language.hpp"
+#include "krohn/io/model_directory.hpp"
+#include "krohn/verify/check.hpp"
+
+namespace krohn::cli {
+namespace {
+
+struct Arguments {
+  std::string model;
+  std::string language;
+  std::optional<std::string> alphabet;
+  std::string semantics;
+  std::optional<std::uint64_t> up_to;
+  double time_limit = 60.0;
+  std::uint64_t memory = std::uint64_t{4} << 30U;
+  bool json = false;
+};
+
+void print(const CheckReport& report, const Alphabet& alphabet) {
+  for (const Rung& rung : report.rungs) {
+    std::printf("%-16s %8.3f s  %s\n", rung.method.c_str(), rung.seconds, rung.outcome.c_str());
+  }
+  std::printf("semantics: %s; domain: %s\n", report.semantics.c_str(), report.domain.c_str());
+  if (const auto* refuted = std::get_if<Refuted>(&report.verdict)) {
+    const Counterexample& found = refuted->counterexample;
+    std::printf("on a word of length %zu (%s) the language says %s, the model %s (margin %g)\n", found.word.size(),
+                found.shortest ? "a shortest one" : "shortened, not proved shortest", found.expected.c_str(),
+                found.observed.c_str(), static_cast<double>(found.margin));
+  }
+  if (const auto* unknown = std::get_if<Unknown>(&report.verdict)) {
+    const std::string bound = unknown->length
+                                  ? "every word up to length " + std::to_string(*unknown->length) + " agrees"
+                                  : std::string("no length was established");
+    std::printf("%s; %s\n", unknown->reason.c_str(), bound.c_str());
+  }
+  std::printf("%s\n", final_line(report.verdict, alphabet).c_str());
+}
+
+int exit_code_of(const CheckReport& report, std::optional<std::uint64_t> up_to) {
+  if (claim_holds(report.verdict, up_to)) return exit_ok;
+  return std::holds_alternative<Refuted>(report.verdict) ? exit_refuted : exit_unknown;
+}
+
+int run_check(const Arguments& arguments) {
+  CheckOptions options;
+  options.budget.stop = &interrupt_flag();
+  options.budget.memory = arguments.memory;
+  options.budget.deadline = std::chrono::steady_clock::now() +
+                            std::chrono::milliseconds(static_cast<std::int64_t>(arguments.time_limit * 1000.0));
+  options.up_to = arguments.up_to;
+  const ModelDirectory directory = read_model(arguments.model);
+  const LanguageSource language = read_language(arguments.language, arguments.alphabet);
+  for (const std::string& note : language.notes) std::cerr << "krohn: " << note << '\n';
+  Semantics semantics = directory.semantics;
+  if (!arguments.semantics.empty()) semantics = parse_semantics(arguments.semantics).value();
+  const CheckReport report = check(directory.model, semantics, directory.hint, language.dfa, options);
+  if (arguments.json) {
+    std::cout << check_report_json(report, directory.model.alphabet(), arguments.up_to);
+  } else {
+    print(report, directory.model.alphabet());
+  }
+  return exit_code_of(report, arguments.up_to);
+}
+
+}  // namespace
+
+void add_check(CLI::App& app, int& exit_code) {
+  CLI::App* command = app.add_subcommand("check", "Decide whether a model recognises a language");
+  command->footer(
+      "The last line is 's PROVED' (all lengths), 's CERTIFIED N' (all words up to N), 's REFUTED word' or 's "
+      "UNKNOWN'.\n"
+      "Exit codes: 0 the claim asked for holds, 10 refuted, 20 unknown, 1 bad input, 2 usage, 3 resources.");
+  const auto arguments = std::make_shared<Arguments>();
+  command->add_option("model", arguments->model, "model directory")->required();
+  command->add_option("language", arguments->language, "catalogue name, re:REGEX, or a file .json or .att")->required();
+  command->add_option("--alphabet", arguments->alphabet, "the symbols, in order");
+  const CLI::Validator semantics(
+      [](std::string& text) {
+        return parse_semantics(text) ? std::string()
+                                     : "expected fp32, fp16, bf16 or a semantics id, got '" + text + "'";
+      },
+      "SEMANTICS");
+  command->add_option("--format,--semantics", arguments->semantics, "fp32, fp16, bf16 or an id; default: the model's")
+      ->check(semantics);
+  command->add_option("--up-to", arguments->up_to, "ask only for the words up to this length");
+  command->add_option("--time-limit", arguments->time_limit, "seconds, then the best verdict so far (default 60)")
+      ->check(CLI::Range(0.0, 1e9));
+  command->add_option("--memory", arguments->memory, "bytes a search may hold, with K, M or G (default 4G)")
+      ->transform(CLI::AsSizeValue(false));
+  command->add_flag("--json", arguments->json, "print one JSON object instead");
+  command->callback([arguments, &exit_code] { exit_code = run_check(*arguments); });
+}
+
+}  // namespace krohn::cli
