@@ -17,6 +17,7 @@ inline constexpr int exit_unknown = 20;
 /// Registers every subcommand; a subcommand's callback stores its exit code in `exit_code`.
 void add_commands(CLI::App& app, int& exit_code);
 
+void add_compile(CLI::App& app, int& exit_code);
 void add_check(CLI::App& app, int& exit_code);
 
 }  // namespace krohn::cli

@@ -1,0 +1,211 @@
+// krohn compile: a language into a model directory, and a report of what was built beside the bounds that theory gives.
+#include <algorithm>
+#include <iomanip>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "command.hpp"
+#include "krohn/compile/compile.hpp"
+#include "krohn/error.hpp"
+#include "krohn/io/language.hpp"
+#include "krohn/io/model_directory.hpp"
+
+namespace krohn::cli {
+namespace {
+
+struct CompileArguments {
+  std::string language;
+  std::string directory;
+  std::optional<std::string> alphabet;
+  bool force = false;
+  bool json = false;
+  std::string cascade = "auto";
+  std::string delay = "read-before";
+  std::string resets = "auto";
+  std::string spectrum = "any";
+  std::string keys = "integer";
+  std::string representation = "permutation";
+  std::size_t max_rows = CascadeOptions{}.max_rows;
+  std::size_t max_family = CascadeOptions{}.max_family;
+};
+
+const std::map<std::string, std::optional<CascadeMode>> cascade_modes = {
+    {"auto", std::nullopt}, {"R", CascadeMode::points}, {"Z", CascadeMode::pulled}, {"G", CascadeMode::images}};
+const std::map<std::string, Delay> delays = {{"read-before", Delay::read_before}, {"block", Delay::block}};
+const std::map<std::string, Resets> reset_forms = {{"auto", Resets::automatic},
+                                                   {"householder", Resets::householder},
+                                                   {"register", Resets::registers},
+                                                   {"hybrid", Resets::hybrid}};
+const std::map<std::string, Spectrum> spectra = {{"any", Spectrum::any}, {"nonnegative", Spectrum::nonnegative}};
+const std::map<std::string, KeyForm> key_forms = {{"integer", KeyForm::integer}, {"dyadic", KeyForm::dyadic}};
+const std::map<std::string, GroupRepresentation> representations = {{"permutation", GroupRepresentation::permutation},
+                                                                    {"rotation", GroupRepresentation::rotation},
+                                                                    {"scalar", GroupRepresentation::scalar}};
+
+template <typename Value>
+std::vector<std::string> names_of(const std::map<std::string, Value>& map) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : map) names.push_back(name);
+  return names;
+}
+
+CompileOptions options_of(const CompileArguments& arguments) {
+  CompileOptions options;
+  options.cascade.mode = cascade_modes.at(arguments.cascade);
+  options.cascade.max_rows = arguments.max_rows;
+  options.cascade.max_family = arguments.max_family;
+  options.delay = delays.at(arguments.delay);
+  options.resets = reset_forms.at(arguments.resets);
+  options.spectrum = spectra.at(arguments.spectrum);
+  options.keys = key_forms.at(arguments.keys);
+  options.representation = representations.at(arguments.representation);
+  return options;
+}
+
+nlohmann::ordered_json report_of(const CompileResult& result, const CompileArguments& arguments) {
+  nlohmann::ordered_json report;
+  report["language"] = arguments.language;
+  report["states"] = result.states;
+  report["minimal_states"] = result.minimal.num_states();
+  report["symbols"] = result.minimal.num_symbols();
+  report["distinct_letters"] = result.distinct_letters;
+  report["mode"] = result.mode;
+  report["levels"] = result.widths.size();
+  report["widths"] = result.widths;
+  report["layers"] = result.model.layers().size();
+  report["hidden"] = result.hidden;
+  report["num_householder"] = result.num_householder;
+  report["family"] = result.family;
+  report["rows"] = result.rows;
+  report["table_rows"] = result.table_rows;
+  report["factors"] = result.factors;
+  report["delay"] = arguments.delay;
+  report["resets"] = arguments.resets;
+  report["spectrum"] = arguments.spectrum;
+  report["keys"] = arguments.keys;
+  report["exact"] = result.exact;
+  report["horizon"] = nullptr;
+  if (result.horizon) report["horizon"] = *result.horizon;
+  report["linear_bound"] = result.linear_bound;
+  // As a string where a reader that keeps numbers as doubles would round it.
+  if (result.minimal.num_states() <= 53) {
+    report["paper_bound"] = std::uint64_t{1} << result.minimal.num_states();
+  } else {
+    report["paper_bound"] = result.paper_bound;
+  }
+  report["holonomy_depth"] = nullptr;
+  if (result.holonomy_depth) report["holonomy_depth"] = *result.holonomy_depth;
+  return report;
+}
+
+std::string counted(std::size_t count, const std::string& noun) {
+  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
+void print_report(const CompileResult& result, const std::string& directory) {
+  const auto line = [](const std::string& name, const std::string& text) {
+    std::cout << std::left << std::setw(18) << name << text << '\n';
+  };
+  line("states", std::to_string(result.states) + ", minimal " + std::to_string(result.minimal.num_states()));
+  line("letters", std::to_string(result.minimal.num_symbols()) + ", acting differently " +
+                      std::to_string(result.distinct_letters));
+  line("levels", std::to_string(result.widths.size()) +
+                     (result.mode == "group" ? " (a group: one layer)" : " (cascade " + result.mode + ")"));
+  line("  bound |Q|-1", std::to_string(result.linear_bound));
+  line("  paper, 2^|Q|",
+       result.paper_bound.size() <= 20 ? result.paper_bound : "2^" + std::to_string(result.minimal.num_states()));
+  line("  holonomy",
+       result.holonomy_depth ? std::to_string(*result.holonomy_depth) : "not computed (family too large)");
+  line("layers",
+       std::to_string(result.model.layers().size()) + ", hidden size " + std::to_string(result.model.hidden_size()));
+  line("rows", std::to_string(result.rows) + ", " + counted(result.table_rows, "table row") + ", " +
+                   counted(result.factors, "Householder factor"));
+  line("arithmetic", result.exact     ? "exact in fp32, fp16 and bf16 at every length"
+                     : result.horizon ? "inexact, right up to length " + std::to_string(*result.horizon) + " in fp32"
+                                      : "inexact");
+  if (!result.hidden.empty()) {
+    constexpr std::size_t max_layers = 40;
+    std::cout << "\n  layer  hidden   n_h    rows\n";
+    for (std::size_t l = 0; l < std::min(result.hidden.size(), max_layers); ++l) {
+      std::cout << "  " << std::right << std::setw(5) << l + 1 << std::setw(8) << result.hidden[l] << std::setw(6)
+                << result.num_householder[l] << std::setw(8) << result.model.layers()[l].num_rows() << '\n';
+    }
+    if (result.hidden.size() > max_layers) {
+      std::cout << "  ... " << result.hidden.size() - max_layers << " more layers (--json has all)\n";
+    }
+    std::cout << '\n';
+  }
+  line("written to", directory);
+}
+
+}  // namespace
+
+void add_compile(CLI::App& app, int& exit_code) {
+  const auto arguments = std::make_shared<CompileArguments>();
+  CLI::App* command = app.add_subcommand("compile", "Compile a regular language into an exact linear RNN");
+  command->footer(
+      "The language is re:REGEX, a file (.json, .att) or a catalogue name. Every language compiles, in at most |Q|-1\n"
+      "layers, |Q| its minimal automaton's states.");
+  command->add_option("language", arguments->language, "re:REGEX, FILE.json, FILE.att or a catalogue name")
+      ->required()
+      ->type_name("LANG");
+  command->add_option("-o,--output", arguments->directory, "The model directory to write")
+      ->required()
+      ->type_name("DIR");
+  command->add_flag("--force", arguments->force, "Replace an existing model directory");
+  command->add_flag("--json", arguments->json, "Print one JSON object instead of the table");
+  command->add_option("--alphabet", arguments->alphabet, "The symbols, in order")->type_name("SYMBOLS");
+  command->add_option("--cascade", arguments->cascade, "The cascade: auto (the shallowest), R, Z or G")
+      ->check(CLI::IsMember(names_of(cascade_modes)))
+      ->capture_default_str();
+  command
+      ->add_option("--delay", arguments->delay,
+                   "How a layer tells the slot before the step: read-before its update, or a block that keeps it")
+      ->check(CLI::IsMember(names_of(delays)))
+      ->capture_default_str();
+  command
+      ->add_option("--resets", arguments->resets,
+                   "householder projections, a value register, hybrid (a zero gate), or auto: the smallest state")
+      ->check(CLI::IsMember(names_of(reset_forms)))
+      ->capture_default_str();
+  command->add_option("--spectrum", arguments->spectrum, "Eigenvalues: any in [-1, 1], or nonnegative")
+      ->check(CLI::IsMember(names_of(spectra)))
+      ->capture_default_str();
+  command->add_option("--keys", arguments->keys, "integer, or dyadic unit keys on doubled coordinates")
+      ->check(CLI::IsMember(names_of(key_forms)))
+      ->capture_default_str();
+  command
+      ->add_option("--representation", arguments->representation,
+                   "Of group languages: permutation, rotation (cyclic groups) or scalar (parity)")
+      ->check(CLI::IsMember(names_of(representations)))
+      ->capture_default_str();
+  command->add_option("--max-rows", arguments->max_rows, "Rows of all layers together")->capture_default_str();
+  command->add_option("--max-family", arguments->max_family, "Sets that a cascade may enumerate")
+      ->capture_default_str();
+  command->callback([arguments, &exit_code] {
+    const LanguageSource source = read_language(arguments->language, arguments->alphabet);
+    for (const std::string& note : source.notes) std::cerr << "krohn: " << note << '\n';
+    const CompileResult result = compile(source.dfa, options_of(*arguments));
+    const nlohmann::ordered_json report = report_of(result, *arguments);
+    ModelDirectory directory{result.model};
+    directory.hint = result.hint;
+    directory.exact = result.exact;
+    directory.horizon = result.horizon;
+    directory.report = report.dump();
+    directory.automaton = result.minimal;
+    write_model(arguments->directory, directory, arguments->force);
+    if (arguments->json) {
+      std::cout << report.dump(2) << '\n';
+    } else {
+      print_report(result, arguments->directory);
+    }
+    exit_code = exit_ok;
+  });
+}
+
+}  // namespace krohn::cli
