@@ -1,10 +1,61 @@
+// Registration of the subcommands, and the few habits that they share.
 #include "command.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <system_error>
+
+#include "krohn/io/language.hpp"
 
 namespace krohn::cli {
 
 void add_commands(CLI::App& app, int& exit_code) {
   add_compile(app, exit_code);
   add_check(app, exit_code);
+  add_run(app, exit_code);
+  add_classify(app, exit_code);
+  add_inspect(app, exit_code);
+  add_convert(app, exit_code);
+}
+
+void print_json(const Json& object) { std::cout << object.dump() << '\n'; }
+
+void print_table(const std::vector<std::pair<std::string, std::string>>& lines) {
+  std::size_t width = 0;
+  for (const auto& [name, value] : lines) width = std::max(width, name.size());
+  for (const auto& [name, value] : lines) {
+    std::cout << name << std::string(width + 2 - name.size(), ' ') << value << '\n';
+  }
+}
+
+Dfa language_argument(const std::string& spec, const std::optional<std::string>& alphabet) {
+  LanguageSource language = read_language(spec, alphabet);
+  for (const std::string& note : language.notes) std::cerr << "krohn: " << note << '\n';
+  return std::move(language.dfa);
+}
+
+bool is_model_argument(const std::string& argument) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(argument, ignored);
+}
+
+void add_alphabet_option(CLI::App& command, std::optional<std::string>& alphabet) {
+  command.add_option("--alphabet", alphabet,
+                     "the symbols: one a character, or a list separated by commas or spaces "
+                     "(default: those that occur, ascending)");
+}
+
+void add_semantics_option(CLI::App& command, std::optional<Semantics>& semantics) {
+  command
+      .add_option_function<std::string>(
+          "--format,--semantics", [&semantics](const std::string& text) { semantics = parse_semantics(text); },
+          "the arithmetic: fp32, fp16, bf16, or a name of docs/semantics.md (default: the model's)")
+      ->type_name("FORMAT")
+      ->check([](const std::string& text) {
+        return parse_semantics(text) ? std::string()
+                                     : "expected fp32, fp16, bf16 or a semantics id, got '" + text + "'";
+      });
 }
 
 }  // namespace krohn::cli

@@ -1,7 +1,16 @@
-// What the subcommands share: exit codes and registration. One subcommand a file, command_NAME.cpp.
+// What the subcommands share: exit codes, registration, and how text and JSON are written. One subcommand a file,
+// command_NAME.cpp, each with one function add_NAME.
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "krohn/automata/dfa.hpp"
+#include "krohn/model/semantics.hpp"
 
 namespace krohn::cli {
 
@@ -17,7 +26,36 @@ inline constexpr int exit_unknown = 20;
 /// Registers every subcommand; a subcommand's callback stores its exit code in `exit_code`.
 void add_commands(CLI::App& app, int& exit_code);
 
-void add_compile(CLI::App& app, int& exit_code);
 void add_check(CLI::App& app, int& exit_code);
+void add_classify(CLI::App& app, int& exit_code);
+void add_compile(CLI::App& app, int& exit_code);
+void add_convert(CLI::App& app, int& exit_code);
+void add_inspect(CLI::App& app, int& exit_code);
+void add_run(CLI::App& app, int& exit_code);
+
+/// Members in the order in which they are added.
+using Json = nlohmann::ordered_json;
+
+/// One object and a newline on stdout.
+void print_json(const Json& object);
+
+/// "name   value" lines on stdout, the values aligned.
+void print_table(const std::vector<std::pair<std::string, std::string>>& lines);
+
+/// read_language, its notes on stderr.
+Dfa language_argument(const std::string& spec, const std::optional<std::string>& alphabet);
+
+/// True where `argument` is a MODEL: an existing directory.
+bool is_model_argument(const std::string& argument);
+
+/// The help text of a LANG argument, the same everywhere.
+inline constexpr const char* language_help =
+    "a language: a catalogue name (krohn classify --list), re:REGEX, or a file .json or .att";
+
+/// Adds --alphabet.
+void add_alphabet_option(CLI::App& command, std::optional<std::string>& alphabet);
+
+/// Adds --format and --semantics, two names of one option: fp32, fp16, bf16 or the full name of a semantics.
+void add_semantics_option(CLI::App& command, std::optional<Semantics>& semantics);
 
 }  // namespace krohn::cli

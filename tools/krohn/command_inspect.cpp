@@ -1,0 +1,189 @@
+// krohn inspect MODEL|LANG: what is in a model directory, or the automaton of a language.
+#include <iostream>
+#include <limits>
+#include <memory>
+#include <sstream>
+
+#include "command.hpp"
+#include "krohn/automata/fingerprint.hpp"
+#include "krohn/automata/minimize.hpp"
+#include "krohn/io/model_directory.hpp"
+#include "krohn/model/fingerprint.hpp"
+
+namespace krohn::cli {
+namespace {
+
+// A transition table larger than this is not printed.
+constexpr std::size_t max_printed_states = 40;
+constexpr std::size_t max_printed_symbols = 20;
+
+struct Options {
+  std::string target;
+  std::optional<std::string> alphabet;
+  bool json = false;
+  bool tables = false;
+};
+
+std::string joined(const std::vector<std::string>& items, std::size_t most = 40) {
+  std::string text;
+  for (std::size_t i = 0; i < items.size() && i < most; ++i) text += (i == 0 ? "" : " ") + items[i];
+  return items.size() > most ? text + " .. (" + std::to_string(items.size()) + ")" : text;
+}
+
+void inspect_language(const Options& options) {
+  const Dfa dfa = language_argument(options.target, options.alphabet);
+  const Dfa minimal = minimize(dfa);
+  const std::string& empty_word = dfa.label_name(dfa.label(dfa.start()));
+  if (options.json) {
+    Json labels = Json::array();
+    Json transitions = Json::array();
+    for (State state = 0; state < dfa.num_states(); ++state) {
+      const LabelId label = dfa.label(state);
+      labels.push_back(label == null_label ? Json() : Json(dfa.label_name(label)));
+      transitions.push_back(
+          std::vector<State>(dfa.delta().begin() + static_cast<std::ptrdiff_t>(state * dfa.num_symbols()),
+                             dfa.delta().begin() + static_cast<std::ptrdiff_t>((state + 1) * dfa.num_symbols())));
+    }
+    print_json({{"kind", "language"},
+                {"language", options.target},
+                {"alphabet", dfa.alphabet().names()},
+                {"label_names", dfa.label_names()},
+                {"states", dfa.num_states()},
+                {"min_states", minimal.num_states()},
+                {"start", dfa.start()},
+                {"transitions", transitions},
+                {"labels", labels},
+                {"fingerprint", fingerprint(minimal)}});
+    return;
+  }
+  print_table(
+      {{"language", options.target},
+       {"symbols", std::to_string(dfa.num_symbols()) + ": " + joined(dfa.alphabet().names())},
+       {"labels", std::to_string(dfa.label_names().size()) + ": " + joined(dfa.label_names())},
+       {"states", std::to_string(dfa.num_states()) + " (minimal: " + std::to_string(minimal.num_states()) + ")"},
+       {"start", std::to_string(dfa.start())},
+       {"empty word", empty_word},
+       {"fingerprint", fingerprint(minimal) + " (of the minimal automaton)"}});
+  if (dfa.num_states() > max_printed_states || dfa.num_symbols() > max_printed_symbols) return;
+  std::vector<std::pair<std::string, std::string>> rows;
+  std::string header;
+  for (const std::string& name : dfa.alphabet().names()) header += "\t" + name;
+  rows.emplace_back("state  label", header);
+  for (State state = 0; state < dfa.num_states(); ++state) {
+    std::string row;
+    for (Symbol symbol = 0; symbol < dfa.num_symbols(); ++symbol) row += "\t" + std::to_string(dfa.next(state, symbol));
+    rows.emplace_back(
+        std::to_string(state) + std::string(7 - std::to_string(state).size(), ' ') + dfa.label_name(dfa.label(state)),
+        row);
+  }
+  std::cout << '\n';
+  print_table(rows);
+}
+
+std::string entries_text(const std::vector<Entry>& entries) {
+  std::ostringstream text;
+  text.precision(std::numeric_limits<float>::max_digits10);
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    text << (i == 0 ? "" : " ") << entries[i].index << ':' << entries[i].value;
+  }
+  return text.str();
+}
+
+// Every row of a layer's table: gate, factors in order of application, additive write.
+void print_rows(const TableLayer& layer) {
+  std::cout.precision(std::numeric_limits<float>::max_digits10);
+  for (std::size_t r = 0; r < layer.table.num_rows(); ++r) {
+    const TokenRow row = layer.table.row(r);
+    std::cout << "  row " << r << ':' << (row == TokenRow{} ? " identity" : "");
+    for (const float gate : row.gate) {
+      if (row.gate.size() > 1 || gate != 1.0F) std::cout << " gate " << gate;
+    }
+    for (const GeneralizedHouseholder& factor : row.factors) {
+      std::cout << " [beta " << factor.beta << " key " << entries_text(factor.key);
+      if (!factor.value.empty()) std::cout << " value " << entries_text(factor.value);
+      std::cout << ']';
+    }
+    if (!row.write.empty()) std::cout << " write " << entries_text(row.write);
+    std::cout << '\n';
+  }
+}
+
+void inspect_model(const Options& options) {
+  const ModelDirectory directory = read_model(options.target);
+  const LrnnModel& model = directory.model;
+  const std::string claim = !directory.exact    ? "not stated"
+                            : *directory.exact  ? "yes, every length"
+                            : directory.horizon ? "no; right up to length " + std::to_string(*directory.horizon)
+                                                : "no";
+  if (options.json) {
+    Json layers = Json::array();
+    for (const TableLayer& layer : model.layers()) {
+      layers.push_back({{"key_size", layer.table.key_size()},
+                        {"value_size", layer.table.value_size()},
+                        {"hidden", layer.hidden_size()},
+                        {"num_householder", layer.table.num_householder()},
+                        {"input_rows", layer.num_rows()},
+                        {"table_rows", layer.table.num_rows()},
+                        {"factors", layer.table.num_factors()},
+                        {"gated", layer.table.gated()},
+                        {"reads_before", layer.reads_before}});
+    }
+    print_json({{"kind", "model"},
+                {"model_type", "krohn-lrnn"},
+                {"alphabet", model.alphabet().names()},
+                {"label_names", model.label_names()},
+                {"initial_label",
+                 model.initial_label() == undefined_label ? Json() : Json(model.label_name(model.initial_label()))},
+                {"layers", layers},
+                {"hidden_size", model.hidden_size()},
+                {"semantics", semantics_id(directory.semantics)},
+                {"exact", directory.exact ? Json(*directory.exact) : Json()},
+                {"horizon", directory.horizon ? Json(*directory.horizon) : Json()},
+                {"hint", directory.hint.has_value()},
+                {"automaton_states", directory.automaton ? Json(directory.automaton->num_states()) : Json()},
+                {"fingerprint", fingerprint(model)}});
+    return;
+  }
+  print_table(
+      {{"model", options.target},
+       {"symbols", std::to_string(model.alphabet().size()) + ": " + joined(model.alphabet().names())},
+       {"labels", std::to_string(model.label_names().size()) + ": " + joined(model.label_names())},
+       {"empty word", model.label_name(model.initial_label())},
+       {"layers", std::to_string(model.layers().size())},
+       {"hidden size", std::to_string(model.hidden_size())},
+       {"semantics", std::string(semantics_id(directory.semantics))},
+       {"exact", claim + " (the compiler's claim; krohn check decides)"},
+       {"hint", directory.hint ? "yes" : "no"},
+       {"automaton", directory.automaton ? std::to_string(directory.automaton->num_states()) + " states" : "none"},
+       {"fingerprint", fingerprint(model)}});
+  for (std::size_t i = 0; i < model.layers().size(); ++i) {
+    const TableLayer& layer = model.layers()[i];
+    std::cout << "\nlayer " << i << ": hidden " << layer.table.key_size() << " x " << layer.table.value_size()
+              << ", n_h " << layer.table.num_householder() << ", " << layer.num_rows() << " input rows, "
+              << layer.table.num_rows() << " table rows, " << layer.table.num_factors() << " factors"
+              << (layer.table.gated() ? ", gated" : "") << (layer.reads_before ? ", read before the update" : "")
+              << '\n';
+    if (options.tables) print_rows(layer);
+  }
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app, int& exit_code) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("inspect", "Show what is in a model directory, or a language's automaton");
+  command->add_option("TARGET", options->target, std::string("a model directory, or ") + language_help)->required();
+  command->add_flag("--json", options->json, "print one JSON object");
+  command->add_flag("--tables", options->tables, "print every row of every layer (of a model)");
+  add_alphabet_option(*command, options->alphabet);
+  command->callback([options, &exit_code] {
+    if (is_model_argument(options->target)) {
+      inspect_model(*options);
+    } else {
+      inspect_language(*options);
+    }
+    exit_code = exit_ok;
+  });
+}
+
+}  // namespace krohn::cli
