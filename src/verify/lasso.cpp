@@ -1,10 +1,8 @@
 // Lassos of a repeated word on the bits that a model carries (Brent's algorithm), and pairs of words that no readout
 // can separate (Grazzi et al., arXiv:2411.12537, Theorems 1 and 2, step by step instead of in exact arithmetic).
 //
-// Invariant of the search: the hare is `lambda` applications ahead of the tortoise, which stands at 2^i - 1. When it
-// moves, the place that it leaves is kept: if the period is at most half of the last stride, the transient ends
-// behind that place, and the second pass starts there instead of at the beginning. Cost: at most
-// 2 max(mu, lambda) + lambda applications to detect, about as many again to find the least mu; memory of four states.
+// Cost: at most 2 max(mu, lambda) + lambda applications to detect (brent.hpp), about as many again to find the least
+// mu; memory of four states.
 // Refuses an empty loop word and alphabets that differ. No pair leaves this file before a plain replay has found
 // the same bits and the same label.
 #include "krohn/verify/lasso.hpp"
@@ -17,6 +15,7 @@
 #include <set>
 #include <utility>
 
+#include "brent.hpp"
 #include "krohn/error.hpp"
 
 namespace krohn {
@@ -56,46 +55,6 @@ class Stepper {
   std::uint64_t steps_ = 0;
   std::uint64_t calls_ = 0;
 };
-
-Lasso brent(const Bytes& start, Stepper& apply) {
-  Bytes tortoise = start;
-  Bytes left = start;  // where the tortoise stood before its last move
-  Bytes hare = start;
-  std::uint64_t at = 0;  // the tortoise's place
-  std::uint64_t left_at = 0;
-  std::uint64_t left_stride = 0;  // the tortoise waited at `left` for this many applications
-  std::uint64_t stride = 1;
-  std::uint64_t period = 1;
-  apply(hare);
-  while (!same(tortoise, hare)) {
-    if (period == stride) {
-      left = tortoise;
-      left_at = at;
-      left_stride = stride;
-      tortoise = hare;
-      at += period;
-      stride *= 2;
-      period = 0;
-    }
-    apply(hare);
-    ++period;
-  }
-  // Had the place `left` been on the cycle, a period of at most left_stride would have shown there.
-  std::uint64_t transient = 0;
-  Bytes slow = start;
-  if (period <= left_stride) {
-    slow = left;
-    transient = left_at;
-  }
-  Bytes fast = slow;
-  for (std::uint64_t i = 0; i < period; ++i) apply(fast);
-  while (!same(slow, fast)) {
-    apply(slow);
-    apply(fast);
-    ++transient;
-  }
-  return {transient, period};
-}
 
 void require_same_alphabet(const Recognizer& recognizer, const Dfa& dfa) {
   if (recognizer.alphabet() == dfa.alphabet()) return;
@@ -183,7 +142,16 @@ Replay replay(const Recognizer& recognizer, const PowerWord& word) {
 /// where a layer reads its hidden state before the update and the suffix is empty.
 std::optional<IndistinguishablePair> confirm(const Recognizer& recognizer, const Dfa& dfa, IndistinguishablePair pair) {
   Replay a = replay(recognizer, pair.word_a);
-  Replay b = replay(recognizer, pair.word_b);
+  Replay b;
+  if (pair.word_a.prefix == pair.word_b.prefix && pair.word_a.exponent <= pair.word_b.exponent) {
+    // Both are powers of one loop: word_b is word_a and some more iterations.
+    b = a;
+    for (std::uint64_t k = pair.word_a.exponent; k < pair.word_b.exponent; ++k) {
+      b.observation = advance(recognizer, b.state, pair.word_b.loop, b.observation);
+    }
+  } else {
+    b = replay(recognizer, pair.word_b);
+  }
   if (!same(a.state, b.state)) throw InternalError("lasso: the replay of a pair did not end in equal bits");
   a.observation = advance(recognizer, a.state, pair.suffix, a.observation);
   b.observation = advance(recognizer, b.state, pair.suffix, b.observation);
@@ -195,7 +163,6 @@ std::optional<IndistinguishablePair> confirm(const Recognizer& recognizer, const
   const auto expected = [&](const PowerWord& word) {
     State state = dfa.next(dfa.start(), word.prefix);
     for (std::uint64_t k = 0; k < word.exponent; ++k) state = dfa.next(state, word.loop);
-    state = dfa.next(state, word.suffix);
     return dfa.label_name(dfa.label(dfa.next(state, pair.suffix)));
   };
   pair.expected_a = expected(pair.word_a);
@@ -296,7 +263,7 @@ LassoSearch find_lasso(std::span<const std::byte> start, const StateMap& map, co
   LassoSearch search;
   Stepper apply(map, budget, steps_per_application);
   try {
-    search.lasso = brent(Bytes(start.begin(), start.end()), apply);
+    search.lasso = brent_lasso(Bytes(start.begin(), start.end()), apply, same);
   } catch (const SearchEnded& ended) {
     search.reason = ended.reason;
   } catch (const NumericError& error) {
@@ -335,24 +302,36 @@ LassoRefutation refute_by_loop(const Recognizer& recognizer, const Dfa& dfa, std
     result.reason = search.reason;
     return result;
   }
+  try {
+    result.pair = pair_from_lasso(recognizer, dfa, prefix, loop, *search.lasso);
+  } catch (const NumericError& error) {
+    result.unsettled = 1;
+    result.reason = error.what();
+    return result;
+  }
+  if (!result.pair) result.lassos_without_conflict = 1;
+  return result;
+}
+
+std::optional<IndistinguishablePair> pair_from_lasso(const Recognizer& recognizer, const Dfa& dfa,
+                                                     std::span<const Symbol> prefix, std::span<const Symbol> loop,
+                                                     const Lasso& lasso) {
+  require_same_alphabet(recognizer, dfa);
   const AutomatonOrbit orbit = automaton_orbit(dfa, dfa.next(dfa.start(), prefix), loop);
-  const std::uint64_t period = search.lasso->period;
-  const std::uint64_t first = std::max<std::uint64_t>(search.lasso->transient, 1);
+  const std::uint64_t first = std::max<std::uint64_t>(lasso.transient, 1);
   const std::uint64_t end = std::max<std::uint64_t>(first, orbit.preperiod) + orbit.period();
-  for (std::uint64_t k = first; k <= end && period % orbit.period() != 0; ++k) {
-    const std::optional<Word> suffix = separating_suffix(dfa, orbit.at(k), orbit.at(k + period));
+  for (std::uint64_t k = first; k <= end && lasso.period % orbit.period() != 0; ++k) {
+    const std::optional<Word> suffix = separating_suffix(dfa, orbit.at(k), orbit.at(k + lasso.period));
     if (!suffix) continue;
     IndistinguishablePair pair;
     pair.word_a = {Word(prefix.begin(), prefix.end()), Word(loop.begin(), loop.end()), k, {}};
     pair.word_b = pair.word_a;
-    pair.word_b.exponent = k + period;
+    pair.word_b.exponent = k + lasso.period;
     pair.suffix = *suffix;
-    pair.lasso = search.lasso;
-    result.pair = confirm(recognizer, dfa, std::move(pair));
-    if (result.pair) return result;
+    pair.lasso = lasso;
+    if (std::optional<IndistinguishablePair> confirmed = confirm(recognizer, dfa, std::move(pair))) return confirmed;
   }
-  result.lassos_without_conflict = 1;
-  return result;
+  return std::nullopt;
 }
 
 LassoRefutation refute_by_forgetting(const Recognizer& recognizer, const Dfa& dfa, std::span<const Symbol> prefix_a,

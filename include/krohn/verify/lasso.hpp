@@ -115,6 +115,12 @@ struct LassoRefutation {
 LassoRefutation refute_by_loop(const Recognizer& recognizer, const Dfa& dfa, std::span<const Symbol> prefix,
                                std::span<const Symbol> loop, const LassoBudget& budget = {});
 
+/// The pair that a known lasso gives, if the period asks for one, replayed; refute_by_loop without its search. Throws
+/// InternalError if the lasso does not hold.
+std::optional<IndistinguishablePair> pair_from_lasso(const Recognizer& recognizer, const Dfa& dfa,
+                                                     std::span<const Symbol> prefix, std::span<const Symbol> loop,
+                                                     const Lasso& lasso);
+
 /// The forgetting test: iterates `loop` from two prefixes in step until the carried bits are equal.
 LassoRefutation refute_by_forgetting(const Recognizer& recognizer, const Dfa& dfa, std::span<const Symbol> prefix_a,
                                      std::span<const Symbol> prefix_b, std::span<const Symbol> loop,

@@ -1,0 +1,73 @@
+// Random models of the families that the theorems are about, and the named boundary cases.
+//
+// Alphabet 0, 1; labels 0, 1. Every layer has `size` key dimensions, two rows for each of its inputs' values, and a
+// random linear readout with two slots; what layer l + 1 reads is the pair (symbol, slots of layers 1..l), which is a
+// deterministic nonlinear function of the lower layers' readouts. All parameters are representable in the format.
+//
+//   mamba         A = diag(exp(-dt (j + 1))), dt log-uniform in [1e-6, 0.1], H [size, 1]
+//   gla           A = diag(sigmoid(z_j)^(1/16)), z normal; writes k v^T, H [size, 2]
+//   mlstm         A = sigmoid(z) I, z normal with mean 3; writes k v^T, H [size, 2]
+//   deltanet      A = I - beta k k^T, beta = sigmoid(2 z), k a unit vector before rounding; delta-rule write, H [size,
+//   2] deltaproduct  a product of `householder` such factors triangular    A lower triangular: diagonal uniform, below
+//   it uniform in (-1/2, 1/2); H [size, 1]
+//
+// In the range [-1, 1] a gate a becomes 2 a - 1 and beta becomes 2 beta. "Normal" is the sum of twelve uniform numbers
+// less six; numbers come from the SplitMix64 sequence of the seed, so that a seed means one model everywhere.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "krohn/model/lrnn_model.hpp"
+#include "krohn/model/triangular_model.hpp"
+
+namespace krohn {
+
+enum class Family { mamba, gla, mlstm, deltanet, deltaproduct, triangular };
+inline constexpr Family all_families[] = {Family::mamba,    Family::gla,          Family::mlstm,
+                                          Family::deltanet, Family::deltaproduct, Family::triangular};
+std::string_view family_name(Family family);
+std::optional<Family> parse_family(std::string_view text);
+
+/// To how many bits the parameters are rounded: fp32 24, fp16 11 (and its exponents), bf16 8.
+enum class ParameterFormat { fp32, fp16, bf16 };
+
+struct FamilyOptions {
+  Family family = Family::mamba;
+  /// Eigenvalues in [-1, 1] instead of [0, 1].
+  bool negative = false;
+  std::size_t layers = 1;
+  std::size_t size = 4;
+  /// Factors a row, for deltaproduct.
+  std::size_t householder = 2;
+  ParameterFormat format = ParameterFormat::fp32;
+  std::uint64_t seed = 1;
+};
+
+/// A made model: a table model, or a triangular one.
+using FamilyModel = std::variant<LrnnModel, TriangularModel>;
+
+/// Makes the model of the seed. Throws InputError for layers outside 1..6, a size outside 1..64, householder outside
+/// 1..8.
+FamilyModel make_family_model(const FamilyOptions& options);
+
+/// A model with strictly nonnegative spectrum that recognises its language for ever in one arithmetic.
+struct BoundaryExample {
+  std::string name;
+  std::string description;
+  /// 2 for parity, else the modulus.
+  unsigned modulus = 2;
+  /// In this semantics it recognises the language.
+  std::string semantics;
+  LrnnModel model;
+};
+
+/// "parity-cycle": eigenvalues 1 and 0.113, period 2; "mod3-cycle": period 3. Token 0 is the identity. Both recognise
+/// their language in fp32-separate-v1, through limit cycles of the rounding that vanish in fp32-fma-v1.
+const std::vector<BoundaryExample>& boundary_examples();
+
+}  // namespace krohn

@@ -1,0 +1,138 @@
+// The impossibility theorems on concrete models: does a model satisfy the hypothesis, and where does it then break.
+//
+//   Theorem 1 (parity): if in no layer an A(x) has an eigenvalue that is negative or not real, no readout recognises
+//   parity at all lengths. Theorem 2 (modulo m, m no power of two): the same if in layer i every product of 2^{i-1}
+//   matrices A(x) has only real eigenvalues. (Grazzi et al., arXiv:2411.12537; both for exact powers, cast at the
+//   end.) A model in a step-by-step arithmetic is a finite machine instead: what refutes it is a lasso on 1^k.
+#pragma once
+
+#include <complex>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "krohn/automata/dfa.hpp"
+#include "krohn/engine/recognizer.hpp"
+#include "krohn/engine/theorem_recognizers.hpp"
+#include "krohn/model/lrnn_model.hpp"
+#include "krohn/model/spectrum.hpp"
+#include "krohn/model/triangular_model.hpp"
+#include "krohn/verify/lasso.hpp"
+
+namespace krohn {
+
+/// Parity, or counting modulo m.
+class Theorem {
+ public:
+  static Theorem parity() { return Theorem(2); }
+  /// Throws InputError if m is below 3 or a power of two, of which the theorem says nothing.
+  static Theorem modular(unsigned modulus);
+  /// "parity", "modular" (m = 3), "modular:m". Throws InputError for other text.
+  static Theorem parse(std::string_view text);
+
+  bool is_parity() const noexcept { return modulus_ == 2; }
+  unsigned modulus() const noexcept { return modulus_; }
+  /// "parity" or "modular:m".
+  std::string name() const;
+  /// Which theorem of the paper it illustrates.
+  std::string source() const;
+
+  /// The language over `alphabet`: the number of `counted` is odd; is divisible by m. Other symbols do nothing.
+  Dfa language(const Alphabet& alphabet, Symbol counted) const;
+
+ private:
+  explicit Theorem(unsigned modulus) : modulus_(modulus) {}
+  unsigned modulus_;
+};
+
+/// What was found in one layer.
+struct LayerHypothesis {
+  /// 2^{i-1} for Theorem 2 in layer i, else 1.
+  std::uint64_t product_length = 1;
+  /// Rows or products looked at, out of those that can occur.
+  std::uint64_t checked = 0;
+  /// The worst kind met.
+  SpectrumKind kind = SpectrumKind::nonnegative_real;
+  std::string method;
+  /// All distinct eigenvalues of the single rows, for display.
+  std::vector<std::complex<double>> eigenvalues;
+};
+
+/// An eigenvalue that the theorem forbids.
+struct SpectrumViolation {
+  /// From 1.
+  std::size_t layer = 0;
+  /// For each factor of the product, in the order of time, a symbol for which its row can occur.
+  std::vector<std::string> symbols;
+  std::complex<double> eigenvalue;
+};
+
+struct Hypothesis {
+  /// True: shown exactly. If neither this nor `violation`: not decided (see `statement`).
+  bool holds = false;
+  std::optional<SpectrumViolation> violation;
+  std::vector<LayerHypothesis> layers;
+  /// One sentence with the reason.
+  std::string statement;
+};
+
+/// Checks the hypothesis on the exact values of every row that can occur in its layer. Products of more than
+/// `max_products` are left undecided unless all their factors are diagonal.
+Hypothesis check_hypothesis(const LrnnModel& model, const Theorem& theorem, std::uint64_t max_products = 4096);
+/// Products of lower triangular real matrices are so: only the diagonals matter.
+Hypothesis check_hypothesis(const TriangularModel& model, const Theorem& theorem);
+
+enum class Conclusion {
+  /// Two words, equal bits, different labels: no readout can be right on both.
+  fails_for_every_readout,
+  /// Some word gets a wrong label; another readout might be right.
+  fails_for_its_readout,
+  /// The closure of all reachable (bits, residue) agrees: the model recognises the language.
+  recognised,
+  not_settled
+};
+
+struct TheoremReport {
+  Theorem theorem;
+  std::string semantics;
+  Hypothesis hypothesis;
+  Symbol counted = 0;
+  /// On 1^k: of all layers, and, where they were found one by one, the joint one of layers 1..i.
+  std::optional<Lasso> lasso;
+  std::vector<Lasso> layer_lassos;
+  Conclusion conclusion = Conclusion::not_settled;
+  std::optional<IndistinguishablePair> pair;
+  /// For fails_for_its_readout: a word, its label and the model's.
+  std::optional<Word> wrong_word;
+  std::string expected;
+  std::string observed;
+  std::uint64_t steps = 0;
+  /// For not_settled: how far the search came.
+  std::string reason;
+};
+
+struct RefuteOptions {
+  LassoBudget budget{std::uint64_t{1} << 25U, nullptr};
+  /// Symbols for other prefixes and loop words than 1^k.
+  std::uint64_t max_other_steps = std::uint64_t{1} << 24U;
+  /// Bytes that the closure may hold before the question is left open.
+  std::size_t closure_memory = std::size_t{64} << 20U;
+  /// The counted symbol; "1" by default.
+  std::optional<std::string> counted;
+};
+
+/// "1" or the option's symbol. Throws InputError if the alphabet has none.
+Symbol counted_symbol(const Alphabet& alphabet, const RefuteOptions& options);
+
+/// The search, whatever the hypothesis says: the lasso of 1^k, then other prefixes and loops, then the closure.
+TheoremReport refute_theorem(const Recognizer& recognizer, Hypothesis hypothesis, const Theorem& theorem,
+                             const RefuteOptions& options = {});
+/// A compiled model in canonical semantics, layer by layer.
+TheoremReport refute_theorem(const LrnnModel& model, Semantics semantics, const Theorem& theorem,
+                             const RefuteOptions& options = {});
+TheoremReport refute_theorem(const TriangularModel& model, NumberFormat format, const Theorem& theorem,
+                             const RefuteOptions& options = {});
+
+}  // namespace krohn

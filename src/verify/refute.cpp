@@ -1,0 +1,373 @@
+// Theorems 1 and 2 of Grazzi et al. (arXiv:2411.12537) on concrete models.
+//
+// The hypothesis is decided from exact values, row by row and, for Theorem 2 in layer i, over all products of 2^{i-1}
+// rows that can occur there (rows are over-approximated by reachability through the layers' tables). The conclusion is
+// decided on bits: a lasso of 1^k whose period is no multiple of the modulus gives two words that no readout
+// separates; otherwise other prefixes and loop words are tried; otherwise the joint closure of bits and residues shows
+// either a wrong label or that the model does recognise the language, hypothesis or not. Nothing is reported that a
+// plain replay has not confirmed. Refuses moduli of which the theorems say nothing.
+#include "krohn/verify/refute.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include "krohn/error.hpp"
+#include "krohn/verify/closure.hpp"
+#include "krohn/verify/layered_lasso.hpp"
+#include "krohn/verify/specification.hpp"
+
+namespace krohn {
+namespace {
+
+/// For each layer and row, a symbol for which it can be read; nothing for rows that never are.
+std::vector<std::vector<std::optional<Symbol>>> symbols_of_rows(const LrnnModel& model) {
+  std::vector<std::vector<std::optional<Symbol>>> symbols;
+  for (const TableLayer& layer : model.layers()) symbols.emplace_back(layer.num_rows());
+  for (Symbol symbol = 0; symbol < model.alphabet().size(); ++symbol) {
+    std::set<std::int32_t> rows{model.symbol_row()[symbol]};
+    for (std::size_t l = 0; l < model.layers().size(); ++l) {
+      const TableLayer& layer = model.layers()[l];
+      std::set<std::int32_t> next;
+      for (const std::int32_t row : rows) {
+        if (row == undefined_row) continue;
+        const auto r = static_cast<std::size_t>(row);
+        if (!symbols[l][r]) symbols[l][r] = symbol;
+        const std::size_t slots = layer.readouts[layer.row_readout[r]].num_slots();
+        for (std::size_t s = 0; s < slots; ++s) next.insert(layer.next[layer.row_next[r] + s]);
+      }
+      rows = std::move(next);
+    }
+  }
+  return symbols;
+}
+
+/// The distinct actions that can occur in a layer, each with a symbol.
+std::vector<std::pair<std::uint32_t, Symbol>> actions_of(const TableLayer& layer,
+                                                         const std::vector<std::optional<Symbol>>& symbols) {
+  std::vector<std::pair<std::uint32_t, Symbol>> actions;
+  std::set<std::uint32_t> seen;
+  for (std::size_t row = 0; row < layer.num_rows(); ++row) {
+    if (symbols[row] && seen.insert(layer.row_action[row]).second) {
+      actions.emplace_back(layer.row_action[row], *symbols[row]);
+    }
+  }
+  return actions;
+}
+
+bool diagonal(const TokenRow& row) {
+  return std::all_of(row.factors.begin(), row.factors.end(),
+                     [](const GeneralizedHouseholder& f) { return f.beta == 0.0F || f.key.empty(); });
+}
+
+bool allowed(SpectrumKind kind, const Theorem& theorem) {
+  return kind == SpectrumKind::nonnegative_real || (!theorem.is_parity() && kind == SpectrumKind::real_with_negative);
+}
+
+/// 2^{layer} with layer from 0, saturating.
+std::uint64_t product_length(std::size_t layer, const Theorem& theorem) {
+  if (theorem.is_parity()) return 1;
+  return layer < 63 ? std::uint64_t{1} << layer : std::uint64_t{1} << 63U;
+}
+
+std::uint64_t saturating_power(std::uint64_t base, std::uint64_t exponent, std::uint64_t limit) {
+  std::uint64_t power = 1;
+  for (std::uint64_t i = 0; i < exponent; ++i) {
+    power *= base;
+    if (power > limit || power == 0) return limit + 1;
+    if (base == 1) return 1;
+  }
+  return power;
+}
+
+void add_eigenvalues(LayerHypothesis& layer, const Spectrum& spectrum) {
+  for (const std::complex<double>& value : spectrum.eigenvalues) {
+    if (std::find(layer.eigenvalues.begin(), layer.eigenvalues.end(), value) == layer.eigenvalues.end()) {
+      layer.eigenvalues.push_back(value);
+    }
+  }
+}
+
+/// Joins a spectrum into the layer's record; the first forbidden one becomes the violation.
+void record(Hypothesis& hypothesis, LayerHypothesis& layer, std::size_t index, const Spectrum& spectrum,
+            const Theorem& theorem, const std::vector<std::string>& symbols) {
+  ++layer.checked;
+  if (layer.method.find(spectrum.method) == std::string::npos) {
+    layer.method += (layer.method.empty() ? "" : "; ") + spectrum.method;
+  }
+  const bool fine = allowed(spectrum.kind, theorem);
+  const bool was_fine = allowed(layer.kind, theorem);
+  if (!fine && spectrum.kind != SpectrumKind::undecided && !hypothesis.violation) {
+    hypothesis.violation = SpectrumViolation{index + 1, symbols, spectrum.worst};
+    layer.kind = spectrum.kind;
+  } else if ((was_fine && !fine) || (was_fine && spectrum.kind == SpectrumKind::real_with_negative)) {
+    layer.kind = spectrum.kind;
+  }
+}
+
+std::string number(std::complex<double> value) {
+  char text[64];
+  if (value.imag() == 0.0) {
+    std::snprintf(text, sizeof text, "%.9g", value.real());
+  } else {
+    std::snprintf(text, sizeof text, "%.9g%+.9gi", value.real(), value.imag());
+  }
+  return text;
+}
+
+void conclude(Hypothesis& hypothesis, const Theorem& theorem) {
+  const std::string wanted = theorem.is_parity() ? "real and not negative" : "real";
+  if (hypothesis.violation) {
+    const SpectrumViolation& v = *hypothesis.violation;
+    std::string symbols;
+    for (const std::string& symbol : v.symbols) symbols += (symbols.empty() ? "'" : ", '") + symbol + "'";
+    hypothesis.statement = "layer " + std::to_string(v.layer) + ", symbol" + (v.symbols.size() > 1 ? "s " : " ") +
+                           symbols + ": expected only eigenvalues that are " + wanted + ", got " + number(v.eigenvalue);
+    return;
+  }
+  for (std::size_t l = 0; l < hypothesis.layers.size(); ++l) {
+    if (!allowed(hypothesis.layers[l].kind, theorem)) {
+      hypothesis.statement = "layer " + std::to_string(l + 1) + ": not decided (" + hypothesis.layers[l].method + ")";
+      return;
+    }
+  }
+  hypothesis.holds = true;
+  hypothesis.statement = "all eigenvalues of every state transition matrix";
+  if (!theorem.is_parity()) hypothesis.statement += " (in layer i, of every product of 2^(i-1))";
+  hypothesis.statement += " are " + wanted;
+}
+
+TheoremReport start_report(const Recognizer& recognizer, Hypothesis hypothesis, const Theorem& theorem,
+                           const RefuteOptions& options) {
+  TheoremReport report{theorem,
+                       std::string(recognizer.semantics()),
+                       std::move(hypothesis),
+                       0,
+                       {},
+                       {},
+                       Conclusion::not_settled,
+                       {},
+                       {},
+                       {},
+                       {},
+                       0,
+                       {}};
+  report.counted = counted_symbol(recognizer.alphabet(), options);
+  return report;
+}
+
+/// What is left after the lasso of 1^k: `report.lasso` may or may not be set.
+void settle(TheoremReport& report, const Recognizer& recognizer, const RefuteOptions& options) {
+  const Dfa language = report.theorem.language(recognizer.alphabet(), report.counted);
+  const Word loop{report.counted};
+  const auto found = [&](std::optional<IndistinguishablePair> pair) {
+    if (!pair) return false;
+    report.pair = std::move(pair);
+    report.conclusion = Conclusion::fails_for_every_readout;
+    return true;
+  };
+  if (report.lasso && found(pair_from_lasso(recognizer, language, {}, loop, *report.lasso))) return;
+  // Without a lasso of 1^k there is little hope for longer loops.
+  if (report.lasso) {
+    LassoRefutationOptions other;
+    other.budget.max_steps = options.max_other_steps;
+    other.budget.stop = options.budget.stop;
+    other.max_total_steps = options.max_other_steps;
+    LassoRefutation refutation = refute_by_lasso(recognizer, language, other);
+    report.steps += refutation.steps;
+    if (found(std::move(refutation.pair))) return;
+    // Words of up to four symbols that turn the residue, which one symbol cannot tell from 1.
+    std::uint64_t left = options.max_other_steps > refutation.steps ? options.max_other_steps - refutation.steps : 0;
+    std::vector<Word> words{{}};
+    for (std::size_t at = 0; at < words.size() && left > 0 && words.size() < 400; ++at) {
+      for (Symbol symbol = 0; symbol < recognizer.alphabet().size() && words[at].size() < 4; ++symbol) {
+        Word word = words[at];
+        word.push_back(symbol);
+        words.push_back(word);
+        if (word.size() == 1 || std::count(word.begin(), word.end(), report.counted) % report.theorem.modulus() == 0) {
+          continue;
+        }
+        LassoBudget budget{left, options.budget.stop};
+        refutation = refute_by_loop(recognizer, language, {}, word, budget);
+        report.steps += refutation.steps;
+        left -= std::min(left, refutation.steps);
+        if (found(std::move(refutation.pair))) return;
+      }
+    }
+  }
+  const Specification specification(recognizer, language);
+  ClosureOptions closure_options;
+  closure_options.budget.memory = options.closure_memory;
+  closure_options.budget.stop = options.budget.stop;
+  const Closure closure = joint_closure(recognizer, specification, closure_options);
+  if (closure.disagreement) {
+    report.conclusion = Conclusion::fails_for_its_readout;
+    report.wrong_word = closure.disagreement;
+    std::vector<std::byte> state(recognizer.state_size());
+    Observation observation = recognizer.initial(state);
+    for (const Symbol symbol : *closure.disagreement) observation = recognizer.step(state, symbol);
+    report.observed = specification.observed(observation.label);
+    report.expected = specification.expected(
+        specification.automaton().next(specification.automaton().start(), std::span(*closure.disagreement)));
+    return;
+  }
+  if (closure.closed) {
+    report.conclusion = Conclusion::recognised;
+    return;
+  }
+  if (report.reason.empty()) {
+    report.reason = "no pair of words found; the closure was left at " + std::to_string(closure.pairs.size()) +
+                    " pairs of bits and residue";
+  }
+}
+
+}  // namespace
+
+Theorem Theorem::modular(unsigned modulus) {
+  if (modulus < 3 || (modulus & (modulus - 1)) == 0) {
+    throw InputError("theorem: expected modular:m with m of at least 3 and no power of two, got m = " +
+                     std::to_string(modulus));
+  }
+  return Theorem(modulus);
+}
+
+Theorem Theorem::parse(std::string_view text) {
+  if (text == "parity") return parity();
+  if (text == "modular") return modular(3);
+  if (text.starts_with("modular:")) {
+    const std::string_view digits = text.substr(8);
+    unsigned modulus = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), modulus);
+    if (error == std::errc() && end == digits.data() + digits.size() && modulus <= 1000000) return modular(modulus);
+  }
+  throw InputError("theorem: expected parity, modular or modular:m with m up to 1000000, got '" + std::string(text) +
+                   "'");
+}
+
+std::string Theorem::name() const { return is_parity() ? "parity" : "modular:" + std::to_string(modulus_); }
+
+std::string Theorem::source() const {
+  return std::string("Grazzi et al. 2025 (arXiv:2411.12537), Theorem ") + (is_parity() ? "1" : "2");
+}
+
+Dfa Theorem::language(const Alphabet& alphabet, Symbol counted) const {
+  std::vector<State> delta;
+  std::vector<bool> accepting(modulus_, false);
+  accepting[is_parity() ? 1 : 0] = true;
+  for (State residue = 0; residue < modulus_; ++residue) {
+    for (Symbol symbol = 0; symbol < alphabet.size(); ++symbol) {
+      delta.push_back(symbol == counted ? (residue + 1) % modulus_ : residue);
+    }
+  }
+  return Dfa::acceptor(alphabet, 0, std::move(delta), accepting);
+}
+
+Hypothesis check_hypothesis(const LrnnModel& model, const Theorem& theorem, std::uint64_t max_products) {
+  Hypothesis hypothesis;
+  const auto symbols = symbols_of_rows(model);
+  for (std::size_t l = 0; l < model.layers().size(); ++l) {
+    const TableLayer& layer = model.layers()[l];
+    LayerHypothesis& result = hypothesis.layers.emplace_back();
+    const auto actions = actions_of(layer, symbols[l]);
+    bool all_diagonal = true;
+    for (const auto& [action, symbol] : actions) {
+      const Spectrum spectrum = row_spectrum(layer.table, action);
+      add_eigenvalues(result, spectrum);
+      all_diagonal = all_diagonal && diagonal(layer.table.row(action));
+      if (theorem.is_parity()) record(hypothesis, result, l, spectrum, theorem, {model.alphabet().name(symbol)});
+    }
+    if (theorem.is_parity()) continue;
+    result.product_length = product_length(l, theorem);
+    if (all_diagonal) {
+      // A product of diagonal matrices is diagonal, whatever its length.
+      result.method = "diagonal, exact";
+      result.checked = actions.size();
+      if (std::any_of(result.eigenvalues.begin(), result.eigenvalues.end(),
+                      [](const std::complex<double>& e) { return e.real() < 0.0; })) {
+        result.kind = SpectrumKind::real_with_negative;
+      }
+      continue;
+    }
+    const std::uint64_t products = saturating_power(actions.size(), result.product_length, max_products);
+    if (products > max_products) {
+      result.kind = SpectrumKind::undecided;
+      result.method = "more than " + std::to_string(max_products) + " products of " +
+                      std::to_string(result.product_length) + " matrices";
+      continue;
+    }
+    std::vector<std::size_t> choice(result.product_length, 0);
+    for (bool more = !actions.empty(); more && !hypothesis.violation;) {
+      std::vector<std::uint32_t> rows;
+      std::vector<std::string> names;
+      for (const std::size_t c : choice) {
+        rows.push_back(actions[c].first);
+        names.push_back(model.alphabet().name(actions[c].second));
+      }
+      record(hypothesis, result, l, product_spectrum(layer.table, rows), theorem, names);
+      std::size_t at = 0;
+      while (at < choice.size() && ++choice[at] == actions.size()) choice[at++] = 0;
+      more = at < choice.size();
+    }
+  }
+  conclude(hypothesis, theorem);
+  return hypothesis;
+}
+
+Hypothesis check_hypothesis(const TriangularModel& model, const Theorem& theorem) {
+  Hypothesis hypothesis;
+  const auto symbols = symbols_of_rows(model.chain());
+  for (std::size_t l = 0; l < model.chain().layers().size(); ++l) {
+    LayerHypothesis& result = hypothesis.layers.emplace_back();
+    for (const auto& [action, symbol] : actions_of(model.chain().layers()[l], symbols[l])) {
+      const ExactMatrix matrix = model.matrix(l, action);
+      const Spectrum spectrum = product_spectrum(std::span(&matrix, 1));
+      add_eigenvalues(result, spectrum);
+      record(hypothesis, result, l, spectrum, theorem, {model.chain().alphabet().name(symbol)});
+    }
+    // The eigenvalues of a product of lower triangular matrices are the products of the diagonals.
+    result.product_length = product_length(l, theorem);
+  }
+  conclude(hypothesis, theorem);
+  return hypothesis;
+}
+
+Symbol counted_symbol(const Alphabet& alphabet, const RefuteOptions& options) {
+  const std::string name = options.counted.value_or("1");
+  if (const std::optional<Symbol> symbol = alphabet.find(name)) return *symbol;
+  std::string names;
+  for (const std::string& symbol : alphabet.names()) names += (names.empty() ? "'" : ", '") + symbol + "'";
+  throw InputError("counted symbol: expected one of " + names + ", got '" + name + "'");
+}
+
+TheoremReport refute_theorem(const Recognizer& recognizer, Hypothesis hypothesis, const Theorem& theorem,
+                             const RefuteOptions& options) {
+  TheoremReport report = start_report(recognizer, std::move(hypothesis), theorem, options);
+  const Word loop{report.counted};
+  LassoSearch search = find_lasso(recognizer, {}, loop, options.budget);
+  report.steps = search.steps;
+  report.lasso = search.lasso;
+  report.reason = search.reason;
+  settle(report, recognizer, options);
+  return report;
+}
+
+TheoremReport refute_theorem(const LrnnModel& model, Semantics semantics, const Theorem& theorem,
+                             const RefuteOptions& options) {
+  const std::unique_ptr<Recognizer> recognizer = make_recognizer(model, semantics);
+  TheoremReport report = start_report(*recognizer, check_hypothesis(model, theorem), theorem, options);
+  const Word loop{report.counted};
+  LayeredLasso search = find_layered_lasso(model, semantics, {}, loop, options.budget);
+  report.steps = search.steps;
+  report.lasso = search.lasso;
+  report.layer_lassos = std::move(search.layers);
+  report.reason = search.reason;
+  settle(report, *recognizer, options);
+  return report;
+}
+
+TheoremReport refute_theorem(const TriangularModel& model, NumberFormat format, const Theorem& theorem,
+                             const RefuteOptions& options) {
+  return refute_theorem(*make_triangular_recognizer(model, format), check_hypothesis(model, theorem), theorem, options);
+}
+
+}  // namespace krohn

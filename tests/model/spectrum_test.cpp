@@ -1,0 +1,148 @@
+// label: quick
+// Exact spectra against matrices whose eigenvalues are known in closed form, and against floating-point eigenvalues.
+#include "krohn/model/spectrum.hpp"
+
+#include <doctest/doctest.h>
+
+#include <Eigen/Dense>
+#include <Eigen/Eigenvalues>
+#include <cmath>
+#include <numbers>
+#include <random>
+
+namespace {
+
+using namespace krohn;
+
+TokenTable table_of(std::size_t size, TokenRow row) {
+  return TokenTable(size, 1, std::vector<TokenRow>{std::move(row)});
+}
+
+TEST_CASE("gates are their own eigenvalues") {
+  CHECK(row_spectrum(table_of(3, {{0.5F, 0.0F, 1.0F}, {}, {}}), 0).kind == SpectrumKind::nonnegative_real);
+  const Spectrum negative = row_spectrum(table_of(3, {{0.5F, -0.25F, 1.0F}, {}, {}}), 0);
+  CHECK(negative.kind == SpectrumKind::real_with_negative);
+  CHECK(negative.worst == std::complex<double>(-0.25));
+  CHECK(row_spectrum(table_of(3, {{-1.0F}, {}, {}}), 0).eigenvalues == std::vector<std::complex<double>>(3, -1.0));
+}
+
+TEST_CASE("one factor is decided by 1 - beta |k|^2 to the last bit") {
+  // beta = 1 and a rounded unit key: the float nearest to 1/sqrt 2 squared twice is below or above 1.
+  const float below = 0x1.6a09e6p-1F;
+  const float above = 0x1.6a09e8p-1F;
+  REQUIRE(2.0 * double(below) * double(below) < 1.0);
+  REQUIRE(2.0 * double(above) * double(above) > 1.0);
+  const auto row = [](float k) { return TokenRow{{1.0F}, {{{{0, k}, {1, k}}, 1.0F, {}}}, {}}; };
+  CHECK(row_spectrum(table_of(2, row(below)), 0).kind == SpectrumKind::nonnegative_real);
+  const Spectrum spectrum = row_spectrum(table_of(2, row(above)), 0);
+  CHECK(spectrum.kind == SpectrumKind::real_with_negative);
+  CHECK(spectrum.worst.real() == 1.0 - 2.0 * double(above) * double(above));
+}
+
+TEST_CASE("three projections at 0, 60 and 120 degrees have eigenvalue -1/8") {
+  // Keys (1,0), (1,s)/2, (-1,s)/2 with s^2 = 3 are irrational; a scaled copy has a rational square: k = (1, s) with
+  // beta = 1/4 and s rounded to float, so the eigenvalue is -1/8 up to 2^-23.
+  const float s = std::sqrt(3.0F);
+  TokenRow row{
+      {1.0F}, {{{{0, 1.0F}}, 1.0F, {}}, {{{0, 1.0F}, {1, s}}, 0.25F, {}}, {{{0, -1.0F}, {1, s}}, 0.25F, {}}}, {}};
+  const Spectrum spectrum = row_spectrum(table_of(2, row), 0);
+  CHECK(spectrum.kind == SpectrumKind::real_with_negative);
+  CHECK(std::abs(spectrum.worst.real() + 0.125) < 0x1p-21);
+  // Any two of them have a real spectrum that is not negative.
+  row.factors.pop_back();
+  CHECK(row_spectrum(table_of(2, row), 0).kind == SpectrumKind::nonnegative_real);
+}
+
+TEST_CASE("a product of two reflections is a rotation, of two equal ones the identity") {
+  const GeneralizedHouseholder a{{{0, 1.0F}, {1, -1.0F}}, 1.0F, {}};
+  const GeneralizedHouseholder b{{{1, 1.0F}, {2, -1.0F}}, 1.0F, {}};
+  const Spectrum three_cycle = row_spectrum(table_of(3, {{1.0F}, {a, b}, {}}), 0);
+  CHECK(three_cycle.kind == SpectrumKind::not_all_real);
+  CHECK(std::abs(three_cycle.worst - std::polar(1.0, 2.0 * std::numbers::pi / 3.0)) < 1e-12);
+  CHECK(row_spectrum(table_of(3, {{1.0F}, {a, a}, {}}), 0).kind == SpectrumKind::nonnegative_real);
+  CHECK(row_spectrum(table_of(3, {{1.0F}, {a}, {}}), 0).kind == SpectrumKind::real_with_negative);
+  // (12)(34): two commuting swaps, real.
+  const GeneralizedHouseholder c{{{2, 1.0F}, {3, -1.0F}}, 1.0F, {}};
+  CHECK(row_spectrum(table_of(4, {{1.0F}, {a, c}, {}}), 0).kind == SpectrumKind::real_with_negative);
+  // As a product of rows.
+  const TokenTable two(3, 1, std::vector<TokenRow>{{{1.0F}, {a}, {}}, {{1.0F}, {b}, {}}});
+  const std::vector<std::uint32_t> rows{0, 1};
+  CHECK(product_spectrum(two, rows).kind == SpectrumKind::not_all_real);
+}
+
+TEST_CASE("cycles of every length: roots of unity") {
+  for (std::size_t n = 1; n <= 12; ++n) {
+    ExactMatrix cycle{n, std::vector<double>(n * n, 0.0)};
+    for (std::size_t i = 0; i < n; ++i) cycle.entries[((i + 1) % n) * n + i] = 1.0;
+    const SpectrumKind kind = product_spectrum(std::span(&cycle, 1)).kind;
+    CHECK(kind == (n == 1   ? SpectrumKind::nonnegative_real
+                   : n == 2 ? SpectrumKind::real_with_negative
+                            : SpectrumKind::not_all_real));
+    const std::vector<ExactMatrix> all(n, cycle);
+    CHECK(product_spectrum(all).kind == SpectrumKind::nonnegative_real);
+  }
+  ExactMatrix large{13, std::vector<double>(169, 0.0)};
+  for (std::size_t i = 0; i < 13; ++i) large.entries[((i + 1) % 13) * 13 + i] = 1.0;
+  CHECK(product_spectrum(std::span(&large, 1)).kind == SpectrumKind::undecided);
+}
+
+TEST_CASE("repeated and nearly repeated eigenvalues, where floating point cannot decide") {
+  // [[1, e], [-f, 1]]: eigenvalues 1 +- sqrt(-e f).
+  for (const double e : {0x1p-40, 0x1p-200}) {
+    ExactMatrix m{2, {1.0, e, -e, 1.0}};
+    CHECK(product_spectrum(std::span(&m, 1)).kind == SpectrumKind::not_all_real);
+    m.entries = {1.0, e, e, 1.0};
+    CHECK(product_spectrum(std::span(&m, 1)).kind == SpectrumKind::nonnegative_real);
+  }
+  ExactMatrix jordan{3, {2.0, 1.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 1.0}};  // (x - 1)^3, not diagonalisable
+  CHECK(product_spectrum(std::span(&jordan, 1)).kind == SpectrumKind::nonnegative_real);
+}
+
+TEST_CASE("random products agree with floating-point eigenvalues where those are clear") {
+  std::mt19937 random(3);
+  std::uniform_real_distribution<float> uniform(-1.0F, 1.0F);
+  int clear = 0;
+  int not_real = 0;
+  for (int trial = 0; trial < 150; ++trial) {
+    const std::size_t d = 2 + random() % 4;
+    TokenRow row;
+    row.gate.assign(d, 0.0F);
+    for (float& g : row.gate) g = uniform(random);
+    for (std::size_t f = 0; f < 1 + random() % 3; ++f) {
+      GeneralizedHouseholder factor;
+      for (std::uint32_t i = 0; i < d; ++i) factor.key.push_back({i, uniform(random)});
+      factor.beta = 1.0F + uniform(random);
+      row.factors.push_back(factor);
+    }
+    Eigen::MatrixXd a = Eigen::MatrixXd::Identity(Eigen::Index(d), Eigen::Index(d));
+    for (std::size_t i = 0; i < d; ++i) a.row(Eigen::Index(i)) *= double(row.gate[i]);
+    for (const auto& factor : row.factors) {
+      Eigen::VectorXd k(static_cast<Eigen::Index>(d));
+      for (const Entry& e : factor.key) k(e.index) = double(e.value);
+      a = (Eigen::MatrixXd::Identity(Eigen::Index(d), Eigen::Index(d)) - double(factor.beta) * k * k.transpose()) * a;
+    }
+    const Eigen::VectorXcd values = Eigen::EigenSolver<Eigen::MatrixXd>(a).eigenvalues();
+    double imaginary = 0.0;
+    double least = 1e9;
+    double gap = 1e9;  // between real eigenvalues, which floating point may merge into a pair
+    for (Eigen::Index i = 0; i < values.size(); ++i) {
+      imaginary = std::max(imaginary, std::abs(values(i).imag()));
+      least = std::min(least, values(i).real());
+      for (Eigen::Index j = 0; j < i; ++j) gap = std::min(gap, std::abs(values(i) - values(j)));
+    }
+    // Entries below 8 and size at most 5: eigenvalues are right to far better than 1e-6 unless nearly repeated.
+    if (gap < 1e-3 || std::abs(least) < 1e-3) continue;
+    ++clear;
+    const SpectrumKind kind = row_spectrum(table_of(d, row), 0).kind;
+    if (imaginary > 1e-6) {
+      ++not_real;
+      CHECK(kind == SpectrumKind::not_all_real);
+    } else {
+      CHECK(kind == (least < 0.0 ? SpectrumKind::real_with_negative : SpectrumKind::nonnegative_real));
+    }
+  }
+  CHECK(clear > 80);
+  CHECK(not_real > 10);
+}
+
+}  // namespace
