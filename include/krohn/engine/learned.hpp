@@ -1,0 +1,108 @@
+// Running learned models on the CPU: one word as a stream, many words at once, and a model with a task as a
+// Recognizer.
+//
+//     LearnedStream<float> stream(model);
+//     for (const std::uint32_t token : tokens) stream.step(token, logits);
+//
+// The float form is the canonical one ("learned-fp32-v1", docs/semantics.md): batched, vectorised or one number at a
+// time, it gives the same bits. The double form is the reference of tests. A logit that is NaN or infinite ends a run
+// with NumericError.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "krohn/automata/alphabet.hpp"
+#include "krohn/engine/recognizer.hpp"
+#include "krohn/model/learned_model.hpp"
+
+namespace krohn {
+
+inline constexpr std::string_view learned_semantics = "learned-fp32-v1";
+
+template <class T>
+class LearnedPass;
+
+/// One word read token by token. The model must outlive the stream. T is float or double.
+template <class T>
+class LearnedStream {
+ public:
+  explicit LearnedStream(const LearnedModel& model);
+  ~LearnedStream();
+  LearnedStream(LearnedStream&&) noexcept;
+  LearnedStream& operator=(LearnedStream&&) noexcept;
+
+  /// Everything carried from token to token, laid out as LearnedModel::state_parts() says. Writing a state that was
+  /// read earlier resumes the run there.
+  std::span<T> state() noexcept { return state_; }
+  std::span<const T> state() const noexcept { return state_; }
+  void restart();
+
+  /// Reads a token and writes the logits after it, model.num_logits() numbers. Throws InputError for a token outside
+  /// the vocabulary, NumericError where a logit is NaN or infinite.
+  void step(std::uint32_t token, std::span<T> logits);
+
+ private:
+  const LearnedModel* model_;
+  std::unique_ptr<LearnedPass<T>> pass_;
+  std::vector<T> state_;
+};
+
+extern template class LearnedStream<float>;
+extern template class LearnedStream<double>;
+
+/// A sequence of token ids.
+using Tokens = std::vector<std::uint32_t>;
+
+struct LearnedRunOptions {
+  /// 0: as many as the machine has.
+  unsigned threads = 0;
+};
+
+/// Called for every word and position (0 = after the first token) with the logits, and with the state after it where
+/// the word ends (empty elsewhere). Positions of one word come in order, from one thread; words come in any order,
+/// from several threads at once.
+using LogitsSink = std::function<void(std::size_t word, std::size_t position, std::span<const float> logits,
+                                      std::span<const float> final_state)>;
+
+/// Runs every word from the initial state, in the canonical form. Words with a common beginning share it; threads
+/// take neighbouring words. Memory: the states of 64 words a thread. Throws InputError for a token outside the
+/// vocabulary, NumericError (the first by word among those met) where a logit is NaN or infinite, and what `sink`
+/// throws.
+void run_learned(const LearnedModel& model, std::span<const Tokens> words, const LearnedRunOptions& options,
+                 const LogitsSink& sink);
+
+/// How a learned model answers: its symbols, its first token, and which logit means which label. The label of a word
+/// is that of the largest logit among `outputs` after its last token; two largest logits of different labels are a
+/// tie, the label `?` of that word alone.
+struct LearnedTask {
+  Alphabet alphabet;
+  /// Per symbol, its token.
+  Tokens tokens;
+  /// Read before every word. Without it the empty word has no logits, and its label is `?`.
+  std::optional<std::uint32_t> first_token;
+  std::vector<std::string> label_names;
+  struct Output {
+    std::uint32_t logit = 0;
+    std::int32_t label = 0;
+    friend bool operator==(const Output&, const Output&) = default;
+  };
+  std::vector<Output> outputs;
+
+  /// Throws InputError naming every token, logit or label that the model or the task does not have.
+  void validate(const LearnedModel& model) const;
+  /// The label and margin that the logits give.
+  Observation observe(std::span<const float> logits) const;
+};
+
+/// The canonical form of a learned model on a task, stepped on explicit state: what search and checking see of it.
+std::unique_ptr<Recognizer> make_recognizer(std::shared_ptr<const LearnedModel> model, const LearnedTask& task);
+
+}  // namespace krohn

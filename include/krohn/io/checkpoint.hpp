@@ -1,0 +1,35 @@
+// Trained checkpoints: a directory with config.json and the weights.
+//
+// 1. config.json names its model_type: delta_net, gated_deltanet, gated_deltaproduct, mamba, mamba2, gla or rwkv7, as
+//    flash-linear-attention writes them through Hugging Face's save_pretrained (absent keys have that library's
+//    defaults; Infinity may be written bare, as "inf" or as {"__float__": "Infinity"}); paper_mamba_lm; or xlstm_lm.
+// 2. Also read: DeltaNet of the November 2024 form (sigmoid_scale, sigmoid_shift, sigmoid_pre_scale, norm_first, one
+//    gate_proj for gate and up), and DeltaProduct of the June 2025 form (k_projs.j, v_projs.j, b_projs.j, *_conv1ds.j).
+// 3. Every option that changes what the model computes is honoured or refused by name, and so is an option that this
+//    list does not know; options of training, caching and fused kernels are passed over.
+// 4. A tensor that is missing, of another shape, not F32, F16 or BF16, not finite, or that the configuration does not
+//    call for is an error. Without lm_head.weight the head is the embedding, unless config.json says that it is not.
+// 5. Weights: Weights::read_directory.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "krohn/model/learned_model.hpp"
+
+namespace krohn {
+
+struct Checkpoint {
+  LearnedModel model;
+  /// What a reader should know although it is no error (a convention that implementations disagree on).
+  std::vector<std::string> notes;
+};
+
+/// True if the directory's config.json names one of the model types above.
+bool is_checkpoint(const std::filesystem::path& directory);
+
+/// Throws InputError with every problem of the configuration and of the weights at once.
+Checkpoint read_checkpoint(const std::filesystem::path& directory);
+
+}  // namespace krohn

@@ -1,0 +1,396 @@
+// Many words at once: sorted, so that words with a common beginning lie together; cut into chunks for the threads; in
+// a chunk, a frontier of prefixes advances in step, eight to a vector. A prefix that branches copies its state; one
+// that goes on alone stays in its lane. Invariant: after step t every lane of the frontier holds the state of one
+// distinct prefix of length t. Cost: one forward pass for each eight distinct prefixes of a chunk (64 words).
+#include "krohn/engine/learned.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <exception>
+#include <limits>
+#include <mutex>
+#include <numeric>
+#include <thread>
+#include <utility>
+
+#include "cpu_features.hpp"
+#include "krohn/engine/learned_forward.hpp"
+#include "krohn/error.hpp"
+#include "learned_pass.hpp"
+
+namespace krohn {
+namespace {
+
+template <class T>
+class PlainPass final : public LearnedPass<T> {
+ public:
+  explicit PlainPass(const LearnedModel& model) : pass_(model) {}
+  std::size_t lanes() const override { return 1; }
+  void initial(T* state) const override { pass_.initial(state); }
+  void step(T* state, const std::uint32_t* tokens, T* logits) override { pass_.step(state, tokens, logits); }
+
+ private:
+  forward::ForwardPass<forward::OneByOne<T>> pass_;
+};
+
+std::unique_ptr<LearnedPass<float>> make_pass(const LearnedModel& model, float) {
+  return has_avx2_fma() ? make_avx2_pass(model) : make_plain_pass<float>(model);
+}
+std::unique_ptr<LearnedPass<double>> make_pass(const LearnedModel& model, double) {
+  return has_avx2_fma() ? make_avx2_double_pass(model) : make_plain_pass<double>(model);
+}
+std::unique_ptr<LearnedPass<float>> make_batch(const LearnedModel& model) {
+  return has_avx2_fma() ? make_avx2_batch(model) : make_plain_pass<float>(model);
+}
+
+std::string bad_token(std::uint32_t token, const LearnedModel& model) {
+  return "token: expected an id below the vocabulary size " + std::to_string(model.vocabulary_size()) + ", got " +
+         std::to_string(token);
+}
+
+template <class T>
+void require_finite(std::span<const T> logits) {
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    if (!std::isfinite(logits[i])) {
+      throw NumericError("logit " + std::to_string(i) + " is " + (std::isnan(logits[i]) ? "NaN" : "infinite") +
+                         ": the run has no labels from here on");
+    }
+  }
+}
+
+/// Floats aligned to a vector of `lanes`.
+class Interleaved {
+ public:
+  Interleaved(std::size_t size, std::size_t lanes) : lanes_(lanes), blocks_((size * lanes + 15) / 16) {}
+  float* data() noexcept { return blocks_.front().values; }
+  void read(std::size_t lane, std::span<float> out) noexcept {
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = data()[i * lanes_ + lane];
+  }
+  void copy_lane(std::size_t lane, Interleaved& from, std::size_t from_lane, std::size_t size) noexcept {
+    for (std::size_t i = 0; i < size; ++i) data()[i * lanes_ + lane] = from.data()[i * lanes_ + from_lane];
+  }
+
+ private:
+  struct alignas(64) Block {
+    float values[16] = {};
+  };
+  std::size_t lanes_;
+  std::vector<Block> blocks_;
+};
+
+/// Words [begin, end) of the sorted order share the prefix that this lane has read.
+struct Prefix {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  std::size_t source = 0;  // lane of the parent, counted over all groups
+};
+
+class Chunk {
+ public:
+  Chunk(const LearnedModel& model, LearnedPass<float>& pass, std::span<const Tokens> words,
+        std::span<const std::size_t> order, const LogitsSink& sink)
+      : model_(model), pass_(pass), words_(words), order_(order), sink_(sink) {}
+
+  void run() {
+    const std::size_t lanes = pass_.lanes();
+    const std::size_t state_size = model_.state_size();
+    std::vector<Interleaved> states;
+    states.emplace_back(std::max<std::size_t>(state_size, 1), lanes);
+    pass_.initial(states[0].data());
+    Interleaved logits(model_.num_logits(), lanes);
+    std::vector<float> row(model_.num_logits());
+    std::vector<float> final_state(state_size);
+    std::vector<std::uint32_t> tokens(lanes, 0);
+    std::vector<Prefix> prefixes = {{0, order_.size(), 0}};
+    for (std::size_t position = 0; !prefixes.empty(); ++position) {
+      bool in_place = true;
+      std::vector<Prefix> next = children(prefixes, position, in_place);
+      if (next.empty()) return;
+      const std::size_t groups = (next.size() + lanes - 1) / lanes;
+      if (!in_place || groups < states.size()) {
+        std::vector<Interleaved> moved(groups, Interleaved(std::max<std::size_t>(state_size, 1), lanes));
+        for (std::size_t i = 0; i < next.size(); ++i) {
+          moved[i / lanes].copy_lane(i % lanes, states[next[i].source / lanes], next[i].source % lanes, state_size);
+          next[i].source = i;
+        }
+        states = std::move(moved);
+      }
+      for (std::size_t g = 0; g < states.size(); ++g) {
+        std::fill(tokens.begin(), tokens.end(), 0U);
+        for (const Prefix& prefix : next) {
+          if (prefix.source / lanes == g) tokens[prefix.source % lanes] = word(prefix.begin)[position];
+        }
+        pass_.step(states[g].data(), tokens.data(), logits.data());
+        for (const Prefix& prefix : next) {
+          if (prefix.source / lanes != g) continue;
+          logits.read(prefix.source % lanes, row);
+          finite(row, prefix.begin, position);
+          bool state_read = false;
+          for (std::size_t i = prefix.begin; i < prefix.end; ++i) {
+            const bool ends = word(i).size() == position + 1;
+            if (ends && !state_read) states[g].read(prefix.source % lanes, final_state);
+            state_read = state_read || ends;
+            sink_(order_[i], position, row, ends ? std::span<const float>(final_state) : std::span<const float>{});
+          }
+        }
+      }
+      prefixes = std::move(next);
+    }
+  }
+
+ private:
+  const Tokens& word(std::size_t i) const { return words_[order_[i]]; }
+
+  void finite(std::span<const float> row, std::size_t i, std::size_t position) const {
+    try {
+      require_finite(row);
+    } catch (const NumericError& error) {
+      throw NumericError("word " + std::to_string(order_[i]) + ", position " + std::to_string(position) + ": " +
+                         error.what());
+    }
+  }
+
+  /// The prefixes one token longer. Sorted order puts the words that end here first.
+  std::vector<Prefix> children(const std::vector<Prefix>& prefixes, std::size_t position, bool& in_place) const {
+    std::vector<Prefix> next;
+    for (const Prefix& prefix : prefixes) {
+      std::size_t i = prefix.begin;
+      while (i < prefix.end && word(i).size() == position) ++i;
+      bool first = true;
+      while (i < prefix.end) {
+        const std::uint32_t token = word(i)[position];
+        std::size_t end = i + 1;
+        while (end < prefix.end && word(end)[position] == token) ++end;
+        in_place = in_place && first;
+        first = false;
+        next.push_back({i, end, prefix.source});
+        i = end;
+      }
+    }
+    return next;
+  }
+
+  const LearnedModel& model_;
+  LearnedPass<float>& pass_;
+  std::span<const Tokens> words_;
+  std::span<const std::size_t> order_;
+  const LogitsSink& sink_;
+};
+
+class LearnedRecognizer final : public Recognizer {
+ public:
+  LearnedRecognizer(std::shared_ptr<const LearnedModel> model, const LearnedTask& task)
+      : model_(std::move(model)), task_(task) {
+    task_.validate(*model_);
+  }
+
+  const Alphabet& alphabet() const override { return task_.alphabet; }
+  const std::vector<std::string>& label_names() const override { return task_.label_names; }
+  std::string_view semantics() const override { return learned_semantics; }
+  std::size_t state_size() const override { return model_->state_size() * sizeof(float); }
+
+  Observation initial(std::span<std::byte> state) const override {
+    Borrowed pass(*this);
+    pass->pass->initial(pass->state.data());
+    Observation observation{undefined_label, 0.0F};
+    if (task_.first_token) observation = advance(*pass, *task_.first_token);
+    pass->write(state);
+    return observation;
+  }
+
+  Observation step(std::span<std::byte> state, Symbol symbol) const override {
+    Borrowed pass(*this);
+    pass->read(state);
+    const Observation observation = advance(*pass, task_.tokens.at(symbol));
+    pass->write(state);
+    return observation;
+  }
+
+ private:
+  struct Scratch {
+    std::unique_ptr<LearnedPass<float>> pass;
+    std::vector<float> state;
+    std::vector<float> logits;
+    void read(std::span<const std::byte> bytes) {
+      std::copy(bytes.begin(), bytes.end(), std::as_writable_bytes(std::span(state)).begin());
+    }
+    void write(std::span<std::byte> bytes) const {
+      const auto from = std::as_bytes(std::span(state));
+      std::copy(from.begin(), from.end(), bytes.begin());
+    }
+  };
+  /// Scratch memory for one call: taken from those that are free, or new.
+  class Borrowed {
+   public:
+    explicit Borrowed(const LearnedRecognizer& owner) : owner_(owner) {
+      const std::lock_guard lock(owner.mutex_);
+      if (!owner.free_.empty()) {
+        scratch_ = std::move(owner.free_.back());
+        owner.free_.pop_back();
+        return;
+      }
+      scratch_ = std::make_unique<Scratch>();
+      scratch_->pass = make_pass(*owner.model_, float{});
+      scratch_->state.resize(owner.model_->state_size());
+      scratch_->logits.resize(owner.model_->num_logits());
+    }
+    ~Borrowed() {
+      const std::lock_guard lock(owner_.mutex_);
+      owner_.free_.push_back(std::move(scratch_));
+    }
+    Borrowed(const Borrowed&) = delete;
+    Borrowed& operator=(const Borrowed&) = delete;
+    Scratch* operator->() { return scratch_.get(); }
+    Scratch& operator*() { return *scratch_; }
+
+   private:
+    const LearnedRecognizer& owner_;
+    std::unique_ptr<Scratch> scratch_;
+  };
+
+  Observation advance(Scratch& scratch, std::uint32_t token) const {
+    scratch.pass->step(scratch.state.data(), &token, scratch.logits.data());
+    require_finite<float>(scratch.logits);
+    return task_.observe(scratch.logits);
+  }
+
+  std::shared_ptr<const LearnedModel> model_;
+  LearnedTask task_;
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<Scratch>> free_;
+};
+
+}  // namespace
+
+template <class T>
+std::unique_ptr<LearnedPass<T>> make_plain_pass(const LearnedModel& model) {
+  return std::make_unique<PlainPass<T>>(model);
+}
+template std::unique_ptr<LearnedPass<float>> make_plain_pass(const LearnedModel& model);
+template std::unique_ptr<LearnedPass<double>> make_plain_pass(const LearnedModel& model);
+
+template <class T>
+LearnedStream<T>::LearnedStream(const LearnedModel& model)
+    : model_(&model), pass_(make_pass(model, T{})), state_(model.state_size()) {
+  restart();
+}
+template <class T>
+LearnedStream<T>::~LearnedStream() = default;
+template <class T>
+LearnedStream<T>::LearnedStream(LearnedStream&&) noexcept = default;
+template <class T>
+LearnedStream<T>& LearnedStream<T>::operator=(LearnedStream&&) noexcept = default;
+
+template <class T>
+void LearnedStream<T>::restart() {
+  pass_->initial(state_.data());
+}
+
+template <class T>
+void LearnedStream<T>::step(std::uint32_t token, std::span<T> logits) {
+  if (token >= model_->vocabulary_size()) throw InputError(bad_token(token, *model_));
+  if (logits.size() != model_->num_logits()) throw InternalError("LearnedStream::step: wrong number of logits");
+  pass_->step(state_.data(), &token, logits.data());
+  require_finite<T>(logits);
+}
+
+template class LearnedStream<float>;
+template class LearnedStream<double>;
+
+void run_learned(const LearnedModel& model, std::span<const Tokens> words, const LearnedRunOptions& options,
+                 const LogitsSink& sink) {
+  for (const Tokens& word : words) {
+    for (const std::uint32_t token : word) {
+      if (token >= model.vocabulary_size()) throw InputError(bad_token(token, model));
+    }
+  }
+  std::vector<std::size_t> order(words.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return words[a] != words[b] ? words[a] < words[b] : a < b; });
+  constexpr std::size_t chunk_size = 64;
+  const std::size_t chunks = (order.size() + chunk_size - 1) / chunk_size;
+  std::size_t threads = options.threads != 0 ? options.threads : std::thread::hardware_concurrency();
+  threads = std::clamp<std::size_t>(threads, 1, std::max<std::size_t>(chunks, 1));
+  std::atomic<std::size_t> next{0};
+  std::mutex mutex;
+  std::exception_ptr failure;
+  std::size_t failed_chunk = std::numeric_limits<std::size_t>::max();
+  const auto work = [&] {
+    const std::unique_ptr<LearnedPass<float>> pass = make_batch(model);
+    for (;;) {
+      const std::size_t chunk = next.fetch_add(1);
+      if (chunk >= chunks) return;
+      const std::size_t begin = chunk * chunk_size;
+      const std::size_t count = std::min(chunk_size, order.size() - begin);
+      try {
+        Chunk(model, *pass, words, std::span(order).subspan(begin, count), sink).run();
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (chunk < failed_chunk) {
+          failed_chunk = chunk;
+          failure = std::current_exception();
+        }
+        next.store(chunks);
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> pool;
+    for (std::size_t i = 1; i < threads; ++i) pool.emplace_back(work);
+    work();
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
+void LearnedTask::validate(const LearnedModel& model) const {
+  std::vector<std::string> problems;
+  const std::string below_vocabulary =
+      "a token id below the vocabulary size " + std::to_string(model.vocabulary_size());
+  if (tokens.size() != alphabet.size()) {
+    problems.push_back("symbols: expected a token for each of " + std::to_string(alphabet.size()) + " symbols, got " +
+                       std::to_string(tokens.size()));
+  }
+  for (std::size_t i = 0; i < std::min(tokens.size(), alphabet.size()); ++i) {
+    if (tokens[i] >= model.vocabulary_size()) {
+      problems.push_back("symbols: " + alphabet.name(static_cast<Symbol>(i)) + ": expected " + below_vocabulary +
+                         ", got " + std::to_string(tokens[i]));
+    }
+  }
+  if (first_token && *first_token >= model.vocabulary_size()) {
+    problems.push_back("bos: expected " + below_vocabulary + ", got " + std::to_string(*first_token));
+  }
+  if (outputs.empty()) problems.push_back("outputs: expected at least one, got none");
+  for (const Output& output : outputs) {
+    if (output.logit >= model.num_logits()) {
+      problems.push_back("outputs: expected a logit below " + std::to_string(model.num_logits()) + ", got " +
+                         std::to_string(output.logit));
+    }
+    if (output.label < 0 || static_cast<std::size_t>(output.label) >= label_names.size()) {
+      problems.push_back("outputs: expected one of " + std::to_string(label_names.size()) + " labels, got " +
+                         std::to_string(output.label));
+    }
+  }
+  if (!problems.empty()) throw InputError(problems);
+}
+
+Observation LearnedTask::observe(std::span<const float> logits) const {
+  Output best = outputs.front();
+  for (const Output& output : outputs) {
+    if (logits[output.logit] > logits[best.logit]) best = output;
+  }
+  float margin = std::numeric_limits<float>::infinity();
+  for (const Output& output : outputs) {
+    if (output.label != best.label) margin = std::min(margin, logits[best.logit] - logits[output.logit]);
+  }
+  // Equal logits of different labels: nothing is the largest.
+  if (margin <= 0.0F) return {undefined_label, 0.0F};
+  return {best.label, margin};
+}
+
+std::unique_ptr<Recognizer> make_recognizer(std::shared_ptr<const LearnedModel> model, const LearnedTask& task) {
+  return std::make_unique<LearnedRecognizer>(std::move(model), task);
+}
+
+}  // namespace krohn

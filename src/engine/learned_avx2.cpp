@@ -1,0 +1,169 @@
+// The forward pass with AVX2 and FMA: eight neighbouring columns of one word, or eight words at once. Each lane does
+// the canonical form's operations in the canonical order, so the bits are those of one number at a time.
+//
+// Only what is defined after the pragma is compiled for these instructions. Of that, what other files share is always
+// inlined, or is a template instantiated here on types of this file: no code with these instructions can be linked in
+// for another caller.
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "cpu_features.hpp"
+#include "krohn/error.hpp"
+#include "krohn/model/learned_model.hpp"
+#include "learned_pass.hpp"
+
+#if defined(KROHN_HAVE_AVX2_TARGET)
+
+#include <immintrin.h>
+
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,f16c")
+
+#include "krohn/numeric/transcendental.hpp"
+
+namespace krohn {
+namespace {
+
+/// Eight floats. The alignment is said, since allocators read it from the type.
+struct alignas(32) Eight {
+  __m256 v;
+  Eight() = default;
+  explicit Eight(float x) : v(_mm256_set1_ps(x)) {}
+  explicit Eight(__m256 x) : v(x) {}
+};
+struct Mask {
+  __m256 v;
+};
+#define KROHN_INLINE [[gnu::always_inline]] inline
+KROHN_INLINE Eight operator+(Eight a, Eight b) { return Eight(_mm256_add_ps(a.v, b.v)); }
+KROHN_INLINE Eight operator-(Eight a, Eight b) { return Eight(_mm256_sub_ps(a.v, b.v)); }
+KROHN_INLINE Eight operator*(Eight a, Eight b) { return Eight(_mm256_mul_ps(a.v, b.v)); }
+KROHN_INLINE Eight fused(Eight a, Eight b, Eight c) { return Eight(_mm256_fmadd_ps(a.v, b.v, c.v)); }
+KROHN_INLINE Eight quotient(Eight a, Eight b) { return Eight(_mm256_div_ps(a.v, b.v)); }
+KROHN_INLINE Eight square_root(Eight a) { return Eight(_mm256_sqrt_ps(a.v)); }
+KROHN_INLINE Mask less(Eight a, Eight b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
+KROHN_INLINE Eight select(Mask m, Eight a, Eight b) { return Eight(_mm256_blendv_ps(b.v, a.v, m.v)); }
+KROHN_INLINE Eight absolute(Eight a) {
+  return Eight(_mm256_and_ps(a.v, _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF))));
+}
+KROHN_INLINE Eight scale(Eight value, Eight shifted) {
+  const __m256i n = _mm256_sub_epi32(_mm256_castps_si256(shifted.v), _mm256_set1_epi32(0x4B400000));
+  const __m256i half = _mm256_srai_epi32(n, 1);
+  const __m256i bias = _mm256_set1_epi32(127);
+  const __m256i first = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
+  const __m256i second = _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(n, half), bias), 23);
+  return Eight(_mm256_mul_ps(_mm256_mul_ps(value.v, _mm256_castsi256_ps(first)), _mm256_castsi256_ps(second)));
+}
+KROHN_INLINE numeric::Split<Eight> split(Eight x) {
+  const __m256i i = _mm256_castps_si256(x.v);
+  const __m256i e = _mm256_srai_epi32(_mm256_sub_epi32(i, _mm256_set1_epi32(0x3F3504F3)), 23);
+  const __m256i m = _mm256_sub_epi32(i, _mm256_slli_epi32(e, 23));
+  return {Eight(_mm256_castsi256_ps(m)), Eight(_mm256_cvtepi32_ps(e))};
+}
+
+}  // namespace
+
+template <>
+struct numeric::ScalarOf<Eight> {
+  using Type = float;
+};
+
+}  // namespace krohn
+
+#include "krohn/engine/learned_forward.hpp"
+
+namespace krohn {
+namespace {
+
+/// One word; eight neighbouring numbers at once where they do the same.
+struct OneWord {
+  using Number = float;
+  using Weight = float;
+  using Wide = Eight;
+  static constexpr std::size_t width = 8;
+  static constexpr std::size_t lanes = 1;
+  static float weight(float x) { return x; }
+  static float constant(double x) { return static_cast<float>(x); }
+  static Eight load(const float* p) { return Eight(_mm256_loadu_ps(p)); }
+  static void store(float* p, Eight x) { _mm256_storeu_ps(p, x.v); }
+  static Eight spread(float x) { return Eight(x); }
+  static Eight weights(const float* p) { return Eight(_mm256_loadu_ps(p)); }
+  static float gather(const float* row, const std::uint32_t* tokens, std::size_t) { return row[*tokens]; }
+};
+
+/// Eight words.
+struct EightWords {
+  using Number = Eight;
+  using Weight = float;
+  using Wide = Eight;
+  static constexpr std::size_t width = 1;
+  static constexpr std::size_t lanes = 8;
+  static Eight weight(float x) { return Eight(x); }
+  static Eight constant(double x) { return Eight(static_cast<float>(x)); }
+  static Eight load(const Eight* p) { return *p; }
+  static void store(Eight* p, Eight x) { *p = x; }
+  static Eight spread(Eight x) { return x; }
+  static Eight weights(const float* p) { return Eight(_mm256_broadcast_ss(p)); }
+  static Eight gather(const float* row, const std::uint32_t* tokens, std::size_t) {
+    alignas(32) float values[8];
+    for (std::size_t l = 0; l < 8; ++l) values[l] = row[tokens[l]];
+    return Eight(_mm256_load_ps(values));
+  }
+};
+
+struct OneDouble : forward::OneByOne<double> {};
+
+template <class T, class A>
+class Pass final : public LearnedPass<T> {
+ public:
+  explicit Pass(const LearnedModel& model) : pass_(model) {}
+  std::size_t lanes() const override { return A::lanes; }
+  void initial(T* state) const override { pass_.initial(reinterpret_cast<typename A::Number*>(state)); }
+  void step(T* state, const std::uint32_t* tokens, T* logits) override {
+    pass_.step(reinterpret_cast<typename A::Number*>(state), tokens, reinterpret_cast<typename A::Number*>(logits));
+  }
+
+ private:
+  forward::ForwardPass<A> pass_;
+};
+
+}  // namespace
+
+std::unique_ptr<LearnedPass<float>> make_avx2_pass(const LearnedModel& model) {
+  return std::make_unique<Pass<float, OneWord>>(model);
+}
+std::unique_ptr<LearnedPass<float>> make_avx2_batch(const LearnedModel& model) {
+  return std::make_unique<Pass<float, EightWords>>(model);
+}
+std::unique_ptr<LearnedPass<double>> make_avx2_double_pass(const LearnedModel& model) {
+  return std::make_unique<Pass<double, OneDouble>>(model);
+}
+
+}  // namespace krohn
+
+#pragma GCC pop_options
+
+#else
+
+namespace krohn {
+
+std::unique_ptr<LearnedPass<float>> make_avx2_pass(const LearnedModel&) {
+  throw InternalError("this build has no AVX2 code");
+}
+std::unique_ptr<LearnedPass<float>> make_avx2_batch(const LearnedModel&) {
+  throw InternalError("this build has no AVX2 code");
+}
+std::unique_ptr<LearnedPass<double>> make_avx2_double_pass(const LearnedModel&) {
+  throw InternalError("this build has no AVX2 code");
+}
+
+}  // namespace krohn
+
+#endif

@@ -1,0 +1,33 @@
+// How the engine holds a forward pass whose instructions are chosen at run time: numbers of several words interleaved.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "krohn/model/learned_model.hpp"
+
+namespace krohn {
+
+/// A forward pass with scratch memory of its own; the model must outlive it. Arrays hold `lanes` words side by side:
+/// number i of word l at [i * lanes + l], aligned to lanes * sizeof(T).
+template <class T>
+class LearnedPass {
+ public:
+  virtual ~LearnedPass() = default;
+  virtual std::size_t lanes() const = 0;
+  virtual void initial(T* state) const = 0;
+  /// One token for each lane; `logits` may be null.
+  virtual void step(T* state, const std::uint32_t* tokens, T* logits) = 0;
+};
+
+template <class T>
+std::unique_ptr<LearnedPass<T>> make_plain_pass(const LearnedModel& model);
+
+/// With AVX2 and FMA: one word with its columns side by side, eight words, one word in double. Only called where
+/// has_avx2_fma() holds.
+std::unique_ptr<LearnedPass<float>> make_avx2_pass(const LearnedModel& model);
+std::unique_ptr<LearnedPass<float>> make_avx2_batch(const LearnedModel& model);
+std::unique_ptr<LearnedPass<double>> make_avx2_double_pass(const LearnedModel& model);
+
+}  // namespace krohn
