@@ -455,7 +455,9 @@ CompileResult compile_cascade(const Dfa& minimal, const CompileOptions& options)
 }
 
 CompileResult compile_permutations(const Dfa& minimal, const CompileOptions& options) {
-  CompiledGroup group = compile_group(minimal, {options.keys, options.representation});
+  const GroupRepresentation smallest =
+      minimal.num_states() == 2 ? GroupRepresentation::scalar : GroupRepresentation::permutation;
+  CompiledGroup group = compile_group(minimal, {options.keys, options.representation.value_or(smallest)});
   CompileResult result{std::move(group.model), std::move(group.hint), minimal};
   result.mode = "group";
   if (!result.model.layers().empty()) result.widths = {minimal.num_states()};
@@ -470,10 +472,10 @@ CompileResult compile(const Dfa& dfa, const CompileOptions& options) {
   const Dfa minimal = minimize(dfa);
   const DistinctLetters letters = distinct_letters(minimal);
   const bool permutes = std::all_of(letters.images.begin(), letters.images.end(), is_permutation);
-  if (!permutes && options.representation != GroupRepresentation::permutation) {
+  if (!permutes && options.representation) {
     throw InputError(
-        "representation: expected a language all of whose letters are permutations for rotation and "
-        "scalar, got one with a letter that is none");
+        "representation: expected a language all of whose letters are permutations, got one with a letter that is "
+        "none");
   }
   const bool as_group = permutes && !options.cascade.mode && options.spectrum == Spectrum::any;
   CompileResult result = as_group ? compile_permutations(minimal, options) : compile_cascade(minimal, options);

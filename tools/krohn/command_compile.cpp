@@ -29,7 +29,7 @@ struct CompileArguments {
   std::string resets = "auto";
   std::string spectrum = "any";
   std::string keys = "integer";
-  std::string representation = "permutation";
+  std::string representation = "auto";
   std::size_t max_rows = CascadeOptions{}.max_rows;
   std::size_t max_family = CascadeOptions{}.max_family;
 };
@@ -43,9 +43,11 @@ const std::map<std::string, Resets> reset_forms = {{"auto", Resets::automatic},
                                                    {"hybrid", Resets::hybrid}};
 const std::map<std::string, Spectrum> spectra = {{"any", Spectrum::any}, {"nonnegative", Spectrum::nonnegative}};
 const std::map<std::string, KeyForm> key_forms = {{"integer", KeyForm::integer}, {"dyadic", KeyForm::dyadic}};
-const std::map<std::string, GroupRepresentation> representations = {{"permutation", GroupRepresentation::permutation},
-                                                                    {"rotation", GroupRepresentation::rotation},
-                                                                    {"scalar", GroupRepresentation::scalar}};
+const std::map<std::string, std::optional<GroupRepresentation>> representations = {
+    {"auto", std::nullopt},
+    {"permutation", GroupRepresentation::permutation},
+    {"rotation", GroupRepresentation::rotation},
+    {"scalar", GroupRepresentation::scalar}};
 
 template <typename Value>
 std::vector<std::string> names_of(const std::map<std::string, Value>& map) {
@@ -180,8 +182,10 @@ void add_compile(CLI::App& app, int& exit_code) {
       ->check(CLI::IsMember(names_of(key_forms)))
       ->capture_default_str();
   command
-      ->add_option("--representation", arguments->representation,
-                   "Of group languages: permutation, rotation (cyclic groups) or scalar (parity)")
+      ->add_option(
+          "--representation", arguments->representation,
+          "Of group languages: permutation, rotation (cyclic groups), scalar (two states), or auto: the smallest "
+          "exact one")
       ->check(CLI::IsMember(names_of(representations)))
       ->capture_default_str();
   command->add_option("--max-rows", arguments->max_rows, "Rows of all layers together")->capture_default_str();

@@ -49,8 +49,9 @@ struct CompileOptions {
   Resets resets = Resets::automatic;
   Spectrum spectrum = Spectrum::any;
   KeyForm keys = KeyForm::integer;
-  /// Of languages all of whose letters are permutations.
-  GroupRepresentation representation = GroupRepresentation::permutation;
+  /// Of languages all of whose letters are permutations. Empty: the smallest exact one, which is scalar for two states
+  /// (A = 1 and A = -1) and permutation else.
+  std::optional<GroupRepresentation> representation;
   /// The largest family for which the textbook depth is computed, for comparison only.
   std::size_t max_holonomy_family = 20000;
 };
