@@ -1,0 +1,64 @@
+// Which kind of directory it is, said by the model_type of its config.json.
+#include "krohn/io/open_model.hpp"
+
+#include <algorithm>
+
+#include "krohn/error.hpp"
+#include "krohn/io/source_text.hpp"
+
+namespace krohn {
+
+std::optional<Dfa> OpenModel::own_language() const {
+  if (task && task->automaton) return within_domain(*task->automaton);
+  if (compiled && compiled->automaton) return compiled->automaton;
+  return std::nullopt;
+}
+
+Dfa OpenModel::within_domain(const Dfa& language) const {
+  if (!task) return language;
+  std::vector<std::string> problems;
+  std::vector<bool> used(language.label_names().size(), false);
+  for (const LabelId label : language.labels()) {
+    if (label != null_label) used[static_cast<std::size_t>(label)] = true;
+  }
+  const std::vector<std::string>& known = recognizer->label_names();
+  std::string names;
+  for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
+  for (std::size_t i = 0; i < used.size(); ++i) {
+    const std::string& name = language.label_names()[i];
+    if (used[i] && std::find(known.begin(), known.end(), name) == known.end()) {
+      problems.push_back("labels: expected those of the model (" + names + "), got " + shown(name));
+    }
+  }
+  if (!problems.empty()) throw InputError(problems);
+  return without_short_words(language, task->min_length);
+}
+
+OpenModel open_recognizer(const std::filesystem::path& path, std::optional<Semantics> semantics,
+                          const std::optional<std::filesystem::path>& task) {
+  OpenModel open;
+  if (read_model_type(path) != "krohn-lrnn") {
+    if (semantics && *semantics != Semantics::fp32_fma_v1) {
+      throw InputError(path.string() + ": semantics: expected " + std::string(learned_semantics) +
+                       ", the only one of a learned model, got " + std::string(semantics_id(*semantics)));
+    }
+    Checkpoint checkpoint = read_checkpoint(path);
+    open.learned = std::make_shared<const LearnedModel>(std::move(checkpoint.model));
+    open.notes = std::move(checkpoint.notes);
+    const std::filesystem::path task_path = task.value_or(path / "task.json");
+    if (!std::filesystem::exists(task_path)) {
+      throw InputError(task_path.string() +
+                       ": expected a task, which says what symbols and labels the checkpoint's tokens and logits are, "
+                       "got no file");
+    }
+    open.task = read_task(task_path, *open.learned);
+    open.recognizer = make_recognizer(open.learned, open.task->answers);
+    return open;
+  }
+  if (task) throw InputError(path.string() + ": expected a checkpoint with the task, got a compiled model");
+  open.compiled = read_model(path);
+  open.recognizer = make_recognizer(open.compiled->model, semantics.value_or(open.compiled->semantics));
+  return open;
+}
+
+}  // namespace krohn
