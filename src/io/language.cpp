@@ -10,7 +10,11 @@
 #include "krohn/error.hpp"
 #include "krohn/io/atomic_file.hpp"
 #include "krohn/io/format_att.hpp"
+#include "krohn/io/format_dot.hpp"
+#include "krohn/io/format_hoa.hpp"
+#include "krohn/io/format_jff.hpp"
 #include "krohn/io/format_json.hpp"
+#include "krohn/io/format_mata.hpp"
 #include "krohn/io/source_text.hpp"
 #include "sink.hpp"
 
@@ -21,6 +25,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t max_problems = 50;
 constexpr std::string_view separators = ", \t\r\n";
+const std::string suffixes = ".json, .att, .mata, .jff, .hoa or .dot";
 
 std::string quoted_names(const std::vector<std::string>& names) {
   std::string text;
@@ -83,13 +88,17 @@ LanguageSource read_language(const std::string& spec, const std::optional<std::s
   }
   const fs::path path(spec);
   if (path.extension() == ".att") return read_format_att(path, alphabet);
+  if (path.extension() == ".mata") return read_format_mata(path, alphabet);
+  if (path.extension() == ".jff") return read_format_jff(path, alphabet);
+  if (path.extension() == ".hoa") return read_format_hoa(path, alphabet);
   if (path.extension() == ".json") return in_order(read_format_json(path), alphabet, spec);
+  if (path.extension() == ".dot") return in_order(read_format_dot(path), alphabet, spec);
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) {
     throw InputError(spec + ": expected a language (a catalogue name, re:REGEX or a file), got a directory");
   }
   if (fs::exists(path, ignored)) {
-    throw InputError(spec + ": expected a language file that ends in .json or .att, got " +
+    throw InputError(spec + ": expected a language file that ends in " + suffixes + ", got " +
                      (path.has_extension() ? shown(path.extension().string()) : "no suffix"));
   }
   return in_order({catalog_language(spec), {}}, alphabet, spec);
@@ -98,7 +107,11 @@ LanguageSource read_language(const std::string& spec, const std::optional<std::s
 void write_language(const fs::path& path, const Dfa& dfa) {
   if (path.extension() == ".json") return write_file(path, format_json(dfa));
   if (path.extension() == ".att") return write_file(path, format_att(dfa));
-  throw InputError(path.string() + ": expected a file that ends in .json or .att, got " +
+  if (path.extension() == ".mata") return write_file(path, format_mata(dfa));
+  if (path.extension() == ".jff") return write_file(path, format_jff(dfa));
+  if (path.extension() == ".hoa") return write_file(path, format_hoa(dfa));
+  if (path.extension() == ".dot") return write_file(path, format_dot(dfa));
+  throw InputError(path.string() + ": expected a file that ends in " + suffixes + ", got " +
                    (path.has_extension() ? shown(path.extension().string()) : "no suffix"));
 }
 

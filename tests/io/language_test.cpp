@@ -86,15 +86,28 @@ TEST_CASE("what is no language is named") {
   check_contains(error_of([] { read_language("missing.json"); }), "missing.json: expected a readable file");
   check_contains(error_of([] { read_language("missing.att"); }), "missing.att: expected a readable file");
   check_contains(error_of([&] { read_language(directory.path()); }), "got a directory");
-  write_file(directory / "x.mata", "");
-  check_contains(error_of([&] { read_language(directory / "x.mata"); }),
-                 "expected a language file that ends in .json or .att, got '.mata'");
+  write_file(directory / "x.txt", "");
+  check_contains(error_of([&] { read_language(directory / "x.txt"); }),
+                 "expected a language file that ends in .json, .att, .mata, .jff, .hoa or .dot, got '.txt'");
   write_file(directory / "x", "");
   check_contains(error_of([&] { read_language(directory / "x"); }), "got no suffix");
   const Dfa dfa = read_language("parity").dfa;
-  check_contains(error_of([&] { write_language(directory / "x.dot", dfa); }), "expected a file that ends in");
+  check_contains(error_of([&] { write_language(directory / "x.pdf", dfa); }), "expected a file that ends in");
   check_contains(error_of([&] { write_language(directory / "x.att", dfa); }), "which means epsilon there");
-  CHECK(directory.names() == std::vector<std::string>{"x", "x.mata"});
+  CHECK(directory.names() == std::vector<std::string>{"x", "x.txt"});
+}
+
+TEST_CASE("every suffix writes what it reads, and takes an order of the symbols") {
+  const TemporaryDirectory directory;
+  const Dfa dfa = read_language("re:(a|b)*abb").dfa;
+  const Dfa flipped = read_language("re:(a|b)*abb", "ba").dfa;
+  for (const std::string suffix : {".json", ".att", ".mata", ".jff", ".hoa", ".dot"}) {
+    CAPTURE(suffix);
+    const std::string file = directory / ("x" + suffix);
+    write_language(file, dfa);
+    CHECK(read_language(file).dfa == dfa);
+    CHECK(minimize(read_language(file, "ba").dfa) == flipped);
+  }
 }
 
 TEST_CASE("words are read by line, and every line that is wrong is named with its column") {

@@ -45,7 +45,7 @@ TEST_CASE("run prints a label for every word, from stdin or a file, in every for
   const std::string model = compiled(directory, "parity");
   write_file(directory / "words", "1\n\n0110\n111");
   for (const std::string option : {"", "--format fp32", "--format fp16", "--format bf16", "--semantics bf16-state-v1",
-                                    "--device cpu --threads 2"}) {
+                                   "--device cpu --threads 2"}) {
     const ProcessResult from_input = run_krohn("run " + model + " " + option, "1\n\n0110\n111\n");
     CHECK(from_input.exit_code == 0);
     CHECK(from_input.out == "1\n0\n0\n1\n");
@@ -114,7 +114,8 @@ TEST_CASE("convert writes what was read, minimal where asked, and leaves nothing
 
   const Names before = directory.names();
   check_refused(run_krohn("convert parity -o " + (directory / "q.att").string()), "which means epsilon there");
-  check_refused(run_krohn("convert parity -o " + (directory / "q.dot").string()), "ends in .json or .att");
+  check_refused(run_krohn("convert parity -o " + (directory / "q.txt").string()),
+                "ends in .json, .att, .mata, .jff, .hoa or .dot");
   check_refused(run_krohn("convert parity -o " + (directory / "none/q.json").string()),
                 "expected a path that can be written");
   check_refused(run_krohn("convert parity"), "--output", 2);

@@ -84,7 +84,10 @@ void add_check(CLI::App& app, int& exit_code) {
       "Exit codes: 0 the claim asked for holds, 10 refuted, 20 unknown, 1 bad input, 2 usage, 3 resources.");
   const auto arguments = std::make_shared<Arguments>();
   command->add_option("model", arguments->model, "model directory")->required();
-  command->add_option("language", arguments->language, "catalogue name, re:REGEX, or a file .json or .att")->required();
+  command
+      ->add_option("language", arguments->language,
+                   "catalogue name, re:REGEX, or a file (.json, .att, .mata, .jff, .hoa, .dot)")
+      ->required();
   command->add_option("--alphabet", arguments->alphabet, "the symbols, in order");
   const CLI::Validator semantics(
       [](std::string& text) {

@@ -151,9 +151,9 @@ void add_compile(CLI::App& app, int& exit_code) {
   const auto arguments = std::make_shared<CompileArguments>();
   CLI::App* command = app.add_subcommand("compile", "Compile a regular language into an exact linear RNN");
   command->footer(
-      "The language is re:REGEX, a file (.json, .att) or a catalogue name. Every language compiles, in at most |Q|-1\n"
-      "layers, |Q| its minimal automaton's states.");
-  command->add_option("language", arguments->language, "re:REGEX, FILE.json, FILE.att or a catalogue name")
+      "The language is re:REGEX, a file (.json, .att, .mata, .jff, .hoa, .dot) or a catalogue name.\n"
+      "Every language compiles, in at most |Q|-1 layers, |Q| its minimal automaton's states.");
+  command->add_option("language", arguments->language, "re:REGEX, a file or a catalogue name")
       ->required()
       ->type_name("LANG");
   command->add_option("-o,--output", arguments->directory, "The model directory to write")

@@ -22,7 +22,8 @@ void add_convert(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("convert", "Write a language as an automaton file");
   command->add_option("LANG", options->language, language_help)->required();
-  command->add_option("-o,--output", options->output, "the file to write: .json or .att")->required();
+  command->add_option("-o,--output", options->output, "the file to write: .json, .att, .mata, .jff, .hoa or .dot")
+      ->required();
   command->add_flag("--minimize", options->minimal, "write the minimal automaton");
   add_alphabet_option(*command, options->alphabet);
   command->callback([options, &exit_code] {
