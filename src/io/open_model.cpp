@@ -2,6 +2,7 @@
 #include "krohn/io/open_model.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "krohn/error.hpp"
 #include "krohn/io/source_text.hpp"
@@ -32,6 +33,32 @@ Dfa OpenModel::within_domain(const Dfa& language) const {
   }
   if (!problems.empty()) throw InputError(problems);
   return without_short_words(language, task->min_length);
+}
+
+std::string OpenModel::domain(const Dfa& language) const {
+  const std::uint64_t least = task ? task->min_length : 0;
+  // A null label further in is the language's own.
+  std::set<State> level = {language.start()};
+  for (std::uint64_t length = 0; length < least; ++length) {
+    std::set<State> next;
+    for (const State state : level) {
+      for (Symbol a = 0; a < language.num_symbols(); ++a) next.insert(language.next(state, a));
+    }
+    level = std::move(next);
+  }
+  std::vector<State> pending(level.begin(), level.end());
+  bool partial = false;
+  while (!pending.empty()) {
+    const State state = pending.back();
+    pending.pop_back();
+    partial = partial || language.label(state) == null_label;
+    for (Symbol a = 0; a < language.num_symbols(); ++a) {
+      if (level.insert(language.next(state, a)).second) pending.push_back(language.next(state, a));
+    }
+  }
+  const std::string words = least == 0 ? "" : "words of length at least " + std::to_string(least);
+  if (!partial) return least == 0 ? "all words" : "all " + words;
+  return "the " + (least == 0 ? "words" : words) + " whose label in the language is not null";
 }
 
 OpenModel open_recognizer(const std::filesystem::path& path, std::optional<Semantics> semantics,

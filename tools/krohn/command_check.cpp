@@ -11,7 +11,7 @@
 #include "krohn/error.hpp"
 #include "krohn/io/check_report.hpp"
 #include "krohn/io/language.hpp"
-#include "krohn/io/model_directory.hpp"
+#include "krohn/io/open_model.hpp"
 #include "krohn/verify/check.hpp"
 
 namespace krohn::cli {
@@ -21,6 +21,7 @@ struct Arguments {
   std::string model;
   std::string language;
   std::optional<std::string> alphabet;
+  std::optional<std::string> task;
   std::string semantics;
   std::optional<std::uint64_t> up_to;
   double time_limit = 60.0;
@@ -53,6 +54,18 @@ int exit_code_of(const CheckReport& report, std::optional<std::uint64_t> up_to) 
   return std::holds_alternative<Refuted>(report.verdict) ? exit_refuted : exit_unknown;
 }
 
+// The language named, or the one that comes with the model.
+Dfa language_of(const OpenModel& open, const Arguments& arguments) {
+  if (!arguments.language.empty()) {
+    const LanguageSource language = read_language(arguments.language, arguments.alphabet);
+    for (const std::string& note : language.notes) std::cerr << "krohn: " << note << '\n';
+    return open.within_domain(language.dfa);
+  }
+  std::optional<Dfa> own = open.own_language();
+  if (!own) throw InputError(arguments.model + ": expected a language: none comes with the model");
+  return std::move(*own);
+}
+
 int run_check(const Arguments& arguments) {
   CheckOptions options;
   options.budget.stop = &interrupt_flag();
@@ -60,16 +73,19 @@ int run_check(const Arguments& arguments) {
   options.budget.deadline = std::chrono::steady_clock::now() +
                             std::chrono::milliseconds(static_cast<std::int64_t>(arguments.time_limit * 1000.0));
   options.up_to = arguments.up_to;
-  const ModelDirectory directory = read_model(arguments.model);
-  const LanguageSource language = read_language(arguments.language, arguments.alphabet);
-  for (const std::string& note : language.notes) std::cerr << "krohn: " << note << '\n';
-  Semantics semantics = directory.semantics;
-  if (!arguments.semantics.empty()) semantics = parse_semantics(arguments.semantics).value();
-  const CheckReport report = check(directory.model, semantics, directory.hint, language.dfa, options);
+  std::optional<Semantics> semantics;
+  if (!arguments.semantics.empty()) semantics = parse_semantics(arguments.semantics);
+  const OpenModel open = open_recognizer(arguments.model, semantics, arguments.task);
+  for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
+  const Dfa language = language_of(open, arguments);
+  CheckReport report = open.compiled ? check(open.compiled->model, semantics.value_or(open.compiled->semantics),
+                                             open.compiled->hint, language, options)
+                                     : check(*open.recognizer, language, options);
+  if (open.task && open.task->min_length > 0) report.domain = open.domain(language);
   if (arguments.json) {
-    std::cout << check_report_json(report, directory.model.alphabet(), arguments.up_to);
+    std::cout << check_report_json(report, open.recognizer->alphabet(), arguments.up_to);
   } else {
-    print(report, directory.model.alphabet());
+    print(report, open.recognizer->alphabet());
   }
   return exit_code_of(report, arguments.up_to);
 }
@@ -83,12 +99,12 @@ void add_check(CLI::App& app, int& exit_code) {
       "UNKNOWN'.\n"
       "Exit codes: 0 the claim asked for holds, 10 refuted, 20 unknown, 1 bad input, 2 usage, 3 resources.");
   const auto arguments = std::make_shared<Arguments>();
-  command->add_option("model", arguments->model, "model directory")->required();
-  command
-      ->add_option("language", arguments->language,
-                   "catalogue name, re:REGEX, or a file (.json, .att, .mata, .jff, .hoa, .dot)")
-      ->required();
+  command->add_option("model", arguments->model, "model directory, or a checkpoint with a task.json")->required();
+  command->add_option("language", arguments->language,
+                      "catalogue name, re:REGEX, or a file (.json, .att, .mata, .jff, .hoa, .dot); default: the one "
+                      "that comes with the model");
   command->add_option("--alphabet", arguments->alphabet, "the symbols, in order");
+  command->add_option("--task", arguments->task, "of a checkpoint: this file in place of its task.json");
   const CLI::Validator semantics(
       [](std::string& text) {
         return parse_semantics(text) ? std::string()

@@ -28,6 +28,8 @@ struct OpenModel {
   /// `language` as this model can be checked against it: words outside the model's domain labelled null. Throws
   /// InputError where a label of the language is none of the model's (symbols are Specification's to match).
   Dfa within_domain(const Dfa& language) const;
+  /// The words that a verdict against `language`, as within_domain gave it, ranges over.
+  std::string domain(const Dfa& language) const;
 };
 
 /// Opens a model directory. `semantics` asks for another arithmetic than the model's own; a checkpoint has only
