@@ -10,10 +10,12 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <numeric>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
 
+#include "krohn/automata/congruence.hpp"
 #include "krohn/error.hpp"
 
 namespace krohn {
@@ -56,9 +58,8 @@ std::vector<std::uint32_t> closed_permutation(std::uint32_t width,
 
 class Walk {
  public:
-  Walk(SetSystem& system, const Dfa& dfa, const DistinctLetters& letters, CascadeMode mode, std::size_t max_rows)
+  Walk(SetSystem& system, const Dfa& dfa, const DistinctLetters& letters, std::size_t max_rows)
       : system_(system), dfa_(dfa), letters_(letters), max_rows_(max_rows) {
-    cascade_.mode = mode;
     cascade_.num_states = dfa.num_states();
   }
 
@@ -200,10 +201,9 @@ class Walk {
       if (added) {
         following.push_back(context);
         if (rows_ + following.size() > max_rows_) {
-          throw ResourceError("cascade: mode " + mode_name(cascade_.mode) + " needs more than " +
-                              std::to_string(max_rows_) + " rows (--max-rows): passed on level " +
-                              std::to_string(level + 2) + " of " + std::to_string(system_.depth()) +
-                              "; try --max-rows, or another --cascade");
+          throw ResourceError("cascade: more than " + std::to_string(max_rows_) +
+                              " rows (--max-rows): passed on level " + std::to_string(level + 2) + " of " +
+                              std::to_string(system_.depth()) + "; try --max-rows, or another --cascade");
         }
       }
       return place->second;
@@ -380,44 +380,106 @@ std::size_t num_reflections(const Cascade& cascade) {
   return count;
 }
 
-Cascade walked(SetSystem& system, const Dfa& dfa, const DistinctLetters& letters, CascadeMode mode,
-               std::size_t max_rows) {
-  return Walk(system, dfa, letters, mode, max_rows).run();
+// A set system and the parts that it is made of.
+struct Assembly {
+  std::unique_ptr<SetSystem> sets;
+  std::vector<CascadePart> parts;
+};
+
+Cascade walked(const Assembly& assembly, const Dfa& dfa, const DistinctLetters& letters, std::size_t max_rows) {
+  Cascade cascade = Walk(*assembly.sets, dfa, letters, max_rows).run();
+  cascade.parts = assembly.parts;
+  return cascade;
 }
 
-Cascade chosen(const Dfa& dfa, const CascadeOptions& options, const DistinctLetters& letters) {
-  const std::size_t states = dfa.num_states();
-  const auto system = [&](CascadeMode mode) {
-    return make_set_system(states, letters.images, mode, options.max_family);
-  };
-  if (options.mode || options.resets_only) {
-    const CascadeMode mode = options.mode.value_or(CascadeMode::images);
-    return walked(*system(mode), dfa, letters, mode, options.max_rows);
-  }
-  // Candidates in order of depth, G before Z before R. A family or table past its cap drops out.
-  std::vector<std::string> reasons;
-  struct Candidate {
-    CascadeMode mode;
-    std::unique_ptr<SetSystem> sets;
-  };
-  std::vector<Candidate> candidates;
-  for (const CascadeMode mode : {CascadeMode::images, CascadeMode::pulled, CascadeMode::points}) {
-    if (!candidates.empty() && candidates.front().sets->depth() == 1) break;
-    try {
-      std::unique_ptr<SetSystem> sets = system(mode);
-      if (sets->depth() < states) candidates.push_back({mode, std::move(sets)});
-    } catch (const ResourceError& error) {
-      reasons.emplace_back(error.what());
+class Assembler {
+ public:
+  Assembler(const CascadeOptions& options) : options_(options) {
+    if (options.resets_only) {
+      modes_ = {options.mode.value_or(CascadeMode::images)};
+    } else if (options.mode) {
+      modes_ = {*options.mode};
+    } else {
+      modes_ = {CascadeMode::images, CascadeMode::pulled, CascadeMode::points};
     }
   }
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const Candidate& a, const Candidate& b) { return a.sets->depth() < b.sets->depth(); });
+
+  /// A system in each mode that stays within its caps, shallowest first, the order of the modes on a tie.
+  std::vector<Assembly> whole(std::size_t num_states, const std::vector<std::vector<State>>& letters,
+                              const std::vector<std::vector<State>>& roots) {
+    std::vector<Assembly> result;
+    for (const CascadeMode mode : modes_) {
+      if (!result.empty() && result.front().sets->depth() <= 1) break;
+      try {
+        Assembly assembly{make_set_system(num_states, letters, roots, mode, options_.max_family), {}};
+        assembly.parts = {{mode, assembly.sets->depth()}};
+        result.push_back(std::move(assembly));
+      } catch (const ResourceError& error) {
+        if (modes_.size() == 1) throw;
+        reasons_.emplace_back(error.what());
+      }
+    }
+    std::stable_sort(result.begin(), result.end(),
+                     [](const Assembly& a, const Assembly& b) { return a.sets->depth() < b.sets->depth(); });
+    return result;
+  }
+
+  /// The shallowest system that splits by a congruence, if its depth is below `depth`; quotients are split again.
+  std::optional<Assembly> split(std::size_t num_states, const std::vector<std::vector<State>>& letters,
+                                std::size_t depth, std::size_t max_congruences) {
+    std::optional<Assembly> best;
+    if (max_congruences == 0 || depth <= 2) return best;  // a split has two levels
+    for (const Partition& partition : small_congruences(num_states, letters, max_congruences)) {
+      const std::vector<std::vector<State>> classes = classes_of(partition);
+      const std::vector<std::vector<State>> above = quotient_letters(letters, partition);
+      std::vector<Assembly> lower = whole(num_states, letters, classes);
+      if (lower.empty() || lower.front().sets->depth() + 1 >= depth) continue;
+      std::vector<State> all(classes.size());
+      std::iota(all.begin(), all.end(), State{0});
+      std::vector<Assembly> upper = whole(classes.size(), above, {all});
+      if (upper.empty()) continue;
+      if (std::optional<Assembly> further =
+              split(classes.size(), above, upper.front().sets->depth(), max_congruences / 4)) {
+        upper.front() = *std::move(further);
+      }
+      const std::size_t sum = upper.front().sets->depth() + lower.front().sets->depth();
+      if (sum >= depth) continue;
+      depth = sum;
+      Assembly& top = upper.front();
+      const Assembly& bottom = lower.front();
+      std::vector<CascadePart> parts = top.parts;
+      parts.insert(parts.end(), bottom.parts.begin(), bottom.parts.end());
+      best = Assembly{make_split_system(partition, std::move(top.sets), std::move(lower.front().sets)), parts};
+    }
+    return best;
+  }
+
+  const std::vector<std::string>& reasons() const { return reasons_; }
+
+ private:
+  const CascadeOptions& options_;
+  std::vector<CascadeMode> modes_;
+  std::vector<std::string> reasons_;
+};
+
+Cascade chosen(const Dfa& dfa, const CascadeOptions& options, const DistinctLetters& letters) {
+  constexpr std::size_t max_congruences = 32;
+  Assembler assembler(options);
+  std::vector<State> all(dfa.num_states());
+  std::iota(all.begin(), all.end(), State{0});
+  std::vector<Assembly> candidates = assembler.whole(dfa.num_states(), letters.images, {all});
+  if (options.mode) return walked(candidates.front(), dfa, letters, options.max_rows);
+  const std::size_t depth = candidates.empty() ? dfa.num_states() : candidates.front().sets->depth();
+  if (std::optional<Assembly> split = assembler.split(dfa.num_states(), letters.images, depth + 1, max_congruences)) {
+    candidates.insert(candidates.begin(), *std::move(split));
+  }
+  std::vector<std::string> reasons = assembler.reasons();
   std::optional<Cascade> best;
-  for (const Candidate& candidate : candidates) {
+  for (const Assembly& candidate : candidates) {
     if (best && candidate.sets->depth() > best->depth()) break;
     try {
       // A competitor of the same depth is of interest only with as few rows.
-      Cascade next = walked(*candidate.sets, dfa, letters, candidate.mode, best ? best->num_rows() : options.max_rows);
+      Cascade next = walked(candidate, dfa, letters, best ? best->num_rows() : options.max_rows);
       const auto merit = [](const Cascade& c) { return std::tuple(c.depth(), c.num_rows(), num_reflections(c)); };
       if (!best || merit(next) < merit(*best)) best = std::move(next);
     } catch (const ResourceError& error) {
@@ -425,12 +487,20 @@ Cascade chosen(const Dfa& dfa, const CascadeOptions& options, const DistinctLett
     }
   }
   if (best) return *std::move(best);
-  std::string all = "cascade: every mode passes a cap";
-  for (const std::string& reason : reasons) all += "; " + reason;
-  throw ResourceError(all);
+  std::string problem = "cascade: every mode passes a cap";
+  for (const std::string& reason : reasons) problem += "; " + reason;
+  throw ResourceError(problem);
 }
 
 }  // namespace
+
+std::string Cascade::modes() const {
+  std::string names;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (i == 0 || parts[i].mode != parts[i - 1].mode) names += (i == 0 ? "" : "+") + mode_name(parts[i].mode);
+  }
+  return names;
+}
 
 std::vector<std::size_t> Cascade::widths() const {
   std::vector<std::size_t> result;
@@ -505,10 +575,10 @@ Cascade make_cascade(const Dfa& dfa, const CascadeOptions& options) {
   if (!faults.empty()) throw InternalError("cascade: self-verification failed: " + faults.front());
   if (options.resets_only && !cascade.resets_only()) {
     throw InputError(
-        cascade.mode == CascadeMode::images
+        cascade.modes() == "G"
             ? "spectrum: expected an aperiodic (star-free) language for nonnegative eigenvalues, got one with a "
               "non-trivial group (levels that permute need an eigenvalue -1)"
-            : "spectrum: expected levels that only reset, got permutations in mode " + mode_name(cascade.mode) +
+            : "spectrum: expected levels that only reset, got permutations in mode " + cascade.modes() +
                   "; try --cascade G, which has none where the language is aperiodic");
   }
   return cascade;

@@ -111,9 +111,9 @@ class SetPool {
   std::vector<std::uint32_t> slots_;
 };
 
-std::vector<Mask> full_mask(std::size_t points) {
-  std::vector<Mask> mask((points + 63) / 64, ~Mask{0});
-  if (points % 64 != 0) mask.back() = (Mask{1} << (points % 64)) - 1;
+std::vector<Mask> mask_of(std::size_t points, const std::vector<State>& members) {
+  std::vector<Mask> mask((points + 63) / 64, 0);
+  for (const State q : members) mask[q / 64] |= Mask{1} << (q % 64);
   return mask;
 }
 
@@ -123,15 +123,19 @@ std::vector<Mask> full_mask(std::size_t points) {
 // size are one class, so a shared slot is a rank.
 class PointSystem final : public SetSystem {
  public:
-  PointSystem(std::size_t num_states, std::vector<std::vector<State>> letters)
-      : num_states_(num_states), letters_(std::move(letters)), pool_(num_states) {
-    root_ = pool_.insert(full_mask(num_states).data());
+  PointSystem(std::size_t num_states, std::vector<std::vector<State>> letters,
+              const std::vector<std::vector<State>>& roots)
+      : letters_(std::move(letters)), pool_(num_states) {
+    for (const std::vector<State>& root : roots) {
+      pool_.insert(mask_of(num_states, root).data());
+      largest_ = std::max(largest_, root.size());
+    }
   }
 
-  std::size_t depth() const override { return num_states_ - 1; }
-  std::uint32_t root() const override { return root_; }
+  std::size_t depth() const override { return largest_ - 1; }
+  std::uint32_t root() const override { return 0; }
   std::uint32_t level(std::uint32_t set) const override {
-    return static_cast<std::uint32_t>(num_states_) - pool_.cardinality(set);
+    return static_cast<std::uint32_t>(largest_) - pool_.cardinality(set);
   }
   std::uint32_t num_tiles(std::uint32_t set) const override {
     return pool_.cardinality(set) == 1 ? 0 : pool_.cardinality(set);
@@ -176,18 +180,19 @@ class PointSystem final : public SetSystem {
     return pool_.insert(mask.data());
   }
 
-  std::size_t num_states_;
   std::vector<std::vector<State>> letters_;
   SetPool pool_;
-  std::uint32_t root_ = 0;
+  std::size_t largest_ = 1;
 };
 
 // Modes Z, G and H on an enumerated family.
 class FamilySystem final : public SetSystem {
  public:
-  FamilySystem(std::size_t num_states, std::vector<std::vector<State>> letters, CascadeMode mode,
-               std::size_t max_family)
+  FamilySystem(std::size_t num_states, std::vector<std::vector<State>> letters,
+               const std::vector<std::vector<State>>& roots, CascadeMode mode, std::size_t max_family)
       : num_states_(num_states), letters_(std::move(letters)), mode_(mode), max_family_(max_family), pool_(num_states) {
+    for (const std::vector<State>& root : roots) pool_.insert(mask_of(num_states, root).data());
+    num_roots_ = pool_.size();
     enumerate();
     find_classes();
     find_tiles();
@@ -255,16 +260,12 @@ class FamilySystem final : public SetSystem {
     }
   }
 
-  // Breadth-first over the images; Z also pulls every member back along the letters that are injective around it.
+  // Breadth-first over the images of the roots; Z also pulls every member back along the letters that are injective
+  // around it.
   void enumerate() {
-    pool_.insert(full_mask(num_states_).data());
     add_images(0);
-    std::size_t done = pool_.size();
-    for (State q = 0; q < num_states_; ++q) {
-      std::vector<Mask> mask(pool_.words(), 0);
-      mask[q / 64] = Mask{1} << (q % 64);
-      pool_.insert(mask.data());
-    }
+    const std::size_t done = pool_.size();
+    for (State q = 0; q < num_states_; ++q) pool_.insert(mask_of(num_states_, {q}).data());
     add_images(done);
     if (mode_ != CascadeMode::pulled) return;
     std::uint64_t tests = 0;
@@ -492,7 +493,9 @@ class FamilySystem final : public SetSystem {
       }
       if (mode_ == CascadeMode::images) renumber();
     }
-    depth_ = height_[class_[0]];
+    for (std::size_t root = 0; root < num_roots_; ++root) {
+      depth_ = std::max<std::size_t>(depth_, height_[class_[root]]);
+    }
   }
 
   // Mode G keeps a union-find over classes; to_root_[c][i] is the number that tile i of class c has in its root.
@@ -563,6 +566,7 @@ class FamilySystem final : public SetSystem {
   CascadeMode mode_;
   std::size_t max_family_;
   SetPool pool_;
+  std::size_t num_roots_ = 0;
   std::vector<std::uint32_t> image_;  // [sets, letters]
   std::size_t num_classes_ = 0;
   std::vector<std::uint32_t> class_;
@@ -572,6 +576,65 @@ class FamilySystem final : public SetSystem {
   std::size_t depth_ = 0;
   std::vector<std::uint32_t> root_;
   std::vector<std::vector<std::uint32_t>> to_root_;
+};
+
+// A congruence's quotient above, the subsets of its classes below. Sets of the quotient's system have even names,
+// subsets of classes odd ones; a class stands for the quotient's singleton.
+class SplitSystem final : public SetSystem {
+ public:
+  SplitSystem(std::vector<std::uint32_t> class_of, std::unique_ptr<SetSystem> upper, std::unique_ptr<SetSystem> lower)
+      : class_of_(std::move(class_of)),
+        upper_(std::move(upper)),
+        lower_(std::move(lower)),
+        singleton_(*std::max_element(class_of_.begin(), class_of_.end()) + 1, none) {}
+
+  std::size_t depth() const override { return upper_->depth() + lower_->depth(); }
+  std::uint32_t root() const override { return 2 * upper_->root(); }
+  std::uint32_t level(std::uint32_t set) const override {
+    return is_upper(set) ? upper_->level(set / 2)
+                         : static_cast<std::uint32_t>(upper_->depth()) + lower_->level(set / 2);
+  }
+  std::uint32_t num_tiles(std::uint32_t set) const override {
+    return is_upper(set) ? upper_->num_tiles(set / 2) : lower_->num_tiles(set / 2);
+  }
+  std::uint32_t tile(std::uint32_t set, std::uint32_t index) override {
+    if (!is_upper(set)) return 2 * lower_->tile(set / 2, index) + 1;
+    const std::uint32_t tile = upper_->tile(set / 2, index);
+    if (upper_->level(tile) < upper_->depth()) return 2 * tile;
+    const State quotient_state = upper_->point(tile);
+    singleton_[quotient_state] = tile;
+    return 2 * quotient_state + 1;  // the lower system's roots are the classes, in order
+  }
+  State point(std::uint32_t singleton) const override { return lower_->point(singleton / 2); }
+  bool carries_onto(std::uint32_t from, std::uint32_t letter, std::uint32_t to) override {
+    return is_upper(to) ? upper_->carries_onto(above(from), letter, to / 2)
+                        : lower_->carries_onto(from / 2, letter, to / 2);
+  }
+  std::vector<std::uint32_t> tile_map(std::uint32_t from, std::uint32_t letter, std::uint32_t to) override {
+    return is_upper(to) ? upper_->tile_map(above(from), letter, to / 2) : lower_->tile_map(from / 2, letter, to / 2);
+  }
+  std::uint32_t tile_around(std::uint32_t from, std::uint32_t letter, std::uint32_t to) override {
+    return is_upper(to) ? upper_->tile_around(above(from), letter, to / 2)
+                        : lower_->tile_around(from / 2, letter, to / 2);
+  }
+  std::uint32_t tile_with(std::uint32_t set, State state) override {
+    return is_upper(set) ? upper_->tile_with(set / 2, class_of_[state]) : lower_->tile_with(set / 2, state);
+  }
+  std::size_t num_sets() const override { return upper_->num_sets() + lower_->num_sets(); }
+
+ private:
+  static bool is_upper(std::uint32_t set) { return set % 2 == 0; }
+  // The quotient's set that `set` stands for while the levels of the quotient are walked.
+  std::uint32_t above(std::uint32_t set) const {
+    if (is_upper(set)) return set / 2;
+    if (set / 2 >= singleton_.size()) broken("a chain left the quotient's levels before their end");
+    return singleton_[set / 2];
+  }
+
+  std::vector<std::uint32_t> class_of_;
+  std::unique_ptr<SetSystem> upper_;
+  std::unique_ptr<SetSystem> lower_;
+  std::vector<std::uint32_t> singleton_;
 };
 
 }  // namespace
@@ -606,9 +669,22 @@ DistinctLetters distinct_letters(const Dfa& dfa) {
 }
 
 std::unique_ptr<SetSystem> make_set_system(std::size_t num_states, const std::vector<std::vector<State>>& letters,
+                                           const std::vector<std::vector<State>>& roots, CascadeMode mode,
+                                           std::size_t max_family) {
+  if (mode == CascadeMode::points) return std::make_unique<PointSystem>(num_states, letters, roots);
+  return std::make_unique<FamilySystem>(num_states, letters, roots, mode, max_family);
+}
+
+std::unique_ptr<SetSystem> make_set_system(std::size_t num_states, const std::vector<std::vector<State>>& letters,
                                            CascadeMode mode, std::size_t max_family) {
-  if (mode == CascadeMode::points) return std::make_unique<PointSystem>(num_states, letters);
-  return std::make_unique<FamilySystem>(num_states, letters, mode, max_family);
+  std::vector<State> all(num_states);
+  std::iota(all.begin(), all.end(), State{0});
+  return make_set_system(num_states, letters, {all}, mode, max_family);
+}
+
+std::unique_ptr<SetSystem> make_split_system(std::vector<std::uint32_t> class_of, std::unique_ptr<SetSystem> upper,
+                                             std::unique_ptr<SetSystem> lower) {
+  return std::make_unique<SplitSystem>(std::move(class_of), std::move(upper), std::move(lower));
 }
 
 }  // namespace krohn

@@ -448,7 +448,8 @@ CompileResult compile_cascade(const Dfa& minimal, const CompileOptions& options)
   CompileResult result{LrnnModel(minimal.alphabet(), minimal.label_names(), compiler.label(minimal.start()),
                                  std::move(symbol_row), compiler.layers()),
                        compiler.hint(), minimal};
-  result.mode = mode_name(cascade.mode);
+  result.mode = cascade.modes();
+  result.parts = cascade.parts;
   result.widths = cascade.widths();
   result.family = cascade.family;
   return result;

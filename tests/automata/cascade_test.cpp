@@ -118,7 +118,8 @@ CascadeOptions in_mode(CascadeMode mode) {
 TEST_CASE("every mode emulates random automata on every reachable tuple, and encode inverts decode") {
   constexpr std::size_t size = 6000;
   const Matrix part = matrix(size);
-  std::size_t deeper_than_tuples = 0;
+  std::size_t deeper_than_bound = 0;
+  std::size_t split = 0;
   for (std::size_t seed = part.first; seed < size; seed += part.step) {
     const Dfa dfa = random_automaton(seed, seed % 3 == 0 ? 9 : 6);
     CAPTURE(seed);
@@ -126,7 +127,7 @@ TEST_CASE("every mode emulates random automata on every reachable tuple, and enc
     for (const CascadeMode mode : all_modes) {
       CAPTURE(mode_name(mode));
       const Cascade cascade = make_cascade(dfa, in_mode(mode));
-      CHECK(cascade.mode == mode);
+      CHECK(cascade.modes() == mode_name(mode));
       CHECK(verify_cascade(cascade, dfa).empty());
       CHECK(emulates(cascade, dfa));
       if (mode == CascadeMode::points || mode == CascadeMode::pulled) CHECK(cascade.depth() <= bound);
@@ -135,13 +136,15 @@ TEST_CASE("every mode emulates random automata on every reachable tuple, and enc
         const std::vector<std::size_t> widths = cascade.widths();
         for (std::size_t l = 0; l < widths.size(); ++l) CHECK(widths[l] <= dfa.num_states());
       }
-      if (cascade.depth() > bound) ++deeper_than_tuples;
+      if (cascade.depth() > bound) ++deeper_than_bound;
     }
     const Cascade chosen = make_cascade(dfa);
     CHECK(chosen.depth() <= bound);
     CHECK(emulates(chosen, dfa));
+    if (chosen.parts.size() > 1) ++split;
   }
-  CHECK(deeper_than_tuples > 0);  // modes without a linear bound do exceed it
+  CHECK(split > 0);
+  CHECK(deeper_than_bound > 0);  // modes without a linear bound do exceed it
 }
 
 TEST_CASE("mode G has resets only exactly where the language is aperiodic") {
@@ -209,6 +212,19 @@ TEST_CASE("T_8 has 7 levels of widths 8 to 2 and 870 rows in every mode") {
   }
 }
 
+// (aaa)*(bb)* is a counter modulo 3, then one modulo 2: no image set shows that its six states split.
+TEST_CASE("automata that congruences split are shallower than in any single mode") {
+  for (const auto& [id, depth] :
+       {std::pair<std::string, std::size_t>{"deep6", 4}, {"deep7", 4}, {"mixed4", 2}, {"re:ab:(aaa)*(bb)*", 2}}) {
+    INFO(id);
+    const Dfa& dfa = corpus::language(id).dfa;
+    const Cascade cascade = make_cascade(dfa);
+    CHECK(cascade.parts.size() > 1);
+    CHECK(cascade.depth() <= depth);
+    for (const CascadeMode mode : all_modes) CHECK(make_cascade(dfa, in_mode(mode)).depth() > cascade.depth());
+  }
+}
+
 TEST_CASE("caps are named, and no cascade is made past them") {
   const Dfa dfa = full_transformation_monoid(9);
   CascadeOptions options;
@@ -221,7 +237,7 @@ TEST_CASE("caps are named, and no cascade is made past them") {
   CHECK_THROWS_AS(make_cascade(dfa, options), ResourceError);
   options.max_rows = 1000000;
   options.max_family = 100;
-  CHECK(make_cascade(dfa, options).mode == CascadeMode::points);
+  CHECK(make_cascade(dfa, options).modes() == "R");
   options.mode = CascadeMode::images;
   CHECK_THROWS_WITH_AS(make_cascade(dfa, options), doctest::Contains("--max-family"), ResourceError);
   CHECK_FALSE(holonomy_depth(dfa, 100).has_value());

@@ -77,6 +77,10 @@ nlohmann::ordered_json report_of(const CompileResult& result, const CompileArgum
   report["symbols"] = result.minimal.num_symbols();
   report["distinct_letters"] = result.distinct_letters;
   report["mode"] = result.mode;
+  report["parts"] = nlohmann::ordered_json::array();
+  for (const CascadePart& part : result.parts) {
+    report["parts"].push_back({{"mode", mode_name(part.mode)}, {"levels", part.levels}});
+  }
   report["levels"] = result.widths.size();
   report["widths"] = result.widths;
   report["layers"] = result.model.layers().size();

@@ -64,13 +64,21 @@ struct CascadeOptions {
   bool resets_only = false;
 };
 
+/// A stretch of levels made in one mode.
+struct CascadePart {
+  CascadeMode mode = CascadeMode::images;
+  /// Levels of its set system; a level that a single slot would do is not among the cascade's.
+  std::size_t levels = 0;
+};
+
 /// A complete cascade with its rows. Plain data: what holds of it is what verify_cascade has checked, and every
 /// function below that makes one has called it.
 struct Cascade {
   static constexpr std::uint32_t no_row = 0xFFFFFFFFU;
   static constexpr std::uint32_t no_node = 0xFFFFFFFFU;
 
-  CascadeMode mode = CascadeMode::images;
+  /// One, or several where congruences split the automaton: quotient first, then the states within its classes.
+  std::vector<CascadePart> parts;
   std::size_t num_states = 0;
   /// Sets of the family (of the sets met, in mode R).
   std::size_t family = 0;
@@ -91,6 +99,8 @@ struct Cascade {
   std::vector<std::uint32_t> start;
 
   std::size_t depth() const noexcept { return levels.size(); }
+  /// The modes of the parts, equal neighbours once: "G" or "G+Z".
+  std::string modes() const;
   std::vector<std::size_t> widths() const;
   std::size_t num_rows() const noexcept;
   /// True if no level has a permutation other than the identity.
@@ -110,7 +120,8 @@ struct Cascade {
 };
 
 /// The cascade of `dfa` in the mode of `options` or by the policy: of G, Z and R the shallowest, on a tie the one with
-/// fewer rows, then the one whose permutations take fewer reflections; never deeper than |Q|-1. States that the start
+/// fewer rows, then the one whose permutations take fewer reflections; never deeper than |Q|-1. An automaton that
+/// congruences split into a cascade better in this sense (a quotient, then its classes) is split. States that the start
 /// does not reach must not exist. Only slots that occur from the start have rows. The result has been verified. Throws
 /// ResourceError past a cap (which, how far, what to try), InputError if `resets_only` cannot be had.
 Cascade make_cascade(const Dfa& dfa, const CascadeOptions& options = {});

@@ -72,4 +72,16 @@ DistinctLetters distinct_letters(const Dfa& dfa);
 std::unique_ptr<SetSystem> make_set_system(std::size_t num_states, const std::vector<std::vector<State>>& letters,
                                            CascadeMode mode, std::size_t max_family);
 
+/// The same for chains that begin at any of `roots`, distinct and non-empty sets, the first of which is root() and
+/// which are named 0, 1, .. in order. Every letter must carry each root into some root.
+std::unique_ptr<SetSystem> make_set_system(std::size_t num_states, const std::vector<std::vector<State>>& letters,
+                                           const std::vector<std::vector<State>>& roots, CascadeMode mode,
+                                           std::size_t max_family);
+
+/// The system that first decides the class of a congruence, by a system `upper` of the quotient (whose letters are
+/// numbered alike), and then the state within the class, by a system `lower` whose roots are the classes in order.
+/// `class_of` names the class of each state. Its depth is the sum of the two.
+std::unique_ptr<SetSystem> make_split_system(std::vector<std::uint32_t> class_of, std::unique_ptr<SetSystem> upper,
+                                             std::unique_ptr<SetSystem> lower);
+
 }  // namespace krohn

@@ -65,8 +65,11 @@ struct CompileResult {
   std::size_t states = 0;
   /// Letters that act differently.
   std::size_t distinct_letters = 0;
-  /// "R", "Z" or "G"; "group" where all letters are permutations: one level without a cascade.
+  /// "R", "Z" or "G"; "G+Z" where congruences split the automaton; "group" where all letters are permutations: one
+  /// level without a cascade.
   std::string mode{};
+  /// The stretches of levels, top to bottom; none for a group.
+  std::vector<CascadePart> parts{};
   /// Per level of the cascade.
   std::vector<std::size_t> widths{};
   /// Sets of the cascade's family.
