@@ -6,9 +6,11 @@
 #include "command.hpp"
 #include "krohn/engine/run.hpp"
 #include "krohn/error.hpp"
+#include "krohn/io/atomic_file.hpp"
 #include "krohn/io/language.hpp"
-#include "krohn/io/model_directory.hpp"
+#include "krohn/io/open_model.hpp"
 #include "krohn/io/source_text.hpp"
+#include "krohn/io/token_run.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -20,6 +22,10 @@ struct Options {
   std::optional<Semantics> semantics;
   unsigned threads = 0;
   bool all_positions = false;
+  std::string tokens;
+  std::string logits;
+  bool states = false;
+  std::optional<std::string> task;
 };
 
 std::string read_standard_input() {
@@ -28,12 +34,78 @@ std::string read_standard_input() {
   return text;
 }
 
+std::vector<Word> read_words(const Options& options, const Alphabet& alphabet) {
+  const std::string source = options.words.empty() ? "standard input" : options.words;
+  const std::string text = options.words.empty() ? read_standard_input() : read_file(options.words);
+  return parse_words(text, source, alphabet);
+}
+
+// A checkpoint runs on the CPU, in its one semantics.
+void require_cpu(const Options& options) {
+  if (options.device == "cuda") throw InputError("--device cuda: expected cpu or auto for a checkpoint");
+  if (options.semantics && *options.semantics != Semantics::fp32_fma_v1) {
+    throw InputError("--semantics: expected " + std::string(learned_semantics) + " for a checkpoint, got " +
+                     std::string(semantics_id(*options.semantics)));
+  }
+}
+
+void run_checkpoint_tokens(const Options& options) {
+  if (options.tokens.empty() || options.logits.empty()) {
+    throw InputError("--tokens, --logits, --states: expected a file after both --tokens and --logits");
+  }
+  if (!is_checkpoint(options.model)) {
+    throw InputError(options.model + ": expected a checkpoint after --tokens, got another directory");
+  }
+  require_cpu(options);
+  const Checkpoint checkpoint = read_checkpoint(options.model);
+  for (const std::string& note : checkpoint.notes) std::cerr << "krohn: " << note << '\n';
+  const std::vector<Tokens> words = read_input_ids(Safetensors::read(options.tokens), checkpoint.model);
+  LearnedRunOptions run_options;
+  run_options.threads = options.threads;
+  const std::vector<Tensor> tensors = run_tokens(checkpoint.model, words, options.states, run_options);
+  write_file(options.logits, format_safetensors(tensors, {{"semantics", std::string(learned_semantics)}}));
+}
+
+void run_checkpoint_words(const Options& options) {
+  require_cpu(options);
+  const OpenModel open = open_recognizer(options.model, options.semantics, options.task);
+  for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
+  const LearnedTask& task = open.task->answers;
+  const std::vector<Word> words = read_words(options, task.alphabet);
+  std::vector<Tokens> runs;
+  for (const Word& word : words) {
+    Tokens tokens;
+    if (task.first_token) tokens.push_back(*task.first_token);
+    for (const Symbol symbol : word) tokens.push_back(task.tokens[symbol]);
+    runs.push_back(std::move(tokens));
+  }
+  const std::size_t lead = task.first_token ? 1 : 0;
+  std::vector<std::vector<std::int32_t>> labels(words.size());
+  for (std::size_t i = 0; i < words.size(); ++i) labels[i].assign(words[i].size() + 1, undefined_label);
+  LearnedRunOptions run_options;
+  run_options.threads = options.threads;
+  run_learned(*open.learned, runs, run_options, [&](std::size_t run, std::size_t position, auto logits, auto) {
+    labels[run][position + 1 - lead] = task.observe(logits).label;
+  });
+  const auto name = [&](std::int32_t label) {
+    return label == undefined_label ? std::string("?") : task.label_names[static_cast<std::size_t>(label)];
+  };
+  std::string output;
+  for (const std::vector<std::int32_t>& word : labels) {
+    if (options.all_positions) {
+      for (std::size_t t = 1; t < word.size(); ++t) output += (t > 1 ? " " : "") + name(word[t]);
+    } else {
+      output += name(word.back());
+    }
+    output += '\n';
+  }
+  std::cout << output;
+}
+
 void run_words(const Options& options) {
   const ModelDirectory directory = read_model(options.model);
   const LrnnModel& model = directory.model;
-  const std::string source = options.words.empty() ? "standard input" : options.words;
-  const std::string text = options.words.empty() ? read_standard_input() : read_file(options.words);
-  const std::vector<Word> words = parse_words(text, source, model.alphabet());
+  const std::vector<Word> words = read_words(options, model.alphabet());
   RunOptions run_options;
   run_options.semantics = options.semantics.value_or(directory.semantics);
   run_options.device = options.device == "cpu"    ? Device::cpu
@@ -68,7 +140,8 @@ void run_words(const Options& options) {
 void add_run(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("run", "Run a model on words, one a line; print one label a line");
-  command->add_option("MODEL", options->model, "a model directory")->required();
+  command->add_option("MODEL", options->model, "a model directory, or a checkpoint (with a task.json, to run words)")
+      ->required();
   command->add_option("--words", options->words, "read the words from this file instead of standard input");
   command->add_flag("--all-positions", options->all_positions,
                     "print the labels after every symbol, separated by spaces");
@@ -77,8 +150,18 @@ void add_run(CLI::App& app, int& exit_code) {
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();
   command->add_option("--threads", options->threads, "CPU threads; 0 takes one a core")->capture_default_str();
+  command->add_option("--tokens", options->tokens, "of a checkpoint: read input_ids [B, T] from this safetensors file");
+  command->add_option("--logits", options->logits, "with --tokens: write logits [B, T, V] to this safetensors file");
+  command->add_flag("--states", options->states, "with --tokens: write the final states too");
+  command->add_option("--task", options->task, "of a checkpoint: this file in place of its task.json");
   command->callback([options, &exit_code] {
-    run_words(*options);
+    if (!options->tokens.empty() || !options->logits.empty() || options->states) {
+      run_checkpoint_tokens(*options);
+    } else if (read_model_type(options->model) == "krohn-lrnn") {
+      run_words(*options);
+    } else {
+      run_checkpoint_words(*options);
+    }
     exit_code = exit_ok;
   });
 }

@@ -1,0 +1,31 @@
+// Running a checkpoint on token ids, safetensors in and out: what other programs compare their logits with.
+//
+// 1. The input has the tensor "input_ids", I64 or I32, [B, T].
+// 2. The output has "logits", F32 [B, T, V], in the semantics learned-fp32-v1, and the metadata "semantics".
+// 3. With states, the output has for each block i what it carries after the last token, where it carries it:
+//      "S.i": the hidden state, [B, heads, key_size, value_size]; Mamba: [B, channels, state_size]; Mamba-2:
+//        [B, heads, head_size, state_size]; query heads that share a state repeat it;
+//      "conv.i.q", ".k", ".v" or "conv.i.x": the last inputs of the short convolution, [B, width, channels], oldest
+//        first, zero before the start (the oldest one is not carried on);
+//      "shift.i", "ffn_shift.i": the last input of a token shift, [B, size];
+//      "n.i", "m.i": mLSTM's normaliser [B, heads, key_size] and stabiliser [B, heads];
+//      "y.i", "c.i", "n.i", "m.i": sLSTM's output, cell, normaliser and stabiliser, [B, size].
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "krohn/engine/learned.hpp"
+#include "krohn/io/safetensors.hpp"
+
+namespace krohn {
+
+/// The words of "input_ids". Throws InputError for a missing tensor, another dtype or rank, and for every id that is
+/// not in the vocabulary (the first ten by their place).
+std::vector<Tokens> read_input_ids(const Safetensors& file, const LearnedModel& model);
+
+/// The tensors of the output. All words must have one length. Throws NumericError where a logit is not finite.
+std::vector<Tensor> run_tokens(const LearnedModel& model, const std::vector<Tokens>& words, bool states,
+                               const LearnedRunOptions& options = {});
+
+}  // namespace krohn

@@ -1,0 +1,170 @@
+// Logits are written where they belong by the threads that compute them. The state before the last token comes from
+// running every word without it, beside the whole word, with which it shares all of its steps.
+#include "krohn/io/token_run.hpp"
+
+#include <algorithm>
+
+#include "krohn/error.hpp"
+
+namespace krohn {
+namespace {
+
+/// One part of the carried state as arrays over the words.
+class StateWriter {
+ public:
+  StateWriter(const LearnedModel& model, const std::vector<std::vector<float>>& final,
+              const std::vector<std::vector<float>>& before)
+      : model_(model), final_(final), before_(before) {}
+
+  std::vector<Tensor> tensors() {
+    for (const StatePart& part : model_.state_parts()) write(part);
+    return std::move(tensors_);
+  }
+
+ private:
+  using Pick = std::vector<std::size_t>;
+
+  void add(const std::string& name, std::vector<std::uint64_t> shape, const Pick& entries) {
+    shape.insert(shape.begin(), final_.size());
+    std::vector<float> values;
+    values.reserve(final_.size() * entries.size());
+    for (const std::vector<float>& state : final_) {
+      for (const std::size_t entry : entries) values.push_back(state[entry]);
+    }
+    tensors_.push_back(make_tensor(name, std::span<const float>(values), std::move(shape)));
+  }
+
+  void write(const StatePart& part) {
+    const std::string index = "." + std::to_string(part.block);
+    Pick all(part.size);
+    for (std::size_t i = 0; i < part.size; ++i) all[i] = part.offset + i;
+    switch (part.kind) {
+      case StatePart::Kind::hidden:
+        return write_hidden(part, index);
+      case StatePart::Kind::convolution:
+        return write_convolution(part, index);
+      case StatePart::Kind::shift:
+        return add((part.input == "mixer" ? "shift" : "ffn_shift") + index, {part.size}, all);
+      case StatePart::Kind::stabilizer:
+        return add("m" + index, {part.size}, all);
+      case StatePart::Kind::cell:
+        return add("c" + index, {part.size}, all);
+      case StatePart::Kind::normalizer:
+        return add("n" + index, {part.size}, all);
+      case StatePart::Kind::output:
+        return add("y" + index, {part.size}, all);
+    }
+  }
+
+  void write_hidden(const StatePart& part, const std::string& index) {
+    const Mixer& mixer = model_.blocks()[part.block].mixer;
+    const std::size_t heads = part.shape[0];
+    const std::size_t keys = part.shape[1];
+    const std::size_t columns = part.shape[2];
+    const auto at = [&](std::size_t head, std::size_t key, std::size_t column) {
+      return part.offset + (head * keys + key) * columns + column;
+    };
+    Pick entries;
+    if (std::holds_alternative<MambaMixer>(mixer) || std::holds_alternative<Mamba2Mixer>(mixer)) {
+      for (std::size_t h = 0; h < heads; ++h) {
+        for (std::size_t c = 0; c < columns; ++c) {
+          for (std::size_t k = 0; k < keys; ++k) entries.push_back(at(h, k, c));
+        }
+      }
+      if (heads == 1 && std::holds_alternative<MambaMixer>(mixer)) return add("S" + index, {columns, keys}, entries);
+      return add("S" + index, {heads, columns, keys}, entries);
+    }
+    const bool normalized = std::holds_alternative<MlstmMixer>(mixer);
+    const auto* gla = std::get_if<GlaMixer>(&mixer);
+    const std::size_t repeat = gla == nullptr ? 1 : gla->num_heads / gla->num_key_heads;
+    const std::size_t values = normalized ? columns - 1 : columns;
+    for (std::size_t h = 0; h < heads * repeat; ++h) {
+      for (std::size_t k = 0; k < keys; ++k) {
+        for (std::size_t c = 0; c < values; ++c) entries.push_back(at(h / repeat, k, c));
+      }
+    }
+    add("S" + index, {heads * repeat, keys, values}, entries);
+    if (!normalized) return;
+    Pick last;
+    for (std::size_t h = 0; h < heads; ++h) {
+      for (std::size_t k = 0; k < keys; ++k) last.push_back(at(h, k, columns - 1));
+    }
+    add("n" + index, {heads, keys}, last);
+  }
+
+  void write_convolution(const StatePart& part, const std::string& index) {
+    const std::size_t channels = part.shape[1];
+    std::vector<float> values;
+    for (std::size_t b = 0; b < final_.size(); ++b) {
+      for (std::size_t c = 0; c < channels; ++c) values.push_back(before_[b].empty() ? 0 : before_[b][part.offset + c]);
+      for (std::size_t i = 0; i < part.size; ++i) values.push_back(final_[b][part.offset + i]);
+    }
+    tensors_.push_back(make_tensor("conv" + index + "." + part.input, std::span<const float>(values),
+                                   {final_.size(), part.shape[0] + 1, channels}));
+  }
+
+  const LearnedModel& model_;
+  const std::vector<std::vector<float>>& final_;
+  const std::vector<std::vector<float>>& before_;
+  std::vector<Tensor> tensors_;
+};
+
+}  // namespace
+
+std::vector<Tokens> read_input_ids(const Safetensors& file, const LearnedModel& model) {
+  const TensorView* ids = file.find("input_ids");
+  if (ids == nullptr) throw InputError(file.source() + ": input_ids: expected a tensor of shape [B, T], got none");
+  if ((ids->dtype != DType::i64 && ids->dtype != DType::i32) || ids->shape.size() != 2) {
+    throw InputError(file.source() + ": input_ids: expected I64 or I32 of shape [B, T], got " + ids->type());
+  }
+  const std::vector<std::int64_t> values = to_int64(*ids);
+  const auto vocabulary = static_cast<std::int64_t>(model.vocabulary_size());
+  std::vector<std::string> problems;
+  std::vector<Tokens> words(ids->shape[0]);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::size_t b = i / ids->shape[1];
+    if (values[i] < 0 || values[i] >= vocabulary) {
+      if (problems.size() < 10) {
+        problems.push_back(file.source() + ": input_ids[" + std::to_string(b) + "][" +
+                           std::to_string(i % ids->shape[1]) + "]: expected an id from 0 to " +
+                           std::to_string(vocabulary - 1) + ", got " + std::to_string(values[i]));
+      }
+      continue;
+    }
+    words[b].push_back(static_cast<std::uint32_t>(values[i]));
+  }
+  if (!problems.empty()) throw InputError(problems);
+  return words;
+}
+
+std::vector<Tensor> run_tokens(const LearnedModel& model, const std::vector<Tokens>& words, bool states,
+                               const LearnedRunOptions& options) {
+  const std::size_t length = words.empty() ? 0 : words.front().size();
+  const std::size_t size = model.num_logits();
+  for (const Tokens& word : words) {
+    if (word.size() != length) throw InternalError("run_tokens: words of different lengths");
+  }
+  std::vector<float> logits(words.size() * length * size);
+  std::vector<Tokens> runs = words;
+  // Entry words + b is word b without its last token.
+  if (states && length > 1) {
+    for (const Tokens& word : words) runs.emplace_back(word.begin(), word.end() - 1);
+  }
+  std::vector<std::vector<float>> final(words.size());
+  std::vector<std::vector<float>> before(words.size());
+  run_learned(model, runs, options, [&](std::size_t run, std::size_t position, auto row, auto state) {
+    if (run >= words.size()) {
+      if (!state.empty()) before[run - words.size()].assign(state.begin(), state.end());
+      return;
+    }
+    std::copy(row.begin(), row.end(), logits.begin() + static_cast<std::ptrdiff_t>((run * length + position) * size));
+    if (states && !state.empty()) final[run].assign(state.begin(), state.end());
+  });
+  std::vector<Tensor> tensors;
+  tensors.push_back(make_tensor("logits", std::span<const float>(logits), {words.size(), length, size}));
+  if (!states || length == 0) return tensors;
+  for (Tensor& tensor : StateWriter(model, final, before).tensors()) tensors.push_back(std::move(tensor));
+  return tensors;
+}
+
+}  // namespace krohn
