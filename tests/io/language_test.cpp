@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <functional>
+#include <random>
 
 #include "corpus.hpp"
 #include "krohn/automata/catalog.hpp"
@@ -127,6 +128,33 @@ TEST_CASE("words are read by line, and every line that is wrong is named with it
   std::string many;
   for (int i = 0; i < 60; ++i) many += "x\n";
   check_contains(error_of([&] { parse_words(many, "w", ab); }), "w: and 10 more problems");
+}
+
+TEST_CASE("hostile bytes as alphabets, words and languages parse or throw InputError") {
+  std::mt19937 random(23);
+  const std::string bytes = "ab01,. \t\n\r\"()[]{}|*+?~&\\re:-x\xCE\xB1\xFF\x00";
+  std::size_t accepted = 0;
+  const auto attempt = [&](const auto& action) {
+    try {
+      action();
+      ++accepted;
+    } catch (const InputError& error) {
+      CHECK(!error.problems().empty());
+    }
+  };
+  const Alphabet alphabet({"a", "b", "\xCE\xB1"});
+  const Alphabet longer({"ab", "0", "\""});
+  for (int round = 0; round < 5000; ++round) {
+    std::string text;
+    for (std::size_t i = random() % 8; i > 0; --i) text += bytes[random() % bytes.size()];
+    attempt([&] { parse_alphabet(text); });
+    attempt([&] { parse_words(text, "w", alphabet); });
+    attempt([&] { parse_words(text, "w", longer); });
+    attempt([&] { read_language("re:" + text); });
+    attempt([&] { read_language("re:" + text, "ab01"); });
+    attempt([&] { read_language("re:ab", text); });
+  }
+  CHECK(accepted > 1000);
 }
 
 }  // namespace

@@ -19,14 +19,16 @@ struct ProcessResult {
   std::string error;
 };
 
-/// `arguments` is shell text; `input` becomes standard input.
-inline ProcessResult run_krohn(const std::string& arguments, const std::string& input = "") {
+/// `arguments` is shell text, `input` becomes standard input, and `before` runs first in the same shell.
+inline ProcessResult run_krohn(const std::string& arguments, const std::string& input = "",
+                               const std::string& before = "") {
   const char* program = std::getenv("KROHN_BIN");
   REQUIRE_MESSAGE(program != nullptr, "KROHN_BIN must name the krohn program (ctest sets it)");
   const TemporaryDirectory directory;
   std::ofstream(directory / "in", std::ios::binary) << input;
-  const std::string command = "'" + std::string(program) + "' " + arguments + " <" + (directory / "in").string() +
-                              " >" + (directory / "out").string() + " 2>" + (directory / "error").string();
+  const std::string command = before + "'" + std::string(program) + "' " + arguments + " <" +
+                              (directory / "in").string() + " >" + (directory / "out").string() + " 2>" +
+                              (directory / "error").string();
   const int status = std::system(command.c_str());
   const auto text = [&](const char* name) {
     std::ifstream file(directory / name, std::ios::binary);

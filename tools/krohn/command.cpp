@@ -19,7 +19,7 @@ void add_commands(CLI::App& app, int& exit_code) {
   add_convert(app, exit_code);
 }
 
-void print_json(const Json& object) { std::cout << object.dump() << '\n'; }
+void print_json(const Json& object) { std::cout << object.dump(2) << '\n'; }
 
 void print_table(const std::vector<std::pair<std::string, std::string>>& lines) {
   std::size_t width = 0;

@@ -1,5 +1,6 @@
 // The command line: one subcommand a file (command_*.cpp); exceptions become exit codes here and nowhere else.
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <iostream>
@@ -9,6 +10,8 @@
 #include "krohn/error.hpp"
 
 int main(int argc, char** argv) {
+  // A write past the process's file size limit is then an error like a full disk, not the end of the process.
+  std::signal(SIGXFSZ, SIG_IGN);
   CLI::App app{"krohn: compile regular languages into linear RNNs, check what a linear RNN recognises, refute."};
   app.set_version_flag("--version", KROHN_VERSION);
   app.require_subcommand(1);
