@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "accuracy_report.hpp"
 #include "command.hpp"
 #include "interrupt.hpp"
 #include "krohn/error.hpp"
@@ -27,6 +28,10 @@ struct Arguments {
   double time_limit = 60.0;
   std::uint64_t memory = std::uint64_t{4} << 30U;
   bool json = false;
+  std::string accuracy;
+  std::uint64_t words = 512;
+  std::uint64_t seed = 0;
+  std::vector<double> weights;
 };
 
 void print(const CheckReport& report, const Alphabet& alphabet) {
@@ -78,6 +83,15 @@ int run_check(const Arguments& arguments) {
   const OpenModel open = open_recognizer(arguments.model, semantics, arguments.task);
   for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
   const Dfa language = language_of(open, arguments);
+  if (!arguments.accuracy.empty()) {
+    AccuracyOptions measurement;
+    measurement.lengths = parse_lengths(arguments.accuracy);
+    measurement.words = arguments.words;
+    measurement.seed = arguments.seed;
+    measurement.symbol_weights = arguments.weights;
+    report_accuracy(open, semantics, language, measurement, arguments.json);
+    return exit_ok;
+  }
   CheckReport report = open.compiled ? check(open.compiled->model, semantics.value_or(open.compiled->semantics),
                                              open.compiled->hint, language, options)
                                      : check(*open.recognizer, language, options);
@@ -119,6 +133,16 @@ void add_check(CLI::App& app, int& exit_code) {
   command->add_option("--memory", arguments->memory, "bytes a search may hold, with K, M or G (default 4G)")
       ->transform(CLI::AsSizeValue(false));
   command->add_flag("--json", arguments->json, "print one JSON object instead");
+  command->add_option("--accuracy", arguments->accuracy,
+                      "instead of a verdict: the shares of right answers on random words of these lengths, with 95 % "
+                      "intervals (A..B: both ends and the powers of two between; A..B:STEP; N,N,..)");
+  command->add_option("--words", arguments->words, "with --accuracy: random words of each length (default 512)")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{10'000'000}));
+  command->add_option("--seed", arguments->seed, "with --accuracy: the seed of the words (default 0)");
+  command
+      ->add_option("--weights", arguments->weights,
+                   "with --accuracy: how often each symbol is drawn, relative to the others, in the model's order")
+      ->delimiter(',');
   command->callback([arguments, &exit_code] { exit_code = run_check(*arguments); });
 }
 

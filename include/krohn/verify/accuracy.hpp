@@ -1,0 +1,69 @@
+// How often a model is right on random words of given lengths: the measurement that papers report. It proves nothing
+// about words that were not drawn; krohn check does.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "krohn/automata/dfa.hpp"
+#include "krohn/engine/learned.hpp"
+#include "krohn/model/lrnn_model.hpp"
+#include "krohn/model/semantics.hpp"
+
+namespace krohn {
+
+/// A proportion with its 95 % confidence interval, and (p - chance) / (1 - chance).
+struct Proportion {
+  double value = 0.0;
+  double low = 0.0;
+  double high = 1.0;
+  double scaled = 0.0;
+};
+
+/// On words of one length: positions whose label is right, words whose last label is, words right at every position.
+/// Positions and sequences count the labels that are not null; with `last_only` the three are the last label's.
+struct LengthAccuracy {
+  std::uint64_t length = 0;
+  std::uint64_t words = 0;
+  Proportion position;
+  Proportion last;
+  Proportion sequence;
+};
+
+struct AccuracyOptions {
+  std::vector<std::uint64_t> lengths;
+  std::uint64_t words = 512;
+  std::uint64_t seed = 0;
+  bool last_only = false;
+  /// How often each symbol of the model's alphabet is drawn, relative to the others; empty: all alike.
+  std::vector<double> symbol_weights = {};
+  unsigned threads = 0;
+};
+
+struct Accuracy {
+  std::vector<LengthAccuracy> lengths;
+  /// The lengths of which the language has no word with a label.
+  std::vector<std::uint64_t> empty_lengths;
+  /// One over the number of labels that the language gives: what guessing reaches.
+  double chance = 0.0;
+};
+
+/// Draws words among those of the length whose last label is not null, each with a probability proportional to the
+/// product of its symbols' weights, from krohn's own generator: the same
+/// seed gives the same words everywhere. The intervals: Wilson's for words, which are independent; for positions,
+/// which are not, the normal interval of the mean over words, and Wilson's where all words agree.
+/// Throws InputError where symbols do not match or weights are not one positive number a symbol, NumericError where a
+/// run does.
+Accuracy measure_accuracy(const LearnedModel& model, const LearnedTask& task, const Dfa& language,
+                          const AccuracyOptions& options);
+Accuracy measure_accuracy(const LrnnModel& model, Semantics semantics, const Dfa& language,
+                          const AccuracyOptions& options);
+
+/// "40..512": both ends and the powers of two between them; "40..512:100": from 40 in steps of 100; "40,64,100"; "40".
+/// Throws InputError for anything else, for length 0 and beyond a million, and for more than 10000 lengths.
+std::vector<std::uint64_t> parse_lengths(const std::string& text);
+
+}  // namespace krohn

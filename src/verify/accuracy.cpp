@@ -1,0 +1,279 @@
+// Words are drawn by walking the automaton forward with probabilities proportional to the number of words that end
+// with a label, counted backward in double with a running scale: exact enough for drawing, and uniform for automata
+// without null labels. Then the model's labels at every position are compared with the automaton's. Cost: the
+// model's steps; states times symbols times length once.
+#include "krohn/verify/accuracy.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <set>
+
+#include "krohn/engine/run.hpp"
+#include "krohn/error.hpp"
+#include "krohn/verify/specification.hpp"
+
+namespace krohn {
+namespace {
+
+constexpr double z95 = 1.959963984540054;
+
+/// splitmix64.
+class Random {
+ public:
+  explicit Random(std::uint64_t seed) : state_(seed) {}
+  std::uint64_t next() {
+    std::uint64_t z = (state_ += 0x9E3779B97F4A7C15ULL);
+    z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9ULL;
+    z = (z ^ (z >> 27U)) * 0x94D049BB133111EBULL;
+    return z ^ (z >> 31U);
+  }
+  /// In [0, 1), 53 bits.
+  double uniform() { return static_cast<double>(next() >> 11U) * 0x1p-53; }
+
+ private:
+  std::uint64_t state_;
+};
+
+/// Draws words of one length whose last label is not null.
+class Sampler {
+ public:
+  Sampler(const Dfa& dfa, std::uint64_t length, const std::vector<double>& symbol_weights)
+      : dfa_(dfa), length_(length), symbol_(symbol_weights) {
+    if (symbol_.empty()) symbol_.assign(dfa.num_symbols(), 1.0);
+    const std::size_t states = dfa.num_states();
+    std::vector<double> level(states);
+    for (State q = 0; q < states; ++q) level[q] = dfa.label(q) == null_label ? 0.0 : 1.0;
+    weight_.push_back(level);
+    for (std::uint64_t l = 0; l < length; ++l) {
+      std::vector<double> previous(states, 0.0);
+      double largest = 0;
+      for (State q = 0; q < states; ++q) {
+        for (Symbol a = 0; a < dfa.num_symbols(); ++a) previous[q] += symbol_[a] * level[dfa.next(q, a)];
+        largest = std::max(largest, previous[q]);
+      }
+      // Only the ratios within a level are used.
+      if (largest > 0) {
+        for (double& w : previous) w /= largest;
+      }
+      level = previous;
+      weight_.push_back(level);
+    }
+  }
+
+  bool empty() const { return weight_[length_][dfa_.start()] <= 0; }
+
+  Word draw(Random& random) const {
+    Word word;
+    State state = dfa_.start();
+    for (std::uint64_t l = length_; l-- > 0;) {
+      double total = 0;
+      for (Symbol a = 0; a < dfa_.num_symbols(); ++a) total += symbol_[a] * weight_[l][dfa_.next(state, a)];
+      double left = random.uniform() * total;
+      Symbol chosen = 0;
+      // The last symbol of positive weight where rounding leaves nothing over.
+      for (Symbol a = 0; a < dfa_.num_symbols(); ++a) {
+        const double w = symbol_[a] * weight_[l][dfa_.next(state, a)];
+        if (w <= 0) continue;
+        chosen = a;
+        if (left < w) break;
+        left -= w;
+      }
+      word.push_back(chosen);
+      state = dfa_.next(state, chosen);
+    }
+    return word;
+  }
+
+ private:
+  const Dfa& dfa_;
+  std::uint64_t length_;
+  std::vector<double> symbol_;
+  /// [l][q]: proportional to the weight of the words of length l from q to a state with a label.
+  std::vector<std::vector<double>> weight_;
+};
+
+Proportion wilson(double successes, double trials, double chance) {
+  Proportion p;
+  if (trials <= 0) return p;
+  p.value = successes / trials;
+  const double z2 = z95 * z95;
+  const double middle = (p.value + z2 / (2 * trials)) / (1 + z2 / trials);
+  const double half =
+      z95 / (1 + z2 / trials) * std::sqrt(p.value * (1 - p.value) / trials + z2 / (4 * trials * trials));
+  p.low = std::max(0.0, middle - half);
+  p.high = std::min(1.0, middle + half);
+  p.scaled = (p.value - chance) / (1 - chance);
+  return p;
+}
+
+/// The share of right positions, from each word's counts: a ratio estimate over independent words.
+Proportion clustered(const std::vector<std::pair<double, double>>& right_of, double chance) {
+  double right = 0;
+  double total = 0;
+  for (const auto& [r, n] : right_of) {
+    right += r;
+    total += n;
+  }
+  Proportion p;
+  if (total <= 0) return p;
+  const double words = static_cast<double>(right_of.size());
+  p.value = right / total;
+  double squares = 0;
+  for (const auto& [r, n] : right_of) squares += (r - p.value * n) * (r - p.value * n);
+  if (words < 2 || squares <= 0) {
+    const Proportion words_only = wilson(p.value * words, words, chance);
+    p.low = std::min(words_only.low, p.value);
+    p.high = std::max(words_only.high, p.value);
+  } else {
+    const double deviation = std::sqrt(squares / (words - 1) * words) / total;
+    p.low = std::max(0.0, p.value - z95 * deviation);
+    p.high = std::min(1.0, p.value + z95 * deviation);
+  }
+  p.scaled = (p.value - chance) / (1 - chance);
+  return p;
+}
+
+double chance_of(const Dfa& language) {
+  std::set<LabelId> labels;
+  for (const LabelId label : language.labels()) {
+    if (label != null_label) labels.insert(label);
+  }
+  return labels.empty() ? 0.0 : 1.0 / static_cast<double>(labels.size());
+}
+
+/// Fills labels[word][position], position t the label after t + 1 symbols.
+using Labeller = std::function<void(const std::vector<Word>& words, std::vector<std::vector<std::int32_t>>& labels)>;
+
+Accuracy measure(const Specification& specification, const AccuracyOptions& options, const Labeller& labeller) {
+  const Dfa& dfa = specification.automaton();
+  const std::vector<double>& weights = options.symbol_weights;
+  if (!weights.empty() &&
+      (weights.size() != dfa.num_symbols() ||
+       !std::all_of(weights.begin(), weights.end(), [](double w) { return w > 0 && std::isfinite(w); }))) {
+    throw InputError("symbol weights: expected a positive number for each of the " + std::to_string(dfa.num_symbols()) +
+                     " symbols, got " + std::to_string(weights.size()) + " numbers");
+  }
+  Accuracy accuracy;
+  accuracy.chance = chance_of(dfa);
+  Random random(options.seed);
+  for (const std::uint64_t length : options.lengths) {
+    const Sampler sampler(dfa, length, options.symbol_weights);
+    if (sampler.empty()) {
+      accuracy.empty_lengths.push_back(length);
+      continue;
+    }
+    std::vector<Word> words;
+    for (std::uint64_t i = 0; i < options.words; ++i) words.push_back(sampler.draw(random));
+    std::vector<std::vector<std::int32_t>> labels(words.size());
+    for (std::vector<std::int32_t>& row : labels) row.assign(length, undefined_label);
+    labeller(words, labels);
+    std::vector<std::pair<double, double>> right_of;
+    double last = 0;
+    double sequences = 0;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      State state = dfa.start();
+      double right = 0;
+      double counted = 0;
+      for (std::size_t t = 0; t < words[i].size(); ++t) {
+        state = dfa.next(state, words[i][t]);
+        const bool end = t + 1 == words[i].size();
+        if (dfa.label(state) == null_label || (options.last_only && !end)) continue;
+        const bool agrees = specification.agrees(labels[i][t], state);
+        counted += 1;
+        right += agrees ? 1 : 0;
+        if (end && agrees) last += 1;
+      }
+      right_of.emplace_back(right, counted);
+      if (right == counted) sequences += 1;
+    }
+    const double trials = static_cast<double>(words.size());
+    accuracy.lengths.push_back({length, options.words, clustered(right_of, accuracy.chance),
+                                wilson(last, trials, accuracy.chance), wilson(sequences, trials, accuracy.chance)});
+  }
+  return accuracy;
+}
+
+}  // namespace
+
+Accuracy measure_accuracy(const LearnedModel& model, const LearnedTask& task, const Dfa& language,
+                          const AccuracyOptions& options) {
+  const Specification specification(task.alphabet, task.label_names, language);
+  const std::size_t lead = task.first_token ? 1 : 0;
+  return measure(specification, options,
+                 [&](const std::vector<Word>& words, std::vector<std::vector<std::int32_t>>& labels) {
+                   std::vector<Tokens> runs;
+                   for (const Word& word : words) {
+                     Tokens tokens;
+                     if (task.first_token) tokens.push_back(*task.first_token);
+                     for (const Symbol symbol : word) tokens.push_back(task.tokens[symbol]);
+                     runs.push_back(std::move(tokens));
+                   }
+                   LearnedRunOptions run_options;
+                   run_options.threads = options.threads;
+                   run_learned(model, runs, run_options, [&](std::size_t run, std::size_t position, auto logits, auto) {
+                     if (position >= lead) labels[run][position - lead] = task.observe(logits).label;
+                   });
+                 });
+}
+
+Accuracy measure_accuracy(const LrnnModel& model, Semantics semantics, const Dfa& language,
+                          const AccuracyOptions& options) {
+  const Specification specification(model.alphabet(), model.label_names(), language);
+  return measure(specification, options,
+                 [&](const std::vector<Word>& words, std::vector<std::vector<std::int32_t>>& labels) {
+                   RunOptions run_options;
+                   run_options.semantics = semantics;
+                   run_options.all_positions = true;
+                   run_options.threads = options.threads;
+                   const Trace trace = run(model, words, run_options);
+                   for (std::size_t i = 0; i < words.size(); ++i) {
+                     const auto all = trace.labels_of(i).subspan(1);
+                     labels[i].assign(all.begin(), all.end());
+                   }
+                 });
+}
+
+std::vector<std::uint64_t> parse_lengths(const std::string& text) {
+  const auto wrong = [&]() -> InputError {
+    return InputError("lengths: expected N, N,N,.., A..B or A..B:STEP with lengths from 1 to 1000000, got '" + text +
+                      "'");
+  };
+  const auto number = [&](std::string_view part) {
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
+    if (error != std::errc() || end != part.data() + part.size() || value == 0 || value > 1'000'000) throw wrong();
+    return value;
+  };
+  std::set<std::uint64_t> lengths;
+  const std::string_view all = text;
+  if (const std::size_t dots = all.find(".."); dots != std::string_view::npos) {
+    const std::size_t colon = all.find(':', dots);
+    const std::uint64_t first = number(all.substr(0, dots));
+    const std::uint64_t last = number(all.substr(dots + 2, colon == std::string_view::npos ? colon : colon - dots - 2));
+    if (last < first) throw wrong();
+    lengths.insert(first);
+    if (colon == std::string_view::npos) {
+      for (std::uint64_t power = 1; power < last; power *= 2) {
+        if (power > first) lengths.insert(power);
+      }
+      lengths.insert(last);
+    } else {
+      const std::uint64_t step = number(all.substr(colon + 1));
+      if ((last - first) / step >= 10000) throw wrong();
+      for (std::uint64_t length = first; length <= last; length += step) lengths.insert(length);
+    }
+  } else {
+    std::size_t begin = 0;
+    while (true) {
+      const std::size_t comma = all.find(',', begin);
+      lengths.insert(number(all.substr(begin, comma == std::string_view::npos ? comma : comma - begin)));
+      if (lengths.size() > 10000) throw wrong();
+      if (comma == std::string_view::npos) break;
+      begin = comma + 1;
+    }
+  }
+  return {lengths.begin(), lengths.end()};
+}
+
+}  // namespace krohn
