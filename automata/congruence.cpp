@@ -28,13 +28,15 @@ Partition generated_congruence(std::size_t num_states, const std::vector<std::ve
   };
   std::vector<std::pair<State, State>> waiting;
   for (std::size_t i = 1; i < equivalent.size(); ++i) waiting.emplace_back(equivalent[0], equivalent[i]);
-  while (!waiting.empty()) {
+  std::size_t classes_left = num_states;
+  while (!waiting.empty() && classes_left > 1) {
     const State a = find(waiting.back().first);
     const State b = find(waiting.back().second);
     const auto [p, q] = waiting.back();
     waiting.pop_back();
     if (a == b) continue;
     parent[b] = a;
+    --classes_left;
     for (const std::vector<State>& letter : letters) waiting.emplace_back(letter[p], letter[q]);
   }
   Partition partition(num_states);

@@ -138,7 +138,7 @@ void print_report(const CompileResult& result, const std::string& directory) {
     constexpr std::size_t max_layers = 40;
     std::cout << "\n  layer  hidden   n_h    rows\n";
     for (std::size_t l = 0; l < std::min(result.hidden.size(), max_layers); ++l) {
-      std::cout << "  " << std::right << std::setw(5) << l + 1 << std::setw(8) << result.hidden[l] << std::setw(6)
+      std::cout << "  " << std::right << std::setw(5) << l << std::setw(8) << result.hidden[l] << std::setw(6)
                 << result.num_householder[l] << std::setw(8) << result.model.layers()[l].num_rows() << '\n';
     }
     if (result.hidden.size() > max_layers) {

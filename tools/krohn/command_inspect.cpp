@@ -7,6 +7,8 @@
 #include "command.hpp"
 #include "krohn/automata/fingerprint.hpp"
 #include "krohn/automata/minimize.hpp"
+#include "krohn/error.hpp"
+#include "krohn/io/cascade_picture.hpp"
 #include "krohn/io/model_directory.hpp"
 #include "krohn/model/fingerprint.hpp"
 
@@ -22,6 +24,8 @@ struct Options {
   std::optional<std::string> alphabet;
   bool json = false;
   bool tables = false;
+  bool levels = false;
+  bool dot = false;
 };
 
 std::string joined(const std::vector<std::string>& items, std::size_t most = 40) {
@@ -111,6 +115,13 @@ void print_rows(const TableLayer& layer) {
 void inspect_model(const Options& options) {
   const ModelDirectory directory = read_model(options.target);
   const LrnnModel& model = directory.model;
+  if ((options.dot || options.levels) && !directory.hint) {
+    throw InputError(options.target + ": expected a model with a hint (hint.safetensors) for --dot and --levels");
+  }
+  if (options.dot) {
+    std::cout << cascade_dot(model, *directory.hint);
+    return;
+  }
   const std::string claim = !directory.exact    ? "not stated"
                             : *directory.exact  ? "yes, every length"
                             : directory.horizon ? "no; right up to length " + std::to_string(*directory.horizon)
@@ -165,6 +176,7 @@ void inspect_model(const Options& options) {
               << '\n';
     if (options.tables) print_rows(layer);
   }
+  if (options.levels) std::cout << '\n' << cascade_text(model, *directory.hint);
 }
 
 }  // namespace
@@ -175,10 +187,15 @@ void add_inspect(CLI::App& app, int& exit_code) {
   command->add_option("TARGET", options->target, std::string("a model directory, or ") + language_help)->required();
   command->add_flag("--json", options->json, "print one JSON object");
   command->add_flag("--tables", options->tables, "print every row of every layer (of a model)");
+  command->add_flag("--levels", options->levels,
+                    "print the cascade level by level: sets, tiles, contexts (of a model)");
+  command->add_flag("--dot", options->dot, "print the cascade as a Graphviz digraph (of a model)")->excludes("--json");
   add_alphabet_option(*command, options->alphabet);
   command->callback([options, &exit_code] {
     if (is_model_argument(options->target)) {
       inspect_model(*options);
+    } else if (options->dot || options->levels || options->tables) {
+      throw InputError("--dot, --levels and --tables: expected a model directory, got '" + options->target + "'");
     } else {
       inspect_language(*options);
     }
