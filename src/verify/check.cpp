@@ -19,8 +19,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// The first closure's memory: enough for every small model, and gone through in well under a second.
-constexpr std::size_t small_closure_memory = std::size_t{16} << 20U;
+// The first closure's memory: enough for small models, and gone through in some milliseconds.
+constexpr std::size_t small_closure_memory = std::size_t{1} << 20U;
 // A compiled layer has at most some thousand hidden states; a layer that is not exact would go on for ever.
 constexpr std::size_t invariant_memory = std::size_t{256} << 20U;
 constexpr std::uint64_t minimise_steps = std::uint64_t{1} << 22U;

@@ -5,15 +5,18 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "accuracy_report.hpp"
 #include "command.hpp"
 #include "interrupt.hpp"
 #include "krohn/error.hpp"
+#include "krohn/io/certificate_file.hpp"
 #include "krohn/io/check_report.hpp"
-#include "krohn/io/language.hpp"
 #include "krohn/io/open_model.hpp"
+#include "krohn/verify/certificate.hpp"
 #include "krohn/verify/check.hpp"
+#include "model_argument.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -23,7 +26,7 @@ struct Arguments {
   std::string language;
   std::optional<std::string> alphabet;
   std::optional<std::string> task;
-  std::string semantics;
+  std::optional<Semantics> semantics;
   std::optional<std::uint64_t> up_to;
   double time_limit = 60.0;
   std::uint64_t memory = std::uint64_t{4} << 30U;
@@ -32,6 +35,7 @@ struct Arguments {
   std::uint64_t words = 512;
   std::uint64_t seed = 0;
   std::vector<double> weights;
+  std::string certificate;
 };
 
 void print(const CheckReport& report, const Alphabet& alphabet) {
@@ -59,18 +63,6 @@ int exit_code_of(const CheckReport& report, std::optional<std::uint64_t> up_to) 
   return std::holds_alternative<Refuted>(report.verdict) ? exit_refuted : exit_unknown;
 }
 
-// The language named, or the one that comes with the model.
-Dfa language_of(const OpenModel& open, const Arguments& arguments) {
-  if (!arguments.language.empty()) {
-    const LanguageSource language = read_language(arguments.language, arguments.alphabet);
-    for (const std::string& note : language.notes) std::cerr << "krohn: " << note << '\n';
-    return open.within_domain(language.dfa);
-  }
-  std::optional<Dfa> own = open.own_language();
-  if (!own) throw InputError(arguments.model + ": expected a language: none comes with the model");
-  return std::move(*own);
-}
-
 int run_check(const Arguments& arguments) {
   CheckOptions options;
   options.budget.stop = &interrupt_flag();
@@ -78,24 +70,28 @@ int run_check(const Arguments& arguments) {
   options.budget.deadline = std::chrono::steady_clock::now() +
                             std::chrono::milliseconds(static_cast<std::int64_t>(arguments.time_limit * 1000.0));
   options.up_to = arguments.up_to;
-  std::optional<Semantics> semantics;
-  if (!arguments.semantics.empty()) semantics = parse_semantics(arguments.semantics);
-  const OpenModel open = open_recognizer(arguments.model, semantics, arguments.task);
+  const OpenModel open = open_recognizer(arguments.model, arguments.semantics, arguments.task);
   for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
-  const Dfa language = language_of(open, arguments);
+  const Dfa language = language_of(open, arguments.language, arguments.alphabet);
   if (!arguments.accuracy.empty()) {
     AccuracyOptions measurement;
     measurement.lengths = parse_lengths(arguments.accuracy);
     measurement.words = arguments.words;
     measurement.seed = arguments.seed;
     measurement.symbol_weights = arguments.weights;
-    report_accuracy(open, semantics, language, measurement, arguments.json);
+    report_accuracy(open, arguments.semantics, language, measurement, arguments.json);
     return exit_ok;
   }
-  CheckReport report = open.compiled ? check(open.compiled->model, semantics.value_or(open.compiled->semantics),
-                                             open.compiled->hint, language, options)
-                                     : check(*open.recognizer, language, options);
+  CheckReport report = open.compiled
+                           ? check(open.compiled->model, arguments.semantics.value_or(open.compiled->semantics),
+                                   open.compiled->hint, language, options)
+                           : check(*open.recognizer, language, options);
   if (open.task && open.task->min_length > 0) report.domain = open.domain(language);
+  if (!arguments.certificate.empty()) {
+    write_certificate(arguments.certificate,
+                      make_certificate(report, certified_model(open), language,
+                                       {"krohn " KROHN_VERSION, arguments.model, arguments.language}));
+  }
   if (arguments.json) {
     std::cout << check_report_json(report, open.recognizer->alphabet(), arguments.up_to);
   } else {
@@ -117,21 +113,15 @@ void add_check(CLI::App& app, int& exit_code) {
   command->add_option("language", arguments->language,
                       "catalogue name, re:REGEX, or a file (.json, .att, .mata, .jff, .hoa, .dot); default: the one "
                       "that comes with the model");
-  command->add_option("--alphabet", arguments->alphabet, "the symbols, in order");
+  add_alphabet_option(*command, arguments->alphabet);
   command->add_option("--task", arguments->task, "of a checkpoint: this file in place of its task.json");
-  const CLI::Validator semantics(
-      [](std::string& text) {
-        return parse_semantics(text) ? std::string()
-                                     : "expected fp32, fp16, bf16 or a semantics id, got '" + text + "'";
-      },
-      "SEMANTICS");
-  command->add_option("--format,--semantics", arguments->semantics, "fp32, fp16, bf16 or an id; default: the model's")
-      ->check(semantics);
+  add_semantics_option(*command, arguments->semantics);
   command->add_option("--up-to", arguments->up_to, "ask only for the words up to this length");
   command->add_option("--time-limit", arguments->time_limit, "seconds, then the best verdict so far (default 60)")
       ->check(CLI::Range(0.0, 1e9));
   command->add_option("--memory", arguments->memory, "bytes a search may hold, with K, M or G (default 4G)")
       ->transform(CLI::AsSizeValue(false));
+  command->add_option("--certificate", arguments->certificate, "write what the verdict rests on to this file");
   command->add_flag("--json", arguments->json, "print one JSON object instead");
   command->add_option("--accuracy", arguments->accuracy,
                       "instead of a verdict: the shares of right answers on random words of these lengths, with 95 % "

@@ -1,0 +1,138 @@
+// Certificates: what a verdict rests on, in a form that can be checked without searching. docs/certificates.md is the
+// specification of the file; krohn/io/certificate_file.hpp reads and writes it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "krohn/automata/dfa.hpp"
+#include "krohn/engine/recognizer.hpp"
+#include "krohn/model/hint.hpp"
+#include "krohn/model/lrnn_model.hpp"
+#include "krohn/model/semantics.hpp"
+#include "krohn/verify/check.hpp"
+#include "krohn/verify/verdict.hpp"
+
+namespace krohn {
+
+/// Evidence for PROVED and, with depths, for CERTIFIED: the pairs that words reach, and where every symbol leads.
+struct ClosureEvidence {
+  static constexpr std::uint32_t none = 0xFFFFFFFFU;
+  /// 32-bit words of a carried state (docs/semantics.md, 5).
+  std::size_t state_words = 0;
+  /// [pairs * state_words]; pair 0 is the initial one.
+  std::vector<std::uint32_t> states;
+  /// [pairs] states of the automaton.
+  std::vector<State> automaton_states;
+  /// [pairs] the length of a word that reaches the pair, at most.
+  std::vector<std::uint32_t> depths;
+  /// [pairs * symbols] in the model's symbol order. `none` where the successor was compared and is not listed, allowed
+  /// for a pair of depth N - 1 of a certificate up to length N.
+  std::vector<std::uint32_t> successors;
+  std::size_t pairs() const noexcept { return automaton_states.size(); }
+  friend bool operator==(const ClosureEvidence&, const ClosureEvidence&) = default;
+};
+
+/// Evidence for PROVED: an invariant of layers (verify/invariant.cpp has the proof). Rows that do not occur are left
+/// out of `rows` and their contexts.
+struct InvariantEvidence {
+  struct Layer {
+    /// 32-bit words of a hidden state, and the states: [count * hidden_words], the first is the initial one.
+    std::size_t hidden_words = 0;
+    std::vector<std::uint32_t> hidden;
+    /// Input rows, ascending, and what each is annotated with.
+    std::vector<std::uint32_t> rows;
+    std::vector<RowContext> contexts;
+    friend bool operator==(const Layer&, const Layer&) = default;
+  };
+  std::vector<std::uint32_t> slot_readout;
+  std::vector<std::uint32_t> node_layer;
+  std::vector<std::uint32_t> child_offset;
+  std::vector<std::int32_t> child_node;
+  std::vector<std::uint32_t> node_state;
+  std::uint32_t root = 0;
+  std::vector<Layer> layers;
+  friend bool operator==(const InvariantEvidence&, const InvariantEvidence&) = default;
+};
+
+/// Evidence for REFUTED: a word at whose end, and at no position before, the labels differ.
+struct WordEvidence {
+  Word word;
+  std::string expected;
+  std::string observed;
+  /// The bits of the margin (binary32), and the words of the carried state after the word.
+  std::uint32_t margin_bits = 0;
+  std::vector<std::uint32_t> state;
+  friend bool operator==(const WordEvidence&, const WordEvidence&) = default;
+};
+
+/// No evidence: the file is a report of what was found, which can be run again but not checked.
+struct NoEvidence {
+  /// What was established and how, in words.
+  std::string statement;
+  friend bool operator==(const NoEvidence&, const NoEvidence&) = default;
+};
+
+struct Certificate {
+  /// Name and version of the program that wrote it; the model and the language as they were named to it. Informative.
+  std::string tool;
+  std::string model_name;
+  std::string language_name;
+  /// "PROVED", "CERTIFIED", "REFUTED" or "UNKNOWN" and the length as in the report (io/check_report.hpp, 2).
+  std::string verdict;
+  std::optional<std::uint64_t> length;
+  /// As Recognizer::semantics() names it.
+  std::string semantics;
+  std::string model_fingerprint;
+  /// Minimal and in canonical numbering, in the language's order of symbols.
+  Dfa automaton;
+  /// Per symbol of the model, the automaton's symbol of that name.
+  std::vector<Symbol> symbol_map;
+  std::variant<NoEvidence, ClosureEvidence, InvariantEvidence, WordEvidence> evidence;
+};
+
+/// The claim in words, as it stands in the file: a function of verdict, length and semantics.
+std::string certificate_claim(const Certificate& certificate);
+
+/// How labels are compared, as it stands in the file.
+inline constexpr const char* certificate_label_rule =
+    "labels are equal if their names are; a null label of the automaton asks for nothing; ? equals no label";
+
+/// Names by which a certificate says what it is about.
+struct CertificateSubject {
+  std::string tool;
+  std::string model_name;
+  std::string language_name;
+};
+
+/// A model as certificates need it.
+struct CertifiedModel {
+  const Recognizer& recognizer;
+  std::string fingerprint;
+  /// Of a compiled model: its tables (the recognizer is make_recognizer(tables, semantics) of the semantics that it
+  /// names) and its hint, if it has one. Null for others.
+  const LrnnModel* tables = nullptr;
+  const InvariantHint* hint = nullptr;
+};
+
+/// The certificate of a report of check() on this model and language. Where the evidence would take more than 2 GiB, or
+/// the verdict is UNKNOWN, it has NoEvidence.
+Certificate make_certificate(const CheckReport& report, const CertifiedModel& model, const Dfa& language,
+                             const CertificateSubject& subject);
+
+/// Why a certificate was not accepted.
+struct Rejection {
+  /// True if it is a report without evidence: nothing is wrong with it, but nothing could be checked.
+  bool unchecked = false;
+  std::string reason;
+};
+
+/// Checks the certificate against the model, in the semantics of its recognizer, and the language, trusting nothing in
+/// it; nothing if it is accepted. No search: every pair, hidden state, row and symbol is looked at once.
+std::optional<Rejection> reject(const Certificate& certificate, const CertifiedModel& model, const Dfa& language);
+
+}  // namespace krohn

@@ -1,0 +1,199 @@
+// label: quick
+// Certificates: what check() establishes is accepted, in C++ and by the independent checker; other models, languages,
+// claims and evidence are rejected, byte by byte and word by word.
+#include "krohn/io/certificate_file.hpp"
+
+#include <doctest/doctest.h>
+#include <openssl/evp.h>
+
+#include <array>
+#include <cstring>
+#include <random>
+
+#include "krohn/automata/catalog.hpp"
+#include "krohn/automata/minimize.hpp"
+#include "krohn/compile/compile.hpp"
+#include "krohn/error.hpp"
+#include "krohn/model/fingerprint.hpp"
+#include "krohn/verify/certificate.hpp"
+#include "krohn/verify/check.hpp"
+
+namespace {
+
+using namespace krohn;
+
+const CertificateSubject subject{"test", "model", "language"};
+
+struct Made {
+  CompileResult compiled;
+  Certificate certificate;
+};
+
+Made make(const Dfa& compiled_language, const Dfa& language, Semantics semantics, const CheckOptions& options = {},
+          bool with_hint = true) {
+  CompileResult compiled = compile(compiled_language);
+  const std::optional<InvariantHint> hint = with_hint ? std::optional(compiled.hint) : std::nullopt;
+  const CheckReport report = check(compiled.model, semantics, hint, language, options);
+  const auto recognizer = make_recognizer(compiled.model, semantics);
+  const CertifiedModel model{*recognizer, fingerprint(compiled.model), &compiled.model, hint ? &*hint : nullptr};
+  Certificate certificate = make_certificate(report, model, language, subject);
+  return {std::move(compiled), std::move(certificate)};
+}
+
+std::optional<Rejection> rejected(const Certificate& certificate, const LrnnModel& model, const Dfa& language) {
+  const auto recognizer = make_recognizer(model, parse_semantics(certificate.semantics).value());
+  return reject(certificate, {*recognizer, fingerprint(model), &model, nullptr}, language);
+}
+
+bool same(const Certificate& a, const Certificate& b) {
+  return a.tool == b.tool && a.model_name == b.model_name && a.language_name == b.language_name &&
+         a.verdict == b.verdict && a.length == b.length && a.semantics == b.semantics &&
+         a.model_fingerprint == b.model_fingerprint && a.symbol_map == b.symbol_map && a.evidence == b.evidence;
+}
+
+// The bytes with the digest at the end made to fit.
+std::string sealed(std::string bytes) {
+  bytes.resize(bytes.size() - 32);
+  std::array<unsigned char, 32> digest{};
+  unsigned int length = 0;
+  EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr);
+  bytes.append(reinterpret_cast<const char*>(digest.data()), digest.size());
+  return bytes;
+}
+
+// Deep enough that the closure does not fit the first rung: proved by the invariant.
+Dfa deep() { return catalog_language("dyck:2,3"); }
+
+TEST_CASE("a certificate is accepted for its model and language, and read back as it was written") {
+  for (const Semantics semantics : {Semantics::fp32_fma_v1, Semantics::fp16_state_v1, Semantics::bf16_state_v1}) {
+    CheckOptions bounded;
+    bounded.up_to = 4;
+    const Dfa parity = catalog_language("parity");
+    const std::vector<std::pair<Made, std::string>> cases = [&] {
+      std::vector<std::pair<Made, std::string>> list;
+      list.emplace_back(make(catalog_language("tomita:5"), catalog_language("tomita:5"), semantics), "PROVED");
+      list.emplace_back(make(deep(), deep(), semantics), "PROVED");
+      list.emplace_back(make(catalog_language("mod:9"), catalog_language("mod:9"), semantics, bounded, false),
+                        "CERTIFIED");
+      list.emplace_back(make(catalog_language("tomita:4"), catalog_language("tomita:5"), semantics), "REFUTED");
+      return list;
+    }();
+    const std::vector<Dfa> languages = {catalog_language("tomita:5"), deep(), catalog_language("mod:9"),
+                                        catalog_language("tomita:5")};
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+      const auto& [made, verdict] = cases[i];
+      CHECK(made.certificate.verdict == verdict);
+      const std::optional<Rejection> rejection = rejected(made.certificate, made.compiled.model, languages[i]);
+      CHECK_MESSAGE(!rejection, (rejection ? rejection->reason : ""));
+      CHECK(same(parse_certificate(certificate_bytes(made.certificate), "x"), made.certificate));
+      // Of another model, of another language.
+      CHECK(rejected(made.certificate, compile(parity).model, languages[i]));
+      CHECK(rejected(made.certificate, made.compiled.model, parity));
+      CHECK(rejected(made.certificate, made.compiled.model, catalog_language("tomita:6")));
+    }
+  }
+}
+
+TEST_CASE("a report without evidence is not accepted, and says so") {
+  Made made = make(catalog_language("parity"), catalog_language("parity"), Semantics::fp32_fma_v1);
+  made.certificate.evidence = NoEvidence{"searched"};
+  const auto rejection = rejected(made.certificate, made.compiled.model, catalog_language("parity"));
+  REQUIRE(rejection.has_value());
+  CHECK(rejection->unchecked);
+}
+
+TEST_CASE("every flipped bit, every missing and every added byte is refused") {
+  const Made made = make(catalog_language("parity"), catalog_language("parity"), Semantics::fp32_fma_v1);
+  const std::string bytes = certificate_bytes(made.certificate);
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    std::string other = bytes;
+    other[at] = static_cast<char>(other[at] ^ (1 << (at % 8)));
+    CHECK_THROWS_AS(parse_certificate(other, "x"), InputError);
+    CHECK_THROWS_AS(parse_certificate(bytes.substr(0, at), "x"), InputError);
+  }
+  CHECK_THROWS_AS(parse_certificate(bytes + '\0', "x"), InputError);
+  CHECK_THROWS_WITH_AS(parse_certificate("krohn-certificate-v2\n" + bytes.substr(21), "x"),
+                       "x: expected a certificate of version 1, got version '2'", InputError);
+  CHECK_THROWS_AS(parse_certificate("hello", "x"), InputError);
+}
+
+TEST_CASE("every changed word of the payload is refused or changes nothing that is claimed") {
+  std::mt19937 random(11);
+  const Dfa language = catalog_language("tomita:5");
+  CheckOptions bounded;
+  bounded.up_to = 4;
+  struct Case {
+    Made made;
+    Dfa language;
+  };
+  std::vector<Case> cases;
+  cases.push_back({make(language, language, Semantics::bf16_state_v1, {}, false), language});
+  cases.push_back({make(deep(), deep(), Semantics::bf16_state_v1), deep()});
+  const Dfa ring = catalog_language("mod:9");
+  cases.push_back({make(ring, ring, Semantics::bf16_state_v1, bounded, false), ring});
+  cases.push_back({make(catalog_language("tomita:4"), language, Semantics::bf16_state_v1), language});
+  for (const Case& item : cases) {
+    const std::string bytes = certificate_bytes(item.made.certificate);
+    std::uint64_t header = 0;
+    std::memcpy(&header, bytes.data() + 21, sizeof(header));
+    const std::size_t payload = 29 + header;
+    const std::size_t words = (bytes.size() - 32 - payload) / 4;
+    std::size_t accepted = 0;
+    std::size_t refused = 0;
+    for (int round = 0; round < 300; ++round) {
+      std::string other = bytes;
+      std::uint32_t value = 0;
+      const std::size_t at = payload + 4 * (random() % words);
+      std::memcpy(&value, other.data() + at, sizeof(value));
+      const std::uint32_t changed = std::vector<std::uint32_t>{value + 1, value - 1, value ^ (1U << random() % 32), 0U,
+                                                               0xFFFFFFFFU}[random() % 5];
+      if (changed == value) continue;
+      std::memcpy(other.data() + at, &changed, sizeof(changed));
+      const Certificate certificate = parse_certificate(sealed(other), "x");
+      const auto rejection = rejected(certificate, item.made.compiled.model, item.language);
+      (rejection ? refused : accepted) += 1;
+      // What is accepted all the same must be true: the models are right but for the refuted one, whose evidence
+      // consists of the word and of what is on it, all of it compared.
+      if (!rejection) CHECK(certificate.verdict != "REFUTED");
+    }
+    CHECK(refused > accepted);
+  }
+}
+
+TEST_CASE("changed claims are refused even where the digest fits") {
+  const Dfa language = catalog_language("mod:9");
+  CheckOptions bounded;
+  bounded.up_to = 4;
+  const Made made = make(language, language, Semantics::fp32_fma_v1, bounded, false);
+  REQUIRE(made.certificate.verdict == "CERTIFIED");
+  const LrnnModel& model = made.compiled.model;
+  const auto refused = [&](auto change) {
+    Certificate certificate = made.certificate;
+    change(certificate);
+    try {
+      return rejected(parse_certificate(certificate_bytes(certificate), "x"), model, language).has_value();
+    } catch (const InputError&) {
+      return true;
+    }
+  };
+  CHECK(!refused([](Certificate&) {}));
+  CHECK(!refused([](Certificate& c) { c.length = 3; }));  // weaker, and established
+  CHECK(refused([](Certificate& c) { c.length = 5; }));
+  CHECK(refused([](Certificate& c) { c.length = std::nullopt; }));
+  CHECK(refused([](Certificate& c) {
+    c.verdict = "PROVED";
+    c.length = std::nullopt;
+  }));
+  CHECK(refused([](Certificate& c) { c.verdict = "REFUTED"; }));
+  CHECK(refused([](Certificate& c) { c.symbol_map = {1, 0}; }));
+  CHECK(refused([](Certificate& c) { c.symbol_map = {0}; }));
+  CHECK(refused([](Certificate& c) { c.model_fingerprint[0] ^= 1; }));
+  CHECK(refused([](Certificate& c) { c.automaton = catalog_language("mod:8"); }));
+  std::string bytes = certificate_bytes(made.certificate);
+  const std::size_t at = bytes.find("at most 4");
+  REQUIRE(at != std::string::npos);
+  bytes[at + 8] = '5';
+  CHECK_THROWS_AS(parse_certificate(sealed(bytes), "x"), InputError);
+}
+
+}  // namespace

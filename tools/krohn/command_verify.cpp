@@ -1,0 +1,58 @@
+// krohn verify CERTIFICATE: checks a certificate of krohn check without searching.
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "command.hpp"
+#include "krohn/io/certificate_file.hpp"
+#include "krohn/io/open_model.hpp"
+#include "krohn/verify/certificate.hpp"
+#include "model_argument.hpp"
+
+namespace krohn::cli {
+namespace {
+
+struct Arguments {
+  std::string certificate;
+  std::string model;
+  std::string language;
+  std::optional<std::string> alphabet;
+  std::optional<std::string> task;
+};
+
+int run_verify(const Arguments& arguments) {
+  const Certificate certificate = read_certificate(arguments.certificate);
+  const std::string& model_name = arguments.model.empty() ? certificate.model_name : arguments.model;
+  const std::string& language_name = arguments.language.empty() ? certificate.language_name : arguments.language;
+  const OpenModel open = open_recognizer(model_name, parse_semantics(certificate.semantics), arguments.task);
+  const Dfa language = language_of(open, language_name, arguments.alphabet);
+  const std::optional<Rejection> rejection = reject(certificate, certified_model(open), language);
+  if (!rejection) {
+    std::printf("s VERIFIED %s: %s\n", certificate.verdict.c_str(), certificate_claim(certificate).c_str());
+    return exit_ok;
+  }
+  if (rejection->unchecked) {
+    std::printf("s UNCHECKED %s\n", rejection->reason.c_str());
+    return exit_usage;
+  }
+  std::cerr << "krohn: " << arguments.certificate << ": rejected: " << rejection->reason << '\n';
+  return exit_input;
+}
+
+}  // namespace
+
+void add_verify(CLI::App& app, int& exit_code) {
+  CLI::App* command = app.add_subcommand("verify", "Check a certificate of krohn check, without searching");
+  command->footer("Exit codes: 0 and one line 's VERIFIED ..'; 1 and the reason; 2 and 's UNCHECKED ..' for a report.");
+  const auto arguments = std::make_shared<Arguments>();
+  command->add_option("certificate", arguments->certificate, "the file")->required();
+  command->add_option("model", arguments->model, "model directory; default: as named in the certificate");
+  command->add_option("language", arguments->language, "the language; default: as named in the certificate");
+  add_alphabet_option(*command, arguments->alphabet);
+  command->add_option("--task", arguments->task, "of a checkpoint: this file in place of its task.json");
+  command->callback([arguments, &exit_code] { exit_code = run_verify(*arguments); });
+}
+
+}  // namespace krohn::cli

@@ -1,0 +1,24 @@
+#include "model_argument.hpp"
+
+#include <utility>
+
+#include "command.hpp"
+#include "krohn/error.hpp"
+#include "krohn/model/fingerprint.hpp"
+
+namespace krohn::cli {
+
+Dfa language_of(const OpenModel& open, const std::string& spec, const std::optional<std::string>& alphabet) {
+  if (!spec.empty()) return open.within_domain(language_argument(spec, alphabet));
+  std::optional<Dfa> own = open.own_language();
+  if (!own) throw InputError("language: expected one, got none: none comes with the model");
+  return *std::move(own);
+}
+
+CertifiedModel certified_model(const OpenModel& open) {
+  if (!open.compiled) return {*open.recognizer, open.learned->fingerprint(), nullptr, nullptr};
+  return {*open.recognizer, fingerprint(open.compiled->model), &open.compiled->model,
+          open.compiled->hint ? &*open.compiled->hint : nullptr};
+}
+
+}  // namespace krohn::cli

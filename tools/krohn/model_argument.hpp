@@ -1,0 +1,20 @@
+// MODEL and LANG arguments that belong together.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "krohn/automata/dfa.hpp"
+#include "krohn/io/open_model.hpp"
+#include "krohn/verify/certificate.hpp"
+
+namespace krohn::cli {
+
+/// The language that `spec` names, within the model's domain; the one that comes with the model if `spec` is empty.
+/// Throws InputError where there is none.
+Dfa language_of(const OpenModel& open, const std::string& spec, const std::optional<std::string>& alphabet);
+
+/// Refers to `open`, which must outlive it.
+CertifiedModel certified_model(const OpenModel& open);
+
+}  // namespace krohn::cli
