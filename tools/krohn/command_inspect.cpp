@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "command.hpp"
+#include "inspect_checkpoint.hpp"
 #include "krohn/automata/fingerprint.hpp"
 #include "krohn/automata/minimize.hpp"
 #include "krohn/error.hpp"
@@ -26,6 +27,7 @@ struct Options {
   bool tables = false;
   bool levels = false;
   bool dot = false;
+  InspectCheckpoint checkpoint;
 };
 
 std::string joined(const std::vector<std::string>& items, std::size_t most = 40) {
@@ -184,15 +186,29 @@ void inspect_model(const Options& options) {
 void add_inspect(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("inspect", "Show what is in a model directory, or a language's automaton");
-  command->add_option("TARGET", options->target, std::string("a model directory, or ") + language_help)->required();
+  command->add_option("TARGET", options->target, std::string("a model directory, a checkpoint, or ") + language_help)
+      ->required();
   command->add_flag("--json", options->json, "print one JSON object");
   command->add_flag("--tables", options->tables, "print every row of every layer (of a model)");
   command->add_flag("--levels", options->levels,
                     "print the cascade level by level: sets, tiles, contexts (of a model)");
   command->add_flag("--dot", options->dot, "print the cascade as a Graphviz digraph (of a model)")->excludes("--json");
+  command->add_option("--svg", options->checkpoint.svg,
+                      "of a checkpoint: draw its eigenvalues into this file, the JSON beside it");
+  command->add_option("--words", options->checkpoint.words, "of a checkpoint: random words to take eigenvalues along")
+      ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1'000'000}))
+      ->capture_default_str();
+  command->add_option("--length", options->checkpoint.length, "of a checkpoint: the length of those words")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000}))
+      ->capture_default_str();
+  command->add_option("--task", options->checkpoint.task, "of a checkpoint: this file in place of its task.json");
   add_alphabet_option(*command, options->alphabet);
   command->callback([options, &exit_code] {
-    if (is_model_argument(options->target)) {
+    if (is_model_argument(options->target) && read_model_type(options->target) != "krohn-lrnn") {
+      options->checkpoint.model = options->target;
+      options->checkpoint.json = options->json;
+      inspect_checkpoint(options->checkpoint);
+    } else if (is_model_argument(options->target)) {
       inspect_model(*options);
     } else if (options->dot || options->levels || options->tables) {
       throw InputError("--dot, --levels and --tables: expected a model directory, got '" + options->target + "'");

@@ -1,0 +1,207 @@
+// Eigenvalues of a product of m factors on a scaled identity come from an m by m matrix: with M = I + W C^T, where W
+// holds the write vectors, the eigenvalues other than 1 are those of I + C^T W. C is built factor by factor: applying
+// I - beta w r^T to M from the left adds the column -beta M^T r. A diagonal decay with a factor (RWKV-7) is solved in
+// full, a diagonal alone is its own spectrum.
+#include "krohn/engine/spectrum.hpp"
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <utility>
+
+#include "krohn/engine/learned_forward.hpp"
+#include "krohn/error.hpp"
+
+namespace krohn {
+namespace {
+
+using forward::Decay;
+using forward::Update;
+
+class Collector final : public forward::Probe<double> {
+ public:
+  Collector(std::vector<HeadSpectrum>& heads, std::size_t num_tokens) : heads_(heads), num_tokens_(num_tokens) {}
+
+  /// The place in the list of tokens of the one that is read next.
+  void token(std::size_t index) { token_ = index; }
+
+  void recurrence(std::size_t block, std::size_t head, std::size_t key_size, std::size_t value_size,
+                  const Decay<double>& decay, std::span<const Update<double>> updates) override {
+    HeadSpectrum& spectrum = find(block, head, key_size);
+    spectrum.matrices += 1;
+    std::vector<const Update<double>*> factors;
+    for (const Update<double>& update : updates) {
+      if (update.read != nullptr) factors.push_back(&update);
+    }
+    if (decay.kind == Decay<double>::Kind::element || decay.kind == Decay<double>::Kind::key) {
+      const std::size_t count = decay.kind == Decay<double>::Kind::key ? key_size : key_size * value_size;
+      if (factors.empty()) {
+        for (std::size_t i = 0; i < count; ++i) add(spectrum, {decay.values[i], 0.0});
+        return;
+      }
+      return add_full(spectrum, key_size, decay.values, factors);
+    }
+    const double scale = decay.kind == Decay<double>::Kind::none ? 1.0 : *decay.values;
+    add_product(spectrum, key_size, scale, factors);
+  }
+
+ private:
+  HeadSpectrum& find(std::size_t block, std::size_t head, std::size_t key_size) {
+    // Places in the order in which the forward pass comes by: found at once, but for the first token.
+    for (std::size_t i = 0; i < heads_.size(); ++i) {
+      HeadSpectrum& candidate = heads_[(next_ + i) % heads_.size()];
+      if (candidate.block == block && candidate.head == head) {
+        next_ = (next_ + i + 1) % heads_.size();
+        return candidate;
+      }
+    }
+    HeadSpectrum fresh;
+    fresh.block = block;
+    fresh.head = head;
+    fresh.key_size = key_size;
+    fresh.least_real_by_token.assign(num_tokens_, std::numeric_limits<double>::infinity());
+    heads_.push_back(std::move(fresh));
+    next_ = 0;
+    return heads_.back();
+  }
+
+  void add_product(HeadSpectrum& spectrum, std::size_t key_size, double scale,
+                   const std::vector<const Update<double>*>& factors) {
+    const auto size = static_cast<Eigen::Index>(key_size);
+    const auto count = static_cast<Eigen::Index>(factors.size());
+    Eigen::MatrixXd writes(size, count);
+    Eigen::MatrixXd columns(size, count);
+    for (Eigen::Index j = 0; j < count; ++j) {
+      const Update<double>& factor = *factors[static_cast<std::size_t>(j)];
+      const Eigen::Map<const Eigen::VectorXd> read(factor.read, size);
+      const double beta = factor.beta == nullptr ? 1.0 : *factor.beta;
+      // M^T r = r + C W^T r over the factors so far.
+      Eigen::VectorXd moved = read;
+      if (j > 0) moved += columns.leftCols(j) * (writes.leftCols(j).transpose() * read);
+      columns.col(j) = -beta * moved;
+      writes.col(j) = Eigen::Map<const Eigen::VectorXd>(factor.write, size);
+    }
+    // At most key_size eigenvalues differ from 1, however many factors there are.
+    if (count <= size) {
+      const Eigen::MatrixXd small = Eigen::MatrixXd::Identity(count, count) + columns.transpose() * writes;
+      for (Eigen::Index i = count; i < size; ++i) add(spectrum, {scale, 0.0});
+      solve(spectrum, small, scale);
+    } else {
+      solve(spectrum, Eigen::MatrixXd::Identity(size, size) + writes * columns.transpose(), scale);
+    }
+  }
+
+  void add_full(HeadSpectrum& spectrum, std::size_t key_size, const double* decay,
+                const std::vector<const Update<double>*>& factors) {
+    const auto size = static_cast<Eigen::Index>(key_size);
+    Eigen::MatrixXd matrix = Eigen::Map<const Eigen::VectorXd>(decay, size).asDiagonal();
+    for (const Update<double>* factor : factors) {
+      const Eigen::Map<const Eigen::VectorXd> read(factor->read, size);
+      const Eigen::Map<const Eigen::VectorXd> write(factor->write, size);
+      const double beta = factor->beta == nullptr ? 1.0 : *factor->beta;
+      if (factor->reads_undecayed) {
+        matrix -= beta * write * read.transpose();
+      } else {
+        matrix -= beta * write * (read.transpose() * matrix).eval();
+      }
+    }
+    solve(spectrum, matrix, 1.0);
+  }
+
+  void solve(HeadSpectrum& spectrum, const Eigen::MatrixXd& matrix, double scale) {
+    if (!matrix.allFinite()) throw NumericError("a state-transition matrix is not finite");
+    if (matrix.rows() == 0) return;
+    if (matrix.rows() == 1) return add(spectrum, {scale * matrix(0, 0), 0.0});
+    const Eigen::EigenSolver<Eigen::MatrixXd> solver(matrix, false);
+    if (solver.info() != Eigen::Success)
+      throw NumericError("the eigenvalues of a state-transition matrix were not found");
+    for (const std::complex<double>& value : solver.eigenvalues()) add(spectrum, scale * value);
+  }
+
+  void add(HeadSpectrum& s, std::complex<double> value) {
+    if (!std::isfinite(value.real()) || !std::isfinite(value.imag())) {
+      throw NumericError("an eigenvalue of a state-transition matrix is not finite");
+    }
+    const double modulus = std::abs(value);
+    const bool first = s.eigenvalues == 0;
+    const auto least = [first](double& kept, double x) { kept = first ? x : std::min(kept, x); };
+    const auto most = [first](double& kept, double x) { kept = first ? x : std::max(kept, x); };
+    least(s.least_real, value.real());
+    most(s.most_real, value.real());
+    least(s.least_modulus, modulus);
+    most(s.most_modulus, modulus);
+    most(s.most_imaginary, std::fabs(value.imag()));
+    least(s.from_minus_one, std::abs(value + 1.0));
+    least(s.from_zero, modulus);
+    least(s.from_one, std::abs(value - 1.0));
+    s.negative += value.real() < -1e-6 ? 1U : 0U;
+    s.complex += std::fabs(value.imag()) > 1e-6 ? 1U : 0U;
+    double& by_token = s.least_real_by_token[token_];
+    by_token = std::min(by_token, value.real());
+    const double bin = std::floor((value.real() + 1.2) / 0.05);
+    s.histogram[static_cast<std::size_t>(std::clamp(bin, 0.0, static_cast<double>(HeadSpectrum::num_bins - 1)))] += 1;
+    // Every 2^k-th is kept; whenever the sample is full, every second of it goes and k grows.
+    if (s.eigenvalues % (std::uint64_t{1} << stride_of(s)) == 0) {
+      s.sample.push_back(value);
+      if (s.sample.size() > 600) {
+        for (std::size_t i = 0; 2 * i < s.sample.size(); ++i) s.sample[i] = s.sample[2 * i];
+        s.sample.resize((s.sample.size() + 1) / 2);
+        strides_[{s.block, s.head}] += 1;
+      }
+    }
+    s.eigenvalues += 1;
+  }
+  unsigned& stride_of(const HeadSpectrum& s) { return strides_[{s.block, s.head}]; }
+
+  std::vector<HeadSpectrum>& heads_;
+  std::size_t num_tokens_;
+  std::size_t token_ = 0;
+  std::size_t next_ = 0;
+  std::map<std::pair<std::size_t, std::size_t>, unsigned> strides_;
+};
+
+}  // namespace
+
+Spectrum compute_spectrum(const LearnedModel& model, const SpectrumOptions& options) {
+  Spectrum spectrum;
+  spectrum.words = options.words;
+  spectrum.length = options.length;
+  for (const std::uint32_t token : options.tokens) {
+    if (token >= model.vocabulary_size())
+      throw InputError("token: expected one of the vocabulary, got " + std::to_string(token));
+  }
+  for (std::size_t i = 0; i < model.blocks().size(); ++i) {
+    if (std::holds_alternative<SlstmMixer>(model.blocks()[i].mixer)) spectrum.nonlinear_blocks.push_back(i);
+    if (std::holds_alternative<MlstmMixer>(model.blocks()[i].mixer)) spectrum.stabilized_blocks.push_back(i);
+  }
+  if (options.tokens.empty()) return spectrum;
+  Collector collector(spectrum.heads, options.tokens.size());
+  forward::ForwardPass<forward::OneByOne<double>> pass(model);
+  std::vector<double> state(model.state_size());
+  for (std::size_t i = 0; i < options.tokens.size(); ++i) {
+    pass.initial(state.data());
+    collector.token(i);
+    pass.step(state.data(), &options.tokens[i], nullptr, &collector);
+  }
+  std::uint64_t random = options.seed;
+  for (std::uint64_t w = 0; w < options.words; ++w) {
+    pass.initial(state.data());
+    for (std::uint64_t t = 0; t < options.length; ++t) {
+      // splitmix64; the modulus favours no token visibly, with at most 2^12 of them.
+      std::uint64_t z = (random += 0x9E3779B97F4A7C15ULL);
+      z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9ULL;
+      z = (z ^ (z >> 27U)) * 0x94D049BB133111EBULL;
+      const auto index = static_cast<std::size_t>((z ^ (z >> 31U)) % options.tokens.size());
+      collector.token(index);
+      pass.step(state.data(), &options.tokens[index], nullptr, &collector);
+    }
+  }
+  std::sort(spectrum.heads.begin(), spectrum.heads.end(), [](const HeadSpectrum& a, const HeadSpectrum& b) {
+    return a.block != b.block ? a.block < b.block : a.head < b.head;
+  });
+  return spectrum;
+}
+
+}  // namespace krohn

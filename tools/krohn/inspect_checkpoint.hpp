@@ -1,0 +1,21 @@
+// What krohn inspect shows of a checkpoint: sizes, options, and the eigenvalues that it really has.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace krohn::cli {
+
+struct InspectCheckpoint {
+  std::string model;
+  std::optional<std::string> task;
+  bool json = false;
+  /// Also write the spectrum as a drawing here, and the JSON beside it (the same name with .json).
+  std::string svg;
+  std::uint64_t words = 16;
+  std::uint64_t length = 64;
+};
+
+void inspect_checkpoint(const InspectCheckpoint& options);
+
+}  // namespace krohn::cli
