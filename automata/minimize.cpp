@@ -1,14 +1,24 @@
-// Minimisation by Hopcroft's refinement (1971). Two states are equivalent if no word leads them to different labels;
-// the coarsest partition by labels that every letter respects is that equivalence. Invariant: the partition is never
-// finer than the equivalence, and for every block B and every block not waiting as a splitter, all states of B agree
-// on which letters lead into it. Of the two parts of a split only the smaller has to wait, hence O(k n log n).
-// Everything lies in flat arrays; unreachable states are dropped first.
+// Minimisation in two stages. Two states are equivalent if no word leads them to different labels; the coarsest
+// partition by labels that every letter respects is that equivalence, and no stage ever makes a partition finer than
+// it.
+//
+// First a few rounds of Moore's refinement (1956) on hashes: a state's new hash is made of its own and those of its
+// successors, so that states that agree on all words up to the number of rounds have equal hashes. Colliding hashes
+// only leave a partition too coarse. If it turns out that every letter respects it, which is checked exactly, it is the
+// answer: so it is for most automata without structure, whose states differ on short words, at a few passes over them.
+// Otherwise Hopcroft's refinement (1971) goes on from there. Its invariant: for every block B and every block not
+// waiting as a splitter, all states of B agree on which letters lead into it. Of the two parts of a split only the
+// smaller has to wait, hence O(k n log n) on the whole. Everything lies in flat arrays; unreachable states are dropped
+// first.
 #include "krohn/automata/minimize.hpp"
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
+
+#include "krohn/error.hpp"
 
 namespace krohn {
 namespace {
@@ -22,21 +32,31 @@ struct Numbered {
 };
 
 Numbered number_reachable(const Dfa& dfa) {
+  constexpr std::size_t ahead = 16;  // how far in front of the breadth-first scan the memory is asked for
+  const std::size_t n = dfa.num_states();
   const std::size_t k = dfa.num_symbols();
-  const std::span<const State> delta = dfa.delta();
-  std::vector<State> order{dfa.start()};
-  std::vector<State> number(dfa.num_states(), unset);
+  const State* const delta = dfa.delta().data();
+  std::vector<State> order;
+  order.reserve(n);
+  order.push_back(dfa.start());
+  std::vector<State> number(n, unset);
   number[dfa.start()] = 0;
   Numbered result;
+  result.delta.reserve(n * k);
   for (std::size_t i = 0; i < order.size(); ++i) {
-    const State* row = delta.data() + std::size_t{order[i]} * k;
+    if (i + ahead < order.size()) {
+      __builtin_prefetch(delta + std::size_t{order[i + ahead]} * k);
+      const State* const soon = delta + std::size_t{order[i + ahead / 2]} * k;
+      for (std::size_t a = 0; a < std::min<std::size_t>(k, 8); ++a) __builtin_prefetch(&number[soon[a]]);
+    }
+    const State* const row = delta + std::size_t{order[i]} * k;
     for (std::size_t a = 0; a < k; ++a) {
-      State& n = number[row[a]];
-      if (n == unset) {
-        n = static_cast<State>(order.size());
+      State& name = number[row[a]];
+      if (name == unset) {
+        name = static_cast<State>(order.size());
         order.push_back(row[a]);
       }
-      result.delta.push_back(n);
+      result.delta.push_back(name);
     }
   }
   result.labels.reserve(order.size());
@@ -44,23 +64,119 @@ Numbered number_reachable(const Dfa& dfa) {
   return result;
 }
 
+// Classes of states, numbered in the order of their first states.
+struct Classes {
+  std::vector<std::uint32_t> of_state;
+  std::vector<State> first;  // the first state of each class
+};
+
+std::uint64_t mix(std::uint64_t x) {
+  x *= 0x9E3779B97F4A7C15ULL;
+  x ^= x >> 32U;
+  return x * 0xD6E8FEB86659FD93ULL;
+}
+
+// The classes of equal hashes; none if equal hashes meet different labels.
+std::optional<Classes> classes_of(const std::vector<std::uint64_t>& hashes, const std::vector<LabelId>& labels) {
+  const std::size_t n = hashes.size();
+  std::size_t slots = 16;
+  while (slots < 2 * n) slots *= 2;
+  std::vector<std::uint32_t> table(slots, unset);  // of classes
+  const auto slot_of = [&](std::size_t q) { return (hashes[q] ^ (hashes[q] >> 29U)) & (slots - 1); };
+  Classes classes;
+  classes.of_state.resize(n);
+  for (std::size_t q = 0; q < n; ++q) {
+    if (q + 16 < n) __builtin_prefetch(&table[slot_of(q + 16)]);
+    std::size_t slot = slot_of(q);
+    while (table[slot] != unset && hashes[classes.first[table[slot]]] != hashes[q]) slot = (slot + 1) & (slots - 1);
+    if (table[slot] == unset) {
+      table[slot] = static_cast<std::uint32_t>(classes.first.size());
+      classes.first.push_back(static_cast<State>(q));
+    } else if (labels[classes.first[table[slot]]] != labels[q]) {
+      return std::nullopt;
+    }
+    classes.of_state[q] = table[slot];
+  }
+  return classes;
+}
+
+// Whether states of one class go to states of one class under every letter.
+bool is_stable(const Classes& classes, const std::vector<State>& delta, std::size_t k) {
+  for (std::size_t q = 0; q < classes.of_state.size(); ++q) {
+    const std::size_t first = classes.first[classes.of_state[q]];
+    if (first == q) continue;
+    for (std::size_t a = 0; a < k; ++a) {
+      if (classes.of_state[delta[q * k + a]] != classes.of_state[delta[first * k + a]]) return false;
+    }
+  }
+  return true;
+}
+
+struct Rounds {
+  Classes classes;  // label by label; never finer than the equivalence
+  bool stable = false;
+};
+
+// A few rounds of hashes, looked at after every second one, for as long as they separate much.
+Rounds refine_by_rounds(const Numbered& numbered, std::size_t k) {
+  constexpr int max_rounds = 16;
+  const std::size_t n = numbered.labels.size();
+  std::vector<std::uint64_t> hashes(n);
+  std::vector<std::uint64_t> next(n);
+  for (std::size_t q = 0; q < n; ++q) {
+    hashes[q] = mix(static_cast<std::uint64_t>(std::int64_t{numbered.labels[q]} + 2));
+  }
+  const std::optional<Classes> by_label = classes_of(hashes, numbered.labels);
+  if (!by_label) throw InternalError("minimize: two labels have one hash");
+  Rounds result{*by_label, by_label->first.size() == 1};
+  // The second letter's successors must count differently from the first's: each letter has its own odd factor.
+  std::vector<std::uint64_t> factors(k);
+  for (std::size_t a = 0; a < k; ++a) factors[a] = mix(a + 1) | 1U;
+  for (int round = 1; round <= max_rounds && !result.stable; ++round) {
+    const State* row = numbered.delta.data();
+    for (std::size_t q = 0; q < n; ++q, row += k) {
+      std::uint64_t sum = hashes[q];
+      for (std::size_t a = 0; a < k; ++a) sum += hashes[row[a]] * factors[a];
+      next[q] = mix(sum);
+    }
+    hashes.swap(next);
+    if (round < 4 ? round != 3 : round % 2 == 0) continue;
+    std::optional<Classes> classes = classes_of(hashes, numbered.labels);
+    if (!classes) break;
+    const std::size_t before = result.classes.first.size();
+    const std::size_t now = classes->first.size();
+    result.classes = std::move(*classes);
+    result.stable = now == n || is_stable(result.classes, numbered.delta, k);
+    if (now < 2 * before && now < n / 8) break;
+  }
+  return result;
+}
+
 // A partition of 0..n-1: each block is a range of `elements`; the first `marked` elements of a block are marked.
 class Partition {
+  struct Block {
+    std::uint32_t begin;
+    std::uint32_t end;
+    std::uint32_t marked;
+  };
+
  public:
-  explicit Partition(const std::vector<LabelId>& labels) : elements_(labels.size()), location_(labels.size()) {
-    block_of_.resize(labels.size());
-    for (std::size_t q = 0; q < labels.size(); ++q) elements_[q] = static_cast<State>(q);
-    std::stable_sort(elements_.begin(), elements_.end(), [&](State p, State q) { return labels[p] < labels[q]; });
-    for (std::uint32_t i = 0; i < elements_.size(); ++i) {
-      const State q = elements_[i];
-      location_[q] = i;
-      if (i == 0 || labels[q] != labels[elements_[i - 1]]) {
-        if (i > 0) blocks_.back().end = i;
-        blocks_.push_back({i, i, 0});
-      }
-      block_of_[q] = static_cast<std::uint32_t>(blocks_.size() - 1);
+  explicit Partition(const Classes& classes)
+      : elements_(classes.of_state.size()),
+        location_(classes.of_state.size()),
+        block_of_(classes.of_state),
+        blocks_(classes.first.size(), Block{0, 0, 0}) {
+    for (const std::uint32_t block : block_of_) ++blocks_[block].end;
+    std::uint32_t sum = 0;
+    for (Block& block : blocks_) {
+      block.begin = sum;
+      sum += block.end;
+      block.end = block.begin;
     }
-    blocks_.back().end = static_cast<std::uint32_t>(elements_.size());
+    for (State q = 0; q < block_of_.size(); ++q) {
+      location_[q] = blocks_[block_of_[q]].end++;
+      elements_[location_[q]] = q;
+    }
   }
 
   std::uint32_t size() const { return static_cast<std::uint32_t>(blocks_.size()); }
@@ -105,11 +221,6 @@ class Partition {
   }
 
  private:
-  struct Block {
-    std::uint32_t begin;
-    std::uint32_t end;
-    std::uint32_t marked;
-  };
   std::vector<State> elements_;
   std::vector<std::uint32_t> location_;
   std::vector<std::uint32_t> block_of_;
@@ -183,26 +294,32 @@ Dfa minimize(const Dfa& dfa) {
   const Numbered numbered = number_reachable(dfa);
   const std::size_t n = numbered.labels.size();
   const std::size_t k = dfa.num_symbols();
-  Partition partition(numbered.labels);
-  refine(partition, numbered.delta, n, k);
-
-  // The quotient, breadth first. States are numbered breadth first already, so that the first state of a block seen
-  // in ascending order is the one through which the quotient reaches it first.
-  std::vector<std::uint32_t> number(partition.size(), unset);
-  std::vector<State> first;
-  for (State q = 0; q < n; ++q) {
-    std::uint32_t& name = number[partition.block_of(q)];
-    if (name != unset) continue;
-    name = static_cast<std::uint32_t>(first.size());
-    first.push_back(q);
+  Rounds rounds = refine_by_rounds(numbered, k);
+  Classes& classes = rounds.classes;
+  if (!rounds.stable) {
+    Partition partition(classes);
+    refine(partition, numbered.delta, n, k);
+    classes.first.clear();
+    std::vector<std::uint32_t> number(partition.size(), unset);
+    for (State q = 0; q < n; ++q) {
+      std::uint32_t& name = number[partition.block_of(q)];
+      if (name == unset) {
+        name = static_cast<std::uint32_t>(classes.first.size());
+        classes.first.push_back(q);
+      }
+      classes.of_state[q] = name;
+    }
   }
+
+  // States are numbered breadth first, so that the first state of a class is the one through which the quotient is
+  // first reached there: classes in the order of their first states are numbered breadth first.
   std::vector<State> delta;
   std::vector<LabelId> labels;
-  delta.reserve(first.size() * k);
-  labels.reserve(first.size());
-  for (const State q : first) {
+  delta.reserve(classes.first.size() * k);
+  labels.reserve(classes.first.size());
+  for (const State q : classes.first) {
     labels.push_back(numbered.labels[q]);
-    for (std::size_t a = 0; a < k; ++a) delta.push_back(number[partition.block_of(numbered.delta[q * k + a])]);
+    for (std::size_t a = 0; a < k; ++a) delta.push_back(classes.of_state[numbered.delta[q * k + a]]);
   }
   return Dfa(dfa.alphabet(), 0, std::move(delta), std::move(labels), dfa.label_names());
 }

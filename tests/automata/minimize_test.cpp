@@ -100,6 +100,40 @@ TEST_CASE("minimize equals Moore's refinement on random automata") {
   CHECK(merged > 100);  // the comparison saw automata that are not minimal
 }
 
+TEST_CASE("both stages: automata that short words separate, and those that only long words do") {
+  std::mt19937 random(23);
+  for (const Shape shape : {Shape::uniform, Shape::permutations, Shape::chain}) {
+    for (const std::size_t states : {100U, 1000U, 3000U}) {
+      const Dfa dfa = random_dfa(random, shape, states, 2, 2);
+      // Moore's refinement takes as many rounds as a chain has states.
+      if (shape != Shape::chain || states <= 1000) CHECK(minimize(dfa) == moore(dfa));
+      const Dfa minimal = minimize(dfa);
+      CHECK(minimize(minimal) == minimal);
+    }
+  }
+  // A chain of which every state needs a word of its own length, started at its beginning.
+  const std::size_t n = 3000;
+  std::vector<State> delta(n);
+  for (std::size_t q = 0; q < n; ++q) delta[q] = static_cast<State>(std::min(q + 1, n - 1));
+  std::vector<bool> accepting(n, false);
+  accepting[n - 1] = true;
+  const Dfa chain = Dfa::acceptor(Alphabet::of_characters("a"), 0, delta, accepting);
+  CHECK(minimize(chain) == chain);
+  // Two copies of it, reached by different letters: equivalent states far from what tells them apart from the rest.
+  std::vector<State> doubled(2 * (2 * n + 1));
+  std::vector<bool> ends(2 * n + 1, false);
+  doubled[0] = 1;
+  doubled[1] = static_cast<State>(n + 1);
+  for (std::size_t q = 0; q < n; ++q) {
+    for (std::size_t a = 0; a < 2; ++a) {
+      doubled[2 * (1 + q) + a] = static_cast<State>(1 + std::min(q + 1, n - 1));
+      doubled[2 * (1 + n + q) + a] = static_cast<State>(1 + n + std::min(q + 1, n - 1));
+    }
+  }
+  ends[n] = ends[2 * n] = true;
+  CHECK(minimize(Dfa::acceptor(Alphabet::of_characters("ab"), 0, doubled, ends)).num_states() == n + 1);
+}
+
 TEST_CASE("minimize is idempotent and does not depend on the numbering") {
   std::mt19937 random(7);
   for (int round = 0; round < 200; ++round) {
