@@ -533,29 +533,31 @@ TensorView lay_out(const std::string& name, const TensorRef& tensor, std::string
     fail(source, shown(name) + ": expected a storage of " + std::to_string(tensor.storage.elements) +
                      " elements, got " + std::to_string(storage.size()) + " bytes (truncated?)");
   }
+  TensorView view{name, tensor.storage.dtype, tensor.shape, {}};
+  if (std::find(tensor.shape.begin(), tensor.shape.end(), 0U) != tensor.shape.end()) return view;
+  // Every size, stride and sum stays at most `available`, below 2^60, before it is used.
   const std::uint64_t available = tensor.storage.elements;
   std::uint64_t count = 1;
   std::uint64_t last = tensor.offset;
   bool contiguous = true;
-  bool outside = tensor.offset > available;
-  for (std::size_t d = tensor.shape.size(); d-- > 0 && !outside;) {
+  bool inside = last < available;
+  for (std::size_t d = tensor.shape.size(); d-- > 0 && inside;) {
     const std::uint64_t extent = tensor.shape[d];
-    contiguous = contiguous && (extent == 1 || tensor.strides[d] == count);
-    if (extent == 0) {
-      count = 0;
-      break;
+    const std::uint64_t stride = tensor.strides[d];
+    contiguous = contiguous && (extent == 1 || stride == count);
+    // A stride of 0 repeats an element: the count is bounded by itself.
+    inside = extent <= available && count <= available / extent;
+    if (!inside) break;
+    count *= extent;
+    if (extent > 1) {
+      inside = stride <= (available - 1 - last) / (extent - 1);
+      if (inside) last += (extent - 1) * stride;
     }
-    outside = extent > available || (extent > 1 && tensor.strides[d] > available) || count > available ||
-              (count = count * extent) > available;
-    if (!outside && extent > 1) last += (extent - 1) * tensor.strides[d];
-    outside = outside || last >= available;
   }
-  if (outside || (count > 0 && last >= available)) {
+  if (!inside) {
     fail(source, shown(name) + ": expected a tensor inside its storage of " + std::to_string(available) +
                      " elements, got one that reaches beyond");
   }
-  TensorView view{name, tensor.storage.dtype, tensor.shape, {}};
-  if (count == 0) return view;
   const auto bytes = std::as_bytes(std::span(storage));
   if (contiguous) {
     view.bytes = bytes.subspan(tensor.offset * size, count * size);

@@ -1,0 +1,120 @@
+// label: quick
+// Files of torch.save are read without executing anything: both forms give the tensors that were saved, views and
+// transposes included; a pickle that calls something is refused by that thing's name; every truncation and a sweep of
+// single-byte changes gives the tensors or an InputError.
+#include "krohn/io/torch_file.hpp"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <map>
+
+#include "krohn/error.hpp"
+#include "krohn/io/source_text.hpp"
+#include "krohn/io/weights.hpp"
+
+namespace krohn {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string bytes_of(const std::string& name) { return read_file(fs::path(KROHN_TEST_DATA) / "torch" / name); }
+
+std::string problem_of(const std::string& name) {
+  try {
+    parse_torch_file(bytes_of(name), name);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+std::vector<float> ramp(float first, std::size_t count, float step = 1.0F) {
+  std::vector<float> values;
+  for (std::size_t i = 0; i < count; ++i) values.push_back(first + step * static_cast<float>(i));
+  return values;
+}
+
+TEST_CASE("both forms hold the tensors that were saved") {
+  for (const std::string name : {"tensors.pth", "tensors_legacy.pth"}) {
+    CAPTURE(name);
+    REQUIRE(is_torch_file(bytes_of(name)));
+    const TorchFile file = parse_torch_file(bytes_of(name), name);
+    std::map<std::string, TensorView> tensors;
+    for (const TensorView& tensor : file.tensors) tensors.emplace(tensor.name, tensor);
+    REQUIRE(tensors.size() == 10);
+    CHECK(tensors.at("plain").type() == "F32 [4, 6]");
+    CHECK(to_float(tensors.at("plain")) == ramp(0, 24));
+    CHECK(tensors.at("transposed").type() == "F32 [6, 4]");
+    std::vector<float> transposed;
+    for (int i = 0; i < 6; ++i) {
+      for (int j = 0; j < 4; ++j) transposed.push_back(static_cast<float>(6 * j + i));
+    }
+    CHECK(to_float(tensors.at("transposed")) == transposed);
+    CHECK(to_float(tensors.at("rows")) == ramp(6, 12));
+    CHECK(to_float(tensors.at("column")) == ramp(2, 4, 6));
+    CHECK(tensors.at("half").dtype == DType::f16);
+    CHECK(to_float(tensors.at("half")) == ramp(0, 24));
+    CHECK(tensors.at("bfloat").dtype == DType::bf16);
+    CHECK(to_float(tensors.at("bfloat")) == ramp(0, 24));
+    CHECK(to_int64(tensors.at("long")) == std::vector<std::int64_t>{0, 1, 2});
+    CHECK(tensors.at("scalar").shape.empty());
+    CHECK(to_float(tensors.at("scalar")) == std::vector<float>{2.5F});
+    CHECK(to_float(tensors.at("parameter")) == ramp(1, 24));
+    CHECK(tensors.at("empty").shape == std::vector<std::uint64_t>{0, 3});
+  }
+}
+
+TEST_CASE("a state dict is found among other entries, and in a module's own form") {
+  const TorchFile wrapped = parse_torch_file(bytes_of("wrapped.pth"), "wrapped.pth");
+  REQUIRE(wrapped.tensors.size() == 1);
+  CHECK(wrapped.tensors[0].name == "w");
+  const TorchFile module = parse_torch_file(bytes_of("module.pth"), "module.pth");
+  REQUIRE(module.tensors.size() == 2);
+  CHECK(module.tensors[0].type() == "F32 [3, 2]");
+}
+
+TEST_CASE("what would execute something is refused by name and leaves no trace") {
+  const fs::path trace = "/tmp/krohn_was_here";
+  fs::remove(trace);
+  for (const char* name : {"executes.pth", "executes_plain.pth"}) {
+    CAPTURE(name);
+    CHECK(problem_of(name).find("posix.system") != std::string::npos);
+    CHECK_FALSE(fs::exists(trace));
+  }
+  CHECK(problem_of("whole_module.pth").find("torch.nn.modules.linear.Linear") != std::string::npos);
+  CHECK(problem_of("other_value.pth").find("'note': expected a tensor") != std::string::npos);
+}
+
+TEST_CASE("truncated and altered files end in the tensors or in an InputError") {
+  for (const std::string name : {"tensors.pth", "tensors_legacy.pth", "wrapped.pth"}) {
+    CAPTURE(name);
+    const std::string whole = bytes_of(name);
+    std::size_t refused = 0;
+    std::size_t tried = 0;
+    const auto attempt = [&](const std::string& bytes) {
+      tried += 1;
+      try {
+        for (const TensorView& tensor : parse_torch_file(bytes, name).tensors) {
+          CHECK(tensor.bytes.size() == tensor.num_elements() * dtype_size(tensor.dtype));
+        }
+      } catch (const InputError&) {
+        refused += 1;
+      }
+    };
+    for (std::size_t size = 3; size < whole.size(); size += 7) attempt(whole.substr(0, size));
+    // Nothing but the last bytes of an archive's comment could be spared.
+    CHECK(refused == tried);
+    for (std::size_t at = 0; at < whole.size(); at += 3) {
+      for (const char byte : {'\x00', '\xff', 'R'}) {
+        std::string altered = whole;
+        altered[at] = byte;
+        if (is_torch_file(altered)) attempt(altered);
+      }
+    }
+    CHECK(refused < tried);
+  }
+}
+
+}  // namespace
+}  // namespace krohn
