@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <map>
 #include <numeric>
 #include <utility>
 
@@ -651,21 +650,6 @@ std::string mode_name(CascadeMode mode) {
       return "H";
   }
   throw InternalError("cascade: unknown mode");
-}
-
-DistinctLetters distinct_letters(const Dfa& dfa) {
-  DistinctLetters result;
-  std::map<std::vector<State>, std::uint32_t> known;
-  for (Symbol symbol = 0; symbol < dfa.num_symbols(); ++symbol) {
-    std::vector<State> images = dfa.letter(symbol);
-    const auto [place, added] = known.emplace(images, static_cast<std::uint32_t>(result.images.size()));
-    if (added) {
-      result.symbol.push_back(symbol);
-      result.images.push_back(std::move(images));
-    }
-    result.of_symbol.push_back(place->second);
-  }
-  return result;
 }
 
 std::unique_ptr<SetSystem> make_set_system(std::size_t num_states, const std::vector<std::vector<State>>& letters,

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "krohn/automata/dfa.hpp"
+#include "krohn/automata/transformation.hpp"
 
 namespace krohn {
 
@@ -54,17 +55,6 @@ class SetSystem {
   /// Sets named so far.
   virtual std::size_t num_sets() const = 0;
 };
-
-/// The distinct transformations among an automaton's letters.
-struct DistinctLetters {
-  /// Per symbol the index of its transformation.
-  std::vector<std::uint32_t> of_symbol;
-  /// Per transformation its first symbol.
-  std::vector<Symbol> symbol;
-  /// Per transformation the list of images.
-  std::vector<std::vector<State>> images;
-};
-DistinctLetters distinct_letters(const Dfa& dfa);
 
 /// The system of `mode` for the given transformations of {0, .., num_states - 1}. Throws ResourceError when the
 /// family exceeds `max_family` sets (mode R never does) or, in mode Z, when its closure takes more than 2^31 subset

@@ -1,0 +1,101 @@
+// Flags from the groups G_P of image sets (image_orbit.hpp). A non-trivial G_P gives a word of period above 1, and
+// every group in the monoid divides some G_P; a property of groups that is inherited by divisors holds for all maximal
+// subgroups iff it holds for all G_P. A group found in a part of the orbit settles a flag to the negative; the positive
+// needs the whole orbit.
+#include "krohn/automata/monoid_flags.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "krohn/automata/group_action.hpp"
+#include "krohn/error.hpp"
+
+namespace krohn {
+namespace {
+
+Word to_symbols(const std::vector<std::uint32_t>& letters, const DistinctLetters& distinct) {
+  Word word;
+  for (const std::uint32_t letter : letters) word.push_back(distinct.symbol[letter]);
+  return word;
+}
+
+bool letters_commute(const std::vector<Transformation>& letters) {
+  for (std::size_t i = 0; i < letters.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      for (std::uint32_t q = 0; q < letters[i].size(); ++q) {
+        if (letters[j][letters[i][q]] != letters[i][letters[j][q]]) return false;
+      }
+    }
+  }
+  return true;
+}
+
+/// A single letter of period above 1, else the shortest loop of the component.
+std::optional<PeriodWitness> period_witness(const Dfa& dfa, const MonoidFacts& facts, std::size_t component) {
+  Word word;
+  for (std::size_t l = 0; l < facts.letters.images.size() && word.empty(); ++l) {
+    if (power_pattern(facts.letters.images[l]).periodic) word = {facts.letters.symbol[l]};
+  }
+  if (word.empty()) word = to_symbols(facts.orbit.shortest_nontrivial_loop(component), facts.letters);
+  const PowerPattern pattern = power_pattern(transformation_of(dfa, word));
+  if (!pattern.periodic) throw InternalError("monoid flags: a loop that permutes its set has period 1");
+  return PeriodWitness{std::move(word), pattern.index, pattern.period};
+}
+
+}  // namespace
+
+MonoidFacts find_flags(const Dfa& dfa, std::size_t max_sets) {
+  DistinctLetters distinct = distinct_letters(dfa);
+  MonoidFacts facts{{}, ImageOrbit(dfa.num_states(), distinct.images, max_sets), distinct};
+  MonoidFlags& flags = facts.flags;
+  flags.is_group = letters_are_permutations(dfa);
+  flags.is_commutative = letters_commute(distinct.images);
+
+  bool aperiodic = true;
+  bool abelian = true;
+  bool nilpotent = true;
+  bool solvable = true;
+  bool two_groups = true;
+  const std::vector<ImageComponent>& components = facts.orbit.components();
+  std::size_t first_group = components.size();
+  std::size_t first_not_solvable = components.size();
+  // Most components share a few groups: equal generators are looked at once.
+  std::map<std::vector<Permutation>, bool> seen;
+  for (std::size_t c = 0; c < components.size(); ++c) {
+    const PermutationGroup& group = components[c].group;
+    if (group.is_trivial()) continue;
+    aperiodic = false;
+    if (first_group == components.size() || components[c].rank < components[first_group].rank) first_group = c;
+    if (!seen.try_emplace(group.generators(), true).second) continue;
+    two_groups = two_groups && group.is_2_group();
+    abelian = abelian && group.is_abelian();
+    if (group.is_2_group()) continue;
+    nilpotent = nilpotent && group.is_nilpotent();
+    if (group.is_solvable()) continue;
+    solvable = false;
+    if (first_not_solvable == components.size() || components[c].rank < components[first_not_solvable].rank) {
+      first_not_solvable = c;
+    }
+  }
+  const auto settle = [&](bool holds_so_far) {
+    return !holds_so_far || facts.orbit.complete() ? std::optional<bool>(holds_so_far) : std::nullopt;
+  };
+  flags.is_aperiodic = settle(aperiodic);
+  flags.all_groups_abelian = settle(abelian);
+  flags.all_groups_nilpotent = settle(nilpotent);
+  flags.all_groups_solvable = settle(solvable);
+  flags.only_2_groups = settle(two_groups);
+  if (!aperiodic) flags.not_aperiodic = period_witness(dfa, facts, first_group);
+  if (!solvable) {
+    const std::span<const std::uint32_t> points = facts.orbit.points(components[first_not_solvable].members[0]);
+    GroupWitness witness{name_group(components[first_not_solvable].group).name, {points.begin(), points.end()}, {}};
+    for (const auto& letters : facts.orbit.generating_words(first_not_solvable)) {
+      witness.words.push_back(to_symbols(letters, facts.letters));
+    }
+    flags.not_solvable = std::move(witness);
+  }
+  return facts;
+}
+
+}  // namespace krohn
