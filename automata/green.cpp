@@ -16,7 +16,11 @@
 
 #include <algorithm>
 #include <boost/multiprecision/cpp_int.hpp>
+#include <limits>
 #include <numeric>
+#include <ranges>
+#include <span>
+#include <string>
 #include <unordered_map>
 #include <utility>
 
@@ -26,23 +30,10 @@ namespace krohn {
 namespace {
 
 using Integer = boost::multiprecision::cpp_int;
+using Point = std::uint16_t;
 
-struct KernelKey {
-  std::uint32_t component;
-  std::vector<std::uint32_t> kernel;
-  friend bool operator==(const KernelKey&, const KernelKey&) = default;
-};
-
-struct KernelKeyHash {
-  std::size_t operator()(const KernelKey& key) const {
-    std::uint64_t hash = key.component;
-    for (const std::uint32_t c : key.kernel) {
-      hash = (hash ^ c) * 0x9E3779B97F4A7C15U;
-      hash ^= hash >> 29U;
-    }
-    return static_cast<std::size_t>(hash);
-  }
-};
+// Up to this order the elements of a component's group are listed.
+constexpr std::uint64_t max_canonical_order = 128;
 
 Integer order_of(const PermutationGroup& group) {
   Integer product = 1;
@@ -50,104 +41,196 @@ Integer order_of(const PermutationGroup& group) {
   return product;
 }
 
-/// The search over R-classes. Elements are stored as words of places: the kernel class of every point, and per kernel
-/// class the place in P that it is mapped to.
+/// The search over R-classes. A representative x has image P; it is stored as its kernel (the class of every point,
+/// numbered by first occurrence) and the place in P of every kernel class.
 class RClasses {
  public:
-  RClasses(const ImageOrbit& orbit, std::size_t limit) : orbit_(orbit), limit_(limit) {}
+  RClasses(const ImageOrbit& orbit, std::size_t limit)
+      : orbit_(orbit), degree_(orbit.degree()), letters_(orbit.letters().size()), limit_(limit), table_(64, none) {
+    if (degree_ > std::numeric_limits<Point>::max()) {
+      throw ResourceError("Green's relations: expected at most 65535 states, got " + std::to_string(degree_));
+    }
+    kernel_.resize(degree_);
+    number_.resize(degree_);
+    place_.resize(degree_);
+  }
 
   bool search() {
-    Transformation element = identity_transformation(orbit_.degree());
-    std::vector<std::uint32_t> difference;
-    classify(element, difference);
-    for (std::uint32_t i = 0; i < elements_.size(); ++i) {
+    const std::uint32_t start = orbit_.component_of(0);
+    std::iota(kernel_.begin(), kernel_.end(), Point{0});
+    fresh_.assign(kernel_.begin(), kernel_.end());
+    classify(start);
+    for (std::uint32_t i = 0; i < size(); ++i) {
       for (const Transformation& letter : orbit_.letters()) {
-        // Left multiplication: first the letter, then the representative.
-        element = compose(letter, elements_[i]);
-        const std::uint32_t target = classify(element, difference);
-        if (target == ImageOrbit::none) return false;
+        const std::uint32_t target = classify(multiply(letter, i));
+        if (target == none) return false;
         targets_.push_back(target);
-        differences_.push_back(difference);
       }
     }
     return true;
   }
 
-  std::size_t size() const { return elements_.size(); }
+  std::size_t size() const { return component_.size(); }
+  std::size_t num_letters() const { return letters_; }
   std::uint32_t component(std::uint32_t i) const { return component_[i]; }
-  const std::vector<std::uint32_t>& kernel(std::uint32_t i) const { return kernels_[i]; }
-  std::uint32_t target(std::uint32_t i, std::size_t letter) const {
-    return targets_[i * orbit_.letters().size() + letter];
+  std::span<const Point> kernel(std::uint32_t i) const {
+    return std::span<const Point>(kernels_).subspan(i * degree_, degree_);
   }
-  /// The permutation of P that takes the target's representative to letter * representative i; empty for identity.
-  const std::vector<std::uint32_t>& difference(std::uint32_t i, std::size_t letter) const {
-    return differences_[i * orbit_.letters().size() + letter];
+  std::uint32_t target(std::uint32_t i, std::size_t letter) const { return targets_[i * letters_ + letter]; }
+
+  /// Where target(i, letter) lies in the same component: the permutation g of P with
+  /// letter * (representative i) = (representative of the target) g.
+  Permutation difference(std::uint32_t i, std::size_t letter) {
+    multiply(orbit_.letters()[letter], i);
+    const std::uint32_t y = target(i, letter);
+    Permutation g(fresh_.size());
+    for (std::size_t c = 0; c < fresh_.size(); ++c) g[places_[place_offset_[y] + c]] = fresh_[c];
+    return g;
   }
 
  private:
-  /// The R-class of an element, a new one if need be; `difference` is the permutation of P by which the element, moved
-  /// to P, differs from the representative (empty: none).
-  std::uint32_t classify(Transformation& element, std::vector<std::uint32_t>& difference) {
-    difference.clear();
-    KernelKey key{0, std::vector<std::uint32_t>(element.size())};
-    points_.clear();
-    number_.assign(element.size(), ImageOrbit::none);
-    for (std::size_t q = 0; q < element.size(); ++q) {
-      std::uint32_t& number = number_[element[q]];
-      if (number == ImageOrbit::none) {
-        number = static_cast<std::uint32_t>(points_.size());
-        points_.push_back(element[q]);
-      }
-      key.kernel[q] = number;
-    }
-    const std::uint32_t set = orbit_.find(points_);
-    key.component = orbit_.component_of(set);
-    // Move to P: point k of the set comes from point k of P.
-    const std::span<const std::uint32_t> here = orbit_.points(set);
-    const std::span<const std::uint32_t> base = orbit_.points(orbit_.components()[key.component].members[0]);
-    place_.resize(element.size());
-    for (std::uint32_t k = 0; k < here.size(); ++k) place_[here[k]] = k;
-    for (std::uint32_t& q : element) q = base[place_[q]];
-    // The place of every kernel class.
-    std::vector<std::uint32_t> places(points_.size());
-    for (std::size_t c = 0; c < points_.size(); ++c) places[c] = place_[points_[c]];
+  static constexpr std::uint32_t none = ImageOrbit::none;
 
-    std::vector<std::uint32_t>& candidates = by_key_[key];
-    const PermutationGroup& group = orbit_.components()[key.component].group;
-    Permutation step(places.size());
-    for (const std::uint32_t candidate : candidates) {
-      bool same = true;
-      for (std::size_t c = 0; c < places.size(); ++c) {
-        step[places_[candidate][c]] = places[c];
-        same = same && places_[candidate][c] == places[c];
+  /// First the letter, then representative i, moved to the representative set of the image's component: the kernel in
+  /// kernel_, the places in fresh_; returns the component.
+  std::uint32_t multiply(const Transformation& letter, std::uint32_t i) {
+    const Point* kernel = &kernels_[i * degree_];
+    const Point* places = &places_[place_offset_[i]];
+    const std::size_t rank = place_offset_[i + 1] - place_offset_[i];
+    constexpr Point unset = std::numeric_limits<Point>::max();
+    std::fill_n(number_.begin(), rank, unset);
+    fresh_.clear();
+    for (std::size_t q = 0; q < degree_; ++q) {
+      const Point old = kernel[letter[q]];
+      if (number_[old] == unset) {
+        number_[old] = static_cast<Point>(fresh_.size());
+        fresh_.push_back(places[old]);
       }
-      if (same) return candidate;
-      if (group.is_trivial() || !group.contains(step)) continue;
-      difference = step;
-      return candidate;
+      kernel_[q] = number_[old];
     }
-    if (elements_.size() >= limit_) return ImageOrbit::none;
-    const auto id = static_cast<std::uint32_t>(elements_.size());
-    candidates.push_back(id);
-    elements_.push_back(element);
-    places_.push_back(std::move(places));
-    component_.push_back(key.component);
-    kernels_.push_back(std::move(key.kernel));
+    const std::uint32_t component = component_[i];
+    if (fresh_.size() == rank) return component;  // the image is P still
+    const std::span<const std::uint32_t> base = orbit_.points(orbit_.components()[component].members[0]);
+    image_.clear();
+    for (const Point k : fresh_) image_.push_back(base[k]);
+    const std::uint32_t set = orbit_.find(image_);
+    const std::span<const std::uint32_t> here = orbit_.points(set);
+    for (std::size_t k = 0; k < here.size(); ++k) place_[here[k]] = static_cast<Point>(k);
+    for (std::size_t c = 0; c < fresh_.size(); ++c) fresh_[c] = place_[image_[c]];
+    return orbit_.component_of(set);
+  }
+
+  /// The R-class of the element in kernel_, fresh_; a new one if need be; none past the limit.
+  std::uint32_t classify(std::uint32_t component) {
+    const bool canonical = make_canonical(component);
+    std::size_t slot = hash(component, canonical) & (table_.size() - 1);
+    std::uint32_t* last = nullptr;
+    for (; table_[slot] != none; slot = (slot + 1) & (table_.size() - 1)) {
+      const std::uint32_t first = table_[slot];
+      if (component_[first] != component || !std::ranges::equal(kernel(first), kernel_)) continue;
+      if (canonical) {
+        if (std::equal(fresh_.begin(), fresh_.end(), &places_[place_offset_[first]])) return first;
+        continue;
+      }
+      for (std::uint32_t candidate = first; candidate != none; candidate = next_[candidate]) {
+        const Point* places = &places_[place_offset_[candidate]];
+        step_.resize(fresh_.size());
+        for (std::size_t c = 0; c < fresh_.size(); ++c) step_[places[c]] = fresh_[c];
+        if (orbit_.components()[component].group.contains(step_)) return candidate;
+        last = &next_[candidate];
+      }
+      break;
+    }
+    if (size() >= limit_) return none;
+    const auto id = static_cast<std::uint32_t>(size());
+    if (last != nullptr) {
+      *last = id;  // before next_ grows
+    } else {
+      table_[slot] = id;
+      ++keys_;
+    }
+    next_.push_back(none);
+    hashes_.push_back(hash(component, canonical));
+    component_.push_back(component);
+    kernels_.insert(kernels_.end(), kernel_.begin(), kernel_.end());
+    places_.insert(places_.end(), fresh_.begin(), fresh_.end());
+    place_offset_.push_back(places_.size());
+    if (2 * keys_ > table_.size()) grow();
     return id;
   }
 
+  void grow() {
+    std::vector<std::uint32_t> old(table_.size() * 2, none);
+    old.swap(table_);
+    for (const std::uint32_t first : old) {
+      if (first == none) continue;
+      std::size_t slot = hashes_[first] & (table_.size() - 1);
+      while (table_[slot] != none) slot = (slot + 1) & (table_.size() - 1);
+      table_[slot] = first;
+    }
+  }
+
+  /// Small groups: replaces the element by the least of its coset (which is R-related), so that classes of one kernel
+  /// are told apart by hashing. Returns false for groups too large for that.
+  bool make_canonical(std::uint32_t component) {
+    const PermutationGroup& group = orbit_.components()[component].group;
+    if (group.is_trivial()) return true;
+    if (group_elements_.empty()) group_elements_.resize(orbit_.components().size());
+    std::vector<Permutation>& elements = group_elements_[component];
+    if (elements.empty()) {
+      const std::optional<std::uint64_t> order = group.order();
+      if (!order || *order > max_canonical_order) return false;
+      elements = group.elements(max_canonical_order);
+    }
+    least_ = fresh_;
+    for (const Permutation& g : elements) {
+      bool less = false;
+      for (std::size_t c = 0; c < fresh_.size(); ++c) {
+        const auto moved = static_cast<Point>(g[fresh_[c]]);
+        if (!less && moved > least_[c]) break;
+        less = less || moved < least_[c];
+        // From the first smaller place on, this is the new least.
+        if (less) least_[c] = moved;
+      }
+    }
+    fresh_ = least_;
+    return true;
+  }
+
+  std::size_t hash(std::uint32_t component, bool with_places) const {
+    std::uint64_t value = component;
+    for (const Point c : kernel_) {
+      value = (value ^ c) * 0x9E3779B97F4A7C15U;
+      value ^= value >> 29U;
+    }
+    for (std::size_t c = 0; with_places && c < fresh_.size(); ++c) {
+      value = (value ^ fresh_[c]) * 0x9E3779B97F4A7C15U;
+      value ^= value >> 29U;
+    }
+    return static_cast<std::size_t>(value ^ (value >> 32U));
+  }
+
   const ImageOrbit& orbit_;
+  std::size_t degree_;
+  std::size_t letters_;
   std::size_t limit_;
-  std::unordered_map<KernelKey, std::vector<std::uint32_t>, KernelKeyHash> by_key_;
-  std::vector<Transformation> elements_;
-  std::vector<std::vector<std::uint32_t>> places_;
+  std::vector<std::uint32_t> table_;  // the first class of a key (component, kernel)
+  std::size_t keys_ = 0;
+  std::vector<std::size_t> hashes_;
+  std::vector<std::vector<Permutation>> group_elements_;
+  std::vector<Point> least_;
+  std::vector<std::uint32_t> next_;  // large groups: the next class of the same key
   std::vector<std::uint32_t> component_;
-  std::vector<std::vector<std::uint32_t>> kernels_;
+  std::vector<Point> kernels_;  // [classes, degree]
+  std::vector<Point> places_;
+  std::vector<std::size_t> place_offset_ = {0};
   std::vector<std::uint32_t> targets_;
-  std::vector<std::vector<std::uint32_t>> differences_;
-  std::vector<std::uint32_t> points_;
-  std::vector<std::uint32_t> number_;
-  std::vector<std::uint32_t> place_;
+  std::vector<Point> kernel_;
+  std::vector<Point> fresh_;
+  std::vector<Point> number_;
+  std::vector<Point> place_;
+  std::vector<std::uint32_t> image_;
+  Permutation step_;
 };
 
 /// Strongly connected components of the left multiplication; classes in the order of their first member.
@@ -199,40 +282,29 @@ std::vector<std::vector<std::uint32_t>> strong_components(const RClasses& classe
 }
 
 /// The group of the H-classes of a D-class: Schreier generators of the left action on its R-classes.
-Integer h_class_size(const RClasses& classes, const std::vector<std::uint32_t>& members, std::size_t letters,
-                     std::size_t rank, std::vector<Permutation>& shift, std::vector<bool>& reached) {
+Integer h_class_size(RClasses& classes, const std::vector<std::uint32_t>& members, std::size_t rank) {
   const Permutation identity = identity_transformation(rank);
-  const auto difference = [&](std::uint32_t x, std::size_t a) -> const Permutation& {
-    const Permutation& stored = classes.difference(x, a);
-    return stored.empty() ? identity : stored;
-  };
+  std::unordered_map<std::uint32_t, Permutation> shift;
+  for (const std::uint32_t x : members) shift.emplace(x, Permutation());
   // s_x r_0 = r_x t_x with a left multiplier s_x; a r_x = r_y g gives a s_x r_0 = r_y g t_x.
   std::vector<std::uint32_t> queue = {members[0]};
   shift[members[0]] = identity;
-  reached[members[0]] = true;
-  std::vector<bool> inside(classes.size(), false);
-  for (const std::uint32_t x : members) inside[x] = true;
-  std::vector<Permutation> generators;
-  PermutationGroup group(rank, {});
   for (std::size_t i = 0; i < queue.size(); ++i) {
-    const std::uint32_t x = queue[i];
-    for (std::size_t a = 0; a < letters; ++a) {
-      const std::uint32_t y = classes.target(x, a);
-      if (!inside[y]) continue;
-      Permutation moved = then(difference(x, a), shift[x]);
-      if (!reached[y]) {
-        reached[y] = true;
-        shift[y] = std::move(moved);
-        queue.push_back(y);
-      }
+    for (std::size_t a = 0; a < classes.num_letters(); ++a) {
+      const auto y = shift.find(classes.target(queue[i], a));
+      if (y == shift.end() || !y->second.empty()) continue;
+      y->second = then(classes.difference(queue[i], a), shift[queue[i]]);
+      queue.push_back(y->first);
     }
   }
+  std::vector<Permutation> generators;
+  PermutationGroup group(rank, {});
   for (const std::uint32_t x : members) {
-    for (std::size_t a = 0; a < letters; ++a) {
-      const std::uint32_t y = classes.target(x, a);
-      if (!inside[y]) continue;
-      const Permutation generator = then(inverse(shift[y]), then(difference(x, a), shift[x]));
-      if (generator == identity || group.contains(generator)) continue;
+    for (std::size_t a = 0; a < classes.num_letters(); ++a) {
+      const auto y = shift.find(classes.target(x, a));
+      if (y == shift.end()) continue;
+      const Permutation generator = then(inverse(y->second), then(classes.difference(x, a), shift[x]));
+      if (group.contains(generator)) continue;
       generators.push_back(generator);
       group = PermutationGroup(rank, generators);
     }
@@ -240,7 +312,8 @@ Integer h_class_size(const RClasses& classes, const std::vector<std::uint32_t>& 
   return order_of(group);
 }
 
-bool is_transversal(std::span<const std::uint32_t> set, const std::vector<std::uint32_t>& kernel,
+template <typename Index>
+bool is_transversal(std::span<const std::uint32_t> set, std::span<const Index> kernel,
                     std::vector<std::uint32_t>& stamp, std::uint32_t& clock) {
   ++clock;
   for (const std::uint32_t q : set) {
@@ -260,7 +333,8 @@ std::optional<GreenRelations> find_green(const ImageOrbit& orbit, const GreenLim
 
   GreenRelations green;
   green.r_classes = classes.size();
-  for (std::uint32_t i = 0; i < classes.size(); ++i) green.r_class_kernel.push_back(classes.kernel(i));
+  for (std::uint32_t i = 0; i < classes.size(); ++i)
+    green.r_class_kernel.emplace_back(classes.kernel(i).begin(), classes.kernel(i).end());
   Integer order = 0;
   Integer l_total = 0;
   Integer h_total = 0;
@@ -269,8 +343,6 @@ std::optional<GreenRelations> find_green(const ImageOrbit& orbit, const GreenLim
   bool counted = true;
   std::vector<std::uint32_t> stamp(orbit.degree() + 1, 0);
   std::uint32_t clock = 0;
-  std::vector<Permutation> shift(classes.size());
-  std::vector<bool> reached(classes.size(), false);
   for (std::vector<std::uint32_t>& members : strong_components(classes, letters)) {
     const std::uint32_t id = classes.component(members[0]);
     const ImageComponent& component = orbit.components()[id];
@@ -289,7 +361,7 @@ std::optional<GreenRelations> find_green(const ImageOrbit& orbit, const GreenLim
     if (d_class.regular) {
       h_size = order_of(component.group);
     } else if (!component.group.is_trivial()) {
-      h_size = h_class_size(classes, members, letters, component.rank, shift, reached);
+      h_size = h_class_size(classes, members, component.rank);
     }
     const Integer l_classes = r_size / h_size;
     d_class.h_size = h_size.str();
@@ -327,8 +399,9 @@ std::vector<std::vector<bool>> egg_box(const ImageOrbit& orbit, const GreenRelat
   for (const std::uint32_t row : d_class.rows) {
     box.emplace_back();
     for (const std::uint32_t set : component.members) {
-      box.back().push_back(d_class.regular &&
-                           is_transversal(orbit.points(set), green.r_class_kernel[row], stamp, clock));
+      box.back().push_back(
+          d_class.regular &&
+          is_transversal(orbit.points(set), std::span<const std::uint32_t>(green.r_class_kernel[row]), stamp, clock));
     }
   }
   return box;
