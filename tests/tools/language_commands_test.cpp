@@ -164,6 +164,45 @@ TEST_CASE("classify says what the minimal automaton is, as text and as JSON, and
   check_refused(run_krohn("classify"), "LANG or --list", 2);
 }
 
+TEST_CASE("classify gives the algebra with witnesses, and past a cap what is still known") {
+  using nlohmann::json;
+  const json counter = json::parse(run_krohn("classify mod:6 --json").out);
+  CHECK(counter.at("monoid_order") == 6);
+  CHECK(counter.at("is_commutative") == true);
+  CHECK(counter.at("is_aperiodic") == false);
+  CHECK(counter.at("all_groups_solvable") == true);
+  CHECK(counter.at("maximal_subgroups").at(0).at("name") == "Z_6");
+  CHECK(counter.at("maximal_subgroups").at(0).at("degree") == 6);
+  CHECK(counter.at("witnesses").at("not_aperiodic") == json{{"word", {"1"}}, {"index", 1}, {"period", 6}});
+  CHECK(counter.at("unknown_because").is_null());
+  const json s5 = json::parse(run_krohn("classify S:5 --json").out);
+  CHECK(s5.at("all_groups_solvable") == false);
+  CHECK(s5.at("maximal_subgroups").at(0).at("composition_factors") == json{"Z_2", "A_5"});
+  CHECK(s5.at("witnesses").at("not_solvable").at("group") == "S_5");
+  CHECK(s5.at("green").at("d_classes") == 1);
+  const json suffix = json::parse(run_krohn("classify 're:(a|b)*abb' --json").out);
+  CHECK(suffix.at("is_aperiodic") == true);
+  CHECK(suffix.at("monoid_order") == 7);
+  CHECK(suffix.at("maximal_subgroups") == json::array());
+  CHECK(suffix.at("witnesses").at("not_aperiodic").is_null());
+  // Letters that act alike, and one state.
+  const json alike = json::parse(run_krohn("classify 're:(a|b)*c' --alphabet abc --json").out);
+  CHECK(alike.at("distinct_letters") == 2);
+  CHECK(alike.at("symbols_alike") == json{{"a", "b"}});
+  CHECK(json::parse(run_krohn("classify 're:.*' --alphabet ab --json").out).at("monoid_order") == 1);
+  // T_8-like: the cap leaves null, and the flags found so far stay.
+  const json capped = json::parse(run_krohn("classify random:14,2,1 --max-monoid 1000 --json").out);
+  CHECK(capped.at("monoid_order").is_null());
+  CHECK(capped.at("green").is_null());
+  CHECK(capped.at("maximal_subgroups").is_null());
+  CHECK(capped.at("is_aperiodic") == false);
+  CHECK(capped.at("unknown_because").get<std::string>().find("--max-monoid") != std::string::npos);
+  const json few = json::parse(run_krohn("classify dyck:2,3 --max-monoid 5 --json").out);
+  CHECK(few.at("is_aperiodic").is_null());
+  CHECK(few.at("is_group") == false);
+  check_refused(run_krohn("classify parity --max-monoid 0"), "--max-monoid", 2);
+}
+
 TEST_CASE("inspect shows a model and a language, as text and as JSON") {
   const TemporaryDirectory directory;
   const std::string model = compiled(directory, "word:S4");

@@ -1,11 +1,14 @@
 // krohn classify LANG: what algebra says about a language, from its minimal automaton.
 #include <algorithm>
 #include <iostream>
+#include <map>
 #include <memory>
 
 #include "command.hpp"
 #include "krohn/automata/catalog.hpp"
+#include "krohn/automata/green.hpp"
 #include "krohn/automata/minimize.hpp"
+#include "krohn/automata/monoid_flags.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -13,19 +16,15 @@ namespace {
 struct Options {
   std::string language;
   std::optional<std::string> alphabet;
+  std::size_t max_monoid = 1'000'000;
   bool json = false;
   bool list = false;
 };
 
-// The transition monoid is a group exactly if every letter permutes the states.
-bool letters_permute(const Dfa& minimal) {
-  for (Symbol symbol = 0; symbol < minimal.num_symbols(); ++symbol) {
-    std::vector<State> images = minimal.letter(symbol);
-    std::sort(images.begin(), images.end());
-    if (std::adjacent_find(images.begin(), images.end()) != images.end()) return false;
-  }
-  return true;
-}
+// Groups beyond this number are given by their order alone; longer lists are cut in text output.
+constexpr std::size_t max_named_groups = 100;
+constexpr std::size_t max_printed_groups = 8;
+constexpr std::size_t max_printed_symbols = 16;
 
 void list_catalog(bool json) {
   Json entries = Json::array();
@@ -43,25 +42,191 @@ void list_catalog(bool json) {
   }
 }
 
+// A decimal as a JSON number where that is exact for every reader, else as a string.
+Json big_number(const std::string& decimal) {
+  constexpr std::size_t safe_digits = 15;  // below 2^53
+  if (decimal.size() > safe_digits) return decimal;
+  return std::stoull(decimal);
+}
+
+Json optional_flag(const std::optional<bool>& flag) { return flag ? Json(*flag) : Json(); }
+
+Json word_json(const Alphabet& alphabet, const Word& word) {
+  Json symbols = Json::array();
+  for (const Symbol symbol : word) symbols.push_back(alphabet.name(symbol));
+  return symbols;
+}
+
+// A kind of maximal subgroup, and in how many D-classes it occurs.
+struct SubgroupKind {
+  GroupName name;
+  std::string order;
+  std::size_t degree = 0;
+  std::size_t d_classes = 0;
+};
+
+// The non-trivial maximal subgroups of the regular D-classes, larger degrees first.
+std::vector<SubgroupKind> maximal_subgroups(const MonoidFacts& facts, const GreenRelations& green) {
+  std::map<std::vector<Permutation>, std::size_t> known;
+  std::vector<SubgroupKind> kinds;
+  for (const DClass& d_class : green.d_classes) {
+    const ImageComponent& component = facts.orbit.components()[d_class.component];
+    if (!d_class.regular || component.group.is_trivial()) continue;
+    const auto [at, is_new] = known.try_emplace(component.group.generators(), kinds.size());
+    if (is_new) {
+      const GroupName name = known.size() <= max_named_groups
+                                 ? name_group(component.group)
+                                 : GroupName{"order " + component.group.order_text(), std::nullopt};
+      const auto same = std::find_if(kinds.begin(), kinds.end(), [&](const SubgroupKind& kind) {
+        return kind.name.name == name.name && kind.degree == component.rank;
+      });
+      at->second = static_cast<std::size_t>(same - kinds.begin());
+      if (same == kinds.end()) kinds.push_back({name, component.group.order_text(), component.rank, 0});
+    }
+    ++kinds[at->second].d_classes;
+  }
+  std::stable_sort(kinds.begin(), kinds.end(),
+                   [](const SubgroupKind& x, const SubgroupKind& y) { return x.degree > y.degree; });
+  return kinds;
+}
+
+// Symbols with one action, those groups that have more than one symbol.
+std::vector<std::vector<std::string>> symbols_alike(const Dfa& dfa, const DistinctLetters& letters) {
+  std::vector<std::vector<std::string>> groups(letters.images.size());
+  for (Symbol symbol = 0; symbol < dfa.num_symbols(); ++symbol) {
+    groups[letters.of_symbol[symbol]].push_back(dfa.alphabet().name(symbol));
+  }
+  std::erase_if(groups, [](const auto& group) { return group.size() < 2; });
+  return groups;
+}
+
+std::string flag_text(const std::optional<bool>& flag) { return !flag ? "unknown" : *flag ? "yes" : "no"; }
+
+std::string plural(std::size_t count, const std::string& noun) {
+  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
 void classify(const Options& options) {
   const Dfa dfa = language_argument(options.language, options.alphabet);
   const Dfa minimal = minimize(dfa);
-  const bool is_group = letters_permute(minimal);
+  const MonoidFacts facts = find_flags(minimal, options.max_monoid);
+  const MonoidFlags& flags = facts.flags;
+  GreenLimits limits;
+  limits.r_classes = options.max_monoid;
+  const std::optional<GreenRelations> green = find_green(facts.orbit, limits);
+  const std::vector<SubgroupKind> subgroups = green ? maximal_subgroups(facts, *green) : std::vector<SubgroupKind>{};
+  const std::vector<std::vector<std::string>> alike = symbols_alike(minimal, facts.letters);
+  const Alphabet& alphabet = minimal.alphabet();
+  std::string reason;
+  if (!facts.orbit.complete()) {
+    reason = "more than " + std::to_string(options.max_monoid) + " images of the state set (--max-monoid)";
+  } else if (!green) {
+    reason = "more than " + std::to_string(options.max_monoid) + " R-classes (--max-monoid)";
+  }
+
   if (options.json) {
+    Json green_json;
+    Json subgroups_json;
+    if (green) {
+      green_json = {{"r_classes", green->r_classes},
+                    {"l_classes", big_number(green->l_classes)},
+                    {"h_classes", big_number(green->h_classes)},
+                    {"d_classes", green->d_classes.size()},
+                    {"regular_d_classes", green->regular_d_classes},
+                    {"idempotents", green->idempotents ? big_number(*green->idempotents) : Json()}};
+      subgroups_json = Json::array();
+      for (const SubgroupKind& kind : subgroups) {
+        subgroups_json.push_back(
+            {{"name", kind.name.name},
+             {"order", big_number(kind.order)},
+             {"degree", kind.degree},
+             {"d_classes", kind.d_classes},
+             {"composition_factors", kind.name.composition_factors ? Json(*kind.name.composition_factors) : Json()}});
+      }
+    }
+    Json not_aperiodic;
+    if (flags.not_aperiodic) {
+      not_aperiodic = {{"word", word_json(alphabet, flags.not_aperiodic->word)},
+                       {"index", flags.not_aperiodic->index},
+                       {"period", big_number(flags.not_aperiodic->period)}};
+    }
+    Json not_solvable;
+    if (flags.not_solvable) {
+      Json words = Json::array();
+      for (const Word& word : flags.not_solvable->words) words.push_back(word_json(alphabet, word));
+      not_solvable = {
+          {"group", flags.not_solvable->name}, {"states", flags.not_solvable->states}, {"words", std::move(words)}};
+    }
     print_json({{"language", options.language},
                 {"alphabet", dfa.alphabet().names()},
                 {"labels", dfa.label_names()},
                 {"states", dfa.num_states()},
                 {"min_states", minimal.num_states()},
-                {"is_group", is_group}});
+                {"distinct_letters", facts.letters.images.size()},
+                {"symbols_alike", alike},
+                {"image_sets", facts.orbit.complete() ? Json(facts.orbit.size()) : Json()},
+                {"monoid_order", green ? big_number(green->order) : Json()},
+                {"is_group", flags.is_group},
+                {"is_commutative", flags.is_commutative},
+                {"is_aperiodic", optional_flag(flags.is_aperiodic)},
+                {"all_groups_abelian", optional_flag(flags.all_groups_abelian)},
+                {"all_groups_nilpotent", optional_flag(flags.all_groups_nilpotent)},
+                {"all_groups_solvable", optional_flag(flags.all_groups_solvable)},
+                {"only_2_groups", optional_flag(flags.only_2_groups)},
+                {"maximal_subgroups", std::move(subgroups_json)},
+                {"green", std::move(green_json)},
+                {"witnesses", {{"not_aperiodic", std::move(not_aperiodic)}, {"not_solvable", std::move(not_solvable)}}},
+                {"unknown_because", reason.empty() ? Json() : Json(reason)}});
     return;
   }
-  print_table({{"language", options.language},
-               {"symbols", std::to_string(dfa.num_symbols())},
-               {"labels", std::to_string(dfa.label_names().size())},
-               {"states", std::to_string(dfa.num_states())},
-               {"min_states", std::to_string(minimal.num_states())},
-               {"is_group", is_group ? "yes: every letter permutes the states" : "no"}});
+
+  std::vector<std::pair<std::string, std::string>> lines = {{"language", options.language},
+                                                            {"symbols", std::to_string(dfa.num_symbols())},
+                                                            {"labels", std::to_string(dfa.label_names().size())},
+                                                            {"states", std::to_string(dfa.num_states())},
+                                                            {"min_states", std::to_string(minimal.num_states())}};
+  for (std::size_t i = 0; i < alike.size() && i < max_printed_groups; ++i) {
+    std::string text;
+    for (std::size_t k = 0; k < alike[i].size() && k < max_printed_symbols; ++k) text += alike[i][k] + " ";
+    lines.emplace_back(i == 0 ? "act alike" : "", text + (alike[i].size() > max_printed_symbols ? ".." : ""));
+  }
+  if (alike.size() > max_printed_groups) lines.emplace_back("", "..");
+  lines.emplace_back("monoid",
+                     green ? green->order + (green->order == "1" ? " element" : " elements") : "order unknown");
+  lines.emplace_back("is_group", flags.is_group ? "yes: every letter permutes the states" : "no");
+  lines.emplace_back("commuting", flags.is_commutative ? "yes" : "no");
+  std::string aperiodic = flag_text(flags.is_aperiodic);
+  if (flags.not_aperiodic) {
+    const PeriodWitness& witness = *flags.not_aperiodic;
+    const std::string index = std::to_string(witness.index);
+    aperiodic += ": with w = " + alphabet.format_word(witness.word) + ", w^" + index + " = w^(" + index + " + " +
+                 witness.period + ") and not w^(" + index + " + 1)";
+  } else if (flags.is_aperiodic == true) {
+    aperiodic += ": the language is star-free";
+  }
+  lines.emplace_back("aperiodic", aperiodic);
+  lines.emplace_back("2-groups",
+                     flag_text(flags.only_2_groups) + (flags.only_2_groups == true ? ": every group is one" : ""));
+  lines.emplace_back(
+      "solvable", flag_text(flags.all_groups_solvable) + (flags.all_groups_solvable == true ? ": every group is" : ""));
+  if (flags.not_solvable) {
+    lines.emplace_back("", "these words generate " + flags.not_solvable->name + " on " +
+                               plural(flags.not_solvable->states.size(), "state"));
+    for (const Word& word : flags.not_solvable->words) lines.emplace_back("", alphabet.format_word(word));
+  }
+  if (green) {
+    std::string groups;
+    for (const SubgroupKind& kind : subgroups) {
+      groups += (groups.empty() ? "" : ", ") + kind.name.name + " (degree " + std::to_string(kind.degree) + ")";
+    }
+    lines.emplace_back("subgroups", groups.empty() ? "all trivial" : groups);
+    lines.emplace_back(
+        "green", std::to_string(green->d_classes.size()) + " D" + " (" + std::to_string(green->regular_d_classes) +
+                     " regular), " + std::to_string(green->r_classes) + " R, " + green->l_classes + " L, " +
+                     green->h_classes + " H, " + green->idempotents.value_or("unknown") + " idempotents");
+  }
+  if (!reason.empty()) lines.emplace_back("unknown", "because of " + reason);
+  print_table(lines);
 }
 
 }  // namespace
@@ -72,6 +237,8 @@ void add_classify(CLI::App& app, int& exit_code) {
   CLI::Option* language = command->add_option("LANG", options->language, language_help);
   command->add_flag("--list", options->list, "show the catalogue of named languages")->excludes(language);
   command->add_flag("--json", options->json, "print one JSON object");
+  command->add_option("--max-monoid", options->max_monoid, "stop at this many image sets or R-classes (10^6)")
+      ->check(CLI::PositiveNumber);
   add_alphabet_option(*command, options->alphabet);
   command->callback([options, &exit_code] {
     if (options->list) {
