@@ -188,7 +188,7 @@ TEST_CASE("classify gives the algebra with witnesses, and past a cap what is sti
   // Letters that act alike, and one state.
   const json alike = json::parse(run_krohn("classify 're:(a|b)*c' --alphabet abc --json").out);
   CHECK(alike.at("distinct_letters") == 2);
-  CHECK(alike.at("symbols_alike") == json{{"a", "b"}});
+  CHECK(alike.at("symbols_alike") == json::array({json::array({"a", "b"})}));
   CHECK(json::parse(run_krohn("classify 're:.*' --alphabet ab --json").out).at("monoid_order") == 1);
   // T_8-like: the cap leaves null, and the flags found so far stay.
   const json capped = json::parse(run_krohn("classify random:14,2,1 --max-monoid 1000 --json").out);
