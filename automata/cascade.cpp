@@ -200,10 +200,9 @@ class Walk {
       const auto [place, added] = number.emplace(context, static_cast<std::uint32_t>(following.size()));
       if (added) {
         following.push_back(context);
-        if (rows_ + following.size() > max_rows_) {
-          throw ResourceError("cascade: more than " + std::to_string(max_rows_) +
-                              " rows (--max-rows): passed on level " + std::to_string(level + 2) + " of " +
-                              std::to_string(system_.depth()) + "; try --max-rows, or another --cascade");
+        if (level + 1 < system_.depth() && rows_ + following.size() > max_rows_) {
+          throw ResourceError("more than " + std::to_string(max_rows_) + " rows (--max-rows), reached on level " +
+                              std::to_string(level + 2) + " of " + std::to_string(system_.depth()));
         }
       }
       return place->second;
@@ -288,7 +287,7 @@ class Walk {
       row.action = number_action(std::move(action));
       out.rows.push_back(row);
     }
-    if (out.next.size() >= none) throw ResourceError("cascade: a level has more than 2^32 entries");
+    if (out.next.size() >= none) throw ResourceError("a level has more than 2^32 entries");
     cascade_.levels.push_back(std::move(out));
     return following;
   }
@@ -380,6 +379,14 @@ std::size_t num_reflections(const Cascade& cascade) {
   return count;
 }
 
+std::string modes_of(const std::vector<CascadePart>& parts) {
+  std::string names;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (i == 0 || parts[i].mode != parts[i - 1].mode) names += (i == 0 ? "" : "+") + mode_name(parts[i].mode);
+  }
+  return names;
+}
+
 // A set system and the parts that it is made of.
 struct Assembly {
   std::unique_ptr<SetSystem> sets;
@@ -387,7 +394,12 @@ struct Assembly {
 };
 
 Cascade walked(const Assembly& assembly, const Dfa& dfa, const DistinctLetters& letters, std::size_t max_rows) {
-  Cascade cascade = Walk(*assembly.sets, dfa, letters, max_rows).run();
+  Cascade cascade;
+  try {
+    cascade = Walk(*assembly.sets, dfa, letters, max_rows).run();
+  } catch (const ResourceError& error) {
+    throw ResourceError("mode " + modes_of(assembly.parts) + ": " + error.what());
+  }
   cascade.parts = assembly.parts;
   return cascade;
 }
@@ -415,8 +427,7 @@ class Assembler {
         assembly.parts = {{mode, assembly.sets->depth()}};
         result.push_back(std::move(assembly));
       } catch (const ResourceError& error) {
-        if (modes_.size() == 1) throw;
-        reasons_.emplace_back(error.what());
+        add_reason(error.what());
       }
     }
     std::stable_sort(result.begin(), result.end(),
@@ -454,7 +465,15 @@ class Assembler {
     return best;
   }
 
-  const std::vector<std::string>& reasons() const { return reasons_; }
+  void add_reason(const std::string& reason) {
+    if (std::find(reasons_.begin(), reasons_.end(), reason) == reasons_.end()) reasons_.push_back(reason);
+  }
+  /// Every cap that was passed on the way.
+  std::string reasons() const {
+    std::string all;
+    for (const std::string& reason : reasons_) all += (all.empty() ? "" : "; ") + reason;
+    return all;
+  }
 
  private:
   const CascadeOptions& options_;
@@ -463,17 +482,16 @@ class Assembler {
 };
 
 Cascade chosen(const Dfa& dfa, const CascadeOptions& options, const DistinctLetters& letters) {
-  constexpr std::size_t max_congruences = 32;
   Assembler assembler(options);
   std::vector<State> all(dfa.num_states());
   std::iota(all.begin(), all.end(), State{0});
   std::vector<Assembly> candidates = assembler.whole(dfa.num_states(), letters.images, {all});
-  if (options.mode) return walked(candidates.front(), dfa, letters, options.max_rows);
   const std::size_t depth = candidates.empty() ? dfa.num_states() : candidates.front().sets->depth();
+  // With a mode of its own the caller has said how; where no mode is within its caps, no part will be.
+  const std::size_t max_congruences = options.split && !options.mode && !candidates.empty() ? 32 : 0;
   if (std::optional<Assembly> split = assembler.split(dfa.num_states(), letters.images, depth + 1, max_congruences)) {
     candidates.insert(candidates.begin(), *std::move(split));
   }
-  std::vector<std::string> reasons = assembler.reasons();
   std::optional<Cascade> best;
   for (const Assembly& candidate : candidates) {
     if (best && candidate.sets->depth() > best->depth()) break;
@@ -483,24 +501,17 @@ Cascade chosen(const Dfa& dfa, const CascadeOptions& options, const DistinctLett
       const auto merit = [](const Cascade& c) { return std::tuple(c.depth(), c.num_rows(), num_reflections(c)); };
       if (!best || merit(next) < merit(*best)) best = std::move(next);
     } catch (const ResourceError& error) {
-      reasons.emplace_back(error.what());
+      assembler.add_reason(error.what());
     }
   }
   if (best) return *std::move(best);
-  std::string problem = "cascade: every mode passes a cap";
-  for (const std::string& reason : reasons) problem += "; " + reason;
-  throw ResourceError(problem);
+  throw ResourceError("cascade: " + assembler.reasons() + "; try a larger --max-rows or --max-family" +
+                      (options.mode ? ", or --cascade auto" : ""));
 }
 
 }  // namespace
 
-std::string Cascade::modes() const {
-  std::string names;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (i == 0 || parts[i].mode != parts[i - 1].mode) names += (i == 0 ? "" : "+") + mode_name(parts[i].mode);
-  }
-  return names;
-}
+std::string Cascade::modes() const { return modes_of(parts); }
 
 std::vector<std::size_t> Cascade::widths() const {
   std::vector<std::size_t> result;

@@ -20,7 +20,7 @@ namespace {
 
 using Mask = std::uint64_t;
 constexpr std::uint32_t none = 0xFFFFFFFFU;
-constexpr std::uint64_t max_subset_tests = std::uint64_t{1} << 31;
+constexpr std::uint64_t max_subset_tests = std::uint64_t{1} << 29;
 
 /// Interned subsets of {0, .., n-1}: a flat arena of masks and an open-addressing table of indices.
 class SetPool {
@@ -245,8 +245,8 @@ class FamilySystem final : public SetSystem {
 
   void check_cap() const {
     if (pool_.size() > max_family_) {
-      throw ResourceError("cascade: mode " + mode_name(mode_) + " needs more than " + std::to_string(max_family_) +
-                          " sets (--max-family); try --cascade R or a larger cap");
+      throw ResourceError("mode " + mode_name(mode_) + ": more than " + std::to_string(max_family_) +
+                          " sets (--max-family)");
     }
   }
 
@@ -292,8 +292,8 @@ class FamilySystem final : public SetSystem {
         const std::size_t first = b < old_bijections ? sets_finished : 0;
         tests += end - first;
         if (tests > max_subset_tests) {
-          throw ResourceError("cascade: mode Z needs more than 2^31 subset tests to close its family of " +
-                              std::to_string(pool_.size()) + " sets; try --cascade G or R");
+          throw ResourceError("mode Z: more than 2^29 subset tests to close its family, " +
+                              std::to_string(pool_.size()) + " sets so far");
         }
         for (std::size_t t = first; t < end; ++t) {
           const auto set = static_cast<std::uint32_t>(t);

@@ -210,6 +210,7 @@ TEST_CASE("T_8 has 7 levels of widths 8 to 2 and 870 rows in every mode") {
     CHECK(cascade.widths() == std::vector<std::size_t>{8, 7, 6, 5, 4, 3, 2});
     CHECK(cascade.num_rows() == 870);
   }
+  CHECK(make_cascade(dfa).modes() == "R");  // as deep and as long as the others, with the fewest reflections
 }
 
 // (aaa)*(bb)* is a counter modulo 3, then one modulo 2: no image set shows that its six states split.

@@ -59,7 +59,9 @@ struct CascadeOptions {
   /// The largest family of sets that may be enumerated.
   std::size_t max_family = 65536;
   /// The largest number of rows of all levels together.
-  std::size_t max_rows = 4000000;
+  std::size_t max_rows = 2000000;
+  /// Whether the policy may split by congruences.
+  bool split = true;
   /// Only levels without permutations are acceptable: mode G, and only for aperiodic languages.
   bool resets_only = false;
 };

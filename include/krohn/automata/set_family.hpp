@@ -57,7 +57,7 @@ class SetSystem {
 };
 
 /// The system of `mode` for the given transformations of {0, .., num_states - 1}. Throws ResourceError when the
-/// family exceeds `max_family` sets (mode R never does) or, in mode Z, when its closure takes more than 2^31 subset
+/// family exceeds `max_family` sets (mode R never does) or, in mode Z, when its closure takes more than 2^29 subset
 /// tests.
 std::unique_ptr<SetSystem> make_set_system(std::size_t num_states, const std::vector<std::vector<State>>& letters,
                                            CascadeMode mode, std::size_t max_family);
