@@ -1,0 +1,128 @@
+// label: slow
+// The spectra that are reported are those of the matrices that act on the state: compared with the eigenvalues of the
+// full matrix, measured by moving the state's basis vectors through a step, and with what theory says of each family.
+#include "krohn/engine/spectrum.hpp"
+
+#include <doctest/doctest.h>
+
+#include <Eigen/Dense>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+
+#include "krohn/engine/learned_forward.hpp"
+#include "krohn/io/checkpoint.hpp"
+
+namespace krohn {
+namespace {
+
+namespace fs = std::filesystem;
+
+LearnedModel load(const std::string& name) { return read_checkpoint(fs::path(KROHN_TEST_DATA) / name).model; }
+
+const StatePart& hidden_part(const LearnedModel& model, std::size_t block) {
+  for (const StatePart& part : model.state_parts()) {
+    if (part.kind == StatePart::Kind::hidden && part.block == block) return part;
+  }
+  throw std::logic_error("no hidden state");
+}
+
+// A(token) of a head of block 0: the token's step is affine in the state, so columns are differences of steps.
+Eigen::MatrixXd measured_matrix(const LearnedModel& model, std::size_t head, std::uint32_t token) {
+  const StatePart& part = hidden_part(model, 0);
+  const std::size_t keys = part.shape[1];
+  const std::size_t columns = part.shape[2];
+  forward::ForwardPass<forward::OneByOne<double>> pass(model);
+  std::vector<double> start(model.state_size());
+  pass.initial(start.data());
+  std::vector<double> moved = start;
+  pass.step(moved.data(), &token, nullptr);
+  Eigen::MatrixXd matrix(keys, keys);
+  for (std::size_t j = 0; j < keys; ++j) {
+    std::vector<double> state = start;
+    state[part.offset + (head * keys + j) * columns] += 1.0;
+    pass.step(state.data(), &token, nullptr);
+    for (std::size_t i = 0; i < keys; ++i) {
+      const std::size_t at = part.offset + (head * keys + i) * columns;
+      matrix(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(j)) = state[at] - moved[at];
+    }
+  }
+  return matrix;
+}
+
+TEST_CASE("spectra are those of the matrices that act on the state") {
+  for (const char* name :
+       {"golden/delta_net_neg", "golden/gated_deltanet_neg", "golden/gated_deltaproduct_n2", "golden/deltaproduct_n2",
+        "golden/gla_default", "golden/rwkv7_default", "golden/mamba2_default", "variants/gated_deltaproduct_12"}) {
+    CAPTURE(std::string(name));
+    const LearnedModel model = load(name);
+    const std::size_t heads = hidden_part(model, 0).shape[0];
+    for (std::uint32_t token = 0; token < 5; ++token) {
+      SpectrumOptions options;
+      options.tokens = {token};
+      options.words = 0;
+      const Spectrum spectrum = compute_spectrum(model, options);
+      for (std::size_t head = 0; head < heads; ++head) {
+        const HeadSpectrum& ours = spectrum.heads.at(head);
+        REQUIRE(ours.block == 0);
+        REQUIRE(ours.head == head);
+        const Eigen::MatrixXd matrix = measured_matrix(model, head, token);
+        const Eigen::VectorXcd values = Eigen::EigenSolver<Eigen::MatrixXd>(matrix, false).eigenvalues();
+        CHECK(ours.matrices == 1);
+        CHECK(ours.eigenvalues == static_cast<std::uint64_t>(matrix.rows()));
+        double least = std::numeric_limits<double>::infinity();
+        double most_imaginary = 0;
+        double from_one = least;
+        double least_modulus = least;
+        for (const std::complex<double>& value : values) {
+          least = std::min(least, value.real());
+          most_imaginary = std::max(most_imaginary, std::fabs(value.imag()));
+          from_one = std::min(from_one, std::abs(value - 1.0));
+          least_modulus = std::min(least_modulus, std::abs(value));
+        }
+        // Differences of numbers of size 1 in double, and eigenvalues that may be as ill-conditioned as the square root
+        // of that: 1e-6 leaves a hundredfold.
+        CHECK(std::fabs(ours.least_real - least) < 1e-6);
+        CHECK(std::fabs(ours.most_imaginary - most_imaginary) < 1e-6);
+        CHECK(std::fabs(ours.from_one - from_one) < 1e-6);
+        CHECK(std::fabs(ours.least_modulus - least_modulus) < 1e-6);
+      }
+    }
+  }
+}
+
+TEST_CASE("what theory says of each family holds") {
+  const auto spectrum_of = [](const std::string& name) {
+    const LearnedModel model = load(name);
+    SpectrumOptions options;
+    for (std::uint32_t t = 0; t < model.vocabulary_size(); ++t) options.tokens.push_back(t);
+    return compute_spectrum(model, options);
+  };
+  for (const HeadSpectrum& head : spectrum_of("models/parity_delta_net_pos").heads) {
+    CHECK(head.least_real >= 0);
+    CHECK(head.most_modulus <= 1);
+    CHECK(head.complex == 0);
+    CHECK(head.negative == 0);
+  }
+  const Spectrum negative = spectrum_of("models/parity_delta_net_neg_noconv_1layer");
+  CHECK(std::min(negative.heads[0].least_real, negative.heads[1].least_real) < -0.9);
+  CHECK(negative.heads[0].least_real > -1);
+  for (const HeadSpectrum& head : spectrum_of("golden/rwkv7_default").heads) {
+    CHECK(head.least_real > std::exp(-std::exp(-0.5)) - 1);
+    CHECK(head.most_modulus < 1);
+  }
+  for (const HeadSpectrum& head : spectrum_of("golden/mamba_posneg_paper").heads) {
+    CHECK(head.negative > 0);
+    CHECK(head.least_real >= -1);
+    CHECK(head.complex == 0);
+  }
+  for (const HeadSpectrum& head : spectrum_of("golden/mamba_default").heads) CHECK(head.least_real >= 0);
+  const Spectrum permutations = spectrum_of("models/s3_gated_deltaproduct_n2_neg");
+  CHECK(permutations.heads[0].complex > 0);
+  CHECK(permutations.heads[0].most_modulus <= 1);
+  CHECK(spectrum_of("golden/xlstm01_slstm").heads.empty());
+  CHECK(spectrum_of("golden/xlstm01_slstm").nonlinear_blocks == std::vector<std::size_t>{0, 1});
+}
+
+}  // namespace
+}  // namespace krohn

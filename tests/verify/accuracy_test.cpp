@@ -1,0 +1,112 @@
+// label: slow
+// The recorded accuracies of trained models are reproduced: on freshly drawn words each share lies within four and a
+// half standard errors of the recorded one, both being estimates. Words are drawn from the domain, uniformly.
+#include "krohn/verify/accuracy.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <map>
+
+#include "krohn/error.hpp"
+#include "krohn/io/open_model.hpp"
+
+namespace krohn {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Words in the recorded evaluations: bounded by the memory that (T n)^2 heads take there.
+double recorded_words(const std::string& name, double length) {
+  const double n = name.starts_with("s3") ? 2 * length : length;
+  return std::max(8.0, std::min(512.0, std::floor(2.5e8 / (n * n * 2))));
+}
+
+// The standard error of a difference of two shares of independent words; at least one word's worth.
+double standard_error(double p, double a, double b) {
+  const double variance = std::max(p * (1 - p), 1.0 / std::min(a, b));
+  return std::sqrt(variance / a + variance / b);
+}
+
+TEST_CASE("trained models are as right as their files say") {
+  for (const char* name : {"flipflop_delta_net_pos", "parity_delta_net_neg_noconv_1layer", "parity_delta_net_pos",
+                           "s3_gated_deltaproduct_n2_neg"}) {
+    const OpenModel open = open_recognizer(fs::path(KROHN_TEST_DATA) / "models" / name);
+    AccuracyOptions options;
+    options.words = 512;
+    options.seed = 1;
+    // That evaluation drew the flip-flop's letters in these proportions.
+    if (std::string(name).starts_with("flipflop")) options.symbol_weights = {1, 1, 6};
+    std::map<std::uint64_t, Task::Recorded> recorded;
+    for (const Task::Recorded& each : open.task->recorded) {
+      recorded[each.length] = each;
+      options.lengths.push_back(each.length);
+    }
+    REQUIRE(options.lengths.size() == 5);
+    const Accuracy accuracy = measure_accuracy(*open.learned, open.task->answers, *open.own_language(), options);
+    REQUIRE(accuracy.lengths.size() == 5);
+    for (const LengthAccuracy& ours : accuracy.lengths) {
+      CAPTURE(std::string(name));
+      CAPTURE(ours.length);
+      const Task::Recorded& theirs = recorded.at(ours.length);
+      const double words = recorded_words(name, static_cast<double>(ours.length));
+      MESSAGE(std::string(name), " at ", ours.length, ": positions ", ours.position.value, " (recorded ",
+              theirs.position, "), last ", ours.last.value, " (", theirs.last, "), sequences ", ours.sequence.value,
+              " (", theirs.sequence, ")");
+      CHECK(std::fabs(ours.last.value - theirs.last) <= 4.5 * standard_error(theirs.last, 512, words));
+      CHECK(std::fabs(ours.sequence.value - theirs.sequence) <= 4.5 * standard_error(theirs.sequence, 512, words));
+      // Positions: the interval over words is 1.96 standard errors of ours; theirs is larger by the words.
+      const double ours_error = std::max((ours.position.high - ours.position.low) / (2 * 1.96), 1.0 / 512);
+      CHECK(std::fabs(ours.position.value - theirs.position) <= 4.5 * ours_error * std::sqrt(1 + 512 / words));
+    }
+  }
+}
+
+TEST_CASE("words are drawn uniformly from those with a label") {
+  // Words over {a, b} with exactly one b, by where it is: labelled "1" if the last letter is b, else "0".
+  const Dfa language(Alphabet::of_characters("ab"), 0, {0, 1, 2, 3, 2, 3, 3, 3}, {null_label, 1, 0, null_label},
+                     {"0", "1"});
+  // A model that always answers "0": right on all but the words whose b is last, one of `length`.
+  const LrnnModel always(Alphabet::of_characters("ab"), {"0", "1"}, 0, {0, 0}, {});
+  AccuracyOptions options;
+  options.lengths = {1, 4, 10};
+  options.words = 20000;
+  const Accuracy accuracy = measure_accuracy(always, Semantics::fp32_fma_v1, language, options);
+  REQUIRE(accuracy.lengths.size() == 3);
+  CHECK(accuracy.chance == 0.5);
+  for (const LengthAccuracy& each : accuracy.lengths) {
+    const double expected = 1 - 1.0 / static_cast<double>(each.length);
+    CHECK(std::fabs(each.last.value - expected) <= 4.5 * std::sqrt(expected * (1 - expected) / 20000));
+    CHECK(each.last.low <= each.last.value);
+    CHECK(each.last.high >= each.last.value);
+    CHECK(each.last.scaled == doctest::Approx((each.last.value - 0.5) / 0.5));
+  }
+  // Sequences: the position of the b is labelled "1", where the model is always wrong.
+  CHECK(accuracy.lengths[2].sequence.value == 0.0);
+  options.last_only = true;
+  const Accuracy last = measure_accuracy(always, Semantics::fp32_fma_v1, language, options);
+  CHECK(last.lengths[2].sequence.value == last.lengths[2].last.value);
+  options.lengths = {3};
+  const Dfa nothing(Alphabet::of_characters("ab"), 0, {0, 0}, {null_label}, {"0", "1"});
+  CHECK(measure_accuracy(always, Semantics::fp32_fma_v1, nothing, options).empty_lengths ==
+        std::vector<std::uint64_t>{3});
+}
+
+TEST_CASE("lengths are read in every form, and nothing else is") {
+  using Lengths = std::vector<std::uint64_t>;
+  CHECK(parse_lengths("40..512") == Lengths{40, 64, 128, 256, 512});
+  CHECK(parse_lengths("64..128") == Lengths{64, 128});
+  CHECK(parse_lengths("40..100:25") == Lengths{40, 65, 90});
+  CHECK(parse_lengths("7,3,7") == Lengths{3, 7});
+  CHECK(parse_lengths("9") == Lengths{9});
+  for (const char* text :
+       {"", "0", "5..3", "a", "1..", "..4", "1,,2", "1..9:0", "1000001", "1..1000000:1", "-3", "4 "}) {
+    CAPTURE(std::string(text));
+    CHECK_THROWS_AS(parse_lengths(text), InputError);
+  }
+}
+
+}  // namespace
+}  // namespace krohn
