@@ -61,6 +61,16 @@ std::string check_report_json(const CheckReport& report, const Alphabet& alphabe
                           json["reason"] = unknown.reason;
                         }},
              report.verdict);
+  json["sample"] = nullptr;
+  if (report.sample) {
+    const SampleDesign& design = report.sample->design;
+    json["sample"] = {{"words", design.words},
+                      {"max_length", design.max_length},
+                      {"seed", design.seed},
+                      {"confidence", design.confidence},
+                      {"bound", nullptr}};
+    if (report.sample->bound) json["sample"]["bound"] = *report.sample->bound;
+  }
   json["rungs"] = nlohmann::ordered_json::array();
   for (const Rung& rung : report.rungs) {
     json["rungs"].push_back({{"method", rung.method}, {"outcome", rung.outcome}, {"seconds", rung.seconds}});

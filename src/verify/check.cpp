@@ -1,7 +1,8 @@
 // The ladder. Rungs in order of cost: a small closure (which settles small models with shortest words), the hint's
-// invariant, fast refutation, and the closure within the whole budget. Every rung either settles the question or leaves
-// a bound. Nothing becomes REFUTED that was not replayed on the CPU reference, and nothing PROVED but by a closure or
-// an invariant that was established on the bits.
+// invariant, the certified horizon, fast refutation, the closure within the whole memory, every word up to a length if
+// asked for, and a sample. Every rung either settles the question or leaves a bound. Nothing becomes REFUTED that was
+// not replayed on the CPU reference, and nothing PROVED but by a closure or an invariant established on the bits. Where
+// only words up to a length are asked about, longer words refute nothing.
 #include "krohn/verify/check.hpp"
 
 #include <algorithm>
@@ -13,14 +14,15 @@
 #include "krohn/error.hpp"
 #include "krohn/verify/counterexample.hpp"
 #include "krohn/verify/fast_refutation.hpp"
+#include "krohn/verify/labelled_automaton.hpp"
 
 namespace krohn {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// The first closure's memory: enough for small models, and gone through in some milliseconds.
-constexpr std::size_t small_closure_memory = std::size_t{1} << 20U;
+// The first closure: enough for small models, and over in some milliseconds.
+constexpr std::uint64_t small_closure = std::uint64_t{1} << 16U;
 // A compiled layer has at most some thousand hidden states; a layer that is not exact would go on for ever.
 constexpr std::size_t invariant_memory = std::size_t{256} << 20U;
 constexpr std::uint64_t minimise_steps = std::uint64_t{1} << 22U;
@@ -35,16 +37,13 @@ class Ladder {
   }
 
   CheckReport run(const LrnnModel* tables, Semantics semantics, const InvariantHint* hint) {
-    const bool settled = close(small_closure_memory) || (hint != nullptr && induct(*tables, semantics, *hint)) ||
-                         refute() || close(options_.budget.memory);
-    if (!settled) {
-      const std::string reason = stopped_ == Limit::interrupt ? "interrupted"
-                                 : stopped_ == Limit::time    ? "the time limit was reached"
-                                                              : "the memory limit was reached";
-      report_.verdict = Unknown{bound_, reason};
-      if (options_.up_to && bound_ && *bound_ >= *options_.up_to) report_.verdict = CertifiedUpTo{*bound_};
-    }
-    report_.interrupted = stopped_ == Limit::interrupt;
+    const bool settled = close(small_closure, 0.2) || (hint != nullptr && induct(*tables, semantics, *hint)) ||
+                         (tables != nullptr && approximate(*tables, semantics)) || refute() ||
+                         close(std::nullopt, options_.sample.words > 0 || options_.exhaustive ? 0.6 : 1.0) ||
+                         (options_.exhaustive && enumerate_words(tables, semantics)) ||
+                         (options_.sample.words > 0 && draw());
+    if (!settled) conclude();
+    report_.interrupted = options_.budget.interrupted();
     return std::move(report_);
   }
 
@@ -75,23 +74,46 @@ class Ladder {
     } else {
       counterexample = minimise(model_, specification_, *std::move(counterexample), minimise_steps, options_.budget);
     }
+    if (options_.up_to && counterexample->word.size() > *options_.up_to) return false;
     report_.verdict = Refuted{*std::move(counterexample)};
     report_.method = method;
     return true;
   }
 
-  bool close(std::size_t memory) {
+  // The verdict where no rung settled the claim.
+  void conclude() {
+    const auto reason = [&]() -> std::string {
+      if (options_.budget.interrupted()) return "interrupted";
+      if (options_.budget.out_of_time()) return "the time limit was reached";
+      return closure_limit_ == Limit::memory ? "the memory limit was reached" : "no method settled it in its time";
+    };
+    if (bound_ && (certified_ || (options_.up_to && *bound_ >= *options_.up_to))) {
+      report_.verdict = CertifiedUpTo{*bound_};
+    } else {
+      report_.verdict = Unknown{bound_, reason()};
+    }
+  }
+
+  // Every word up to `length` agrees, as `method` found. True if that settles the claim.
+  bool established(std::uint64_t length, const std::string& method, bool certified) {
+    if (!bound_ || length > *bound_) {
+      bound_ = length;
+      certified_ = certified;
+      report_.method = method;
+    }
+    if (!options_.up_to || length < *options_.up_to) return false;
+    report_.verdict = CertifiedUpTo{length};
+    report_.method = method;
+    return true;
+  }
+
+  bool close(std::optional<std::uint64_t> successors, double part) {
     Timed rung(report_, "closure");
-    ClosureOptions options{options_.budget, options_.up_to};
-    options.budget.memory = std::min(memory, options_.budget.memory);
+    const ClosureOptions options{options_.budget.share(part), options_.up_to, successors};
     Closure closure = joint_closure(model_, specification_, options);
     report_.pairs = closure.pairs.size();
     report_.steps += closure.successors;
-    stopped_ = closure.limit;
-    if (closure.length && (!bound_ || *closure.length > *bound_)) {
-      bound_ = closure.length;
-      report_.method = "closure";
-    }
+    closure_limit_ = closure.limit;
     const std::string pairs = std::to_string(closure.pairs.size()) + " pairs";
     if (closure.closed) {
       rung.outcome("closed with " + pairs);
@@ -107,7 +129,7 @@ class Ladder {
       report_.verdict = CertifiedUpTo{*closure.length};
     } else {
       rung.outcome("not closed after " + pairs + "; all words up to length " + std::to_string(*closure.length));
-      return false;
+      return established(*closure.length, "closure", false);
     }
     report_.method = "closure";
     report_.closure = std::move(closure);
@@ -116,7 +138,7 @@ class Ladder {
 
   bool induct(const LrnnModel& tables, Semantics semantics, const InvariantHint& hint) {
     Timed rung(report_, "invariant");
-    Budget budget = options_.budget;
+    Budget budget = options_.budget.share(0.15);
     budget.memory = std::min(budget.memory, invariant_memory);
     InvariantCheck invariant = check_invariant(tables, semantics, hint, specification_, budget);
     report_.steps += invariant.steps;
@@ -137,24 +159,79 @@ class Ladder {
 
   bool refute() {
     Timed rung(report_, "fast refutation");
-    const std::optional<Refutation> found = fast_refutation(model_, specification_, {.budget = options_.budget});
+    FastRefutationOptions options;
+    options.budget = options_.budget.share(0.25);
+    const std::optional<Refutation> found = fast_refutation(model_, specification_, options);
     if (!found) {
       rung.outcome("nothing found");
       return false;
     }
-    rung.outcome("a disagreement");
-    if (!refuted(found->word, false, found->method)) {
-      throw InternalError("fast refutation: a disagreement that a replay does not show");
+    rung.outcome("a disagreement on a word of length " + std::to_string(found->word.size()));
+    return refuted(found->word, false, found->method);
+  }
+
+  bool approximate(const LrnnModel& tables, Semantics semantics) {
+    Timed rung(report_, "horizon");
+    HorizonCheck horizon = check_horizon(tables, semantics, specification_);
+    if (horizon.disagreement) {
+      rung.outcome("a disagreement within the horizon");
+      return refuted(*horizon.disagreement, true, "horizon");
     }
-    return true;
+    if (!horizon.length) {
+      rung.outcome("not applicable: " + horizon.reason);
+      return false;
+    }
+    rung.outcome("all words up to length " + std::to_string(*horizon.length));
+    const bool settled = established(*horizon.length, "horizon", true);
+    report_.horizon = std::move(horizon);
+    return settled;
+  }
+
+  bool enumerate_words(const LrnnModel* tables, Semantics semantics) {
+    Timed rung(report_, "exhaustive");
+    EnumerateOptions options;
+    options.max_length = *options_.exhaustive;
+    options.device = options_.device;
+    options.stop = options_.budget.stop;
+    const LabelledAutomaton automaton = labelled_automaton(specification_.automaton(), model_.label_names());
+    const EnumerateResult result =
+        tables != nullptr ? enumerate(*tables, semantics, automaton, options) : enumerate(model_, automaton, options);
+    report_.steps += result.nodes;
+    if (result.disagreement) {
+      rung.outcome("a disagreement, on " + result.device);
+      return refuted(*result.disagreement, true, "exhaustive");
+    }
+    if (!result.agreed) {
+      rung.outcome("nothing established");
+      return false;
+    }
+    rung.outcome("all words up to length " + std::to_string(*result.agreed) + ", on " + result.device);
+    return established(*result.agreed, "exhaustive", true);
+  }
+
+  bool draw() {
+    Timed rung(report_, "sample");
+    Sample drawn = sample(model_, specification_, options_.sample, options_.budget);
+    report_.steps += drawn.steps;
+    const std::string words = std::to_string(drawn.drawn) + " words of length up to " +
+                              std::to_string(drawn.design.max_length) + ", seed " + std::to_string(drawn.design.seed);
+    if (drawn.disagreement) {
+      rung.outcome("a disagreement after " + words);
+      return refuted(*drawn.disagreement, false, "sample");
+    }
+    rung.outcome(words + (drawn.bound ? ": all right" : ": cut short, no bound"));
+    report_.sample = std::move(drawn);
+    return false;
   }
 
   const Recognizer& model_;
   Specification specification_;
   const CheckOptions& options_;
   CheckReport report_;
-  Limit stopped_ = Limit::none;
+  Limit closure_limit_ = Limit::none;
   std::optional<std::uint64_t> bound_;
+  // Whether the bound is a result of its own, not where a search happened to end.
+  bool certified_ = false;
 };
 
 }  // namespace

@@ -18,13 +18,13 @@
 namespace krohn {
 namespace {
 
-constexpr std::size_t chunk_bytes = std::size_t{1} << 20U;
+constexpr std::size_t chunk_bytes = std::size_t{1} << 17U;
 constexpr std::uint32_t first_index_bits = 10;
 constexpr std::uint64_t tag_mask = 0xFFFFFFFF00000000U;
 // Successors inserted together, so that their places in the index are fetched while others are computed.
 constexpr std::size_t batch_size = 64;
-// Budgets are looked at once in so many successors.
-constexpr std::uint64_t budget_period = 4096;
+// The clock is looked at once in so many successors.
+constexpr std::uint64_t budget_period = 64;
 
 __extension__ using Wide = unsigned __int128;
 
@@ -238,6 +238,10 @@ Closure joint_closure(const Recognizer& model, const Specification& specificatio
         result.limit = Limit::time;
         return result;
       }
+    }
+    if (options.successors && result.successors > *options.successors) {
+      result.limit = Limit::steps;
+      return result;
     }
     const std::byte* from = pairs.pair(current);
     const State q = pairs.automaton_state(current);

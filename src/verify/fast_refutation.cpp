@@ -60,7 +60,7 @@ class Search {
   bool advance(Run& run, Symbol a, float* margin = nullptr) {
     if (steps_left_ == 0) throw OutOfSteps{};
     --steps_left_;
-    if (steps_left_ % 4096 == 0 && over()) throw OutOfSteps{};
+    if (steps_left_ % 64 == 0 && over()) throw OutOfSteps{};
     const Observation observation = model_.step(run.state, a);
     run.q = automaton_.next(run.q, a);
     if (margin != nullptr) *margin = observation.margin;

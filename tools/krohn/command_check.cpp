@@ -36,6 +36,10 @@ struct Arguments {
   std::uint64_t seed = 0;
   std::vector<double> weights;
   std::string certificate;
+  std::optional<std::uint64_t> exhaustive;
+  std::string device = "auto";
+  std::uint64_t samples = 1000;
+  std::uint64_t sample_length = 256;
 };
 
 void print(const CheckReport& report, const Alphabet& alphabet) {
@@ -48,6 +52,14 @@ void print(const CheckReport& report, const Alphabet& alphabet) {
     std::printf("on a word of length %zu (%s) the language says %s, the model %s (margin %g)\n", found.word.size(),
                 found.shortest ? "a shortest one" : "shortened, not proved shortest", found.expected.c_str(),
                 found.observed.c_str(), static_cast<double>(found.margin));
+  }
+  if (report.sample && report.sample->bound) {
+    const SampleDesign& design = report.sample->design;
+    std::printf(
+        "of the words of uniform length 1 to %llu and uniform symbols at most %.3g %% are answered wrongly, with "
+        "confidence %g %% (%llu words drawn, seed %llu)\n",
+        static_cast<unsigned long long>(design.max_length), 100.0 * *report.sample->bound, 100.0 * design.confidence,
+        static_cast<unsigned long long>(design.words), static_cast<unsigned long long>(design.seed));
   }
   if (const auto* unknown = std::get_if<Unknown>(&report.verdict)) {
     const std::string bound = unknown->length
@@ -70,6 +82,13 @@ int run_check(const Arguments& arguments) {
   options.budget.deadline = std::chrono::steady_clock::now() +
                             std::chrono::milliseconds(static_cast<std::int64_t>(arguments.time_limit * 1000.0));
   options.up_to = arguments.up_to;
+  options.exhaustive = arguments.exhaustive;
+  options.device = arguments.device == "cpu"    ? Device::cpu
+                   : arguments.device == "cuda" ? Device::cuda
+                                                : Device::automatic;
+  options.sample.words = arguments.samples;
+  options.sample.max_length = arguments.sample_length;
+  options.sample.seed = arguments.seed;
   const OpenModel open = open_recognizer(arguments.model, arguments.semantics, arguments.task);
   for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
   const Dfa language = language_of(open, arguments.language, arguments.alphabet);
@@ -121,6 +140,15 @@ void add_check(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(0.0, 1e9));
   command->add_option("--memory", arguments->memory, "bytes a search may hold, with K, M or G (default 4G)")
       ->transform(CLI::AsSizeValue(false));
+  command->add_option("--exhaustive", arguments->exhaustive,
+                      "if nothing cheaper settles it, try every word up to this length");
+  command->add_option("--device", arguments->device, "of --exhaustive: auto, cpu or cuda")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  command->add_option("--samples", arguments->samples,
+                      "if nothing settles it, draw so many random words (default 1000; 0: none)");
+  command
+      ->add_option("--sample-length", arguments->sample_length, "their lengths: uniform from 1 to this (default 256)")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000}));
   command->add_option("--certificate", arguments->certificate, "write what the verdict rests on to this file");
   command->add_flag("--json", arguments->json, "print one JSON object instead");
   command->add_option("--accuracy", arguments->accuracy,
@@ -128,7 +156,7 @@ void add_check(CLI::App& app, int& exit_code) {
                       "intervals (A..B: both ends and the powers of two between; A..B:STEP; N,N,..)");
   command->add_option("--words", arguments->words, "with --accuracy: random words of each length (default 512)")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{10'000'000}));
-  command->add_option("--seed", arguments->seed, "with --accuracy: the seed of the words (default 0)");
+  command->add_option("--seed", arguments->seed, "the seed of random words (default 0)");
   command
       ->add_option("--weights", arguments->weights,
                    "with --accuracy: how often each symbol is drawn, relative to the others, in the model's order")

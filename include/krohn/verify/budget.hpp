@@ -16,11 +16,22 @@ struct Budget {
   /// Set from outside (another thread or a signal handler) to end the search; null for none.
   const std::atomic<bool>* stop = nullptr;
 
+  /// The same budget with only this part of the time that is left.
+  Budget share(double part) const {
+    Budget result = *this;
+    if (deadline) {
+      const auto now = std::chrono::steady_clock::now();
+      const auto left = std::chrono::duration_cast<std::chrono::duration<double>>(*deadline - now) * part;
+      result.deadline = now + std::chrono::duration_cast<std::chrono::steady_clock::duration>(left);
+    }
+    return result;
+  }
+
   bool interrupted() const noexcept { return stop != nullptr && stop->load(std::memory_order_relaxed); }
   bool out_of_time() const noexcept { return deadline && std::chrono::steady_clock::now() >= *deadline; }
 };
 
 /// Which limit ended a search.
-enum class Limit { none, memory, time, interrupt };
+enum class Limit { none, memory, time, interrupt, steps };
 
 }  // namespace krohn

@@ -10,13 +10,16 @@
 #include <vector>
 
 #include "krohn/automata/dfa.hpp"
+#include "krohn/engine/enumerate.hpp"
 #include "krohn/engine/recognizer.hpp"
 #include "krohn/model/hint.hpp"
 #include "krohn/model/lrnn_model.hpp"
 #include "krohn/model/semantics.hpp"
 #include "krohn/verify/budget.hpp"
 #include "krohn/verify/closure.hpp"
+#include "krohn/verify/horizon_check.hpp"
 #include "krohn/verify/invariant.hpp"
+#include "krohn/verify/sample.hpp"
 #include "krohn/verify/specification.hpp"
 #include "krohn/verify/verdict.hpp"
 
@@ -25,7 +28,12 @@ namespace krohn {
 struct CheckOptions {
   Budget budget;
   /// The claim asked for: all words up to this length. All lengths if absent.
-  std::optional<std::uint64_t> up_to;
+  std::optional<std::uint64_t> up_to = std::nullopt;
+  /// Try every word up to this length, on this device, where nothing cheaper settles the claim.
+  std::optional<std::uint64_t> exhaustive = std::nullopt;
+  Device device = Device::automatic;
+  /// The sample drawn where nothing settles the claim; no words for none.
+  SampleDesign sample;
 };
 
 /// One method tried: its name, what came of it in a few words, and how long it took.
@@ -38,7 +46,8 @@ struct Rung {
 /// A verdict, the method that settled it, and the evidence that a certificate is made from.
 struct CheckReport {
   Verdict verdict;
-  /// "closure", "invariant", "w-method", "powers", "beam"; "none" for an UNKNOWN without any bound.
+  /// "closure", "invariant", "horizon", "exhaustive", "w-method", "powers", "beam", "sample"; "none" for an UNKNOWN
+  /// without any bound.
   std::string method = "none";
   std::string semantics;
   /// The words that the verdict ranges over.
@@ -50,6 +59,9 @@ struct CheckReport {
   /// Present if the method used it.
   std::optional<Closure> closure;
   std::optional<InvariantCheck> invariant;
+  std::optional<HorizonCheck> horizon;
+  /// Present if words were drawn.
+  std::optional<Sample> sample;
   /// True if an interrupt, rather than the work, ended the check.
   bool interrupted = false;
 };

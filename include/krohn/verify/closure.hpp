@@ -77,7 +77,9 @@ class PairSet {
 struct ClosureOptions {
   Budget budget;
   /// Ends the search when all words up to this length were compared.
-  std::optional<std::uint64_t> up_to;
+  std::optional<std::uint64_t> up_to = std::nullopt;
+  /// Ends the search when more successors than this were computed.
+  std::optional<std::uint64_t> successors = std::nullopt;
 };
 
 /// What a closure established. Exactly one of: `closed` (the labels agree on every word of the domain), a

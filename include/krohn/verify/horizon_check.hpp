@@ -1,0 +1,32 @@
+// The certified horizon of a compiled layer that is not exact, turned into a verdict about a language.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "krohn/model/horizon.hpp"
+#include "krohn/model/lrnn_model.hpp"
+#include "krohn/model/semantics.hpp"
+#include "krohn/verify/specification.hpp"
+
+namespace krohn {
+
+struct HorizonCheck {
+  /// Every word of the domain up to this length agrees, if anything was established.
+  std::optional<std::uint64_t> length;
+  /// A shortest word within the horizon on which the labels differ, not yet confirmed.
+  std::optional<Word> disagreement;
+  /// The bound and the reference states behind it.
+  Horizon horizon;
+  ReferenceStates reference;
+  /// Why nothing was established; empty otherwise.
+  std::string reason;
+};
+
+/// Reference states are read off the readout (its rows as centres, and where the exact step of a centre decodes to),
+/// which suits nearest-centre readouts and gives short horizons for others. Refuses, in `reason`, models of other than
+/// one layer and what certify_horizon refuses.
+HorizonCheck check_horizon(const LrnnModel& model, Semantics semantics, const Specification& specification);
+
+}  // namespace krohn
