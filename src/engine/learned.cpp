@@ -309,9 +309,12 @@ void run_learned(const LearnedModel& model, std::span<const Tokens> words, const
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::sort(order.begin(), order.end(),
             [&](std::size_t a, std::size_t b) { return words[a] != words[b] ? words[a] < words[b] : a < b; });
-  constexpr std::size_t chunk_size = 64;
-  const std::size_t chunks = (order.size() + chunk_size - 1) / chunk_size;
   std::size_t threads = options.threads != 0 ? options.threads : std::thread::hardware_concurrency();
+  threads = std::max<std::size_t>(threads, 1);
+  // Chunks of whole vectors, small enough that every thread has one, at most 64 words.
+  const std::size_t share = (order.size() + threads - 1) / threads;
+  const std::size_t chunk_size = std::clamp<std::size_t>((share + 7) / 8 * 8, 8, 64);
+  const std::size_t chunks = (order.size() + chunk_size - 1) / chunk_size;
   threads = std::clamp<std::size_t>(threads, 1, std::max<std::size_t>(chunks, 1));
   std::atomic<std::size_t> next{0};
   std::mutex mutex;

@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""How fast krohn runs a checkpoint on the CPU, against PyTorch's own loop over the same recurrence.
+
+    python3 tools/bench_learned.py [--krohn build/cpu/krohn] [--batch 64] [--length 512] CHECKPOINT ..
+
+For each checkpoint (a delta_net, gated_deltanet or gated_deltaproduct directory with model.safetensors) the same token
+ids run through `krohn run --tokens` (start-up, reading and writing of files included) and through a PyTorch loop over
+tokens whose projections are computed for the whole sequence at once, as a fair baseline; each uses the threads that it
+finds. The logits must agree to 1e-3. Prints for both the wall-clock and the processor time (best of three, each by
+itself) and their ratios; on a busy machine the latter is the one to read. Needs PyTorch and NumPy; krohn does not.
+"""
+import argparse
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+DTYPES = {'F32': torch.float32, 'F16': torch.float16, 'BF16': torch.bfloat16, 'I64': torch.int64}
+
+
+def read_safetensors(path):
+    with open(path, 'rb') as file:
+        raw = file.read()
+    size = struct.unpack('<Q', raw[:8])[0]
+    tensors = {}
+    for name, entry in json.loads(raw[8:8 + size]).items():
+        if name == '__metadata__':
+            continue
+        begin, end = entry['data_offsets']
+        data = np.frombuffer(raw[8 + size + begin:8 + size + end], dtype=np.uint8).copy()
+        tensors[name] = torch.from_numpy(data).view(DTYPES[entry['dtype']]).reshape(entry['shape'])
+    return tensors
+
+
+def write_ids(path, ids):
+    data = ids.numpy().astype('<i8').tobytes()
+    header = json.dumps({'input_ids': {'dtype': 'I64', 'shape': list(ids.shape), 'data_offsets': [0, len(data)]}}).encode()
+    header += b' ' * (-len(header) % 8)
+    with open(path, 'wb') as file:
+        file.write(struct.pack('<Q', len(header)) + header + data)
+
+
+def rms(x, weight, epsilon):
+    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + epsilon) * weight
+
+
+def l2(x):
+    return x * torch.rsqrt(x.pow(2).sum(-1, keepdim=True) + 1e-6)
+
+
+def convolve(x, weight):
+    width = weight.shape[-1]
+    padded = F.pad(x.transpose(1, 2), (width - 1, 0))
+    return F.silu(F.conv1d(padded, weight, groups=weight.shape[0])).transpose(1, 2)
+
+
+def attention(config, p, h):
+    batch, length, _ = h.shape
+    product = config['model_type'] == 'gated_deltaproduct'
+    n = config.get('num_householder', 1) if product else 1
+    q, k, v = (h @ p[name + '_proj.weight'].T for name in 'qkv')
+    if config.get('use_short_conv', True):
+        q, k, v = (convolve(x, p[name + '_conv1d.weight']) for name, x in zip('qkv', (q, k, v)))
+    else:
+        q, k, v = F.silu(q), F.silu(k), F.silu(v)
+    heads = config['num_heads']
+    value_heads = config.get('num_v_heads') or heads
+    q = l2(q.view(batch, length, heads, -1)).repeat_interleave(value_heads // heads, 2)
+    k = l2(k.view(batch, length, n, heads, -1)).repeat_interleave(value_heads // heads, 3)
+    v = v.view(batch, length, n, value_heads, -1)
+    beta = torch.sigmoid(h @ p['b_proj.weight'].T).view(batch, length, n, value_heads)
+    if config.get('allow_neg_eigval'):
+        beta = beta * 2
+    decay = None
+    if 'A_log' in p:
+        decay = torch.exp(-torch.exp(p['A_log']) * F.softplus(h @ p['a_proj.weight'].T + p['dt_bias']))
+    state = h.new_zeros(batch, value_heads, k.shape[-1], v.shape[-1])
+    out = []
+    for t in range(length):
+        if decay is not None:
+            state = state * decay[:, t, :, None, None]
+        for j in range(n):
+            key = k[:, t, j]
+            change = (v[:, t, j] - (key.unsqueeze(-2) @ state).squeeze(-2)) * beta[:, t, j, :, None]
+            state = state + key.unsqueeze(-1) * change.unsqueeze(-2)
+        out.append((q[:, t].unsqueeze(-2) @ state).squeeze(-2))
+    o = rms(torch.stack(out, 1) * k.shape[-1] ** -0.5, p['o_norm.weight'], config['norm_eps'])
+    if 'g_proj.weight' in p:
+        o = o * F.silu((h @ p['g_proj.weight'].T).view(o.shape))
+    return o.reshape(batch, length, -1) @ p['o_proj.weight'].T
+
+
+def forward(config, weights, ids):
+    x = weights['model.embeddings.weight'][ids]
+    epsilon = config['norm_eps']
+    for i in range(config['num_hidden_layers']):
+        prefix = 'model.layers.%d.' % i
+        p = {name[len(prefix):]: w for name, w in weights.items() if name.startswith(prefix)}
+        a = {name[5:]: w for name, w in p.items() if name.startswith('attn.')}
+        x = x + attention(config, a, rms(x, p['attn_norm.weight'], epsilon))
+        h = rms(x, p['mlp_norm.weight'], epsilon)
+        gate = F.silu(h @ p['mlp.gate_proj.weight'].T) * (h @ p['mlp.up_proj.weight'].T)
+        x = x + gate @ p['mlp.down_proj.weight'].T
+    head = weights.get('lm_head.weight', weights['model.embeddings.weight'])
+    return rms(x, weights['model.norm.weight'], epsilon) @ head.T
+
+
+def best_of(runs, call):
+    wall, processor = [], []
+    for _ in range(runs):
+        begin, before = time.perf_counter(), sum(os.times()[:4])
+        result = call()
+        wall.append(time.perf_counter() - begin)
+        processor.append(sum(os.times()[:4]) - before)
+    return min(wall), min(processor), result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('checkpoints', nargs='+')
+    parser.add_argument('--krohn', default='build/cpu/krohn')
+    parser.add_argument('--batch', type=int, default=64)
+    parser.add_argument('--length', type=int, default=512)
+    parser.add_argument('--runs', type=int, default=3)
+    arguments = parser.parse_args()
+    print('%d words of %d tokens, %d threads' % (arguments.batch, arguments.length, torch.get_num_threads()))
+    failed = False
+    for checkpoint in arguments.checkpoints:
+        with open(os.path.join(checkpoint, 'config.json')) as file:
+            config = json.load(file)
+        weights = {name: w.float() for name, w in read_safetensors(os.path.join(checkpoint, 'model.safetensors')).items()}
+        generator = torch.Generator().manual_seed(0)
+        ids = torch.randint(0, config['vocab_size'], (arguments.batch, arguments.length), generator=generator)
+        with tempfile.TemporaryDirectory() as folder:
+            tokens, logits = os.path.join(folder, 'in.safetensors'), os.path.join(folder, 'out.safetensors')
+            write_ids(tokens, ids)
+            command = [arguments.krohn, 'run', checkpoint, '--tokens', tokens, '--logits', logits]
+            ours, ours_cpu, _ = best_of(arguments.runs, lambda: subprocess.run(command, check=True))
+            result = read_safetensors(logits)['logits']
+        with torch.inference_mode():
+            theirs, theirs_cpu, expected = best_of(arguments.runs, lambda: forward(config, weights, ids))
+        error = (result - expected).abs().max().item()
+        print('%-36s krohn %.3f s (cpu %.2f)  PyTorch %.3f s (cpu %.2f)  ratio %.1f (cpu %.1f)  largest difference %.1e' %
+              (os.path.basename(checkpoint.rstrip('/')), ours, ours_cpu, theirs, theirs_cpu, theirs / ours,
+               theirs_cpu / max(ours_cpu, 0.01), error))
+        failed = failed or not error < 1e-3
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
