@@ -98,7 +98,7 @@ class Ladder {
   bool established(std::uint64_t length, const std::string& method, bool certified) {
     if (!bound_ || length > *bound_) {
       bound_ = length;
-      certified_ = certified;
+      certified_ = certified_ || certified;
       report_.method = method;
     }
     if (!options_.up_to || length < *options_.up_to) return false;
