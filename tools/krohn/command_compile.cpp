@@ -5,7 +5,6 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -69,15 +68,15 @@ CompileOptions options_of(const CompileArguments& arguments) {
   return options;
 }
 
-nlohmann::ordered_json report_of(const CompileResult& result, const CompileArguments& arguments) {
-  nlohmann::ordered_json report;
+Json report_of(const CompileResult& result, const CompileArguments& arguments) {
+  Json report;
   report["language"] = arguments.language;
   report["states"] = result.states;
   report["minimal_states"] = result.minimal.num_states();
   report["symbols"] = result.minimal.num_symbols();
   report["distinct_letters"] = result.distinct_letters;
   report["mode"] = result.mode;
-  report["parts"] = nlohmann::ordered_json::array();
+  report["parts"] = Json::array();
   for (const CascadePart& part : result.parts) {
     report["parts"].push_back({{"mode", mode_name(part.mode)}, {"levels", part.levels}});
   }
@@ -114,26 +113,26 @@ std::string counted(std::size_t count, const std::string& noun) {
 }
 
 void print_report(const CompileResult& result, const std::string& directory) {
-  const auto line = [](const std::string& name, const std::string& text) {
-    std::cout << std::left << std::setw(18) << name << text << '\n';
-  };
-  line("states", std::to_string(result.states) + ", minimal " + std::to_string(result.minimal.num_states()));
-  line("letters", std::to_string(result.minimal.num_symbols()) + ", acting differently " +
-                      std::to_string(result.distinct_letters));
-  line("levels", std::to_string(result.widths.size()) +
-                     (result.mode == "group" ? " (a group: one layer)" : " (cascade " + result.mode + ")"));
-  line("  bound |Q|-1", std::to_string(result.linear_bound));
-  line("  paper, 2^|Q|",
-       result.paper_bound.size() <= 20 ? result.paper_bound : "2^" + std::to_string(result.minimal.num_states()));
-  line("  holonomy",
-       result.holonomy_depth ? std::to_string(*result.holonomy_depth) : "not computed (family too large)");
-  line("layers",
-       std::to_string(result.model.layers().size()) + ", hidden size " + std::to_string(result.model.hidden_size()));
-  line("rows", std::to_string(result.rows) + ", " + counted(result.table_rows, "table row") + ", " +
-                   counted(result.factors, "Householder factor"));
-  line("arithmetic", result.exact     ? "exact in fp32, fp16 and bf16 at every length"
-                     : result.horizon ? "inexact, right up to length " + std::to_string(*result.horizon) + " in fp32"
-                                      : "inexact");
+  const std::string cascade =
+      result.mode == "group" ? " (a group: one layer)"
+                             : " (cascade " + result.mode + (result.parts.size() > 1 ? ", split by congruences)" : ")");
+  print_table(
+      {{"states", std::to_string(result.states) + ", minimal " + std::to_string(result.minimal.num_states())},
+       {"letters", std::to_string(result.minimal.num_symbols()) + ", acting differently " +
+                       std::to_string(result.distinct_letters)},
+       {"levels", std::to_string(result.widths.size()) + cascade},
+       {"  bound |Q|-1", std::to_string(result.linear_bound)},
+       {"  paper, 2^|Q|",
+        result.paper_bound.size() <= 20 ? result.paper_bound : "2^" + std::to_string(result.minimal.num_states())},
+       {"  holonomy",
+        result.holonomy_depth ? std::to_string(*result.holonomy_depth) : "not computed (family too large)"},
+       {"layers",
+        std::to_string(result.model.layers().size()) + ", hidden size " + std::to_string(result.model.hidden_size())},
+       {"rows", std::to_string(result.rows) + ", " + counted(result.table_rows, "table row") + ", " +
+                    counted(result.factors, "Householder factor")},
+       {"arithmetic", result.exact     ? "exact in fp32, fp16 and bf16 at every length"
+                      : result.horizon ? "inexact, right up to length " + std::to_string(*result.horizon) + " in fp32"
+                                       : "inexact"}});
   if (!result.hidden.empty()) {
     constexpr std::size_t max_layers = 40;
     std::cout << "\n  layer  hidden   n_h    rows\n";
@@ -146,7 +145,7 @@ void print_report(const CompileResult& result, const std::string& directory) {
     }
     std::cout << '\n';
   }
-  line("written to", directory);
+  print_table({{"written to", directory}});
 }
 
 }  // namespace
@@ -157,15 +156,13 @@ void add_compile(CLI::App& app, int& exit_code) {
   command->footer(
       "The language is re:REGEX, a file (.json, .att, .mata, .jff, .hoa, .dot) or a catalogue name.\n"
       "Every language compiles, in at most |Q|-1 layers, |Q| its minimal automaton's states.");
-  command->add_option("language", arguments->language, "re:REGEX, a file or a catalogue name")
-      ->required()
-      ->type_name("LANG");
+  command->add_option("LANG", arguments->language, language_help)->required();
   command->add_option("-o,--output", arguments->directory, "The model directory to write")
       ->required()
       ->type_name("DIR");
   command->add_flag("--force", arguments->force, "Replace an existing model directory");
   command->add_flag("--json", arguments->json, "Print one JSON object instead of the table");
-  command->add_option("--alphabet", arguments->alphabet, "The symbols, in order")->type_name("SYMBOLS");
+  add_alphabet_option(*command, arguments->alphabet);
   command->add_option("--cascade", arguments->cascade, "The cascade: auto (the shallowest), R, Z or G")
       ->check(CLI::IsMember(names_of(cascade_modes)))
       ->capture_default_str();
@@ -196,10 +193,9 @@ void add_compile(CLI::App& app, int& exit_code) {
   command->add_option("--max-family", arguments->max_family, "Sets that a cascade may enumerate")
       ->capture_default_str();
   command->callback([arguments, &exit_code] {
-    const LanguageSource source = read_language(arguments->language, arguments->alphabet);
-    for (const std::string& note : source.notes) std::cerr << "krohn: " << note << '\n';
-    const CompileResult result = compile(source.dfa, options_of(*arguments));
-    const nlohmann::ordered_json report = report_of(result, *arguments);
+    const CompileResult result =
+        compile(language_argument(arguments->language, arguments->alphabet), options_of(*arguments));
+    const Json report = report_of(result, *arguments);
     ModelDirectory directory{result.model};
     directory.hint = result.hint;
     directory.exact = result.exact;
@@ -208,7 +204,7 @@ void add_compile(CLI::App& app, int& exit_code) {
     directory.automaton = result.minimal;
     write_model(arguments->directory, directory, arguments->force);
     if (arguments->json) {
-      std::cout << report.dump(2) << '\n';
+      print_json(report);
     } else {
       print_report(result, arguments->directory);
     }

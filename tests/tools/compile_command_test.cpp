@@ -1,0 +1,90 @@
+// label: slow
+// krohn compile: the report's keys, every option, caps and refusals that write nothing; krohn inspect shows what was
+// compiled.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "krohn_process.hpp"
+
+namespace krohn {
+namespace {
+
+// Six states with a group and resets: modulo 3 on a, then modulo 2 on b, then a sink.
+constexpr const char* mixed = "'re:(aaa)*(bb)*'";
+
+TEST_CASE("the report has its keys, and bounds beside the depth found") {
+  const TemporaryDirectory scratch;
+  const std::string model = (scratch / "m").string();
+  const ProcessResult compiled = run_krohn(std::string("compile ") + mixed + " -o " + model + " --json");
+  REQUIRE(compiled.exit_code == 0);
+  const nlohmann::json report = nlohmann::json::parse(compiled.out);
+  for (const char* key :
+       {"states", "minimal_states", "layers", "hidden", "num_householder", "exact", "horizon", "levels", "widths",
+        "mode", "linear_bound", "paper_bound", "holonomy_depth", "rows", "factors"}) {
+    CHECK_MESSAGE(report.contains(key), key);
+  }
+  CHECK(report["minimal_states"] == 6);
+  CHECK(report["levels"] == 2);
+  CHECK(report["linear_bound"] == 5);
+  CHECK(report["paper_bound"] == 64);
+  CHECK(report["holonomy_depth"] == 3);
+  CHECK(report["exact"] == true);
+  CHECK(report["horizon"].is_null());
+  CHECK(report["hidden"].size() == report["layers"]);
+  CHECK(report["num_householder"].size() == report["layers"]);
+}
+
+TEST_CASE("every option compiles to a model that check proves") {
+  const TemporaryDirectory scratch;
+  const std::string model = (scratch / "m").string();
+  for (const std::string options :
+       {"--cascade R", "--cascade Z", "--cascade G", "--delay block", "--resets householder", "--resets register",
+        "--resets hybrid", "--keys dyadic", "--delay block --resets register --keys dyadic"}) {
+    CAPTURE(options);
+    REQUIRE(run_krohn(std::string("compile ") + mixed + " --force -o " + model + " " + options).exit_code == 0);
+    for (const std::string format : {"fp32", "fp16", "bf16"}) {
+      const ProcessResult checked = run_krohn("check " + model + " " + mixed + " --format " + format);
+      CHECK(checked.exit_code == 0);
+      CHECK(checked.out.find("s PROVED") != std::string::npos);
+    }
+  }
+  REQUIRE(run_krohn("compile 're:(a|b)*abb' --force -o " + model + " --spectrum nonnegative --delay block").exit_code ==
+          0);
+  CHECK(run_krohn("check " + model + " 're:(a|b)*abb'").exit_code == 0);
+}
+
+TEST_CASE("caps and what the language does not have are refused by name, and nothing is written") {
+  const TemporaryDirectory scratch;
+  const std::string model = (scratch / "m").string();
+  const auto refused = [&](const std::string& arguments, int exit_code, const std::string& text) {
+    const ProcessResult result = run_krohn("compile " + arguments + " -o " + model);
+    CAPTURE(arguments);
+    CAPTURE(result.error);
+    CHECK(result.exit_code == exit_code);
+    CHECK(result.error.find(text) != std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(model));
+  };
+  refused("random:12,3,1 --cascade R --max-rows 100", 3, "--max-rows");
+  refused("random:12,3,1 --cascade G --max-family 20", 3, "--max-family");
+  refused("random:12,3,1 --max-rows 100", 3, "level");
+  refused(std::string(mixed) + " --spectrum nonnegative", 1, "aperiodic");
+  refused("'re:(a|b)*abb' --representation rotation", 1, "permutations");
+  refused("parity --cascade X", 2, "--cascade");
+}
+
+TEST_CASE("inspect shows the cascade level by level and as DOT") {
+  const TemporaryDirectory scratch;
+  const std::string model = (scratch / "m").string();
+  REQUIRE(run_krohn(std::string("compile ") + mixed + " -o " + model).exit_code == 0);
+  CHECK(run_krohn("inspect " + model + " --levels").out.find("{0-5}:") != std::string::npos);
+  const std::string dot = run_krohn("inspect " + model + " --dot").out;
+  CHECK(dot.rfind("digraph", 0) == 0);
+  CHECK(dot.find("shape=circle") != std::string::npos);
+  CHECK(run_krohn("inspect parity --dot").exit_code == 1);
+}
+
+}  // namespace
+}  // namespace krohn
