@@ -111,7 +111,7 @@ class StateWriter {
 
 }  // namespace
 
-std::vector<Tokens> read_input_ids(const Safetensors& file, const LearnedModel& model) {
+InputIds read_input_ids(const Safetensors& file, const LearnedModel& model) {
   const TensorView* ids = file.find("input_ids");
   if (ids == nullptr) throw InputError(file.source() + ": input_ids: expected a tensor of shape [B, T], got none");
   if ((ids->dtype != DType::i64 && ids->dtype != DType::i32) || ids->shape.size() != 2) {
@@ -120,7 +120,7 @@ std::vector<Tokens> read_input_ids(const Safetensors& file, const LearnedModel& 
   const std::vector<std::int64_t> values = to_int64(*ids);
   const auto vocabulary = static_cast<std::int64_t>(model.vocabulary_size());
   std::vector<std::string> problems;
-  std::vector<Tokens> words(ids->shape[0]);
+  InputIds result{std::vector<Tokens>(ids->shape[0]), ids->shape[1]};
   for (std::size_t i = 0; i < values.size(); ++i) {
     const std::size_t b = i / ids->shape[1];
     if (values[i] < 0 || values[i] >= vocabulary) {
@@ -131,18 +131,19 @@ std::vector<Tokens> read_input_ids(const Safetensors& file, const LearnedModel& 
       }
       continue;
     }
-    words[b].push_back(static_cast<std::uint32_t>(values[i]));
+    result.words[b].push_back(static_cast<std::uint32_t>(values[i]));
   }
   if (!problems.empty()) throw InputError(problems);
-  return words;
+  return result;
 }
 
-std::vector<Tensor> run_tokens(const LearnedModel& model, const std::vector<Tokens>& words, bool states,
+std::vector<Tensor> run_tokens(const LearnedModel& model, const InputIds& ids, bool states,
                                const LearnedRunOptions& options) {
-  const std::size_t length = words.empty() ? 0 : words.front().size();
+  const std::vector<Tokens>& words = ids.words;
+  const std::size_t length = ids.length;
   const std::size_t size = model.num_logits();
   for (const Tokens& word : words) {
-    if (word.size() != length) throw InternalError("run_tokens: words of different lengths");
+    if (word.size() != length) throw InternalError("run_tokens: a word of another length");
   }
   std::vector<float> logits(words.size() * length * size);
   std::vector<Tokens> runs = words;

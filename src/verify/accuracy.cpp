@@ -101,8 +101,9 @@ Proportion wilson(double successes, double trials, double chance) {
   const double middle = (p.value + z2 / (2 * trials)) / (1 + z2 / trials);
   const double half =
       z95 / (1 + z2 / trials) * std::sqrt(p.value * (1 - p.value) / trials + z2 / (4 * trials * trials));
-  p.low = std::max(0.0, middle - half);
-  p.high = std::min(1.0, middle + half);
+  // At 0 and 1 rounding could leave the value just outside.
+  p.low = std::min(p.value, std::max(0.0, middle - half));
+  p.high = std::max(p.value, std::min(1.0, middle + half));
   p.scaled = (p.value - chance) / (1 - chance);
   return p;
 }

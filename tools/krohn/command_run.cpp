@@ -59,10 +59,10 @@ void run_checkpoint_tokens(const Options& options) {
   require_cpu(options);
   const Checkpoint checkpoint = read_checkpoint(options.model);
   for (const std::string& note : checkpoint.notes) std::cerr << "krohn: " << note << '\n';
-  const std::vector<Tokens> words = read_input_ids(Safetensors::read(options.tokens), checkpoint.model);
+  const InputIds ids = read_input_ids(Safetensors::read(options.tokens), checkpoint.model);
   LearnedRunOptions run_options;
   run_options.threads = options.threads;
-  const std::vector<Tensor> tensors = run_tokens(checkpoint.model, words, options.states, run_options);
+  const std::vector<Tensor> tensors = run_tokens(checkpoint.model, ids, options.states, run_options);
   write_file(options.logits, format_safetensors(tensors, {{"semantics", std::string(learned_semantics)}}));
 }
 

@@ -20,12 +20,18 @@
 
 namespace krohn {
 
+/// B words of T tokens.
+struct InputIds {
+  std::vector<Tokens> words;
+  std::size_t length = 0;
+};
+
 /// The words of "input_ids". Throws InputError for a missing tensor, another dtype or rank, and for every id that is
 /// not in the vocabulary (the first ten by their place).
-std::vector<Tokens> read_input_ids(const Safetensors& file, const LearnedModel& model);
+InputIds read_input_ids(const Safetensors& file, const LearnedModel& model);
 
-/// The tensors of the output. All words must have one length. Throws NumericError where a logit is not finite.
-std::vector<Tensor> run_tokens(const LearnedModel& model, const std::vector<Tokens>& words, bool states,
+/// The tensors of the output. Throws NumericError where a logit is not finite.
+std::vector<Tensor> run_tokens(const LearnedModel& model, const InputIds& ids, bool states,
                                const LearnedRunOptions& options = {});
 
 }  // namespace krohn

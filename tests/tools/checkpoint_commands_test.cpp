@@ -1,0 +1,156 @@
+// label: slow
+// Checkpoints on the command line: logits and labels, verdicts, accuracy and eigenvalues, as text and as JSON, and
+// what bad input is answered with.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "krohn/io/atomic_file.hpp"
+#include "krohn/io/safetensors.hpp"
+#include "krohn/io/source_text.hpp"
+#include "tools/krohn_process.hpp"
+
+namespace krohn {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string golden = std::string(KROHN_TEST_DATA) + "/golden/";
+const std::string models = std::string(KROHN_TEST_DATA) + "/models/";
+
+void check_refused(const ProcessResult& result, const std::string& part, int exit_code = 1) {
+  CAPTURE(result.error);
+  CAPTURE(part);
+  CHECK(result.exit_code == exit_code);
+  CHECK(result.out.empty());
+  CHECK(result.error.find(part) != std::string::npos);
+}
+
+void write_ids(const fs::path& path, const Tensor& tensor) {
+  write_file(path, format_safetensors(std::vector<Tensor>{tensor}));
+}
+
+TEST_CASE("run --tokens writes logits, and states where asked") {
+  const TemporaryDirectory directory;
+  const std::string out = (directory / "out.safetensors").string();
+  const std::string in = golden + "mamba_default/golden.safetensors";
+  const Safetensors expected = Safetensors::read(in);
+  CHECK(run_krohn("run " + golden + "mamba_default --tokens " + in + " --logits " + out).exit_code == 0);
+  const Safetensors plain = Safetensors::read(out);
+  CHECK(plain.tensors().size() == 1);
+  CHECK(plain.metadata().at("semantics") == "learned-fp32-v1");
+  REQUIRE(plain.find("logits") != nullptr);
+  CHECK(plain.find("logits")->type() == "F32 [2, 100, 8]");
+  const std::vector<double> ours = to_double(*plain.find("logits"));
+  const std::vector<double> theirs = to_double(*expected.find("logits"));
+  for (std::size_t i = 0; i < ours.size(); ++i) REQUIRE(std::fabs(ours[i] - theirs[i]) < 1e-4);
+  CHECK(
+      run_krohn("run " + golden + "mamba_default --states --threads 1 --tokens " + in + " --logits " + out).exit_code ==
+      0);
+  const Safetensors states = Safetensors::read(out);
+  CHECK(to_float(*states.find("logits")) == to_float(*plain.find("logits")));
+  REQUIRE(states.find("S.1") != nullptr);
+  CHECK(states.find("S.1")->type() == "F32 [2, 64, 8]");
+  CHECK(states.find("conv.0.x")->type() == "F32 [2, 4, 64]");
+}
+
+TEST_CASE("input ids of either integer type, of no words and of no tokens") {
+  const TemporaryDirectory directory;
+  const fs::path in = directory / "in.safetensors";
+  const std::string out = (directory / "out.safetensors").string();
+  const std::string command = "run " + golden + "xlstm10_mlstm --tokens " + in.string() + " --logits " + out;
+  write_ids(in, make_tensor("input_ids", std::vector<std::int32_t>{0, 1, 2, 3, 4, 5}, {2, 3}));
+  CHECK(run_krohn(command).exit_code == 0);
+  const std::vector<float> narrow = to_float(*Safetensors::read(out).find("logits"));
+  write_ids(in, make_tensor("input_ids", std::vector<std::int64_t>{0, 1, 2, 3, 4, 5}, {2, 3}));
+  CHECK(run_krohn(command + " --states").exit_code == 0);
+  CHECK(to_float(*Safetensors::read(out).find("logits")) == narrow);
+  for (const std::vector<std::uint64_t>& shape : {std::vector<std::uint64_t>{0, 4}, {3, 0}}) {
+    write_ids(in, make_tensor("input_ids", std::vector<std::int64_t>{}, shape));
+    CHECK(run_krohn(command).exit_code == 0);
+    CHECK(Safetensors::read(out).find("logits")->shape == std::vector<std::uint64_t>{shape[0], shape[1], 6});
+  }
+  write_ids(in, make_tensor("input_ids", std::vector<std::int64_t>{0, 6, -1, 3}, {2, 2}));
+  const fs::path fresh = directory / "fresh.safetensors";
+  const std::string refused = "run " + golden + "xlstm10_mlstm --tokens " + in.string() + " --logits " + fresh.string();
+  const ProcessResult bad = run_krohn(refused);
+  check_refused(bad, "input_ids[0][1]: expected an id from 0 to 5, got 6");
+  check_refused(bad, "input_ids[1][0]: expected an id from 0 to 5, got -1");
+  write_ids(in, make_tensor("input_ids", std::vector<std::int64_t>{0, 1}, {2}));
+  check_refused(run_krohn(refused), "input_ids: expected I64 or I32 of shape [B, T]");
+  write_ids(in, make_tensor("ids", std::vector<std::int64_t>{0, 1}, {1, 2}));
+  check_refused(run_krohn(refused), "input_ids: expected a tensor of shape [B, T], got none");
+  CHECK_FALSE(fs::exists(fresh));
+  check_refused(run_krohn("run " + golden + "xlstm10_mlstm --tokens " + in.string()), "--logits");
+}
+
+TEST_CASE("run labels words, and marks where there is no answer") {
+  const std::string model = models + "parity_delta_net_neg_noconv_1layer";
+  CHECK(run_krohn("run " + model, "1\n\n0110\n111\n").out == "1\n?\n0\n1\n");
+  CHECK(run_krohn("run " + model + " --all-positions", "1\n0110\n").out == "1\n0 1 0 0\n");
+  check_refused(run_krohn("run " + model, "2\n"), "column 1");
+  check_refused(run_krohn("run " + model + " --device cuda", "1\n"), "--device cuda");
+  check_refused(run_krohn("run " + golden + "gla_default", "1\n"), "expected a task");
+}
+
+TEST_CASE("check refutes what theory forbids, by the task's language or by a named one") {
+  for (const std::string language : {"", " parity"}) {
+    const ProcessResult result =
+        run_krohn("check " + models + "parity_delta_net_pos" + language + " --json --time-limit 60");
+    CHECK(result.exit_code == 10);
+    const auto json = nlohmann::json::parse(result.out);
+    CHECK(json["verdict"] == "REFUTED");
+    CHECK(json["word"].size() < 40);
+    CHECK(json["domain"] == "all words of length at least 1");
+    CHECK(json["semantics"] == "learned-fp32-v1");
+  }
+  const ProcessResult short_words =
+      run_krohn("check " + models + "s3_gated_deltaproduct_n2_neg --up-to 3 --time-limit 60");
+  CHECK(short_words.exit_code == 0);
+  CHECK(short_words.out.find("s CERTIFIED 3") != std::string::npos);
+  check_refused(run_krohn("check " + models + "parity_delta_net_pos cycle:3"), "0");
+  check_refused(run_krohn("check " + models + "parity_delta_net_pos --format fp16"), "learned-fp32-v1");
+}
+
+TEST_CASE("check --accuracy measures by length") {
+  const std::string command = "check " + models + "parity_delta_net_pos --accuracy 40..128 --words 64 --seed 3";
+  const ProcessResult result = run_krohn(command + " --json");
+  CHECK(result.exit_code == 0);
+  const auto json = nlohmann::json::parse(result.out);
+  CHECK(json["chance"] == 0.5);
+  REQUIRE(json["lengths"].size() == 3);
+  CHECK(json["lengths"][1]["length"] == 64);
+  for (const auto& each : json["lengths"]) {
+    for (const char* share : {"position", "last", "sequence"}) {
+      CHECK(each[share]["low"] <= each[share]["value"]);
+      CHECK(each[share]["high"] >= each[share]["value"]);
+    }
+  }
+  CHECK(run_krohn(command + " --json").out == result.out);
+  CHECK(run_krohn(command).out.find("sequences") != std::string::npos);
+  check_refused(run_krohn("check " + models + "parity_delta_net_pos --accuracy 5..3"), "lengths: expected");
+  check_refused(run_krohn("check " + models + "parity_delta_net_pos --accuracy 5 --weights 1"), "symbol weights");
+}
+
+TEST_CASE("inspect shows a checkpoint's eigenvalues, as text, JSON and a drawing") {
+  const TemporaryDirectory directory;
+  const std::string svg = (directory / "plot.svg").string();
+  const ProcessResult result = run_krohn("inspect " + models + "s3_gated_deltaproduct_n2_neg --json --svg " + svg);
+  CHECK(result.exit_code == 0);
+  const auto json = nlohmann::json::parse(result.out);
+  CHECK(json["architecture"] == "gated_deltaproduct");
+  CHECK(json["parameters"] == 55908);
+  REQUIRE(json["spectrum"]["heads"].size() == 2);
+  CHECK(json["spectrum"]["heads"][0]["complex"] > 0);
+  CHECK(nlohmann::json::parse(read_file(directory / "plot.json")) == json);
+  CHECK(read_file(svg).starts_with("<svg xmlns"));
+  const ProcessResult text = run_krohn("inspect " + models + "s3_gated_deltaproduct_n2_neg");
+  CHECK(text.exit_code == 0);
+  CHECK(text.out.find("layer 0: delta") != std::string::npos);
+  CHECK(run_krohn("inspect " + golden + "xlstm01_slstm").out.find("moves by no matrix") != std::string::npos);
+  check_refused(run_krohn("inspect " + golden + "gla_default --svg " + (directory / "plot.png").string()), ".svg");
+}
+
+}  // namespace
+}  // namespace krohn
