@@ -1,0 +1,139 @@
+// label: quick
+// The canonical form is one function: number by number in plain C++, with eight columns or eight words to a register,
+// on any number of threads, its bits are the same. What is not finite ends a run, and models that do not fit are not
+// made.
+#include "krohn/engine/learned.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <filesystem>
+#include <limits>
+#include <mutex>
+
+#include "krohn/engine/learned_forward.hpp"
+#include "krohn/error.hpp"
+#include "krohn/io/checkpoint.hpp"
+
+namespace krohn {
+namespace {
+
+namespace fs = std::filesystem;
+
+// logits = head . embedding[token], of two entries.
+LearnedModel bare(std::vector<float> embedding, std::vector<float> head) {
+  return LearnedModel("bare", Matrix{2, 2, std::move(embedding)}, {}, std::nullopt, Matrix{2, 2, std::move(head)});
+}
+
+TEST_CASE("one number at a time gives the bits of the vector forms, in every architecture") {
+  for (const char* folder : {"golden", "variants"}) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(KROHN_TEST_DATA) / folder)) {
+      CAPTURE(entry.path());
+      const LearnedModel model = read_checkpoint(entry.path()).model;
+      forward::ForwardPass<forward::OneByOne<float>> plain(model);
+      std::vector<float> state(model.state_size());
+      plain.initial(state.data());
+      LearnedStream<float> stream(model);
+      REQUIRE(stream.state().size() == state.size());
+      CHECK(std::memcmp(state.data(), stream.state().data(), state.size() * sizeof(float)) == 0);
+      std::vector<float> expected(model.num_logits());
+      std::vector<float> logits(model.num_logits());
+      for (std::uint32_t t = 0; t < 8; ++t) {
+        const std::uint32_t token = (t * t + 1) % static_cast<std::uint32_t>(model.vocabulary_size());
+        plain.step(state.data(), &token, expected.data());
+        stream.step(token, logits);
+        CHECK(std::memcmp(expected.data(), logits.data(), logits.size() * sizeof(float)) == 0);
+        CHECK(std::memcmp(state.data(), stream.state().data(), state.size() * sizeof(float)) == 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("threads and the company of other words change nothing") {
+  const LearnedModel model = read_checkpoint(fs::path(KROHN_TEST_DATA) / "golden/deltaproduct_n2").model;
+  std::vector<Tokens> words;
+  for (std::uint32_t i = 0; i < 150; ++i) {
+    Tokens word;
+    for (std::uint32_t t = 0; t < 1 + i % 13; ++t) word.push_back((i * 7 + t * t * (i % 5)) % 8);
+    words.push_back(std::move(word));
+  }
+  const auto run = [&](unsigned threads) {
+    std::vector<std::vector<float>> all(words.size());
+    std::mutex mutex;
+    run_learned(model, words, {threads}, [&](std::size_t w, std::size_t, auto logits, auto) {
+      const std::lock_guard lock(mutex);
+      all[w].insert(all[w].end(), logits.begin(), logits.end());
+    });
+    return all;
+  };
+  const auto alone = run(1);
+  CHECK(run(2) == alone);
+  CHECK(run(7) == alone);
+  for (std::size_t w = 0; w < words.size(); ++w) CHECK(alone[w].size() == words[w].size() * model.num_logits());
+}
+
+TEST_CASE("restart forgets, and a model without blocks is a table") {
+  // Stored input by input: embedding row t is {e[t], e[2 + t]}.
+  const LearnedModel model = bare({1, 2, 3, 4}, {1, 0, 0, 1});
+  CHECK(model.state_size() == 0);
+  LearnedStream<double> stream(model);
+  std::vector<double> logits(2);
+  stream.step(0, logits);
+  CHECK(logits == std::vector<double>{1, 3});
+  stream.step(1, logits);
+  CHECK(logits == std::vector<double>{2, 4});
+  const LearnedModel recurrent = read_checkpoint(fs::path(KROHN_TEST_DATA) / "golden/gla_default").model;
+  LearnedStream<float> first(recurrent);
+  std::vector<float> once(8);
+  std::vector<float> again(8);
+  first.step(3, once);
+  first.step(3, again);
+  CHECK(once != again);
+  first.restart();
+  first.step(3, again);
+  CHECK(once == again);
+}
+
+TEST_CASE("a logit that is not finite ends the run with an error that says where") {
+  const float large = std::numeric_limits<float>::max();
+  const LearnedModel model = bare({1, 2, 0, 0}, {large, 0, 0, 1});
+  LearnedStream<float> stream(model);
+  std::vector<float> logits(2);
+  CHECK_NOTHROW(stream.step(0, logits));
+  CHECK_THROWS_AS(stream.step(1, logits), NumericError);
+  const auto ignore = [](auto, auto, auto, auto) {};
+  try {
+    run_learned(model, std::vector<Tokens>{{0, 0}, {0, 1}}, {}, ignore);
+    CHECK(false);
+  } catch (const NumericError& error) {
+    CHECK(std::string(error.what()).starts_with("word 1, position 1: logit 0 is infinite"));
+  }
+  CHECK_THROWS_AS(stream.step(2, logits), InputError);
+  CHECK_THROWS_AS(run_learned(model, std::vector<Tokens>{{2}}, {}, ignore), InputError);
+}
+
+TEST_CASE("a model whose parts do not fit is not made, and every part is named") {
+  CHECK_THROWS_AS(bare({1, 2, 3}, {1, 0, 0, 1}), InputError);
+  CHECK_THROWS_AS(bare({1, 2, 3, std::numeric_limits<float>::quiet_NaN()}, {1, 0, 0, 1}), InputError);
+  const LearnedModel good = read_checkpoint(fs::path(KROHN_TEST_DATA) / "golden/gated_deltaproduct_n2").model;
+  std::vector<LearnedBlock> blocks = good.blocks();
+  auto& mixer = std::get<DeltaMixer>(blocks[1].mixer);
+  mixer.log_rate.pop_back();
+  mixer.inputs.query_convolution->weight.clear();
+  blocks[0].mixer_norm.weight.push_back(1);
+  try {
+    const LearnedModel bad("bad", good.embedding(), blocks, good.last_norm(), std::nullopt);
+    CHECK(false);
+  } catch (const InputError& error) {
+    CHECK(error.problems().size() == 3);
+    CHECK(std::string(error.what()).find("blocks.1.mixer.log_rate: expected shape [2], got [1]") != std::string::npos);
+  }
+  CHECK(good.num_parameters() == 29000);
+  CHECK(good.fingerprint().size() == 64);
+  std::vector<LearnedBlock> other = good.blocks();
+  std::get<DeltaMixer>(other[0].mixer).beta_scale = 1;
+  CHECK(LearnedModel("o", good.embedding(), other, good.last_norm(), good.head()).fingerprint() != good.fingerprint());
+}
+
+}  // namespace
+}  // namespace krohn
