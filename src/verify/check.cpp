@@ -96,9 +96,9 @@ class Ladder {
 
   // Every word up to `length` agrees, as `method` found. True if that settles the claim.
   bool established(std::uint64_t length, const std::string& method, bool certified) {
+    certified_ = certified_ || certified;
     if (!bound_ || length > *bound_) {
       bound_ = length;
-      certified_ = certified_ || certified;
       report_.method = method;
     }
     if (!options_.up_to || length < *options_.up_to) return false;
@@ -191,6 +191,11 @@ class Ladder {
     Timed rung(report_, "exhaustive");
     EnumerateOptions options;
     options.max_length = *options_.exhaustive;
+    options.agreed = bound_;
+    if (bound_ && *bound_ >= options.max_length) {
+      rung.outcome("nothing left to try up to length " + std::to_string(options.max_length));
+      return established(*bound_, report_.method, true);
+    }
     options.device = options_.device;
     options.stop = options_.budget.stop;
     const LabelledAutomaton automaton = labelled_automaton(specification_.automaton(), model_.label_names());

@@ -1,0 +1,162 @@
+// label: slow
+// The independent checkers against the program: what krohn certifies they accept, with the exit codes and the one line
+// of their contract; what is damaged, older, of something else or no certificate they refuse, and so does krohn verify.
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <string>
+
+#include "krohn_process.hpp"
+#include "temporary_directory.hpp"
+
+namespace {
+
+using namespace krohn;
+
+const std::string tools = std::string(KROHN_SOURCE_DIR) + "/tools/";
+
+// A checker's run, with its output where run_krohn leaves the program's.
+ProcessResult run_tool(const std::string& name, const std::string& arguments) {
+  const TemporaryDirectory directory;
+  const std::string command = "'" + tools + name + "' " + arguments + " >" + (directory / "out").string() + " 2>" +
+                              (directory / "error").string();
+  const int status = std::system(command.c_str());
+  const auto text = [&](const char* file) {
+    std::ifstream stream(directory / file, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>());
+  };
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text("out"), text("error")};
+}
+
+std::string bytes_of(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+void write(const std::filesystem::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+bool verified(const ProcessResult& result) {
+  return result.exit_code == 0 && result.out.rfind("s VERIFIED ", 0) == 0 &&
+         result.out.find('\n') + 1 == result.out.size();
+}
+
+bool refused(const ProcessResult& result) {
+  return result.exit_code == 1 && result.out.empty() && !result.error.empty();
+}
+
+// A compiled model, its language as a file, and a certificate of a check against `asked`.
+struct Fixture {
+  TemporaryDirectory directory;
+  std::string model = (directory / "model").string();
+  std::string language = (directory / "language.json").string();
+  std::string certificate = (directory / "certificate").string();
+
+  Fixture(const std::string& compiled, const std::string& asked, const std::string& options, int exit_code) {
+    REQUIRE(run_krohn("compile '" + compiled + "' -o " + model).exit_code == 0);
+    REQUIRE(run_krohn("convert '" + asked + "' -o " + language).exit_code == 0);
+    const ProcessResult checked =
+        run_krohn("check " + model + " " + language + " --certificate " + certificate + " " + options);
+    REQUIRE_MESSAGE(checked.exit_code == exit_code, checked.error);
+  }
+  ProcessResult check() const { return run_tool("check_certificate", certificate + " " + model + " " + language); }
+  ProcessResult verify() const { return run_krohn("verify " + certificate); }
+};
+
+TEST_CASE("certificates of every verdict and format are accepted by both checkers") {
+  for (const char* format : {"fp32", "fp16", "bf16"}) {
+    const std::string options = std::string("--format ") + format;
+    const Fixture fixtures[] = {{"word:S3", "word:S3", options, 0},
+                                {"dyck:2,3", "dyck:2,3", options, 0},
+                                {"modarith-answer:2", "modarith-answer:2", options, 0},
+                                {"mod:9", "mod:9", options + " --up-to 4", 0},
+                                {"tomita:4", "tomita:5", options, 10}};
+    for (const Fixture& fixture : fixtures) {
+      const ProcessResult python = fixture.check();
+      CHECK_MESSAGE(verified(python), python.out, python.error);
+      const ProcessResult own = fixture.verify();
+      CHECK_MESSAGE(verified(own), own.out, own.error);
+    }
+  }
+}
+
+TEST_CASE("what is no certificate of this model and language is refused by both checkers") {
+  const Fixture fixture("tomita:5", "tomita:5", "", 0);
+  const std::string bytes = bytes_of(fixture.certificate);
+  const auto both_refuse = [&](const std::string& what, const std::string& changed) {
+    write(fixture.certificate, changed);
+    CHECK_MESSAGE(refused(fixture.check()), what);
+    CHECK_MESSAGE(fixture.verify().exit_code == 1, what);
+    write(fixture.certificate, bytes);
+  };
+  both_refuse("older version", "krohn-certificate-v0\n" + bytes.substr(21));
+  both_refuse("text", "no certificate\n");
+  both_refuse("nothing", "");
+  both_refuse("truncated", bytes.substr(0, bytes.size() / 2));
+  both_refuse("trailing byte", bytes + "x");
+  for (std::size_t at = 0; at < bytes.size(); at += bytes.size() / 7) {
+    std::string damaged = bytes;
+    damaged[at] = static_cast<char>(damaged[at] ^ 4);
+    both_refuse("bit at " + std::to_string(at), damaged);
+  }
+  REQUIRE(verified(fixture.check()));
+
+  const Fixture other("tomita:6", "tomita:6", "", 0);
+  CHECK(refused(run_tool("check_certificate", fixture.certificate + " " + other.model + " " + fixture.language)));
+  CHECK(refused(run_tool("check_certificate", fixture.certificate + " " + fixture.model + " " + other.language)));
+  CHECK(run_krohn("verify " + fixture.certificate + " " + other.model).exit_code == 1);
+  CHECK(run_krohn("verify " + fixture.certificate + " " + fixture.model + " " + other.language).exit_code == 1);
+  CHECK(refused(run_tool("check_certificate", fixture.certificate + " nowhere " + fixture.language)));
+  CHECK(run_tool("check_certificate", "").exit_code == 64);
+  CHECK(run_tool("check_certificate", "--help").exit_code == 0);
+}
+
+TEST_CASE("a report without evidence is unchecked, with an exit code of its own") {
+  const Fixture fixture("mod:101", "mod:101", "--time-limit 0 --samples 0", 20);
+  CHECK(fixture.check().exit_code == 2);
+  CHECK(fixture.check().out.rfind("s UNCHECKED ", 0) == 0);
+  CHECK(fixture.verify().exit_code == 2);
+}
+
+TEST_CASE("words that refute trained models are replayed by the independent arithmetic") {
+  for (const char* name : {"flipflop_delta_net_pos", "parity_delta_net_neg_noconv_1layer", "parity_delta_net_pos",
+                           "s3_gated_deltaproduct_n2_neg"}) {
+    const TemporaryDirectory directory;
+    const std::string model = std::string(KROHN_TEST_DATA) + "/models/" + name;
+    const std::string certificate = (directory / "certificate").string();
+    REQUIRE(run_krohn("check " + model + " --certificate " + certificate).exit_code == 10);
+    const ProcessResult replayed = run_tool("check_learned", certificate + " " + model);
+    CHECK_MESSAGE(verified(replayed), replayed.out, replayed.error);
+    CHECK(verified(run_krohn("verify " + certificate)));
+    const std::string other =
+        std::string(KROHN_TEST_DATA) + "/models/" +
+        (std::string(name) == "parity_delta_net_pos" ? "parity_delta_net_neg_noconv_1layer" : "parity_delta_net_pos");
+    CHECK(refused(run_tool("check_learned", certificate + " " + other)));
+    std::string bytes = bytes_of(certificate);
+    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+    write(certificate, bytes);
+    CHECK(refused(run_tool("check_learned", certificate + " " + model)));
+  }
+}
+
+TEST_CASE("the checkers of tables and of trained models leave each other's certificates alone") {
+  const Fixture fixture("tomita:4", "tomita:5", "", 10);
+  CHECK(run_tool("check_learned", fixture.certificate + " " + fixture.model + " " + fixture.language).exit_code != 0);
+}
+
+TEST_CASE("an interrupt ends a check with the best verdict so far and a whole certificate") {
+  const TemporaryDirectory directory;
+  const std::string model = (directory / "model").string();
+  REQUIRE(run_krohn("compile mod:997 --representation rotation -o " + model).exit_code == 0);
+  const std::string certificate = (directory / "certificate").string();
+  const ProcessResult result =
+      run_krohn("check " + model + " mod:997 --certificate " + certificate, "", "timeout --signal INT 1 ");
+  // timeout itself exits with 124.
+  CHECK((result.out.find("\ns UNKNOWN\n") != std::string::npos ||
+         result.out.find("\ns CERTIFIED ") != std::string::npos));
+  CHECK(!bytes_of(certificate).empty());
+  CHECK(directory.names() == std::vector<std::string>{"certificate", "model"});
+}
+
+}  // namespace

@@ -1,0 +1,182 @@
+// label: quick
+// The ladder: each rung reaches its verdict on a model made for it, claims no more than it established, and sampling's
+// bound is the closed form.
+#include "krohn/verify/check.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "krohn/automata/catalog.hpp"
+#include "krohn/automata/minimize.hpp"
+#include "krohn/automata/regex.hpp"
+#include "krohn/compile/compile.hpp"
+#include "krohn/error.hpp"
+#include "krohn/verify/counterexample.hpp"
+#include "krohn/verify/fast_refutation.hpp"
+
+namespace {
+
+using namespace krohn;
+
+constexpr Semantics fp32 = Semantics::fp32_fma_v1;
+
+// h <- h + 1 on every symbol; label 1 while h < length - 1/2, so that the words of `length` symbols and more get 0.
+LrnnModel counter(float length, const char* symbols) {
+  TokenRow row;
+  row.write = {{0, 1.0F}};
+  TableLayer layer{TokenTable(1, 1, {row}), {0.0F}, {}, false, {0}, {0}, {0}, {1, 0}};
+  layer.readouts.push_back({{{}, {{0, 1.0F}}}, {0.0F, -(length - 0.5F)}});
+  const Alphabet alphabet = Alphabet::of_characters(symbols);
+  return LrnnModel(alphabet, {"0", "1"}, 1, std::vector<std::int32_t>(alphabet.size(), 0), {layer});
+}
+
+Dfa everything(const char* symbols) {
+  const Alphabet alphabet = Alphabet::of_characters(symbols);
+  return Dfa::acceptor(alphabet, 0, std::vector<State>(alphabet.size(), 0), {true});
+}
+
+// Two planar rotations by angles that are no rational part of a turn: too many hidden states to close.
+LrnnModel two_rotations() {
+  std::vector<TokenRow> rows(2);
+  for (std::size_t s = 0; s < 2; ++s) {
+    const double angle = 0.3 + 0.77 * static_cast<double>(s);
+    const auto x = static_cast<float>(std::cos(angle));
+    const auto y = static_cast<float>(std::sin(angle));
+    rows[s].factors = {{{{0, 1.0F}}, 2.0F, {}}, {{{0, x}, {1, y}}, 2.0F, {}}};
+  }
+  TableLayer layer{TokenTable(2, 1, rows), {1.0F, 0.0F}, {}, false, {0, 1}, {0, 0}, {0, 0}, {0}};
+  layer.readouts.push_back({{{}}, {0.0F}});
+  return LrnnModel(Alphabet::of_characters("ab"), {"1"}, 0, {0, 1}, {layer});
+}
+
+TEST_CASE("a model that counts is refuted by the first word too long for it, thousands of symbols away") {
+  const CheckReport report = check(counter(7000.0F, "ab"), fp32, std::nullopt, everything("ab"), {});
+  const auto* refuted = std::get_if<Refuted>(&report.verdict);
+  REQUIRE(refuted != nullptr);
+  CHECK(refuted->counterexample.word == Word(7000, 0));
+  CHECK(refuted->counterexample.shortest);
+  CHECK(refuted->counterexample.position == 7000);
+  CHECK(refuted->counterexample.expected == "1");
+  CHECK(refuted->counterexample.observed == "0");
+  // 7000 - 6999.5 against 0.
+  CHECK(refuted->counterexample.margin == 0.5F);
+}
+
+TEST_CASE("in bfloat16 the same count stops at 256 and the model is right for ever") {
+  const CheckReport report =
+      check(counter(7000.0F, "ab"), Semantics::bf16_state_v1, std::nullopt, everything("ab"), {});
+  CHECK(std::holds_alternative<Proved>(report.verdict));
+  CHECK(report.pairs == 257);
+}
+
+TEST_CASE("a claim up to a length is not refuted by longer words") {
+  CheckOptions options;
+  options.up_to = 6999;
+  CheckReport report = check(counter(7000.0F, "a"), fp32, std::nullopt, everything("a"), options);
+  const auto* certified = std::get_if<CertifiedUpTo>(&report.verdict);
+  REQUIRE(certified != nullptr);
+  CHECK(certified->length == 6999);
+  options.up_to = 7000;
+  report = check(counter(7000.0F, "a"), fp32, std::nullopt, everything("a"), options);
+  CHECK(std::holds_alternative<Refuted>(report.verdict));
+}
+
+TEST_CASE("where nothing ends, the answer is unknown, with a bound that holds and a sample that was fixed beforehand") {
+  CheckOptions options;
+  options.budget.memory = std::size_t{16} << 20U;
+  options.sample.words = 50;
+  options.sample.max_length = 20;
+  const CheckReport report = check(two_rotations(), fp32, std::nullopt, everything("ab"), options);
+  const auto* unknown = std::get_if<Unknown>(&report.verdict);
+  REQUIRE(unknown != nullptr);
+  CHECK(unknown->length.has_value());
+  REQUIRE(report.sample.has_value());
+  CHECK(report.sample->drawn == 50);
+  // No failure among n words: the bound p solves (1 - p)^n = 1 - confidence.
+  REQUIRE(report.sample->bound.has_value());
+  CHECK(*report.sample->bound == doctest::Approx(1.0 - std::pow(0.01, 1.0 / 50.0)).epsilon(1e-12));
+}
+
+TEST_CASE("Clopper and Pearson's upper bound has the binomial tail that defines it") {
+  // P(X <= k) = 1 - confidence for X binomial with n trials of the bound's probability.
+  for (const auto& [failures, trials] : {std::pair<unsigned, unsigned>{0, 10}, {1, 10}, {3, 20}, {19, 20}}) {
+    const double p = clopper_pearson_upper(failures, trials, 0.95);
+    double tail = 0.0;
+    double term = std::pow(1.0 - p, trials);
+    for (unsigned k = 0; k <= failures; ++k) {
+      tail += term;
+      term *= static_cast<double>(trials - k) / static_cast<double>(k + 1) * p / (1.0 - p);
+    }
+    // Some tens of operations in double and the inverse's own accuracy, far below 1e-9.
+    CHECK(tail == doctest::Approx(0.05).epsilon(1e-9));
+  }
+  CHECK(clopper_pearson_upper(10, 10, 0.95) == 1.0);
+}
+
+TEST_CASE("an exhaustive search certifies its length, and an interrupt ends a check with what there is") {
+  CheckOptions options;
+  options.budget.memory = std::size_t{1} << 20U;
+  options.sample.words = 0;
+  options.exhaustive = 14;
+  options.device = Device::cpu;
+  const LrnnModel model = two_rotations();
+  const CheckReport report = check(model, fp32, std::nullopt, everything("ab"), options);
+  const auto* certified = std::get_if<CertifiedUpTo>(&report.verdict);
+  REQUIRE(certified != nullptr);
+  CHECK(certified->length >= 14);
+
+  const std::atomic<bool> stop = true;
+  CheckOptions interrupted;
+  interrupted.budget.stop = &stop;
+  const CheckReport early = check(model, fp32, std::nullopt, everything("ab"), interrupted);
+  CHECK(early.interrupted);
+  CHECK(std::holds_alternative<Unknown>(early.verdict));
+}
+
+TEST_CASE("a horizon agrees with a longer closure, and is not claimed for another language") {
+  CompileOptions rotation;
+  rotation.representation = GroupRepresentation::rotation;
+  const Dfa wheel = catalog_language("mod:11");
+  const CompileResult compiled = compile(wheel, rotation);
+  const HorizonCheck right = check_horizon(
+      compiled.model, fp32, Specification(compiled.model.alphabet(), compiled.model.label_names(), wheel));
+  REQUIRE_MESSAGE(right.length.has_value(), right.reason);
+  CHECK(*right.length > 1000);
+  const auto recognizer = make_recognizer(compiled.model, fp32);
+  ClosureOptions options;
+  options.up_to = *right.length;
+  const Closure closure = joint_closure(*recognizer, Specification(*recognizer, wheel), options);
+  CHECK(!closure.disagreement);
+  const Dfa other = catalog_language("mod:12");
+  const HorizonCheck wrong = check_horizon(
+      compiled.model, fp32, Specification(compiled.model.alphabet(), compiled.model.label_names(), other));
+  CHECK(!wrong.length);
+  CHECK(wrong.disagreement == Word(11, 1));
+}
+
+TEST_CASE("the fast searches find a wrong transition, a wrong loop and a wrong label, and never cry wolf") {
+  const Dfa abb = minimize(parse_regex("(a|b)*abb", Alphabet::of_characters("ab")));
+  const CompileResult right = compile(abb);
+  const auto recognizer = make_recognizer(right.model, fp32);
+  CHECK(!fast_refutation(*recognizer, Specification(*recognizer, abb), {}));
+  for (const char* other : {"(a|b)*aba", "(a|b)*abb|a{9}", "(a|b)*abb|b{40}", "~((a|b)*abb)"}) {
+    const Dfa language = minimize(parse_regex(other, Alphabet::of_characters("ab")));
+    const Specification specification(*recognizer, language);
+    const auto found = fast_refutation(*recognizer, specification, {});
+    REQUIRE_MESSAGE(found.has_value(), other);
+    const auto counterexample = confirm(*recognizer, specification, found->word);
+    REQUIRE(counterexample.has_value());
+    const Counterexample shorter = minimise(*recognizer, specification, *counterexample, 100000, {});
+    CHECK(shorter.word.size() <= counterexample->word.size());
+    // No single symbol can be left out.
+    for (std::size_t i = 0; i < shorter.word.size(); ++i) {
+      Word word = shorter.word;
+      word.erase(word.begin() + static_cast<std::ptrdiff_t>(i));
+      const auto without = confirm(*recognizer, specification, word);
+      CHECK((!without || without->word.size() >= shorter.word.size()));
+    }
+  }
+}
+
+}  // namespace
