@@ -27,6 +27,7 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <string>
 #include <unordered_map>
@@ -45,6 +46,7 @@ constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
 constexpr std::size_t closure_budget = 6'000'000;
 constexpr std::size_t greedy_budget = 60'000'000;
 constexpr std::size_t greedy_runs = 24;
+constexpr int pair_attempts = 20;
 constexpr std::size_t choice_nodes = 100'000;
 constexpr std::size_t max_ties = 64;
 constexpr std::size_t max_equal = 8;  // systems kept of one kernel and one size
@@ -112,6 +114,8 @@ struct BlockSystem {
   std::vector<std::uint32_t> block_of;        // [states]
   std::vector<std::uint32_t> representative;  // [blocks], a state
   std::vector<Permutation> generators;        // on blocks
+  /// Per block whether joining it to block 0 is known to leave one block; empty: nothing is known.
+  std::vector<bool> hopeless;
   std::size_t size() const { return representative.size(); }
 };
 
@@ -196,7 +200,31 @@ class Search {
     for (const std::size_t c : chosen) generators.push_back(letters_[c]);
     generators_ = generators;
     regular_ = is_regular();
-    if (!regular_) generators_ = letters_;
+    if (!regular_) {
+      generators_ = letters_;
+    } else if (generators_.size() > 2) {
+      find_two_generators();
+    }
+  }
+
+  /// Regular actions: any letters under which the start reaches every state generate the group; two random ones often
+  /// do, and joins take time in proportion to their number.
+  void find_two_generators() {
+    const std::vector<Permutation> known = generators_;
+    std::uint64_t seed = 1;
+    const auto random_letter = [&] {
+      seed = seed * 6364136223846793005U + 1442695040888963407U;
+      return static_cast<std::size_t>((seed >> 33U) % letters_.size());
+    };
+    for (int attempt = 0; attempt < pair_attempts; ++attempt) {
+      const std::size_t first = random_letter();
+      const std::size_t second = random_letter();
+      generators_ = {letters_[first], letters_[second]};
+      walk();
+      if (order_.size() == states_ && is_regular()) return;
+    }
+    generators_ = known;
+    is_regular();  // for the left multiplications of these generators
   }
 
   /// For every generator g the map start.w -> start.g.w must be well defined and commute with all letters.
@@ -347,7 +375,8 @@ class Search {
     UnionFind classes(blocks);
     std::vector<std::pair<std::uint32_t, std::uint32_t>> queue = {{0, j}};
     classes.merge(0, j);
-    for (std::size_t i = 0; i < queue.size(); ++i) {
+    // Each queued pair is one merge: with one class left there is nothing more to merge.
+    for (std::size_t i = 0; i < queue.size() && queue.size() + 1 < blocks; ++i) {
       const auto [x, y] = queue[i];
       for (const Permutation& generator : system.generators) {
         if (classes.merge(generator[x], generator[y])) queue.emplace_back(generator[x], generator[y]);
@@ -458,39 +487,58 @@ class Search {
 
   void close_upwards(const BlockSystem& finest) {
     std::unordered_set<StateSet, StateSet::Hash> seen;
-    const auto finer = [](const BlockSystem& x, const BlockSystem& y) { return x.size() > y.size(); };
-    std::vector<BlockSystem> heap;
+    const auto finer = [](const auto& x, const auto& y) { return x->size() > y->size(); };
+    std::vector<std::unique_ptr<BlockSystem>> heap;
     const std::size_t limit = spent_ + closure_budget;
-    const auto take = [&](const BlockSystem& system, std::uint32_t j) {
+    // The new system made, or nothing where the join is a known one; `whole` says that it left one block.
+    const auto take = [&](const BlockSystem& system, std::uint32_t j, bool& whole) -> BlockSystem* {
       const Merging merging = join(system, j);
-      if (merging.first.size() == 1) return;
+      whole = merging.first.size() == 1;
+      if (whole) return nullptr;
       StateSet start_block(states_);
       for (std::uint32_t q = 0; q < states_; ++q) {
         if (merging.number[system.block_of[q]] == 0) start_block.insert(q);
       }
       spent_ += states_;
-      if (!seen.insert(std::move(start_block)).second) return;
-      BlockSystem coarser = quotient(system, merging);
-      add(coarser);
+      if (!seen.insert(std::move(start_block)).second) return nullptr;
+      auto coarser = std::make_unique<BlockSystem>(quotient(system, merging));
+      add(*coarser);
+      BlockSystem* made = coarser.get();
       heap.push_back(std::move(coarser));
       std::push_heap(heap.begin(), heap.end(), finer);
+      return made;
     };
     const auto expand = [&](const BlockSystem& system, std::size_t until) {
-      for (std::uint32_t j = 1; j < system.size(); ++j) {
-        if (spent_ > until) return false;
-        take(system, j);
+      std::vector<bool> hopeless = system.hopeless;
+      hopeless.resize(system.size(), false);
+      std::vector<BlockSystem*> made;
+      bool finished = true;
+      for (std::uint32_t j = 1; j < system.size() && finished; ++j) {
+        if (hopeless[j]) continue;
+        bool whole = false;
+        if (BlockSystem* coarser = take(system, j, whole)) made.push_back(coarser);
+        hopeless[j] = whole;
+        finished = spent_ <= until;
       }
-      return true;
+      // What joins to one block here does so in every coarser system.
+      for (BlockSystem* coarser : made) {
+        coarser->hopeless.resize(coarser->size(), false);
+        for (std::uint32_t b = 0; b < system.size(); ++b) {
+          if (hopeless[b]) coarser->hopeless[coarser->block_of[system.representative[b]]] = true;
+        }
+      }
+      return finished;
     };
     for (const std::uint32_t q : powers_) {
-      if (spent_ < limit) take(finest, finest.block_of[q]);
+      bool whole = false;
+      if (spent_ < limit) take(finest, finest.block_of[q], whole);
     }
     bool complete = expand(finest, spent_ + closure_budget / 2);
     while (!heap.empty() && spent_ <= limit) {
       std::pop_heap(heap.begin(), heap.end(), finer);
-      const BlockSystem system = std::move(heap.back());
+      const std::unique_ptr<BlockSystem> system = std::move(heap.back());
       heap.pop_back();
-      complete = expand(system, limit) && complete;
+      complete = expand(*system, limit) && complete;
     }
     complete_ = complete && heap.empty();
   }
