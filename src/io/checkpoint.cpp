@@ -87,6 +87,7 @@ const std::set<std::string, std::less<>>& neutral_options() {
                                                            "torch_dtype",
                                                            "torchscript",
                                                            "transformers_version",
+                                                           "trust_remote_code",
                                                            "typical_p",
                                                            "use_bfloat16",
                                                            "use_cache",
@@ -810,7 +811,7 @@ LearnedModel paper_mamba(Source& s) {
   const bool convolution_bias = c.flag("conv_bias", true);
   c.require_flag("inner_layernorms", false);
   if (!c.has("positive_and_negative")) {
-    s.notes.push_back("positive_and_negative is not in config.json, and the weights do not tell: taken as false");
+    c.report("positive_and_negative", "true or false, since the weights do not tell");
   }
   const bool negative = c.flag("positive_and_negative", false);
   Matrix embedding = s.weights.matrix("token_embedding.weight", vocabulary, size);
