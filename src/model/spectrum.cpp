@@ -195,7 +195,7 @@ std::vector<std::vector<std::size_t>> blocks_of(const RationalMatrix& a) {
   return blocks;
 }
 
-void add_method(Spectrum& spectrum, const std::string& method) {
+void add_method(MatrixSpectrum& spectrum, const std::string& method) {
   if (spectrum.method.find(method) != std::string::npos) return;
   if (!spectrum.method.empty()) spectrum.method += "; ";
   spectrum.method += method;
@@ -203,7 +203,7 @@ void add_method(Spectrum& spectrum, const std::string& method) {
 
 /// Joins a block into the whole: a non-real eigenvalue wins over an undecided block, which wins over a negative one
 /// only because the rest might be non-real.
-void join(Spectrum& whole, const Spectrum& block) {
+void join(MatrixSpectrum& whole, const MatrixSpectrum& block) {
   const auto rank = [](SpectrumKind kind) {
     switch (kind) {
       case SpectrumKind::nonnegative_real:
@@ -222,7 +222,7 @@ void join(Spectrum& whole, const Spectrum& block) {
   add_method(whole, block.method);
 }
 
-void finish(Spectrum& spectrum) {
+void finish(MatrixSpectrum& spectrum) {
   std::sort(spectrum.eigenvalues.begin(), spectrum.eigenvalues.end(), [](const auto& a, const auto& b) {
     return a.real() != b.real() ? a.real() < b.real() : a.imag() < b.imag();
   });
@@ -235,8 +235,8 @@ void finish(Spectrum& spectrum) {
   }
 }
 
-Spectrum diagonal_spectrum(const std::vector<Rational>& diagonal, const std::string& method) {
-  Spectrum spectrum;
+MatrixSpectrum diagonal_spectrum(const std::vector<Rational>& diagonal, const std::string& method) {
+  MatrixSpectrum spectrum;
   spectrum.kind = SpectrumKind::nonnegative_real;
   for (const Rational& value : diagonal) {
     if (value < 0) spectrum.kind = SpectrumKind::real_with_negative;
@@ -247,8 +247,8 @@ Spectrum diagonal_spectrum(const std::vector<Rational>& diagonal, const std::str
   return spectrum;
 }
 
-Spectrum matrix_spectrum(const RationalMatrix& a, std::size_t max_block) {
-  Spectrum whole;
+MatrixSpectrum matrix_spectrum(const RationalMatrix& a, std::size_t max_block) {
+  MatrixSpectrum whole;
   whole.kind = SpectrumKind::nonnegative_real;
   for (const std::vector<std::size_t>& indices : blocks_of(a)) {
     RationalMatrix block{indices.size(), std::vector<Rational>(indices.size() * indices.size())};
@@ -261,7 +261,7 @@ Spectrum matrix_spectrum(const RationalMatrix& a, std::size_t max_block) {
       join(whole, diagonal_spectrum(diagonal, block.size == 1 ? "diagonal, exact" : "triangular, exact"));
       continue;
     }
-    Spectrum part;
+    MatrixSpectrum part;
     part.eigenvalues = numeric_eigenvalues(block);
     if (block.size <= max_block) {
       part.kind = kind_of_roots(characteristic_polynomial(block));
@@ -328,7 +328,7 @@ std::vector<std::complex<double>> spectrum_for_display(std::span<const TokenRow>
   return {values.begin(), values.end()};
 }
 
-Spectrum rows_spectrum(std::span<const TokenRow> rows, std::size_t size, std::size_t max_block) {
+MatrixSpectrum rows_spectrum(std::span<const TokenRow> rows, std::size_t size, std::size_t max_block) {
   // All diagonal: the products of the gates.
   const auto diagonal_only = [](const TokenRow& row) {
     return std::all_of(row.factors.begin(), row.factors.end(), trivial);
@@ -361,7 +361,7 @@ Spectrum rows_spectrum(std::span<const TokenRow> rows, std::size_t size, std::si
   }
   if (scalar_gates && factors.size() == 2 && gate >= 0 && factor_eigenvalue(factors[0]) >= 0 &&
       factor_eigenvalue(factors[1]) >= 0) {
-    Spectrum spectrum;
+    MatrixSpectrum spectrum;
     spectrum.kind = SpectrumKind::nonnegative_real;
     spectrum.method = "two positive semidefinite factors: similar to a positive semidefinite matrix, exact";
     spectrum.eigenvalues = spectrum_for_display(rows, size);
@@ -370,7 +370,7 @@ Spectrum rows_spectrum(std::span<const TokenRow> rows, std::size_t size, std::si
   }
   if (rows.size() == 1 && factors.size() == 1 && factor_eigenvalue(factors[0]) >= 0 &&
       std::all_of(rows[0].gate.begin(), rows[0].gate.end(), [](float g) { return g >= 0.0F; })) {
-    Spectrum spectrum;
+    MatrixSpectrum spectrum;
     spectrum.kind = SpectrumKind::nonnegative_real;
     spectrum.method = "a positive semidefinite factor times a gate that is not negative, exact";
     spectrum.eigenvalues = spectrum_for_display(rows, size);
@@ -378,7 +378,7 @@ Spectrum rows_spectrum(std::span<const TokenRow> rows, std::size_t size, std::si
     return spectrum;
   }
   if (size > 96) {
-    Spectrum spectrum;
+    MatrixSpectrum spectrum;
     spectrum.method = "size " + std::to_string(size) + ": floating-point eigenvalues only";
     spectrum.eigenvalues = spectrum_for_display(rows, size);
     finish(spectrum);
@@ -405,12 +405,12 @@ std::string_view spectrum_kind_name(SpectrumKind kind) {
   return "not decided exactly";
 }
 
-Spectrum row_spectrum(const TokenTable& table, std::size_t row, std::size_t max_block) {
+MatrixSpectrum row_spectrum(const TokenTable& table, std::size_t row, std::size_t max_block) {
   const TokenRow rows[] = {table.row(row)};
   return rows_spectrum(rows, table.key_size(), max_block);
 }
 
-Spectrum product_spectrum(const TokenTable& table, std::span<const std::uint32_t> rows, std::size_t max_block) {
+MatrixSpectrum product_spectrum(const TokenTable& table, std::span<const std::uint32_t> rows, std::size_t max_block) {
   if (rows.empty()) throw InternalError("spectrum: expected at least one row");
   std::vector<TokenRow> taken;
   taken.reserve(rows.size());
@@ -418,7 +418,7 @@ Spectrum product_spectrum(const TokenTable& table, std::span<const std::uint32_t
   return rows_spectrum(taken, table.key_size(), max_block);
 }
 
-Spectrum product_spectrum(std::span<const ExactMatrix> matrices, std::size_t max_block) {
+MatrixSpectrum product_spectrum(std::span<const ExactMatrix> matrices, std::size_t max_block) {
   if (matrices.empty()) throw InternalError("spectrum: expected at least one matrix");
   const std::size_t size = matrices[0].size;
   RationalMatrix product = identity(size);

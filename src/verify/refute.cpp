@@ -80,7 +80,7 @@ std::uint64_t saturating_power(std::uint64_t base, std::uint64_t exponent, std::
   return power;
 }
 
-void add_eigenvalues(LayerHypothesis& layer, const Spectrum& spectrum) {
+void add_eigenvalues(LayerHypothesis& layer, const MatrixSpectrum& spectrum) {
   for (const std::complex<double>& value : spectrum.eigenvalues) {
     if (std::find(layer.eigenvalues.begin(), layer.eigenvalues.end(), value) == layer.eigenvalues.end()) {
       layer.eigenvalues.push_back(value);
@@ -89,7 +89,7 @@ void add_eigenvalues(LayerHypothesis& layer, const Spectrum& spectrum) {
 }
 
 /// Joins a spectrum into the layer's record; the first forbidden one becomes the violation.
-void record(Hypothesis& hypothesis, LayerHypothesis& layer, std::size_t index, const Spectrum& spectrum,
+void record(Hypothesis& hypothesis, LayerHypothesis& layer, std::size_t index, const MatrixSpectrum& spectrum,
             const Theorem& theorem, const std::vector<std::string>& symbols) {
   ++layer.checked;
   if (layer.method.find(spectrum.method) == std::string::npos) {
@@ -271,7 +271,7 @@ Hypothesis check_hypothesis(const LrnnModel& model, const Theorem& theorem, std:
     const auto actions = actions_of(layer, symbols[l]);
     bool all_diagonal = true;
     for (const auto& [action, symbol] : actions) {
-      const Spectrum spectrum = row_spectrum(layer.table, action);
+      const MatrixSpectrum spectrum = row_spectrum(layer.table, action);
       add_eigenvalues(result, spectrum);
       all_diagonal = all_diagonal && diagonal(layer.table.row(action));
       if (theorem.is_parity()) record(hypothesis, result, l, spectrum, theorem, {model.alphabet().name(symbol)});
@@ -320,7 +320,7 @@ Hypothesis check_hypothesis(const TriangularModel& model, const Theorem& theorem
     LayerHypothesis& result = hypothesis.layers.emplace_back();
     for (const auto& [action, symbol] : actions_of(model.chain().layers()[l], symbols[l])) {
       const ExactMatrix matrix = model.matrix(l, action);
-      const Spectrum spectrum = product_spectrum(std::span(&matrix, 1));
+      const MatrixSpectrum spectrum = product_spectrum(std::span(&matrix, 1));
       add_eigenvalues(result, spectrum);
       record(hypothesis, result, l, spectrum, theorem, {model.chain().alphabet().name(symbol)});
     }

@@ -20,7 +20,7 @@ TokenTable table_of(std::size_t size, TokenRow row) {
 
 TEST_CASE("gates are their own eigenvalues") {
   CHECK(row_spectrum(table_of(3, {{0.5F, 0.0F, 1.0F}, {}, {}}), 0).kind == SpectrumKind::nonnegative_real);
-  const Spectrum negative = row_spectrum(table_of(3, {{0.5F, -0.25F, 1.0F}, {}, {}}), 0);
+  const MatrixSpectrum negative = row_spectrum(table_of(3, {{0.5F, -0.25F, 1.0F}, {}, {}}), 0);
   CHECK(negative.kind == SpectrumKind::real_with_negative);
   CHECK(negative.worst == std::complex<double>(-0.25));
   CHECK(row_spectrum(table_of(3, {{-1.0F}, {}, {}}), 0).eigenvalues == std::vector<std::complex<double>>(3, -1.0));
@@ -34,7 +34,7 @@ TEST_CASE("one factor is decided by 1 - beta |k|^2 to the last bit") {
   REQUIRE(2.0 * double(above) * double(above) > 1.0);
   const auto row = [](float k) { return TokenRow{{1.0F}, {{{{0, k}, {1, k}}, 1.0F, {}}}, {}}; };
   CHECK(row_spectrum(table_of(2, row(below)), 0).kind == SpectrumKind::nonnegative_real);
-  const Spectrum spectrum = row_spectrum(table_of(2, row(above)), 0);
+  const MatrixSpectrum spectrum = row_spectrum(table_of(2, row(above)), 0);
   CHECK(spectrum.kind == SpectrumKind::real_with_negative);
   CHECK(spectrum.worst.real() == 1.0 - 2.0 * double(above) * double(above));
 }
@@ -45,7 +45,7 @@ TEST_CASE("three projections at 0, 60 and 120 degrees have eigenvalue -1/8") {
   const float s = std::sqrt(3.0F);
   TokenRow row{
       {1.0F}, {{{{0, 1.0F}}, 1.0F, {}}, {{{0, 1.0F}, {1, s}}, 0.25F, {}}, {{{0, -1.0F}, {1, s}}, 0.25F, {}}}, {}};
-  const Spectrum spectrum = row_spectrum(table_of(2, row), 0);
+  const MatrixSpectrum spectrum = row_spectrum(table_of(2, row), 0);
   CHECK(spectrum.kind == SpectrumKind::real_with_negative);
   CHECK(std::abs(spectrum.worst.real() + 0.125) < 0x1p-21);
   // Any two of them have a real spectrum that is not negative.
@@ -56,7 +56,7 @@ TEST_CASE("three projections at 0, 60 and 120 degrees have eigenvalue -1/8") {
 TEST_CASE("a product of two reflections is a rotation, of two equal ones the identity") {
   const GeneralizedHouseholder a{{{0, 1.0F}, {1, -1.0F}}, 1.0F, {}};
   const GeneralizedHouseholder b{{{1, 1.0F}, {2, -1.0F}}, 1.0F, {}};
-  const Spectrum three_cycle = row_spectrum(table_of(3, {{1.0F}, {a, b}, {}}), 0);
+  const MatrixSpectrum three_cycle = row_spectrum(table_of(3, {{1.0F}, {a, b}, {}}), 0);
   CHECK(three_cycle.kind == SpectrumKind::not_all_real);
   CHECK(std::abs(three_cycle.worst - std::polar(1.0, 2.0 * std::numbers::pi / 3.0)) < 1e-12);
   CHECK(row_spectrum(table_of(3, {{1.0F}, {a, a}, {}}), 0).kind == SpectrumKind::nonnegative_real);

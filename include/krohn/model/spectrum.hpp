@@ -25,7 +25,7 @@ enum class SpectrumKind { nonnegative_real, real_with_negative, not_all_real, un
 /// "real and not negative", "real, some negative", "not all real", "not decided exactly".
 std::string_view spectrum_kind_name(SpectrumKind kind);
 
-struct Spectrum {
+struct MatrixSpectrum {
   SpectrumKind kind = SpectrumKind::undecided;
   /// With multiplicity, as floating-point values for display, sorted by real part.
   std::vector<std::complex<double>> eigenvalues;
@@ -43,13 +43,14 @@ struct ExactMatrix {
 
 /// The spectrum of one row's A. Cost: linear for gates and single factors; for products the sum over connected blocks
 /// of b^4 exact operations, blocks of more than `max_block` left undecided.
-Spectrum row_spectrum(const TokenTable& table, std::size_t row, std::size_t max_block = 12);
+MatrixSpectrum row_spectrum(const TokenTable& table, std::size_t row, std::size_t max_block = 12);
 
 /// The spectrum of A(rows.back()) .. A(rows.front()): the last row acts last. `rows` is not empty.
-Spectrum product_spectrum(const TokenTable& table, std::span<const std::uint32_t> rows, std::size_t max_block = 12);
+MatrixSpectrum product_spectrum(const TokenTable& table, std::span<const std::uint32_t> rows,
+                                std::size_t max_block = 12);
 
 /// The spectrum of a product of square matrices of equal size, the last one acting last; triangular products (all
 /// lower, or all upper) are decided from the diagonals. `matrices` is not empty.
-Spectrum product_spectrum(std::span<const ExactMatrix> matrices, std::size_t max_block = 12);
+MatrixSpectrum product_spectrum(std::span<const ExactMatrix> matrices, std::size_t max_block = 12);
 
 }  // namespace krohn

@@ -1,0 +1,108 @@
+// label: quick
+// krohn refute as a program: verdict lines, exit codes, the JSON keys, and models outside a theorem's hypothesis.
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tools/krohn_process.hpp"
+
+namespace krohn {
+namespace {
+
+using nlohmann::json;
+
+TEST_CASE("a made model is refuted, and says so in text and in JSON") {
+  const ProcessResult text = run_krohn("refute --family mlstm --format bf16 --seed 3");
+  CHECK(text.exit_code == 10);
+  CHECK(text.out.find("no readout can be right on both") != std::string::npos);
+  CHECK(text.out.find("\ns REFUTED 1") != std::string::npos);
+  const ProcessResult result = run_krohn("refute --family mlstm --format bf16 --seed 3 --json");
+  CHECK(result.exit_code == 10);
+  const json report = json::parse(result.out);
+  CHECK(report["theorem"] == "parity");
+  CHECK(report["hypothesis_holds"] == true);
+  CHECK(report["semantics"] == "bf16-state-v1");
+  CHECK(report["period"] == 1);
+  CHECK(report["layer"] == 1);
+  const std::size_t transient = report["transient"];
+  CHECK(report["word_a"].size() == transient);
+  CHECK(report["word_b"].size() == transient + 1);
+  CHECK(report["suffix"].is_array());
+  CHECK(report["verdict"] == "REFUTED");
+  CHECK((report["word"] == report["word_a"] || report["word"] == report["word_b"]));
+  CHECK(report["expected_a"] != report["expected_b"]);
+}
+
+TEST_CASE("every family and both theorems") {
+  for (const std::string family : {"mamba", "gla", "mlstm", "triangular"}) {
+    CHECK(run_krohn("refute --format bf16 --layers 2 --family " + family).exit_code == 10);
+    CHECK(run_krohn("refute --format fp16 --range=-1,1 --theorem modular:7 --family " + family).exit_code == 10);
+  }
+  CHECK(run_krohn("refute --format bf16 --family deltanet --size 2").exit_code == 10);
+  CHECK(run_krohn("refute --format bf16 --family deltaproduct --size 2 --householder 3").exit_code == 10);
+}
+
+TEST_CASE("the boundary cases hold the hypothesis and recognise their language") {
+  for (const std::string name : {"parity-cycle", "mod3-cycle"}) {
+    const ProcessResult result = run_krohn("refute --json --example " + name);
+    CHECK(result.exit_code == 0);
+    const json report = json::parse(result.out);
+    CHECK(report["verdict"] == "PROVED");
+    CHECK(report["hypothesis_holds"] == true);
+    CHECK(report["conclusion"] == "recognised");
+    CHECK(report["word_a"].is_null());
+    CHECK(report["semantics"] == "fp32-separate-v1");
+    CHECK(run_krohn("refute --semantics fp32 --example " + name).exit_code == 10);
+  }
+  CHECK(run_krohn("refute --list-examples").out.find("mod3-cycle") != std::string::npos);
+}
+
+TEST_CASE("a model outside the hypothesis is bad input, named by layer, symbol and eigenvalue") {
+  const TemporaryDirectory directory;
+  const std::string model = (directory / "model").string();
+  REQUIRE(run_krohn("compile parity -o " + model).exit_code == 0);
+  ProcessResult result = run_krohn("refute " + model);
+  CHECK(result.exit_code == 1);
+  CHECK(result.out.empty());
+  CHECK(result.error.find("layer 1, symbol '1'") != std::string::npos);
+  CHECK(result.error.find("got -1") != std::string::npos);
+  // It is inside the hypothesis of Theorem 2, and does not count modulo 3.
+  result = run_krohn("refute --theorem modular " + model);
+  CHECK(result.exit_code == 10);
+  CHECK(result.out.find("s REFUTED 1") != std::string::npos);
+}
+
+TEST_CASE("wrong arguments") {
+  for (const std::string arguments :
+       {"--theorem modular:4", "--theorem modular:8 --json", "--theorem dyck", "--example nothing", "no/such/model",
+        "--family mamba --example parity-cycle", "--family triangular --semantics bf16-separate-v1", "--symbol x"}) {
+    CAPTURE(arguments);
+    const ProcessResult result = run_krohn("refute " + arguments);
+    CHECK(result.exit_code == 1);
+    CHECK(result.out.empty());
+    CHECK_FALSE(result.error.empty());
+  }
+  for (const std::string arguments : {"--family rnn", "--range 0,2", "--layers 0", "--semantics fp64", "--seed x"}) {
+    CHECK(run_krohn("refute " + arguments).exit_code == 2);
+  }
+}
+
+TEST_CASE("a budget that runs out makes no claim") {
+  const ProcessResult result = run_krohn("refute --budget 50 --seed 1");
+  CHECK(result.out.find("s PROVED") == std::string::npos);
+  CHECK(result.out.find("no readout can be right") == std::string::npos);
+  CHECK(result.exit_code != 0);
+}
+
+TEST_CASE("the search counts cycles") {
+  const json report = json::parse(
+      run_krohn("refute --search --count 40 --family deltanet --size 4 --semantics bf16-separate-v1 --json").out);
+  REQUIRE(report["rows"].size() == 1);
+  const json row = report["rows"][0];
+  CHECK(row["models"] == 40);
+  CHECK(row["cycles"] > 0);
+  CHECK(row["escapes"] <= row["cycles"]);
+}
+
+}  // namespace
+}  // namespace krohn
