@@ -22,6 +22,7 @@
 #include "krohn/automata/group_action.hpp"
 #include "krohn/error.hpp"
 #include "krohn/model/horizon.hpp"
+#include "krohn/model/householder.hpp"
 
 namespace krohn {
 namespace {
@@ -285,6 +286,37 @@ CompiledGroup compile_rotation(const Dfa& dfa) {
 
 }  // namespace
 
+CompiledGroup compile_representation(const Dfa& minimal, const OrthogonalRepresentation& representation) {
+  const std::size_t d = representation.dimension;
+  LetterRows rows = rows_of(representation.letter_of_symbol);
+  std::vector<TokenRow> table;
+  for (const std::vector<double>& letter : representation.letters) {
+    TokenRow row;
+    row.factors = HouseholderProduct::from_orthogonal(d, letter).factors();
+    table.push_back(std::move(row));
+  }
+  ReferenceStates reference;
+  reference.centre = representation.state_vectors;
+  reference.start = minimal.start();
+  SlotReadout readout;
+  std::vector<float> initial(d);
+  for (State q = 0; q < minimal.num_states(); ++q) {
+    std::vector<Entry> weight;
+    for (std::uint32_t i = 0; i < d; ++i) {
+      const auto x = static_cast<float>(representation.state_vectors[q * d + i]);
+      if (x != 0.0F) weight.push_back({i, x});
+      if (q == minimal.start()) initial[i] = x;
+    }
+    readout.weight.push_back(std::move(weight));
+    readout.bias.push_back(0.0F);
+    for (const std::uint32_t symbol : rows.symbol_of_row) reference.successor.push_back(minimal.next(q, symbol));
+  }
+  TableLayer layer = make_layer(TokenTable(d, 1, table), std::move(initial), std::move(readout), minimal);
+  const std::optional<std::uint64_t> horizon = certify_horizon(layer, reference, Semantics::fp32_fma_v1).length;
+  return {make_model(minimal, std::move(rows.row_of_symbol), {std::move(layer)}),
+          one_layer_hint(minimal.num_states(), rows.symbol_of_row), !horizon.has_value(), horizon};
+}
+
 CompiledGroup compile_group(const Dfa& minimal, const GroupOptions& options) {
   if (!letters_are_permutations(minimal)) {
     throw InputError("group: expected letters that permute the states, got one that merges two states");
@@ -298,6 +330,13 @@ CompiledGroup compile_group(const Dfa& minimal, const GroupOptions& options) {
       return compile_rotation(minimal);
     case GroupRepresentation::scalar:
       return compile_scalar(minimal);
+    case GroupRepresentation::least_dimension:
+    case GroupRepresentation::least_reflections: {
+      const std::vector<OrthogonalRepresentation> found = find_representations(minimal);
+      if (found.empty()) throw InputError("representation: expected one that tells the states apart, found none");
+      return compile_representation(
+          minimal, options.representation == GroupRepresentation::least_dimension ? found.front() : found.back());
+    }
     case GroupRepresentation::permutation:
       break;
   }

@@ -156,9 +156,25 @@ TheoremReport start_report(const Recognizer& recognizer, Hypothesis hypothesis, 
   return report;
 }
 
+/// The first power of the symbol, up to 2^12, on which the labels differ.
+std::optional<Word> wrong_power(const Recognizer& recognizer, const Specification& specification, Symbol symbol) {
+  std::vector<std::byte> state(recognizer.state_size());
+  recognizer.initial(state);
+  State at = specification.automaton().start();
+  for (std::size_t k = 1; k <= 4096; ++k) {
+    at = specification.automaton().next(at, symbol);
+    try {
+      if (!specification.agrees(recognizer.step(state, symbol).label, at)) return Word(k, symbol);
+    } catch (const NumericError&) {
+      return std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
 /// What is left after the lasso of 1^k: `report.lasso` may or may not be set.
 void settle(TheoremReport& report, const Recognizer& recognizer, const RefuteOptions& options) {
-  const Dfa language = report.theorem.language(recognizer.alphabet(), report.counted);
+  const Dfa language = report.theorem.language(recognizer.alphabet(), report.counted, options.min_length);
   const Word loop{report.counted};
   const auto found = [&](std::optional<IndistinguishablePair> pair) {
     if (!pair) return false;
@@ -169,15 +185,16 @@ void settle(TheoremReport& report, const Recognizer& recognizer, const RefuteOpt
   if (report.lasso && found(pair_from_lasso(recognizer, language, {}, loop, *report.lasso))) return;
   // Without a lasso of 1^k there is little hope for longer loops.
   if (report.lasso) {
+    const std::uint64_t other_steps = std::min(options.max_other_steps, options.budget.max_steps);
     LassoRefutationOptions other;
-    other.budget.max_steps = options.max_other_steps;
+    other.budget.max_steps = other_steps;
     other.budget.stop = options.budget.stop;
-    other.max_total_steps = options.max_other_steps;
+    other.max_total_steps = other_steps;
     LassoRefutation refutation = refute_by_lasso(recognizer, language, other);
     report.steps += refutation.steps;
     if (found(std::move(refutation.pair))) return;
     // Words of up to four symbols that turn the residue, which one symbol cannot tell from 1.
-    std::uint64_t left = options.max_other_steps > refutation.steps ? options.max_other_steps - refutation.steps : 0;
+    std::uint64_t left = other_steps > refutation.steps ? other_steps - refutation.steps : 0;
     std::vector<Word> words{{}};
     for (std::size_t at = 0; at < words.size() && left > 0 && words.size() < 400; ++at) {
       for (Symbol symbol = 0; symbol < recognizer.alphabet().size() && words[at].size() < 4; ++symbol) {
@@ -196,23 +213,30 @@ void settle(TheoremReport& report, const Recognizer& recognizer, const RefuteOpt
     }
   }
   const Specification specification(recognizer, language);
+  const auto wrong = [&](const Word& word) {
+    report.conclusion = Conclusion::fails_for_its_readout;
+    report.wrong_word = word;
+    std::vector<std::byte> state(recognizer.state_size());
+    Observation observation = recognizer.initial(state);
+    for (const Symbol symbol : word) observation = recognizer.step(state, symbol);
+    report.observed = specification.observed(observation.label);
+    report.expected =
+        specification.expected(specification.automaton().next(specification.automaton().start(), std::span(word)));
+  };
   ClosureOptions closure_options;
   closure_options.budget.memory = options.closure_memory;
   closure_options.budget.stop = options.budget.stop;
   const Closure closure = joint_closure(recognizer, specification, closure_options);
   if (closure.disagreement) {
-    report.conclusion = Conclusion::fails_for_its_readout;
-    report.wrong_word = closure.disagreement;
-    std::vector<std::byte> state(recognizer.state_size());
-    Observation observation = recognizer.initial(state);
-    for (const Symbol symbol : *closure.disagreement) observation = recognizer.step(state, symbol);
-    report.observed = specification.observed(observation.label);
-    report.expected = specification.expected(
-        specification.automaton().next(specification.automaton().start(), std::span(*closure.disagreement)));
+    wrong(*closure.disagreement);
     return;
   }
   if (closure.closed) {
     report.conclusion = Conclusion::recognised;
+    return;
+  }
+  if (const std::optional<Word> word = wrong_power(recognizer, specification, report.counted)) {
+    wrong(*word);
     return;
   }
   if (report.reason.empty()) {
@@ -250,16 +274,21 @@ std::string Theorem::source() const {
   return std::string("Grazzi et al. 2025 (arXiv:2411.12537), Theorem ") + (is_parity() ? "1" : "2");
 }
 
-Dfa Theorem::language(const Alphabet& alphabet, Symbol counted) const {
+Dfa Theorem::language(const Alphabet& alphabet, Symbol counted, std::size_t min_length) const {
   std::vector<State> delta;
-  std::vector<bool> accepting(modulus_, false);
-  accepting[is_parity() ? 1 : 0] = true;
+  std::vector<LabelId> labels(modulus_, 0);
+  labels[is_parity() ? 1 : 0] = 1;
   for (State residue = 0; residue < modulus_; ++residue) {
     for (Symbol symbol = 0; symbol < alphabet.size(); ++symbol) {
       delta.push_back(symbol == counted ? (residue + 1) % modulus_ : residue);
     }
   }
-  return Dfa::acceptor(alphabet, 0, std::move(delta), accepting);
+  if (min_length == 0) return Dfa(alphabet, 0, std::move(delta), std::move(labels), {"0", "1"});
+  // A start of its own, without a label, that moves as residue 0 does.
+  const State start = modulus_;
+  for (Symbol symbol = 0; symbol < alphabet.size(); ++symbol) delta.push_back(delta[symbol]);
+  labels.push_back(null_label);
+  return Dfa(alphabet, start, std::move(delta), std::move(labels), {"0", "1"});
 }
 
 Hypothesis check_hypothesis(const LrnnModel& model, const Theorem& theorem, std::uint64_t max_products) {

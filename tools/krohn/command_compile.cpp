@@ -46,7 +46,9 @@ const std::map<std::string, std::optional<GroupRepresentation>> representations 
     {"auto", std::nullopt},
     {"permutation", GroupRepresentation::permutation},
     {"rotation", GroupRepresentation::rotation},
-    {"scalar", GroupRepresentation::scalar}};
+    {"scalar", GroupRepresentation::scalar},
+    {"dimension", GroupRepresentation::least_dimension},
+    {"reflections", GroupRepresentation::least_reflections}};
 
 template <typename Value>
 std::vector<std::string> names_of(const std::map<std::string, Value>& map) {
@@ -185,8 +187,8 @@ void add_compile(CLI::App& app, int& exit_code) {
   command
       ->add_option(
           "--representation", arguments->representation,
-          "Of group languages: permutation, rotation (cyclic groups), scalar (two states), or auto: the smallest "
-          "exact one")
+          "Of group languages: permutation, rotation (cyclic groups), scalar (two states), dimension or reflections "
+          "(the least of either, inexact), or auto: the smallest exact one")
       ->check(CLI::IsMember(names_of(representations)))
       ->capture_default_str();
   command->add_option("--max-rows", arguments->max_rows, "Rows of all layers together")->capture_default_str();

@@ -9,9 +9,11 @@
 #include <string>
 
 #include "command.hpp"
+#include "explain_groups.hpp"
 #include "interrupt.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/model_directory.hpp"
+#include "krohn/io/open_model.hpp"
 #include "krohn/model/model_family.hpp"
 #include "krohn/verify/layered_lasso.hpp"
 #include "krohn/verify/refute.hpp"
@@ -37,6 +39,7 @@ struct Arguments {
   std::uint64_t count = 200;
   std::optional<std::string> symbol;
   std::uint64_t budget = RefuteOptions{}.budget.max_steps;
+  bool explain = false;
   bool json = false;
 };
 
@@ -182,6 +185,10 @@ void print_text(const Result& result) {
                                        report.hypothesis.statement);
   for (std::size_t l = 0; l < report.hypothesis.layers.size(); ++l) {
     const LayerHypothesis& layer = report.hypothesis.layers[l];
+    if (layer.checked == 0) {
+      lines.emplace_back("  layer " + std::to_string(l + 1), layer.method);
+      continue;
+    }
     std::string text = counted(layer.checked, layer.product_length > 1 && layer.method != "diagonal, exact"
                                                   ? "product of " + std::to_string(layer.product_length) + " matrices"
                                                   : "row");
@@ -224,7 +231,7 @@ void print_text(const Result& result) {
         " " + (word.length() <= max_final_word ? alphabet.format_word(word.expand()) : power_text(word, alphabet));
   } else if (report.wrong_word) {
     std::printf(
-        "The model is wrong on a shortest word (the language says %s, the model %s), but no two words were found that\n"
+        "The model is wrong on the word below (the language says %s, the model %s), but no two words were found that\n"
         "leave the same bits: another readout might be right.\n",
         report.expected.c_str(), report.observed.c_str());
     final_line += " " + alphabet.format_word(*report.wrong_word);
@@ -327,7 +334,28 @@ void require_hypothesis(const std::string& name, const Hypothesis& hypothesis) {
   if (hypothesis.violation) throw InputError(name + ": " + hypothesis.statement);
 }
 
+Result refute_learned(const Arguments& arguments, const Theorem& theorem) {
+  std::optional<Semantics> semantics;
+  if (!arguments.semantics.empty()) {
+    semantics = parse_semantics(arguments.semantics);
+    if (!semantics) {
+      throw InputError("--semantics: expected none for a checkpoint (learned-fp32-v1), got '" + arguments.semantics +
+                       "'");
+    }
+  }
+  const OpenModel model = open_recognizer(arguments.model, semantics);
+  for (const std::string& note : model.notes) std::cerr << "krohn: " << note << '\n';
+  if (!model.recognizer || !model.learned) {
+    throw InputError(arguments.model + ": expected a task.json that names its symbols, got none");
+  }
+  RefuteOptions options = options_of(arguments);
+  if (model.task) options.min_length = static_cast<std::size_t>(std::min<std::uint64_t>(model.task->min_length, 1));
+  return {refute_theorem(*model.recognizer, check_hypothesis(*model.learned, theorem), theorem, options),
+          model.recognizer->alphabet(), arguments.model + " (" + model.learned->architecture() + ")", ""};
+}
+
 Result refute_directory(const Arguments& arguments, const Theorem& theorem) {
+  if (read_model_type(arguments.model) != "krohn-lrnn") return refute_learned(arguments, theorem);
   const ModelDirectory directory = read_model(arguments.model);
   Arithmetic arithmetic{format_of(directory.semantics), false};
   if (!arguments.semantics.empty()) arithmetic = parse_arithmetic(arguments.semantics).value();
@@ -529,6 +557,10 @@ int run_refute(const Arguments& arguments) {
     problems.push_back("--search: expected no MODEL and no --example");
   }
   if (!problems.empty()) throw InputError(problems);
+  if (arguments.theorem.starts_with("groups:")) {
+    if (sources > 0 || arguments.search) throw InputError("--theorem groups:G: expected no MODEL, --family, --example");
+    return explain_groups(arguments.theorem.substr(7), arguments.json);
+  }
   const Theorem theorem = Theorem::parse(arguments.theorem);
   if (arguments.search) return run_search(arguments, theorem);
   const Result result = !arguments.model.empty()     ? refute_directory(arguments, theorem)
@@ -556,7 +588,8 @@ void add_refute(CLI::App& app, int& exit_code) {
       "same, 20 not settled, 1 bad input (a model outside the hypothesis included), 2 usage, 3 resources.");
   const auto arguments = std::make_shared<Arguments>();
   command->add_option("model", arguments->model, "model directory");
-  command->add_option("--theorem", arguments->theorem, "parity, modular or modular:m (default parity)");
+  command->add_option("--theorem", arguments->theorem,
+                      "parity (default), modular:m (modular: 3), or groups:G: how a group such as S5 is done");
   const CLI::Validator semantics(
       [](std::string& text) {
         return parse_arithmetic(text)
@@ -596,6 +629,7 @@ void add_refute(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(1, 100000000));
   command->add_option("--budget", arguments->budget, "steps for the orbit of 1^k (default 33554432)")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 48U));
+  command->add_flag("--explain", arguments->explain, "with groups:G (where it is the only mode)");
   command->add_flag("--json", arguments->json, "print one JSON object instead");
   command->callback([arguments, size, &exit_code] {
     arguments->size_given = size->count() > 0;

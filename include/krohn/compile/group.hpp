@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "krohn/automata/dfa.hpp"
+#include "krohn/compile/representation.hpp"
 #include "krohn/model/hint.hpp"
 #include "krohn/model/lrnn_model.hpp"
 
@@ -17,7 +18,8 @@ enum class KeyForm { integer, dyadic };
 
 /// permutation: the points of a low-degree action, exact. rotation: 2x2 rotations, cyclic groups only, two reflections
 /// a symbol, inexact unless the rotations are by quarter turns. scalar: A = 1 and A = -1, two-state languages only.
-enum class GroupRepresentation { permutation, rotation, scalar };
+/// least_dimension, least_reflections: the first and the last of find_representations, inexact.
+enum class GroupRepresentation { permutation, rotation, scalar, least_dimension, least_reflections };
 
 struct GroupOptions {
   KeyForm keys = KeyForm::integer;
@@ -39,5 +41,9 @@ struct CompiledGroup {
 /// representation does not fit the group. Hidden size: find_action's degree (doubled for dyadic keys), 2 or 1;
 /// reflections a letter: degree - cycles.
 CompiledGroup compile_group(const Dfa& minimal, const GroupOptions& options = {});
+
+/// The layer of one representation, with unit keys in fp32 and a certified horizon. `minimal` is the automaton that the
+/// representation was found for.
+CompiledGroup compile_representation(const Dfa& minimal, const OrthogonalRepresentation& representation);
 
 }  // namespace krohn

@@ -16,6 +16,7 @@
 #include "krohn/automata/dfa.hpp"
 #include "krohn/engine/recognizer.hpp"
 #include "krohn/engine/theorem_recognizers.hpp"
+#include "krohn/model/learned_model.hpp"
 #include "krohn/model/lrnn_model.hpp"
 #include "krohn/model/spectrum.hpp"
 #include "krohn/model/triangular_model.hpp"
@@ -39,8 +40,9 @@ class Theorem {
   /// Which theorem of the paper it illustrates.
   std::string source() const;
 
-  /// The language over `alphabet`: the number of `counted` is odd; is divisible by m. Other symbols do nothing.
-  Dfa language(const Alphabet& alphabet, Symbol counted) const;
+  /// The language over `alphabet`: the number of `counted` is odd; is divisible by m. Other symbols do nothing. With
+  /// `min_length` 1 the empty word is outside the domain.
+  Dfa language(const Alphabet& alphabet, Symbol counted, std::size_t min_length = 0) const;
 
  private:
   explicit Theorem(unsigned modulus) : modulus_(modulus) {}
@@ -84,6 +86,10 @@ Hypothesis check_hypothesis(const LrnnModel& model, const Theorem& theorem, std:
 /// Products of lower triangular real matrices are so: only the diagonals matter.
 Hypothesis check_hypothesis(const TriangularModel& model, const Theorem& theorem);
 
+/// From the form of a learned model's layers alone, in exact arithmetic: what gates, betas and key norms can be. Holds,
+/// or is undecided with the layer that leaves the hypothesis' range, or that no theorem covers, in the statement.
+Hypothesis check_hypothesis(const LearnedModel& model, const Theorem& theorem);
+
 enum class Conclusion {
   /// Two words, equal bits, different labels: no readout can be right on both.
   fails_for_every_readout,
@@ -115,12 +121,14 @@ struct TheoremReport {
 
 struct RefuteOptions {
   LassoBudget budget{std::uint64_t{1} << 25U, nullptr};
-  /// Symbols for other prefixes and loop words than 1^k.
+  /// Symbols for other prefixes and loop words than 1^k; never more than the budget's steps.
   std::uint64_t max_other_steps = std::uint64_t{1} << 24U;
   /// Bytes that the closure may hold before the question is left open.
   std::size_t closure_memory = std::size_t{64} << 20U;
   /// The counted symbol; "1" by default.
   std::optional<std::string> counted;
+  /// Words shorter than this (0 or 1) are outside the domain: models that have no answer to the empty word.
+  std::size_t min_length = 0;
 };
 
 /// "1" or the option's symbol. Throws InputError if the alphabet has none.

@@ -1,0 +1,70 @@
+// Which family of linear RNNs can recognise a language at all lengths: the decision table of the syntactic monoid.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "krohn/automata/dfa.hpp"
+
+namespace krohn {
+
+/// What the table is decided from. Each flag may be unknown; then so is what depends on it.
+struct LanguageFacts {
+  /// Every letter permutes the states of the minimal automaton.
+  bool is_group = false;
+  std::optional<bool> is_aperiodic;
+  std::optional<bool> only_2_groups;
+  std::optional<bool> all_groups_solvable;
+  /// The transition monoid is an abelian group; elementary abelian of exponent 2.
+  std::optional<bool> abelian_group;
+  std::optional<bool> elementary_2_group;
+  /// The largest number p of the least (i, p) with a^i = a^{i+p} over the letters a of the minimal automaton.
+  std::size_t largest_letter_period = 1;
+  /// The letter with that period.
+  std::string letter;
+  /// For groups, of the action of low degree that the compiler uses: its degree and the largest number of reflections
+  /// that a letter needs in it (degree - cycles, the least possible there: Scherk).
+  std::optional<std::size_t> degree;
+  std::optional<std::size_t> reflections;
+  /// Hidden sizes of the compiled model's layers, and level widths of a cascade of resets where there is one.
+  std::optional<std::vector<std::size_t>> cascade_widths;
+  std::optional<std::vector<std::size_t>> reset_widths;
+  /// The largest number of factors that a row of the compiled model takes.
+  std::optional<std::size_t> compiled_householder;
+};
+
+/// Fills in what the automaton itself shows: is_group, the letters' periods, degree and reflections of the group
+/// action, abelian_group and elementary_2_group. `minimal` is a minimal automaton.
+LanguageFacts letter_facts(const Dfa& minimal);
+
+enum class Answer { yes, no, unknown };
+
+/// One row of the table.
+struct FamilyDecision {
+  /// "diagonal or triangular, [0,1]".
+  std::string family;
+  /// Published models of the family.
+  std::string models;
+  Answer answer = Answer::unknown;
+  /// yes: layers and sizes where they are known. no: why. One line.
+  std::string reason;
+  /// The source of the statement.
+  std::string theorem;
+  /// For no: in which arithmetic.
+  std::string arithmetic;
+  /// yes: the numbers that are known: layers, the factors n_h of a token's product (of families that have them), and
+  /// the sum of the layers' hidden sizes.
+  std::optional<std::size_t> layers;
+  std::optional<std::size_t> householder;
+  std::optional<std::size_t> size;
+};
+
+/// The table, one entry a family, always all of them in the same order.
+std::vector<FamilyDecision> decide_expressivity(const LanguageFacts& facts);
+
+/// "yes", "no", "unknown".
+std::string answer_name(Answer answer);
+
+}  // namespace krohn
