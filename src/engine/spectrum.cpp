@@ -164,8 +164,8 @@ class Collector final : public forward::Probe<double> {
 
 }  // namespace
 
-Spectrum compute_spectrum(const LearnedModel& model, const SpectrumOptions& options) {
-  Spectrum spectrum;
+LearnedSpectrum compute_spectrum(const LearnedModel& model, const SpectrumOptions& options) {
+  LearnedSpectrum spectrum;
   spectrum.words = options.words;
   spectrum.length = options.length;
   for (const std::uint32_t token : options.tokens) {

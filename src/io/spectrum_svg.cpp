@@ -94,7 +94,7 @@ std::string plane(const HeadSpectrum& head, double top) {
 
 }  // namespace
 
-std::string spectrum_svg(const Spectrum& spectrum, const std::string& title) {
+std::string spectrum_svg(const LearnedSpectrum& spectrum, const std::string& title) {
   const double height = 60 + row_height * static_cast<double>(std::max<std::size_t>(spectrum.heads.size(), 1));
   std::string svg = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"720\" height=\"" + number(height) +
                     "\" font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"720\" height=\"" + number(height) +

@@ -111,7 +111,7 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
       names.push_back(std::to_string(t));
     }
   }
-  const Spectrum spectrum = compute_spectrum(model, spectrum_options);
+  const LearnedSpectrum spectrum = compute_spectrum(model, spectrum_options);
 
   Json layers = Json::array();
   for (const LearnedBlock& block : model.blocks()) {

@@ -54,7 +54,7 @@ struct SpectrumOptions {
   std::uint64_t seed = 0;
 };
 
-struct Spectrum {
+struct LearnedSpectrum {
   std::vector<HeadSpectrum> heads;
   /// Blocks whose state moves by no matrix (sLSTM).
   std::vector<std::size_t> nonlinear_blocks;
@@ -67,6 +67,6 @@ struct Spectrum {
 /// Cost: the forward passes in double, and for each token and head an eigenvalue problem of the size of the number of
 /// updates (of the key size in RWKV-7). Throws InputError for tokens outside the vocabulary, NumericError where a
 /// matrix is not finite.
-Spectrum compute_spectrum(const LearnedModel& model, const SpectrumOptions& options);
+LearnedSpectrum compute_spectrum(const LearnedModel& model, const SpectrumOptions& options);
 
 }  // namespace krohn

@@ -9,6 +9,6 @@
 namespace krohn {
 
 /// The text of an SVG file; `title` is escaped.
-std::string spectrum_svg(const Spectrum& spectrum, const std::string& title);
+std::string spectrum_svg(const LearnedSpectrum& spectrum, const std::string& title);
 
 }  // namespace krohn
