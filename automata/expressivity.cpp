@@ -122,6 +122,12 @@ LanguageFacts letter_facts(const Dfa& minimal) {
   return facts;
 }
 
+void add_monoid_flags(LanguageFacts& facts, const MonoidFlags& flags) {
+  facts.is_aperiodic = flags.is_aperiodic;
+  facts.only_2_groups = flags.only_2_groups;
+  facts.all_groups_solvable = flags.all_groups_solvable;
+}
+
 std::vector<FamilyDecision> decide_expressivity(const LanguageFacts& facts) {
   const bool aperiodic = facts.is_aperiodic.value_or(false);
   const bool not_aperiodic = facts.is_aperiodic.has_value() && !*facts.is_aperiodic;

@@ -61,7 +61,7 @@ TEST_CASE("spectra are those of the matrices that act on the state") {
       SpectrumOptions options;
       options.tokens = {token};
       options.words = 0;
-      const Spectrum spectrum = compute_spectrum(model, options);
+      const LearnedSpectrum spectrum = compute_spectrum(model, options);
       for (std::size_t head = 0; head < heads; ++head) {
         const HeadSpectrum& ours = spectrum.heads.at(head);
         REQUIRE(ours.block == 0);
@@ -104,7 +104,7 @@ TEST_CASE("what theory says of each family holds") {
     CHECK(head.complex == 0);
     CHECK(head.negative == 0);
   }
-  const Spectrum negative = spectrum_of("models/parity_delta_net_neg_noconv_1layer");
+  const LearnedSpectrum negative = spectrum_of("models/parity_delta_net_neg_noconv_1layer");
   CHECK(std::min(negative.heads[0].least_real, negative.heads[1].least_real) < -0.9);
   CHECK(negative.heads[0].least_real > -1);
   for (const HeadSpectrum& head : spectrum_of("golden/rwkv7_default").heads) {
@@ -117,7 +117,7 @@ TEST_CASE("what theory says of each family holds") {
     CHECK(head.complex == 0);
   }
   for (const HeadSpectrum& head : spectrum_of("golden/mamba_default").heads) CHECK(head.least_real >= 0);
-  const Spectrum permutations = spectrum_of("models/s3_gated_deltaproduct_n2_neg");
+  const LearnedSpectrum permutations = spectrum_of("models/s3_gated_deltaproduct_n2_neg");
   CHECK(permutations.heads[0].complex > 0);
   CHECK(permutations.heads[0].most_modulus <= 1);
   CHECK(spectrum_of("golden/xlstm01_slstm").heads.empty());

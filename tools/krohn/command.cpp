@@ -14,6 +14,7 @@ void add_commands(CLI::App& app, int& exit_code) {
   add_compile(app, exit_code);
   add_check(app, exit_code);
   add_refute(app, exit_code);
+  add_report(app, exit_code);
   add_run(app, exit_code);
   add_verify(app, exit_code);
   add_classify(app, exit_code);

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "command.hpp"
+#include "expressivity_table.hpp"
 #include "krohn/automata/catalog.hpp"
 #include "krohn/automata/green.hpp"
 #include "krohn/automata/minimize.hpp"
@@ -25,6 +26,8 @@ struct Options {
 constexpr std::size_t max_named_groups = 100;
 constexpr std::size_t max_printed_groups = 8;
 constexpr std::size_t max_printed_symbols = 16;
+// Sets of a cascade for the sizes in the decision table, which is complete without them.
+constexpr std::size_t max_decision_family = 4096;
 
 void list_catalog(bool json) {
   Json entries = Json::array();
@@ -117,6 +120,10 @@ void classify(const Options& options) {
   const std::vector<SubgroupKind> subgroups = green ? maximal_subgroups(facts, *green) : std::vector<SubgroupKind>{};
   const std::vector<std::vector<std::string>> alike = symbols_alike(minimal, facts.letters);
   const Alphabet& alphabet = minimal.alphabet();
+  LanguageFacts decided_from = letter_facts(minimal);
+  add_monoid_flags(decided_from, flags);
+  add_cascade_facts(decided_from, minimal, max_decision_family);
+  const std::vector<FamilyDecision> families = decide_expressivity(decided_from);
   std::string reason;
   if (!facts.orbit.complete()) {
     reason = "more than " + std::to_string(options.max_monoid) + " images of the state set (--max-monoid)";
@@ -176,6 +183,7 @@ void classify(const Options& options) {
                 {"maximal_subgroups", std::move(subgroups_json)},
                 {"green", std::move(green_json)},
                 {"witnesses", {{"not_aperiodic", std::move(not_aperiodic)}, {"not_solvable", std::move(not_solvable)}}},
+                {"families", expressivity_json(families)},
                 {"unknown_because", reason.empty() ? Json() : Json(reason)}});
     return;
   }
@@ -227,6 +235,7 @@ void classify(const Options& options) {
   }
   if (!reason.empty()) lines.emplace_back("unknown", "because of " + reason);
   print_table(lines);
+  print_expressivity(families);
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 namespace krohn::cli {
 namespace {
 
-std::vector<std::size_t> widths_of(const Cascade& cascade) { return cascade.widths(); }
+constexpr std::size_t max_rows = 200000;
 
 Json number(const std::optional<std::size_t>& value) { return value ? Json(*value) : Json(nullptr); }
 
@@ -24,6 +24,7 @@ void add_cascade_facts(LanguageFacts& facts, const Dfa& minimal, std::size_t max
   try {
     CompileOptions options;
     options.cascade.max_family = max_family;
+    options.cascade.max_rows = max_rows;
     options.max_holonomy_family = 0;
     const CompileResult compiled = compile(minimal, options);
     facts.cascade_widths = compiled.hidden;
@@ -37,9 +38,10 @@ void add_cascade_facts(LanguageFacts& facts, const Dfa& minimal, std::size_t max
   try {
     CascadeOptions options;
     options.max_family = max_family;
+    options.max_rows = max_rows;
     options.resets_only = true;
     options.mode = CascadeMode::images;
-    facts.reset_widths = widths_of(make_cascade(minimal, options));
+    facts.reset_widths = make_cascade(minimal, options).widths();
   } catch (const ResourceError&) {
   } catch (const InputError&) {
   }

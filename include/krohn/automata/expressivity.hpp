@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "krohn/automata/dfa.hpp"
+#include "krohn/automata/monoid_flags.hpp"
 
 namespace krohn {
 
@@ -38,6 +39,9 @@ struct LanguageFacts {
 /// Fills in what the automaton itself shows: is_group, the letters' periods, degree and reflections of the group
 /// action, abelian_group and elementary_2_group. `minimal` is a minimal automaton.
 LanguageFacts letter_facts(const Dfa& minimal);
+
+/// What the transition monoid of the minimal automaton shows.
+void add_monoid_flags(LanguageFacts& facts, const MonoidFlags& flags);
 
 enum class Answer { yes, no, unknown };
 

@@ -1,0 +1,38 @@
+// A language or a model as one self-contained page: tables and pictures, no scripts, nothing fetched.
+//
+//  1. The page is XHTML: well-formed XML with an HTML5 doctype, UTF-8, one style element, inline SVG.
+//  2. It refers to no other file. All text is escaped. It prints on A4: figures are not split, colours are never the
+//  only
+//     difference between series.
+//  3. The same input gives the same bytes.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "krohn/automata/dfa.hpp"
+#include "krohn/io/open_model.hpp"
+
+namespace krohn {
+
+struct ReportOptions {
+  /// Image sets, R-classes and sets of a cascade beyond which a part is left out (and the page says so).
+  std::size_t max_monoid = 20000;
+  /// Steps for a lasso, words of a length for margins and accuracies, and the longest of them.
+  std::uint64_t lasso_steps = std::uint64_t{1} << 22U;
+  std::uint64_t words = 100;
+  std::uint64_t length = 512;
+  const std::atomic<bool>* stop = nullptr;
+};
+
+/// The report of a language, as typed in `name`: the automaton, its algebra, the decision table of linear-RNN families,
+/// the cascade, and the model that the compiler makes of it.
+std::string language_report(const Dfa& dfa, const std::string& name, const ReportOptions& options = {});
+
+/// The report of a model: its eigenvalues, hidden trajectories and margins, its accuracy by length where a language
+/// comes with it, and the pictures of that language.
+std::string model_report(const OpenModel& model, const std::string& name, const ReportOptions& options = {});
+
+}  // namespace krohn

@@ -1,0 +1,505 @@
+// Reports: what the other modules compute, as a page. Nothing is decided here. Parts that would take more than the
+// options allow are left out with a sentence.
+#include "krohn/io/report.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <numeric>
+
+#include "krohn/automata/cascade.hpp"
+#include "krohn/automata/expressivity.hpp"
+#include "krohn/automata/green.hpp"
+#include "krohn/automata/minimize.hpp"
+#include "krohn/automata/monoid_flags.hpp"
+#include "krohn/compile/compile.hpp"
+#include "krohn/engine/spectrum.hpp"
+#include "krohn/error.hpp"
+#include "krohn/io/figures.hpp"
+#include "krohn/io/svg.hpp"
+#include "krohn/model/spectrum.hpp"
+#include "krohn/verify/accuracy.hpp"
+#include "krohn/verify/lasso.hpp"
+#include "krohn/verify/layered_lasso.hpp"
+
+namespace krohn {
+namespace {
+
+constexpr const char* style_sheet =
+    "body{font-family:sans-serif;line-height:1.45;color:#222222;background:#ffffff;max-width:62rem;margin:2rem auto;"
+    "padding:0 1rem}\n"
+    "h1{font-size:1.6rem;margin-bottom:.2rem}h2{font-size:1.2rem;margin-top:2rem;border-bottom:1px solid #999999}\n"
+    "figure{margin:1rem 0;break-inside:avoid}figcaption{font-size:.9rem;color:#333333;max-width:52rem}\n"
+    "svg{max-width:100%;height:auto}\n"
+    "table{border-collapse:collapse;font-size:.9rem;break-inside:avoid}\n"
+    "th,td{text-align:left;vertical-align:top;padding:.25rem .6rem;border-bottom:1px solid #cccccc}\n"
+    "th{border-bottom:2px solid #666666}td.number,th.number{text-align:right}\n"
+    ".yes{font-weight:bold;color:#00563f}.no{color:#8a2f00}.unknown{font-style:italic;color:#444444}\n"
+    ".note{color:#444444;font-size:.9rem}code{font-family:monospace;overflow-wrap:anywhere}\n"
+    "@media print{body{margin:0;max-width:none}h2{break-after:avoid}}\n";
+
+class Page {
+ public:
+  explicit Page(std::string title) : title_(std::move(title)) {}
+
+  void heading(const std::string& text) { body_ += "<h2>" + xml_escaped(text) + "</h2>\n"; }
+  void note(const std::string& text) { body_ += "<p class=\"note\">" + xml_escaped(text) + "</p>\n"; }
+  void figure(const Figure& figure) {
+    if (figure.svg.empty()) {
+      note(figure.caption);
+      return;
+    }
+    body_ += "<figure>\n" + figure.svg + "<figcaption>" + xml_escaped(figure.caption) + "</figcaption>\n</figure>\n";
+  }
+  /// Two columns, names and values.
+  void facts(const std::vector<std::pair<std::string, std::string>>& lines) {
+    body_ += "<table>\n";
+    for (const auto& [name, value] : lines) {
+      body_ += "<tr><th>" + xml_escaped(name) + "</th><td>" + xml_escaped(value) + "</td></tr>\n";
+    }
+    body_ += "</table>\n";
+  }
+  /// `classes` are the columns' classes; the cell at `answer_column` gets its own text as class.
+  void table(const std::vector<std::string>& head, const std::vector<std::vector<std::string>>& rows,
+             const std::vector<bool>& numeric, std::size_t answer_column = std::size_t(-1)) {
+    const auto cell_class = [&](std::size_t c, const std::string& text) {
+      if (c == answer_column) return " class=\"" + xml_escaped(text) + "\"";
+      return std::string(numeric[c] ? " class=\"number\"" : "");
+    };
+    body_ += "<table>\n<thead><tr>";
+    for (std::size_t c = 0; c < head.size(); ++c) {
+      body_ += std::string("<th") + (numeric[c] ? " class=\"number\"" : "") + ">" + xml_escaped(head[c]) + "</th>";
+    }
+    body_ += "</tr></thead>\n<tbody>\n";
+    for (const auto& row : rows) {
+      body_ += "<tr>";
+      for (std::size_t c = 0; c < row.size(); ++c) {
+        body_ += "<td" + cell_class(c, row[c]) + ">" + xml_escaped(row[c]) + "</td>";
+      }
+      body_ += "</tr>\n";
+    }
+    body_ += "</tbody>\n</table>\n";
+  }
+
+  std::string text() const {
+    return "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n<meta "
+           "charset=\"utf-8\"/>\n<meta name=\"viewport\" content=\"width=device-width\"/>\n<title>" +
+           xml_escaped(title_) + "</title>\n<style>\n" + style_sheet + "</style>\n</head>\n<body>\n<h1>" +
+           xml_escaped(title_) + "</h1>\n" + body_ + "</body>\n</html>\n";
+  }
+
+ private:
+  std::string title_;
+  std::string body_;
+};
+
+std::string yes_no(const std::optional<bool>& flag) { return !flag ? "unknown" : *flag ? "yes" : "no"; }
+
+/// SplitMix64: the same words everywhere.
+class Draw {
+ public:
+  explicit Draw(std::uint64_t seed) : state_(seed) {}
+  std::size_t below(std::size_t n) {
+    state_ += 0x9E3779B97F4A7C15U;
+    std::uint64_t z = state_;
+    z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9U;
+    z = (z ^ (z >> 27U)) * 0x94D049BB133111EBU;
+    return static_cast<std::size_t>((z ^ (z >> 31U)) % n);
+  }
+
+ private:
+  std::uint64_t state_;
+};
+
+// ---- languages ----------------------------------------------------------------------------------------------------
+
+std::string number_or_dash(const std::optional<std::size_t>& value) { return value ? std::to_string(*value) : "-"; }
+
+void add_expressivity(Page& page, const LanguageFacts& facts) {
+  page.heading("Which linear RNN can do it");
+  std::vector<std::vector<std::string>> rows;
+  for (const FamilyDecision& d : decide_expressivity(facts)) {
+    std::string source = d.theorem;
+    if (!d.arithmetic.empty()) source += "; " + d.arithmetic;
+    rows.push_back({d.family, d.models, answer_name(d.answer), number_or_dash(d.layers), number_or_dash(d.householder),
+                    number_or_dash(d.size), d.reason, source});
+  }
+  page.table({"family", "models", "answer", "layers", "n_h", "size", "why", "source; arithmetic of a no"}, rows,
+             {false, false, false, true, true, true, false, false}, 2);
+  page.note(
+      "\"Can\" is about weights that exist, at all lengths and in finite precision, not about what training finds.");
+}
+
+/// Everything about a language; the cascade's numbers go into the table.
+void add_language(Page& page, const Dfa& dfa, const Dfa& minimal, const ReportOptions& options) {
+  page.heading("Automaton");
+  page.figure(draw_automaton(minimal));
+
+  const MonoidFacts monoid = find_flags(minimal, options.max_monoid);
+  GreenLimits limits;
+  limits.r_classes = options.max_monoid;
+  const std::optional<GreenRelations> green = find_green(monoid.orbit, limits);
+  page.heading("Algebra");
+  std::vector<std::pair<std::string, std::string>> lines{
+      {"states", std::to_string(dfa.num_states()) + ", minimal " + std::to_string(minimal.num_states())},
+      {"symbols",
+       std::to_string(minimal.num_symbols()) + ", acting differently " + std::to_string(monoid.letters.images.size())},
+      {"transition monoid", green ? green->order + (green->order == "1" ? " element" : " elements") : "order unknown"},
+      {"group", yes_no(monoid.flags.is_group)},
+      {"aperiodic (star-free)", yes_no(monoid.flags.is_aperiodic)},
+      {"only 2-groups", yes_no(monoid.flags.only_2_groups)},
+      {"all groups solvable", yes_no(monoid.flags.all_groups_solvable)}};
+  if (monoid.flags.not_aperiodic) {
+    const PeriodWitness& witness = *monoid.flags.not_aperiodic;
+    lines.emplace_back("not aperiodic because",
+                       "w = " + minimal.alphabet().format_word(witness.word) + " acts with period " + witness.period);
+  }
+  if (green) {
+    std::map<std::string, std::size_t> groups;
+    for (const DClass& d : green->d_classes) {
+      const PermutationGroup& group = monoid.orbit.components()[d.component].group;
+      if (d.regular && !group.is_trivial() && groups.size() < 20) ++groups[name_group(group).name];
+    }
+    std::string names;
+    for (const auto& [name, count] : groups) names += (names.empty() ? "" : ", ") + name;
+    lines.emplace_back("groups in it", names.empty() ? "trivial ones only" : names);
+  }
+  page.facts(lines);
+  if (green) {
+    page.figure(draw_egg_boxes(monoid.orbit, *green));
+  } else {
+    page.note("Green's classes were left out: the monoid has more than " + std::to_string(options.max_monoid) +
+              " images or R-classes.");
+  }
+
+  LanguageFacts facts = letter_facts(minimal);
+  add_monoid_flags(facts, monoid.flags);
+  std::optional<Cascade> cascade;
+  try {
+    CascadeOptions cascade_options;
+    cascade_options.max_family = options.max_monoid;
+    cascade_options.max_rows = 400000;
+    cascade = make_cascade(minimal, cascade_options);
+    if (facts.is_aperiodic.value_or(false)) {
+      cascade_options.resets_only = true;
+      cascade_options.mode = CascadeMode::images;
+      facts.reset_widths = make_cascade(minimal, cascade_options).widths();
+    }
+  } catch (const ResourceError& error) {
+    page.note(std::string("Cascade: ") + error.what());
+  } catch (const InputError&) {
+    // No cascade of resets within the caps: the table leaves the numbers out.
+  }
+  try {
+    CompileOptions compile_options;
+    compile_options.cascade.max_family = options.max_monoid;
+    compile_options.max_holonomy_family = 0;
+    const CompileResult compiled = compile(minimal, compile_options);
+    facts.cascade_widths = compiled.hidden;
+    if (!compiled.num_householder.empty()) {
+      facts.compiled_householder = *std::max_element(compiled.num_householder.begin(), compiled.num_householder.end());
+    }
+  } catch (const ResourceError&) {
+    // As above.
+  }
+  add_expressivity(page, facts);
+  if (cascade) {
+    page.heading("Cascade");
+    page.figure(draw_cascade(*cascade));
+  }
+}
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+void add_eigenvalues(Page& page, const LrnnModel& model) {
+  page.heading("Eigenvalues");
+  std::vector<EigenvalueSeries> series;
+  std::vector<std::string> methods;
+  for (std::size_t l = 0; l < model.layers().size(); ++l) {
+    const TokenTable& table = model.layers()[l].table;
+    EigenvalueSeries one{"layer " + std::to_string(l + 1), {}};
+    constexpr std::size_t most_rows = 600;
+    for (std::size_t row = 0; row < std::min(table.num_rows(), most_rows); ++row) {
+      // A small cap on exact blocks: here the numbers are only shown.
+      for (const std::complex<double>& value : row_spectrum(table, row, 4).eigenvalues) {
+        const bool known = std::any_of(one.values.begin(), one.values.end(), [&](const std::complex<double>& other) {
+          return std::abs(other - value) < 1e-6;
+        });
+        if (!known) one.values.push_back(value);
+      }
+    }
+    series.push_back(std::move(one));
+  }
+  page.figure(draw_eigenvalues(series));
+}
+
+void add_eigenvalues(Page& page, const LearnedModel& model, const LearnedTask& task) {
+  page.heading("Eigenvalues");
+  SpectrumOptions options;
+  options.tokens = task.tokens;
+  std::sort(options.tokens.begin(), options.tokens.end());
+  options.tokens.erase(std::unique(options.tokens.begin(), options.tokens.end()), options.tokens.end());
+  const LearnedSpectrum spectrum = compute_spectrum(model, options);
+  std::map<std::size_t, EigenvalueSeries> blocks;
+  std::vector<std::vector<std::string>> rows;
+  for (const HeadSpectrum& head : spectrum.heads) {
+    EigenvalueSeries& one = blocks[head.block];
+    one.name = "block " + std::to_string(head.block + 1);
+    const std::size_t step = std::max<std::size_t>(1, head.sample.size() / 150);
+    for (std::size_t i = 0; i < head.sample.size(); i += step) one.values.push_back(head.sample[i]);
+    char range[64];
+    std::snprintf(range, sizeof range, "%.4g to %.4g", head.least_real, head.most_real);
+    rows.push_back({std::to_string(head.block + 1), std::to_string(head.head + 1), range, std::to_string(head.negative),
+                    std::to_string(head.complex), std::to_string(head.eigenvalues)});
+  }
+  std::vector<EigenvalueSeries> series;
+  for (auto& [block, one] : blocks) series.push_back(std::move(one));
+  Figure figure = draw_eigenvalues(series);
+  figure.caption += " A sample, along " + std::to_string(spectrum.words) + " random words of length " +
+                    std::to_string(spectrum.length) + ".";
+  page.figure(figure);
+  page.table({"block", "head", "real parts", "negative", "not real", "eigenvalues seen"}, rows,
+             {true, true, false, true, true, true});
+  if (!spectrum.nonlinear_blocks.empty()) {
+    page.note("Some blocks are sLSTM, nonlinear networks without a state transition matrix; no theorem covers them.");
+  }
+}
+
+/// The letter that turns the automaton most, or the first symbol.
+Symbol loop_symbol(const Recognizer& recognizer, const std::optional<Dfa>& language) {
+  if (language) {
+    if (const auto symbol = recognizer.alphabet().find(letter_facts(minimize(*language)).letter)) return *symbol;
+  }
+  if (const auto symbol = recognizer.alphabet().find("1")) return *symbol;
+  return 0;
+}
+
+std::vector<float> floats_of(std::span<const std::byte> state, std::size_t count) {
+  std::vector<float> values(count);
+  std::memcpy(values.data(), state.data(), 4 * count);
+  return values;
+}
+
+struct HiddenName {
+  std::size_t element = 0;
+  std::string name;
+};
+
+/// `elements` are candidates with their names; the six that move most are drawn.
+void add_trajectories(Page& page, const Recognizer& recognizer, Symbol symbol, const std::optional<Lasso>& lasso,
+                      const std::vector<HiddenName>& elements) {
+  page.heading("Hidden trajectories");
+  std::uint64_t length = 24;
+  if (lasso) length = std::clamp<std::uint64_t>(lasso->transient + 3 * lasso->period + 4, 16, 240);
+  if (!lasso) length = 240;
+  std::vector<std::vector<float>> values;
+  std::vector<std::byte> state(recognizer.state_size());
+  recognizer.initial(state);
+  try {
+    for (std::uint64_t k = 0; k <= length; ++k) {
+      if (k > 0) recognizer.step(state, symbol);
+      values.push_back(floats_of(state, state.size() / 4));
+    }
+  } catch (const NumericError& error) {
+    page.note(error.what());
+  }
+  std::vector<std::pair<double, std::size_t>> moves;
+  for (std::size_t e = 0; e < elements.size(); ++e) {
+    double sum = 0.0;
+    double square = 0.0;
+    for (const auto& row : values) {
+      const auto v = static_cast<double>(row[elements[e].element]);
+      sum += v;
+      square += v * v;
+    }
+    const auto n = static_cast<double>(values.size());
+    moves.emplace_back(-(square / n - sum * sum / (n * n)), e);
+  }
+  std::stable_sort(moves.begin(), moves.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<Trajectory> trajectories;
+  for (std::size_t i = 0; i < std::min<std::size_t>(6, moves.size()); ++i) {
+    if (i > 0 && moves[i].first > -1e-12) break;
+    Trajectory one{elements[moves[i].second].name, {}};
+    for (const auto& row : values) one.values.push_back(static_cast<double>(row[elements[moves[i].second].element]));
+    trajectories.push_back(std::move(one));
+  }
+  page.figure(draw_trajectories(trajectories, recognizer.alphabet().name(symbol), lasso));
+}
+
+void add_margins(Page& page, const Recognizer& recognizer, Symbol symbol, const ReportOptions& options,
+                 std::optional<std::uint64_t> horizon, const std::string& claim) {
+  page.heading("Margins");
+  const std::uint64_t length = std::max<std::uint64_t>(2, options.length);
+  std::vector<double> least(length, std::numeric_limits<double>::infinity());
+  std::vector<double> power(length, std::numeric_limits<double>::infinity());
+  Draw draw(1);
+  std::vector<std::byte> state(recognizer.state_size());
+  try {
+    for (std::uint64_t w = 0; w <= options.words; ++w) {
+      recognizer.initial(state);
+      for (std::uint64_t t = 0; t < length; ++t) {
+        const bool loop = w == options.words;
+        const auto a = loop ? symbol : static_cast<Symbol>(draw.below(recognizer.alphabet().size()));
+        const auto margin = static_cast<double>(recognizer.step(state, a).margin);
+        std::vector<double>& target = loop ? power : least;
+        target[t] = std::min(target[t], margin);
+      }
+    }
+  } catch (const NumericError& error) {
+    page.note(error.what());
+  }
+  const auto series = [&](const std::string& name, const std::vector<double>& margins) {
+    LengthSeries one{name, {}};
+    for (std::size_t t = 0; t < margins.size(); ++t) {
+      if (std::isfinite(margins[t])) one.points.emplace_back(static_cast<double>(t + 1), margins[t]);
+    }
+    return one;
+  };
+  Figure figure = draw_margins({series("least of " + std::to_string(options.words) + " random words", least),
+                                series("on " + recognizer.alphabet().name(symbol) + "^k", power)},
+                               horizon);
+  figure.caption += " " + claim;
+  page.figure(figure);
+}
+
+std::vector<HiddenName> hidden_names(const LrnnModel& model) {
+  std::vector<HiddenName> names;
+  std::size_t offset = 0;
+  for (std::size_t l = 0; l < model.layers().size(); ++l) {
+    const TokenTable& table = model.layers()[l].table;
+    for (std::size_t e = 0; e < model.layers()[l].hidden_size(); ++e) {
+      std::string name = "layer " + std::to_string(l + 1) + ", h" + std::to_string(e / table.value_size());
+      if (table.value_size() > 1) name += "," + std::to_string(e % table.value_size());
+      names.push_back({offset + e, std::move(name)});
+    }
+    offset += model.layers()[l].hidden_size();
+  }
+  return names;
+}
+
+std::vector<HiddenName> hidden_names(const LearnedModel& model, std::size_t numbers) {
+  std::vector<HiddenName> names;
+  for (const StatePart& part : model.state_parts()) {
+    if (part.kind != StatePart::Kind::hidden && part.kind != StatePart::Kind::cell) continue;
+    for (std::size_t e = 0; e < part.size && part.offset + e < numbers; ++e) {
+      names.push_back({part.offset + e, "block " + std::to_string(part.block + 1) + ", " + std::to_string(e)});
+    }
+  }
+  return names;
+}
+
+std::string exactness(const std::optional<bool>& exact, const std::optional<std::uint64_t>& horizon) {
+  if (exact == true) return "The compiler claims exact arithmetic: the margin is the same at every length.";
+  if (horizon) return "The compiler certifies the labels of all words up to length " + std::to_string(*horizon) + ".";
+  return "No horizon is certified.";
+}
+
+void add_compiled_model(Page& page, const LrnnModel& model, Semantics semantics, const std::optional<Dfa>& language,
+                        const std::optional<bool>& exact, const std::optional<std::uint64_t>& horizon,
+                        const ReportOptions& options) {
+  page.heading("Model");
+  std::vector<std::vector<std::string>> rows;
+  for (std::size_t l = 0; l < model.layers().size(); ++l) {
+    const TableLayer& layer = model.layers()[l];
+    rows.push_back({std::to_string(l + 1), std::to_string(layer.table.key_size()),
+                    std::to_string(layer.table.value_size()), std::to_string(layer.table.num_householder()),
+                    std::to_string(layer.num_rows()), std::to_string(layer.table.num_rows())});
+  }
+  page.table({"layer", "key size", "value size", "n_h", "rows", "table rows"}, rows,
+             {true, true, true, true, true, true});
+  page.note("Semantics: " + std::string(semantics_id(semantics)) + ". " + exactness(exact, horizon));
+  if (model.layers().empty()) return;
+  add_eigenvalues(page, model);
+  const std::unique_ptr<Recognizer> recognizer = make_recognizer(model, semantics);
+  const Symbol symbol = loop_symbol(*recognizer, language);
+  const Word loop{symbol};
+  const LayeredLasso lasso = find_layered_lasso(model, semantics, {}, loop, {options.lasso_steps, options.stop});
+  add_trajectories(page, *recognizer, symbol, lasso.lasso, hidden_names(model));
+  add_margins(page, *recognizer, symbol, options, horizon, exactness(exact, horizon));
+}
+
+void add_accuracy(Page& page, const Accuracy& accuracy) {
+  page.heading("Accuracy by length");
+  AccuracySeries position{"per position", {}};
+  AccuracySeries sequence{"whole words", {}};
+  std::vector<std::vector<std::string>> rows;
+  for (const LengthAccuracy& one : accuracy.lengths) {
+    const auto length = static_cast<double>(one.length);
+    position.points.push_back({length, one.position.value, one.position.low, one.position.high});
+    sequence.points.push_back({length, one.sequence.value, one.sequence.low, one.sequence.high});
+    const auto text = [](const Proportion& p) {
+      char line[64];
+      std::snprintf(line, sizeof line, "%.4f (%.4f to %.4f)", p.value, p.low, p.high);
+      return std::string(line);
+    };
+    rows.push_back({std::to_string(one.length), std::to_string(one.words), text(one.position), text(one.last),
+                    text(one.sequence)});
+  }
+  page.figure(draw_accuracy({position, sequence}, accuracy.chance));
+  page.table({"length", "words", "per position", "last symbol", "whole words"}, rows,
+             {true, true, false, false, false});
+}
+
+}  // namespace
+
+std::string language_report(const Dfa& dfa, const std::string& name, const ReportOptions& options) {
+  Page page("Language " + name);
+  const Dfa minimal = minimize(dfa);
+  add_language(page, dfa, minimal, options);
+  try {
+    CompileOptions compile_options;
+    compile_options.cascade.max_family = options.max_monoid;
+    compile_options.max_holonomy_family = 0;
+    const CompileResult compiled = compile(minimal, compile_options);
+    add_compiled_model(page, compiled.model, Semantics::fp32_fma_v1, minimal, compiled.exact, compiled.horizon,
+                       options);
+  } catch (const ResourceError& error) {
+    page.note(std::string("Compiled model: ") + error.what());
+  }
+  return page.text();
+}
+
+std::string model_report(const OpenModel& model, const std::string& name, const ReportOptions& options) {
+  Page page("Model " + name);
+  if (model.compiled) {
+    const ModelDirectory& directory = *model.compiled;
+    add_compiled_model(page, directory.model, directory.semantics, directory.automaton, directory.exact,
+                       directory.horizon, options);
+    if (directory.automaton) add_language(page, *directory.automaton, minimize(*directory.automaton), options);
+    return page.text();
+  }
+  if (!model.learned || !model.recognizer || !model.task) {
+    throw InputError(name + ": expected a model with symbols (a task.json beside the checkpoint), got none");
+  }
+  const LearnedModel& learned = *model.learned;
+  const std::optional<Dfa> language = model.own_language();
+  page.heading("Model");
+  page.facts({{"architecture", learned.architecture()},
+              {"blocks", std::to_string(learned.blocks().size())},
+              {"model size", std::to_string(learned.model_size())},
+              {"parameters", std::to_string(learned.num_parameters())},
+              {"numbers carried", std::to_string(learned.state_size())},
+              {"semantics", std::string(model.recognizer->semantics())},
+              {"task", model.task->description.empty() ? "as in task.json" : model.task->description}});
+  if (language) {
+    AccuracyOptions accuracy;
+    for (std::uint64_t length = 16; length <= options.length; length *= 2) accuracy.lengths.push_back(length);
+    accuracy.words = options.words;
+    accuracy.last_only = model.task->positions == Task::Positions::last;
+    add_accuracy(page, measure_accuracy(learned, model.task->answers, *language, accuracy));
+  }
+  add_eigenvalues(page, learned, model.task->answers);
+  const Symbol symbol = loop_symbol(*model.recognizer, language);
+  const Word loop{symbol};
+  const LassoBudget budget{std::min<std::uint64_t>(options.lasso_steps, 200000), options.stop};
+  const LassoSearch lasso = find_lasso(*model.recognizer, {}, loop, budget);
+  add_trajectories(page, *model.recognizer, symbol, lasso.lasso,
+                   hidden_names(learned, model.recognizer->state_size() / 4));
+  add_margins(page, *model.recognizer, symbol, options, std::nullopt, "No horizon is certified.");
+  if (language) add_language(page, *language, minimize(*language), options);
+  return page.text();
+}
+
+}  // namespace krohn

@@ -1,0 +1,60 @@
+// krohn report LANG|MODEL -o FILE: one self-contained page of tables and pictures.
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include "command.hpp"
+#include "interrupt.hpp"
+#include "krohn/io/atomic_file.hpp"
+#include "krohn/io/open_model.hpp"
+#include "krohn/io/report.hpp"
+
+namespace krohn::cli {
+namespace {
+
+struct Arguments {
+  std::string subject;
+  std::string output;
+  std::optional<std::string> alphabet;
+  std::optional<Semantics> semantics;
+  ReportOptions options;
+};
+
+int run_report(Arguments arguments) {
+  arguments.options.stop = &interrupt_flag();
+  std::string page;
+  if (is_model_argument(arguments.subject)) {
+    const OpenModel model = open_recognizer(arguments.subject, arguments.semantics);
+    for (const std::string& note : model.notes) std::cerr << "krohn: " << note << '\n';
+    page = model_report(model, arguments.subject, arguments.options);
+  } else {
+    const Dfa dfa = language_argument(arguments.subject, arguments.alphabet);
+    page = language_report(dfa, arguments.subject, arguments.options);
+  }
+  write_file(arguments.output, page);
+  std::cerr << "krohn: " << arguments.output << " written (" << page.size() << " bytes)\n";
+  return exit_ok;
+}
+
+}  // namespace
+
+void add_report(CLI::App& app, int& exit_code) {
+  CLI::App* command = app.add_subcommand("report", "Write a page of tables and pictures of a language or a model");
+  command->footer("The page is one XHTML file without scripts; it opens from disk and prints.");
+  const auto arguments = std::make_shared<Arguments>();
+  command->add_option("LANG|MODEL", arguments->subject, language_help + std::string(", or a model directory"))
+      ->required();
+  command->add_option("-o,--output", arguments->output, "the file to write")->required();
+  command->add_option("--words", arguments->options.words, "random words for margins and accuracies (default 100)")
+      ->check(CLI::Range(1, 1000000));
+  command->add_option("--length", arguments->options.length, "their length (default 512)")
+      ->check(CLI::Range(2, 1000000));
+  command->add_option("--max-monoid", arguments->options.max_monoid,
+                      "image sets and classes beyond which a part is left out (default 20000)");
+  add_alphabet_option(*command, arguments->alphabet);
+  add_semantics_option(*command, arguments->semantics);
+  command->callback([arguments, &exit_code] { exit_code = run_report(*arguments); });
+}
+
+}  // namespace krohn::cli
