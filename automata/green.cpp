@@ -327,6 +327,9 @@ bool is_transversal(std::span<const std::uint32_t> set, std::span<const Index> k
 
 std::optional<GreenRelations> find_green(const ImageOrbit& orbit, const GreenLimits& limits) {
   if (!orbit.complete()) return std::nullopt;
+  for (const ImageComponent& component : orbit.components()) {
+    if (!component.group_known) return std::nullopt;
+  }
   RClasses classes(orbit, limits.r_classes);
   if (!classes.search()) return std::nullopt;
   const std::size_t letters = orbit.letters().size();

@@ -31,6 +31,20 @@ bool letters_commute(const std::vector<Transformation>& letters) {
   return true;
 }
 
+/// Every cycle has a length that is a power of two.
+bool has_2_power_order(const Permutation& p) {
+  std::vector<bool> seen(p.size(), false);
+  for (std::uint32_t x = 0; x < p.size(); ++x) {
+    std::size_t length = 0;
+    for (std::uint32_t y = x; !seen[y]; y = p[y]) {
+      seen[y] = true;
+      ++length;
+    }
+    if ((length & (length - 1)) != 0) return false;
+  }
+  return true;
+}
+
 /// A single letter of period above 1, else the shortest loop of the component.
 std::optional<PeriodWitness> period_witness(const Dfa& dfa, const MonoidFacts& facts, std::size_t component) {
   Word word;
@@ -57,6 +71,7 @@ MonoidFacts find_flags(const Dfa& dfa, std::size_t max_sets) {
   bool nilpotent = true;
   bool solvable = true;
   bool two_groups = true;
+  bool unsettled = false;
   const std::vector<ImageComponent>& components = facts.orbit.components();
   std::size_t first_group = components.size();
   std::size_t first_not_solvable = components.size();
@@ -64,8 +79,17 @@ MonoidFacts find_flags(const Dfa& dfa, std::size_t max_sets) {
   std::map<std::vector<Permutation>, bool> seen;
   for (std::size_t c = 0; c < components.size(); ++c) {
     const PermutationGroup& group = components[c].group;
-    if (group.is_trivial()) continue;
+    if (components[c].group_known && group.is_trivial()) continue;
     aperiodic = false;
+    if (!components[c].group_known) {
+      // Too large for a stabiliser chain: generators that commute still settle everything.
+      if (first_group == components.size() || components[c].rank < components[first_group].rank) first_group = c;
+      const bool commuting = letters_commute(components[c].sample);
+      abelian = abelian && commuting;
+      two_groups = two_groups && std::ranges::all_of(components[c].sample, has_2_power_order);
+      unsettled = unsettled || !commuting || !components[c].sample_generates;
+      continue;
+    }
     if (first_group == components.size() || components[c].rank < components[first_group].rank) first_group = c;
     if (!seen.try_emplace(group.generators(), true).second) continue;
     two_groups = two_groups && group.is_2_group();
@@ -79,7 +103,7 @@ MonoidFacts find_flags(const Dfa& dfa, std::size_t max_sets) {
     }
   }
   const auto settle = [&](bool holds_so_far) {
-    return !holds_so_far || facts.orbit.complete() ? std::optional<bool>(holds_so_far) : std::nullopt;
+    return !holds_so_far || (facts.orbit.complete() && !unsettled) ? std::optional<bool>(holds_so_far) : std::nullopt;
   };
   flags.is_aperiodic = settle(aperiodic);
   flags.all_groups_abelian = settle(abelian);

@@ -222,6 +222,28 @@ TEST_CASE("the facts of all corpus languages") {
   }
 }
 
+TEST_CASE("a group too large for a stabiliser chain: flags of commuting generators stay, the rest is open") {
+  // The regular action of Z_m has one orbit of m points and needs 2 m^2 entries: too many for m = 12,000.
+  const std::size_t m = 12000;
+  Transformation cycle(m);
+  for (std::size_t q = 0; q < m; ++q) cycle[q] = static_cast<std::uint32_t>((q + 1) % m);
+  const MonoidFacts facts = find_flags(automaton({cycle, identity_transformation(m)}));
+  CHECK(facts.flags.is_group);
+  CHECK(facts.flags.is_aperiodic == false);
+  CHECK(facts.flags.all_groups_abelian == true);
+  CHECK(facts.flags.all_groups_solvable == true);
+  CHECK(facts.flags.only_2_groups == false);
+  REQUIRE(facts.flags.not_aperiodic.has_value());
+  CHECK(facts.flags.not_aperiodic->period == "12000");
+  CHECK_FALSE(find_green(facts.orbit).has_value());
+  Transformation swap = identity_transformation(m);
+  std::swap(swap[0], swap[1]);
+  const MonoidFacts symmetric = find_flags(automaton({cycle, swap}));
+  CHECK(symmetric.flags.is_aperiodic == false);
+  CHECK(symmetric.flags.all_groups_abelian == false);
+  CHECK_FALSE(symmetric.flags.all_groups_solvable.has_value());
+}
+
 TEST_CASE("a cap leaves the positive flags open and keeps what was found") {
   Transformation cycle = {1, 2, 3, 4, 5, 6, 7, 0};
   Transformation merge = {0, 0, 2, 3, 4, 5, 6, 7};

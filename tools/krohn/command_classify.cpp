@@ -127,6 +127,8 @@ void classify(const Options& options) {
   std::string reason;
   if (!facts.orbit.complete()) {
     reason = "more than " + std::to_string(options.max_monoid) + " images of the state set (--max-monoid)";
+  } else if (std::ranges::any_of(facts.orbit.components(), [](const ImageComponent& c) { return !c.group_known; })) {
+    reason = "a group whose stabiliser chain would take more than a gigabyte";
   } else if (!green) {
     reason = "more than " + std::to_string(options.max_monoid) + " R-classes (--max-monoid)";
   }

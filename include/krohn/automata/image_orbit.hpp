@@ -21,8 +21,13 @@ struct ImageComponent {
   std::size_t rank = 0;
   /// Set numbers; the first is the representative P.
   std::vector<std::uint32_t> members;
-  /// G_P on the places 0, .., rank - 1 of P's ascending points.
+  /// G_P on the places 0, .., rank - 1 of P's ascending points; the trivial group where `group_known` is false.
   PermutationGroup group;
+  /// False where the group's stabiliser chain would take more than a gigabyte: then G_P is not trivial, and `sample`
+  /// has some generators, all of them if `sample_generates`.
+  bool group_known = true;
+  bool sample_generates = false;
+  std::vector<Permutation> sample;
 };
 
 class ImageOrbit {

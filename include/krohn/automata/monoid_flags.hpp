@@ -28,7 +28,8 @@ struct GroupWitness {
   std::vector<Word> words;
 };
 
-/// Each flag is empty where the images of the state set exceed the cap and what was explored does not settle it.
+/// Each flag is empty where the images of the state set exceed the cap, or a group is too large for a stabiliser chain,
+/// and what is known does not settle it.
 struct MonoidFlags {
   /// Every letter is a permutation.
   bool is_group = false;
