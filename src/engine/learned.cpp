@@ -311,9 +311,10 @@ void run_learned(const LearnedModel& model, std::span<const Tokens> words, const
             [&](std::size_t a, std::size_t b) { return words[a] != words[b] ? words[a] < words[b] : a < b; });
   std::size_t threads = options.threads != 0 ? options.threads : std::thread::hardware_concurrency();
   threads = std::max<std::size_t>(threads, 1);
-  // Chunks of whole vectors, small enough that every thread has one, at most 64 words.
+  // Chunks of whole vectors, small enough that every thread has one, at most 64 words and states of 256 MiB.
   const std::size_t share = (order.size() + threads - 1) / threads;
-  const std::size_t chunk_size = std::clamp<std::size_t>((share + 7) / 8 * 8, 8, 64);
+  const std::size_t vectors = std::clamp<std::size_t>((std::size_t{1} << 28U) / (32 * (model.state_size() + 1)), 1, 8);
+  const std::size_t chunk_size = std::clamp<std::size_t>((share + 7) / 8 * 8, 8, 8 * vectors);
   const std::size_t chunks = (order.size() + chunk_size - 1) / chunk_size;
   threads = std::clamp<std::size_t>(threads, 1, std::max<std::size_t>(chunks, 1));
   std::atomic<std::size_t> next{0};

@@ -210,8 +210,15 @@ std::vector<std::string> WeightTaker::problems() const {
 
 Matrix to_matrix(const std::vector<float>& values, std::size_t rows, std::size_t columns) {
   Matrix m{rows, columns, std::vector<float>(rows * columns)};
-  for (std::size_t o = 0; o < rows; ++o) {
-    for (std::size_t i = 0; i < columns; ++i) m.entries[i * rows + o] = values[o * columns + i];
+  // In tiles, so that neither side runs across the whole memory entry by entry.
+  constexpr std::size_t tile = 32;
+  for (std::size_t first = 0; first < rows; first += tile) {
+    const std::size_t last = std::min(rows, first + tile);
+    for (std::size_t left = 0; left < columns; left += tile) {
+      for (std::size_t i = left; i < std::min(columns, left + tile); ++i) {
+        for (std::size_t o = first; o < last; ++o) m.entries[i * rows + o] = values[o * columns + i];
+      }
+    }
   }
   return m;
 }

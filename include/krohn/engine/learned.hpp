@@ -73,7 +73,8 @@ using LogitsSink = std::function<void(std::size_t word, std::size_t position, st
                                       std::span<const float> final_state)>;
 
 /// Runs every word from the initial state, in the canonical form. Words with a common beginning share it; threads
-/// take neighbouring words. Memory: the states of 64 words a thread. Throws InputError for a token outside the
+/// take neighbouring words. Memory: the states of at most 64 words a thread, of 8 where
+/// those exceed 256 MiB. Throws InputError for a token outside the
 /// vocabulary, NumericError (the first by word among those met) where a logit is NaN or infinite, and what `sink`
 /// throws.
 void run_learned(const LearnedModel& model, std::span<const Tokens> words, const LearnedRunOptions& options,
