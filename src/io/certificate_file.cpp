@@ -7,6 +7,7 @@
 
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -199,6 +200,17 @@ struct EvidenceWriter {
     words.add(evidence.word);
     words.add(evidence.state);
   }
+  void operator()(const HorizonEvidence& evidence) {
+    json["kind"] = "horizon";
+    json["start"] = evidence.reference.start;
+    json["centres"] = evidence.reference.centre.size();
+    json["successors"] = evidence.reference.successor.size();
+    std::vector<std::uint32_t> halves(2 * evidence.reference.centre.size());
+    if (!halves.empty())
+      std::memcpy(halves.data(), evidence.reference.centre.data(), halves.size() * sizeof(halves[0]));
+    words.add(halves);
+    words.add(evidence.reference.successor);
+  }
 };
 
 std::uint64_t count(const JsonField& field, std::string_view name) {
@@ -206,14 +218,12 @@ std::uint64_t count(const JsonField& field, std::string_view name) {
 }
 
 // Reads the evidence; reports it if the payload has not exactly the words that the header announces.
-std::variant<NoEvidence, ClosureEvidence, InvariantEvidence, WordEvidence> parse_evidence(const JsonField& field,
-                                                                                          std::size_t num_symbols,
-                                                                                          std::string_view payload) {
+Evidence parse_evidence(const JsonField& field, std::size_t num_symbols, std::string_view payload) {
   WordReader words(payload);
   const std::string kind = field.at("kind").string().value_or("");
   bool fits = true;
   const auto announced = [&](bool read) { fits = fits && read; };
-  std::variant<NoEvidence, ClosureEvidence, InvariantEvidence, WordEvidence> result;
+  Evidence result;
   if (kind == "closure") {
     field.only({"kind", "pairs", "state_words"});
     ClosureEvidence evidence;
@@ -255,11 +265,23 @@ std::variant<NoEvidence, ClosureEvidence, InvariantEvidence, WordEvidence> parse
     announced(words.read(evidence.word, count(field, "symbols")));
     announced(words.read(evidence.state, count(field, "state_words")));
     result = std::move(evidence);
+  } else if (kind == "horizon") {
+    field.only({"kind", "start", "centres", "successors"});
+    HorizonEvidence evidence;
+    evidence.reference.start = static_cast<std::uint32_t>(count(field, "start"));
+    std::vector<std::uint32_t> halves;
+    announced(words.read(halves, count(field, "centres"), 2));
+    evidence.reference.centre.resize(halves.size() / 2);
+    if (!halves.empty())
+      std::memcpy(evidence.reference.centre.data(), halves.data(), halves.size() * sizeof(halves[0]));
+    for (const double coordinate : evidence.reference.centre) announced(std::isfinite(coordinate));
+    announced(words.read(evidence.reference.successor, count(field, "successors")));
+    result = std::move(evidence);
   } else if (kind == "none") {
     field.only({"kind", "statement"});
     result = NoEvidence{field.at("statement").string().value_or("")};
   } else {
-    field.at("kind").report("closure, invariant, word or none");
+    field.at("kind").report("closure, invariant, word, horizon or none");
   }
   if (!fits || !words.at_end()) {
     field.report("a payload of the announced sizes", std::to_string(payload.size()) + " bytes");

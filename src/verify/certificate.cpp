@@ -446,6 +446,9 @@ Certificate make_certificate(const CheckReport& report, const CertifiedModel& mo
     if (auto evidence = closure_evidence(*report.closure, recognizer, specification)) {
       certificate.evidence = *std::move(evidence);
     }
+  } else if (certified != nullptr && report.horizon && report.horizon->length) {
+    certificate.length = std::min(certified->length, *report.horizon->length);
+    certificate.evidence = HorizonEvidence{report.horizon->reference};
   }
   return certificate;
 }
@@ -477,6 +480,12 @@ std::optional<Rejection> reject(const Certificate& certificate, const CertifiedM
     } else if (const auto* word = std::get_if<WordEvidence>(&certificate.evidence)) {
       expect(certificate.verdict == "REFUTED", "a word shows REFUTED only");
       check_word(*word, certificate, recognizer, specification);
+    } else if (const auto* horizon = std::get_if<HorizonEvidence>(&certificate.evidence)) {
+      const std::optional<Semantics> semantics = parse_semantics(certificate.semantics);
+      expect(certificate.verdict == "CERTIFIED" && certificate.length, "a horizon shows CERTIFIED only");
+      expect(model.tables != nullptr && semantics, "a horizon is about a model of tables");
+      const HorizonCheck check = check_horizon(*model.tables, *semantics, specification, horizon->reference);
+      expect(check.length && *check.length >= *certificate.length, "the reference states do not give that horizon");
     } else {
       return Rejection{true, "a report without evidence: " + std::get<NoEvidence>(certificate.evidence).statement};
     }

@@ -60,23 +60,39 @@ ReferenceStates guess(const TableLayer& layer) {
   return reference;
 }
 
+constexpr const char* wrong_form = "the model is not one layer with one readout and one value column";
+
+bool right_form(const LrnnModel& model) {
+  return model.layers().size() == 1 && model.layers()[0].readouts.size() == 1 &&
+         model.layers()[0].table.value_size() == 1;
+}
+
 }  // namespace
 
 HorizonCheck check_horizon(const LrnnModel& model, Semantics semantics, const Specification& specification) {
+  if (!right_form(model)) {
+    HorizonCheck check;
+    check.reason = wrong_form;
+    return check;
+  }
+  return check_horizon(model, semantics, specification, guess(model.layers()[0]));
+}
+
+HorizonCheck check_horizon(const LrnnModel& model, Semantics semantics, const Specification& specification,
+                           ReferenceStates reference) {
   HorizonCheck check;
   const auto refuse = [&](std::string reason) {
     check.reason = std::move(reason);
     return check;
   };
-  if (model.layers().size() != 1) return refuse("the model has another number of layers than one");
+  if (!right_form(model)) return refuse(wrong_form);
   TableLayer layer = model.layers()[0];
-  if (layer.readouts.size() != 1 || layer.table.value_size() != 1) return refuse("the layer has another form");
   // The run starts from the initial state as it is stored, rounded to the format.
   const std::unique_ptr<Recognizer> recognizer = make_recognizer(model, semantics);
   std::vector<std::byte> carried(recognizer->state_size());
   recognizer->initial(carried);
   std::memcpy(layer.initial_hidden.data(), carried.data(), layer.hidden_size() * sizeof(float));
-  check.reference = guess(layer);
+  check.reference = std::move(reference);
   try {
     check.horizon = certify_horizon(layer, check.reference, semantics);
   } catch (const InputError& error) {

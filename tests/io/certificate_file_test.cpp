@@ -94,6 +94,35 @@ TEST_CASE("a certificate is accepted for its model and language, and read back a
   }
 }
 
+TEST_CASE("a horizon is certified from its reference states, and no further") {
+  CompileOptions rotation;
+  rotation.representation = GroupRepresentation::rotation;
+  const Dfa wheel = catalog_language("mod:101");
+  const LrnnModel model = compile(wheel, rotation).model;
+  CheckOptions options;
+  options.budget.memory = std::size_t{1} << 20U;
+  options.sample.words = 0;
+  const CheckReport report = check(model, Semantics::fp32_fma_v1, std::nullopt, wheel, options);
+  const auto recognizer = make_recognizer(model, Semantics::fp32_fma_v1);
+  const Certificate made = make_certificate(report, {*recognizer, fingerprint(model), &model, nullptr}, wheel, subject);
+  REQUIRE(std::holds_alternative<HorizonEvidence>(made.evidence));
+  CHECK(same(parse_certificate(certificate_bytes(made), "x"), made));
+  CHECK(!rejected(made, model, wheel));
+  CHECK(rejected(made, model, catalog_language("mod:100")));
+  const auto with = [&](auto change) {
+    Certificate certificate = made;
+    change(certificate, std::get<HorizonEvidence>(certificate.evidence).reference);
+    return rejected(certificate, model, wheel).has_value();
+  };
+  CHECK(!with([](Certificate& c, ReferenceStates&) { c.length = *c.length / 2; }));
+  CHECK(with([](Certificate& c, ReferenceStates&) { c.length = *c.length + 1; }));
+  CHECK(with([](Certificate& c, ReferenceStates&) { c.verdict = "PROVED"; }));
+  CHECK(with([](Certificate&, ReferenceStates& r) { r.centre[0] += 0x1p-10; }));
+  CHECK(with([](Certificate&, ReferenceStates& r) { r.centre.pop_back(); }));
+  CHECK(with([](Certificate&, ReferenceStates& r) { r.successor[0] = (r.successor[0] + 1) % 101; }));
+  CHECK(with([](Certificate&, ReferenceStates& r) { r.start = (r.start + 1) % 101; }));
+}
+
 TEST_CASE("a report without evidence is not accepted, and says so") {
   Made made = make(catalog_language("parity"), catalog_language("parity"), Semantics::fp32_fma_v1);
   made.certificate.evidence = NoEvidence{"searched"};

@@ -81,6 +81,20 @@ TEST_CASE("certificates of every verdict and format are accepted by both checker
   }
 }
 
+TEST_CASE("a horizon is recomputed by both checkers") {
+  const TemporaryDirectory directory;
+  const std::string model = (directory / "model").string();
+  const std::string language = (directory / "language.json").string();
+  const std::string certificate = (directory / "certificate").string();
+  REQUIRE(run_krohn("compile mod:101 --representation rotation -o " + model).exit_code == 0);
+  REQUIRE(run_krohn("convert mod:101 -o " + language).exit_code == 0);
+  const ProcessResult checked =
+      run_krohn("check " + model + " " + language + " --memory 1M --up-to 40000 --certificate " + certificate);
+  REQUIRE_MESSAGE(checked.exit_code == 0, checked.out, checked.error);
+  CHECK(verified(run_tool("check_certificate", certificate + " " + model + " " + language)));
+  CHECK(verified(run_krohn("verify " + certificate)));
+}
+
 TEST_CASE("what is no certificate of this model and language is refused by both checkers") {
   const Fixture fixture("tomita:5", "tomita:5", "", 0);
   const std::string bytes = bytes_of(fixture.certificate);
@@ -113,7 +127,7 @@ TEST_CASE("what is no certificate of this model and language is refused by both 
 }
 
 TEST_CASE("a report without evidence is unchecked, with an exit code of its own") {
-  const Fixture fixture("mod:101", "mod:101", "--time-limit 0 --samples 0", 20);
+  const Fixture fixture("dyck:2,3", "dyck:2,3", "--time-limit 0 --samples 0", 20);
   CHECK(fixture.check().exit_code == 2);
   CHECK(fixture.check().out.rfind("s UNCHECKED ", 0) == 0);
   CHECK(fixture.verify().exit_code == 2);

@@ -70,12 +70,23 @@ struct WordEvidence {
   friend bool operator==(const WordEvidence&, const WordEvidence&) = default;
 };
 
+/// Evidence for CERTIFIED: reference states, from which the horizon is computed anew.
+struct HorizonEvidence {
+  ReferenceStates reference;
+  friend bool operator==(const HorizonEvidence& a, const HorizonEvidence& b) {
+    return a.reference.centre == b.reference.centre && a.reference.successor == b.reference.successor &&
+           a.reference.start == b.reference.start;
+  }
+};
+
 /// No evidence: the file is a report of what was found, which can be run again but not checked.
 struct NoEvidence {
   /// What was established and how, in words.
   std::string statement;
   friend bool operator==(const NoEvidence&, const NoEvidence&) = default;
 };
+
+using Evidence = std::variant<NoEvidence, ClosureEvidence, InvariantEvidence, WordEvidence, HorizonEvidence>;
 
 struct Certificate {
   /// Name and version of the program that wrote it; the model and the language as they were named to it. Informative.
@@ -92,7 +103,7 @@ struct Certificate {
   Dfa automaton;
   /// Per symbol of the model, the automaton's symbol of that name.
   std::vector<Symbol> symbol_map;
-  std::variant<NoEvidence, ClosureEvidence, InvariantEvidence, WordEvidence> evidence;
+  Evidence evidence;
 };
 
 /// The claim in words, as it stands in the file: a function of verdict, length and semantics.
@@ -120,7 +131,8 @@ struct CertifiedModel {
 };
 
 /// The certificate of a report of check() on this model and language. Where the evidence would take more than 2 GiB, or
-/// the verdict is UNKNOWN, it has NoEvidence.
+/// the verdict is UNKNOWN, it has NoEvidence. A certificate by a horizon claims the horizon's length even where a
+/// search came further.
 Certificate make_certificate(const CheckReport& report, const CertifiedModel& model, const Dfa& language,
                              const CertificateSubject& subject);
 

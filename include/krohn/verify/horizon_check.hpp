@@ -29,4 +29,8 @@ struct HorizonCheck {
 /// one layer and what certify_horizon refuses.
 HorizonCheck check_horizon(const LrnnModel& model, Semantics semantics, const Specification& specification);
 
+/// The same with reference states from elsewhere, which are trusted no more.
+HorizonCheck check_horizon(const LrnnModel& model, Semantics semantics, const Specification& specification,
+                           ReferenceStates reference);
+
 }  // namespace krohn
