@@ -9,11 +9,11 @@
 //   gamma_m |k| |h|, gamma_k = k u / (1 - k u); two more roundings give c = -beta k.h with error at most
 //   beta |k| |h| gamma_{m+2}; times k: s gamma_{m+2} |h|. The last rounding errs by u times the exact sum, whose norm
 //   is at most (g_f + s gamma_{m+2}) |h|. Together kappa_f = s gamma_{m+2} + u (g_f + s gamma_{m+2}), relative to |h|.
-//   A factor with one entry, key and beta powers of two and s in {0, 1, 2} maps h_j to h_j, 0 or -h_j without error.
+//   A factor with key e_j or -e_j and beta 1 or 2 maps h_j to 0 or -h_j without error.
 // * Hence |h' - A h| <= K |h| with K = prod (g_f + kappa_f) - G. A state format of unit roundoff v > 2^-24 rounds once
 //   more: K grows by v (G + K).
-// * Underflow errs by an absolute amount per operation; 2^-100 a factor covers fp32 (2^-150 an operation, at most
-//   2^21 operations of a factor of the largest table), half the least subnormal an element the state format.
+// * Underflow errs by at most 2^-150 an operation, amplified by beta and the key on its way into the state: counted as
+//   2^-140 (m + 2) (1 + beta) (1 + |k|)^2 a factor; the state format's by half its least subnormal an element.
 //
 // So e' <= (G + K) e + defect + K |c| + absolute: `growth` = max (G + K) - 1, `step_error` the rest at its maximum.
 // The readout: slot q wins over j while (w_q - w_j).h + b_q - b_j exceeds the rounding of both scores, at most
@@ -21,7 +21,7 @@
 //
 // All this is evaluated in double. Sums of at most 2^21 terms in double err by less than 2^-31 relatively in the worst
 // case and the quantities are themselves of order 2^-24; every bound is therefore multiplied by 1 + 2^-20, lower bounds
-// by 1 - 2^-20, and the defect gets 2^-48 (|c| + |c'|) (m + 2)(factors + 1) for its own rounding.
+// by 1 - 2^-20, and the defect gets 2^-48 (1 + max s) G |c| (m + 2)(factors + 1) for its own rounding.
 #include "krohn/model/horizon.hpp"
 
 #include <algorithm>
@@ -43,11 +43,6 @@ double gamma(std::size_t operations) {
   return product / (1.0 - product);
 }
 
-bool power_of_two(float value) {
-  int exponent = 0;
-  return std::fabs(std::frexp(value, &exponent)) == 0.5F;
-}
-
 double least_subnormal(Semantics semantics) {
   switch (semantics) {
     case Semantics::fp16_state_v1:
@@ -59,6 +54,8 @@ double least_subnormal(Semantics semantics) {
   }
   return 0x1p-149;
 }
+
+double largest_finite(Semantics semantics) { return semantics == Semantics::fp16_state_v1 ? 65504.0 : 0x1p+100; }
 
 double norm(const double* vector, std::size_t size) {
   double sum = 0.0;
@@ -158,12 +155,24 @@ Horizon certify_horizon(const TableLayer& layer, const ReferenceStates& referenc
     state[i] = static_cast<double>(layer.initial_hidden[i]) - reference.centre[reference.start * size + i];
   }
   horizon.initial_error = norm(state.data(), size) * outward;
+  if (semantics != Semantics::fp32_fma_v1) {
+    double length = 0.0;
+    for (const float value : layer.initial_hidden) length += static_cast<double>(value) * static_cast<double>(value);
+    // The initial state is rounded to the format too; 0, 1 and -1 are in it.
+    const bool representable = std::all_of(layer.initial_hidden.begin(), layer.initial_hidden.end(),
+                                           [](float value) { return value == 0.0F || std::fabs(value) == 1.0F; });
+    if (!representable) {
+      horizon.initial_error += unit_roundoff(semantics) * std::sqrt(length) * outward +
+                               least_subnormal(semantics) * std::sqrt(static_cast<double>(size));
+    }
+  }
 
   for (std::size_t r = 0; r < rows; ++r) {
     const TokenRow row = layer.table.row(r);
     double stretch = 1.0;  // G
     double rounded = 1.0;  // G + K
     double absolute = 0.0;
+    double strongest = 1.0;
     bool exact = true;
     std::size_t entries = 0;
     for (const GeneralizedHouseholder& factor : row.factors) {
@@ -172,17 +181,22 @@ Horizon certify_horizon(const TableLayer& layer, const ReferenceStates& referenc
         squares += static_cast<double>(entry.value) * static_cast<double>(entry.value);
       }
       const double strength = static_cast<double>(factor.beta) * squares;  // beta |k|^2
-      const bool signed_axis = factor.key.size() == 1 && power_of_two(factor.key[0].value) &&
-                               power_of_two(factor.beta) && (strength == 1.0 || strength == 2.0);
+      const double length = std::sqrt(squares);
+      const auto operations = static_cast<double>(factor.key.size() + 2);
+      const bool sign_change = factor.key.size() == 1 && std::fabs(factor.key[0].value) == 1.0F &&
+                               (factor.beta == 1.0F || factor.beta == 2.0F);
       entries = std::max(entries, factor.key.size());
-      if (factor.beta == 0.0F || factor.key.empty() || signed_axis) continue;
+      if (factor.beta == 0.0F || factor.key.empty() || sign_change) continue;
       exact = false;
-      // |1 - s|, enlarged by the error of s.
-      const double bound = std::max(1.0, std::fabs(1.0 - strength) * (1.0 + 0x1p-40));
+      strongest = std::max(strongest, std::fabs(strength));
+      // |1 - s|, enlarged by the error of s in double.
+      const double bound =
+          std::max(1.0, std::fabs(1.0 - strength) + (operations + 2.0) * 0x1p-52 * (1.0 + std::fabs(strength)));
       const double dot = std::fabs(strength) * outward * gamma(factor.key.size() + 2);
       stretch *= bound;
       rounded *= bound + (dot + unit_fp32 * (bound + dot)) * outward;
-      absolute += 0x1p-100;
+      const double beta = std::fabs(static_cast<double>(factor.beta));
+      absolute = absolute * bound + 0x1p-140 * operations * (1.0 + beta) * (1.0 + length) * (1.0 + length);
     }
     double relative = exact ? 0.0 : (rounded - stretch) * outward + 0x1p-50;
     if (semantics != Semantics::fp32_fma_v1 && !row.factors.empty()) {
@@ -205,7 +219,8 @@ Horizon certify_horizon(const TableLayer& layer, const ReferenceStates& referenc
       defect = std::max(defect, std::sqrt(difference));
     }
     if (defect > 0.0 || !exact) {
-      defect += 0x1p-48 * 2.0 * radius * static_cast<double>((entries + 2) * (row.factors.size() + 1));
+      defect += 0x1p-48 * (1.0 + strongest) * stretch * radius *
+                static_cast<double>((entries + 2) * (row.factors.size() + 1));
     }
     horizon.growth = std::max(horizon.growth, (stretch - 1.0) + relative);
     horizon.step_error = std::max(horizon.step_error, (defect + relative * radius + absolute) * outward);
@@ -214,7 +229,10 @@ Horizon certify_horizon(const TableLayer& layer, const ReferenceStates& referenc
 
   const double g = horizon.growth;
   const double s = horizon.step_error;
-  if (!(horizon.initial_error < horizon.margin)) {
+  // An infinity would end the run: nothing is claimed where the state could leave the format.
+  const bool drifts = g > 0.0 || s > 0.0 || horizon.initial_error > 0.0;
+  const bool overflows = 2.0 * (radius + (drifts ? horizon.margin : 0.0)) > largest_finite(semantics);
+  if (overflows || !(horizon.initial_error < horizon.margin)) {
     horizon.length = 0;
   } else if (g > 0.0) {
     // (1 + g)^T (e_0 + s/g) - s/g < margin.

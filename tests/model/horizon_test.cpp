@@ -95,6 +95,20 @@ TEST_CASE("sign changes are exact: no horizon") {
   CHECK(horizon.step_error == 0.0);
 }
 
+TEST_CASE("a state that a format rounds or cannot hold is accounted for") {
+  Rotation r = rotation(3);
+  // The same rotation at radius 0.7: the start is rounded before the first token in the 16-bit formats.
+  for (double& x : r.reference.centre) x *= static_cast<double>(0.7F);
+  r.layer.initial_hidden = {0.7F, 0.0F};
+  CHECK(certify_horizon(r.layer, r.reference, Semantics::fp32_fma_v1).initial_error == 0.0);
+  const Horizon bf16 = certify_horizon(r.layer, r.reference, Semantics::bf16_state_v1);
+  CHECK(bf16.initial_error >= std::fabs(static_cast<double>(0.7F) - 0.69921875));  // 0.7 to 8 bits
+  // Twice a radius of 42,000 passes 65,504.
+  for (double& x : r.reference.centre) x *= 60000.0;
+  r.layer.initial_hidden = {42000.0F, 0.0F};
+  CHECK(*certify_horizon(r.layer, r.reference, Semantics::fp16_state_v1).length == 0);
+}
+
 TEST_CASE("a wrong reference gives no length, and layers with gates, writes or two readouts are refused") {
   Rotation r = rotation(5);
   for (std::uint32_t& slot : r.reference.successor) slot = (slot + 1) % 5;
