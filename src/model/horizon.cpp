@@ -81,6 +81,7 @@ void check(const TableLayer& layer, const ReferenceStates& reference) {
            (layer.reads_before ? " of the state before it" : ""));
   }
   const std::size_t slots = layer.readouts[0].num_slots();
+  if (slots < 2) refuse("expected a readout of two slots or more, got one, which no drift can change");
   if (reference.centre.size() != slots * layer.hidden_size() ||
       reference.successor.size() != slots * layer.table.num_rows() || reference.start >= slots) {
     refuse("expected a centre and successors for each of " + std::to_string(slots) + " slots, got other shapes");

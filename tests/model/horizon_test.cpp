@@ -125,6 +125,8 @@ TEST_CASE("a wrong reference gives no length, and layers with gates, writes or t
   r = rotation(5);
   r.reference.successor.pop_back();
   CHECK_THROWS_AS(certify_horizon(r.layer, r.reference, Semantics::fp32_fma_v1), InputError);
+  r = rotation(1);
+  CHECK_THROWS_AS(certify_horizon(r.layer, r.reference, Semantics::fp32_fma_v1), InputError);
 }
 
 }  // namespace
