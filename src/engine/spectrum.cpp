@@ -142,24 +142,25 @@ class Collector final : public forward::Probe<double> {
     by_token = std::min(by_token, value.real());
     const double bin = std::floor((value.real() + 1.2) / 0.05);
     s.histogram[static_cast<std::size_t>(std::clamp(bin, 0.0, static_cast<double>(HeadSpectrum::num_bins - 1)))] += 1;
-    // Every 2^k-th is kept; whenever the sample is full, every second of it goes and k grows.
-    if (s.eigenvalues % (std::uint64_t{1} << stride_of(s)) == 0) {
+    // Every 3^k-th is kept; whenever the sample is full, two of three go and k grows. A matrix has key_size
+    // eigenvalues, mostly a power of two, so a stride of powers of two would meet one place of every matrix and miss
+    // the rest.
+    std::uint64_t& stride = strides_.try_emplace({s.block, s.head}, 1U).first->second;
+    if (s.eigenvalues % stride == 0) {
       s.sample.push_back(value);
       if (s.sample.size() > 600) {
-        for (std::size_t i = 0; 2 * i < s.sample.size(); ++i) s.sample[i] = s.sample[2 * i];
-        s.sample.resize((s.sample.size() + 1) / 2);
-        strides_[{s.block, s.head}] += 1;
+        for (std::size_t i = 0; 3 * i < s.sample.size(); ++i) s.sample[i] = s.sample[3 * i];
+        s.sample.resize((s.sample.size() + 2) / 3);
+        stride *= 3;
       }
     }
     s.eigenvalues += 1;
   }
-  unsigned& stride_of(const HeadSpectrum& s) { return strides_[{s.block, s.head}]; }
-
   std::vector<HeadSpectrum>& heads_;
   std::size_t num_tokens_;
   std::size_t token_ = 0;
   std::size_t next_ = 0;
-  std::map<std::pair<std::size_t, std::size_t>, unsigned> strides_;
+  std::map<std::pair<std::size_t, std::size_t>, std::uint64_t> strides_;
 };
 
 }  // namespace
