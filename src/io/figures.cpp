@@ -42,7 +42,7 @@ std::string joined(const std::vector<std::string>& names, std::size_t most) {
 // ---- automata -----------------------------------------------------------------------------------------------------
 
 constexpr std::size_t most_drawn_states = 150;
-constexpr std::size_t most_drawn_edges = 130;
+constexpr std::size_t most_drawn_edges = 48;
 
 std::size_t reached(const Dfa& dfa, const std::vector<Symbol>& symbols) {
   std::vector<bool> seen(dfa.num_states(), false);
@@ -60,13 +60,25 @@ std::size_t reached(const Dfa& dfa, const std::vector<Symbol>& symbols) {
   return queue.size();
 }
 
+/// In automata of some size, the state that nothing leaves: edges into it would hide the others.
+std::optional<State> sink_of(const Dfa& dfa) {
+  for (State q = 0; q < dfa.num_states() && dfa.num_states() >= 6; ++q) {
+    bool stays = true;
+    for (Symbol a = 0; a < dfa.num_symbols(); ++a) stays = stays && dfa.next(q, a) == q;
+    if (stays && q != dfa.start()) return q;
+  }
+  return std::nullopt;
+}
+
 /// All symbols, or as few as reach every state when all would give too many edges.
-std::vector<Symbol> drawn_symbols(const Dfa& dfa) {
+std::vector<Symbol> drawn_symbols(const Dfa& dfa, const std::optional<State>& sink) {
   std::vector<Symbol> all(dfa.num_symbols());
   std::iota(all.begin(), all.end(), Symbol{0});
   std::set<std::pair<State, State>> edges;
   for (State q = 0; q < dfa.num_states(); ++q) {
-    for (const Symbol a : all) edges.insert({q, dfa.next(q, a)});
+    for (const Symbol a : all) {
+      if (dfa.next(q, a) != sink) edges.insert({q, dfa.next(q, a)});
+    }
   }
   if (edges.size() <= most_drawn_edges) return all;
   const std::size_t every = reached(dfa, all);
@@ -246,6 +258,7 @@ Placement in_columns(const Dfa& dfa, const std::vector<std::vector<State>>& colu
       const double shift = columns[c].size() == tallest ? 0.0 : (c % 2 == 0 ? 8.0 : -8.0);
       p.at[columns[c][i]] = {75.0 + across * static_cast<double>(c), p.height / 2.0 + down * centre + shift};
       p.column[columns[c][i]] = c;
+      if (i > 0 && 2 * i + 1 > columns[c].size()) p.outward[columns[c][i]] = {0.0, 1.0};
     }
   }
   return p;
@@ -289,13 +302,14 @@ void draw_edge(SvgDrawing& drawing, const Placement& p, const Edge& edge, bool h
   const double dx = x2 - x1;
   const double dy = y2 - y1;
   const double length = std::hypot(dx, dy);
-  double bend = has_reverse ? std::min(26.0, 0.22 * length) : 0.0;
+  double bend = has_reverse ? std::min(18.0, 0.16 * length) : 0.0;
   if (!p.circular) {
     const auto from = static_cast<double>(p.column[edge.from]);
     const auto to = static_cast<double>(p.column[edge.to]);
     const double apart = std::abs(from - to);
-    if (apart > 1.0 || apart == 0.0) bend = std::max(bend, 0.16 * length + 8.0);
-    if (to < from) bend = std::max(bend, 0.14 * length + 10.0);
+    if (apart > 1.0) bend = std::max(bend, 0.16 * length + 8.0);
+    if (apart == 0.0) bend = std::max(bend, length > 120.0 ? 0.16 * length + 8.0 : 14.0);
+    if (to < from && !has_reverse) bend = std::max(bend, 0.14 * length + 10.0);
   } else if (length < 4.2 * p.radius + 30.0 && !has_reverse) {
     bend = -0.08 * length;
   }
@@ -326,10 +340,12 @@ Figure draw_automaton(const Dfa& dfa) {
     return {"", "An automaton of " + std::to_string(n) + " states and " + counted(dfa.num_symbols(), "symbol") +
                     ": too large to draw."};
   }
-  const std::vector<Symbol> symbols = drawn_symbols(dfa);
+  const std::optional<State> sink = sink_of(dfa);
+  const std::vector<Symbol> symbols = drawn_symbols(dfa, sink);
   const bool all_drawn = symbols.size() == dfa.num_symbols();
   const bool by_letter = n > 30 || (!all_drawn && symbols.size() <= 4);
-  const std::vector<Edge> edges = merged_edges(dfa, symbols, by_letter);
+  std::vector<Edge> edges = merged_edges(dfa, symbols, by_letter);
+  std::erase_if(edges, [&](const Edge& edge) { return edge.to == sink && edge.from != sink; });
   const std::vector<std::vector<State>> columns = columns_of(dfa);
   std::size_t tallest = 0;
   for (const auto& column : columns) tallest = std::max(tallest, column.size());
@@ -391,6 +407,7 @@ Figure draw_automaton(const Dfa& dfa) {
     for (const Symbol a : symbols) names.push_back("'" + dfa.alphabet().name(a) + "'");
     caption += " Of the letters only " + joined(names, 60) + " are drawn; every state is reached by them.";
   }
+  if (sink) caption += " Edges into state " + std::to_string(*sink) + ", which nothing leaves, are left out.";
   if (by_letter) {
     static constexpr const char* looks[] = {"blue, full line",   "orange-red, dashed", "green, dotted",
                                             "pink, dash-dotted", "black, dashed",      "yellow, long dashes",
@@ -445,7 +462,7 @@ Figure draw_egg_boxes(const ImageOrbit& orbit, const GreenRelations& green) {
       box.grid = box.rows <= most_cells && box.columns <= most_cells;
       box.width = box.grid ? cell * static_cast<double>(box.columns) : 120.0;
       box.height = box.grid ? cell * static_cast<double>(box.rows) : 60.0;
-      const double slot = std::max(box.width, 150.0);
+      const double slot = std::max(box.width, 160.0);
       if (x + slot > 940.0 && x > 80.0) {
         x = 80.0;
         y += tallest + 50.0;
@@ -491,13 +508,10 @@ Figure draw_egg_boxes(const ImageOrbit& orbit, const GreenRelations& green) {
       drawing.text(box.x + box.width / 2, box.y + 34.0, std::to_string(d.r_classes) + " x " + d.l_classes.substr(0, 9),
                    {12.0, "middle"});
     }
-    std::string text = std::to_string(d.r_classes) + " R x " + d.l_classes + " L, |H| = " + d.h_size;
-    if (d.regular) {
-      const std::string name = name_group(orbit.components()[d.component].group).name;
-      text = d.h_size == "1" ? std::to_string(d.r_classes) + " R x " + d.l_classes + " L" : text + ": " + name;
-    } else {
-      text += ", not regular";
-    }
+    std::string text = std::to_string(d.r_classes) + " R x " + d.l_classes + " L";
+    if (d.h_size != "1") text += ", |H| = " + d.h_size;
+    if (d.regular && d.h_size != "1") text += ": " + name_group(orbit.components()[d.component].group).name;
+    if (!d.regular) text += ", not regular";
     drawing.text(box.x, box.y + box.height + 15.0, text, {11.5});
   }
   return {
@@ -598,7 +612,9 @@ Figure draw_eigenvalues(const std::vector<EigenvalueSeries>& series) {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < series.size(); ++i) {
     for (const std::complex<double>& value : series[i].values) {
-      drawing.marker(plot.x(value.real()), plot.y(value.imag()), i == 0 ? 8.0 : 7.0, series_style(i));
+      // Later series smaller, so that none hides another.
+      const double size = std::max(4.0, 12.0 - 3.5 * static_cast<double>(i));
+      drawing.marker(plot.x(value.real()), plot.y(value.imag()), size, series_style(i));
     }
     names.push_back(series[i].name);
   }
@@ -648,7 +664,9 @@ Figure draw_trajectories(const std::vector<Trajectory>& trajectories, const std:
     }
     caption += " The bits of everything carried repeat from k = " + std::to_string(lasso->transient) + " on, every " +
                std::to_string(lasso->period) + (lasso->period == 1 ? " step" : " steps") +
-               (mu <= end ? " (shaded; the bar is one period)." : " (beyond this plot).");
+               (mu > end       ? " (beyond this plot)."
+                : period > 1.0 ? " (shaded; the bar is one period)."
+                               : " (shaded).");
   } else {
     plot.axes("k", "element of the hidden state");
     caption += " No lasso was found within the budget of this report.";

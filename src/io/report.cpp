@@ -35,7 +35,7 @@ constexpr const char* style_sheet =
     "svg{max-width:100%;height:auto}\n"
     "table{border-collapse:collapse;font-size:.9rem;break-inside:avoid}\n"
     "th,td{text-align:left;vertical-align:top;padding:.25rem .6rem;border-bottom:1px solid #cccccc}\n"
-    "th{border-bottom:2px solid #666666}td.number,th.number{text-align:right}\n"
+    "thead th{border-bottom:2px solid #666666}td.number,th.number{text-align:right}\n"
     ".yes{font-weight:bold;color:#00563f}.no{color:#8a2f00}.unknown{font-style:italic;color:#444444}\n"
     ".note{color:#444444;font-size:.9rem}code{font-family:monospace;overflow-wrap:anywhere}\n"
     "@media print{body{margin:0;max-width:none}h2{break-after:avoid}}\n";
@@ -247,8 +247,12 @@ void add_eigenvalues(Page& page, const LearnedModel& model, const LearnedTask& t
   for (const HeadSpectrum& head : spectrum.heads) {
     EigenvalueSeries& one = blocks[head.block];
     one.name = "block " + std::to_string(head.block + 1);
-    const std::size_t step = std::max<std::size_t>(1, head.sample.size() / 150);
-    for (std::size_t i = 0; i < head.sample.size(); i += step) one.values.push_back(head.sample[i]);
+    // Points nearer than a marker's width would hide one another.
+    for (const std::complex<double>& value : head.sample) {
+      const bool near = std::any_of(one.values.begin(), one.values.end(),
+                                    [&](const std::complex<double>& other) { return std::abs(other - value) < 0.004; });
+      if (!near) one.values.push_back(value);
+    }
     char range[64];
     std::snprintf(range, sizeof range, "%.4g to %.4g", head.least_real, head.most_real);
     rows.push_back({std::to_string(head.block + 1), std::to_string(head.head + 1), range, std::to_string(head.negative),
@@ -293,7 +297,7 @@ void add_trajectories(Page& page, const Recognizer& recognizer, Symbol symbol, c
   page.heading("Hidden trajectories");
   std::uint64_t length = 24;
   if (lasso) length = std::clamp<std::uint64_t>(lasso->transient + 3 * lasso->period + 4, 16, 240);
-  if (!lasso) length = 240;
+  if (!lasso) length = 64;
   std::vector<std::vector<float>> values;
   std::vector<std::byte> state(recognizer.state_size());
   recognizer.initial(state);
@@ -498,7 +502,9 @@ std::string model_report(const OpenModel& model, const std::string& name, const 
   add_trajectories(page, *model.recognizer, symbol, lasso.lasso,
                    hidden_names(learned, model.recognizer->state_size() / 4));
   add_margins(page, *model.recognizer, symbol, options, std::nullopt, "No horizon is certified.");
-  if (language) add_language(page, *language, minimize(*language), options);
+  // The automaton as the task gives it: own_language() may add a start for words outside the domain.
+  const std::optional<Dfa>& taught = model.task->automaton ? model.task->automaton : language;
+  if (taught) add_language(page, *taught, minimize(*taught), options);
   return page.text();
 }
 

@@ -1,0 +1,86 @@
+// label: quick
+// krohn report as a program, and the decision table of krohn classify.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "tools/krohn_process.hpp"
+
+namespace krohn {
+namespace {
+
+using nlohmann::json;
+
+std::string content(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+}
+
+TEST_CASE("a language's and a model's report") {
+  const TemporaryDirectory directory;
+  const std::string page = (directory / "page.html").string();
+  ProcessResult result = run_krohn("report 're:(ab)*' -o " + page);
+  CHECK(result.exit_code == 0);
+  CHECK(result.out.empty());
+  CHECK(content(page).starts_with("<!DOCTYPE html>"));
+  const std::string model = (directory / "model").string();
+  REQUIRE(run_krohn("compile mod:3 -o " + model).exit_code == 0);
+  result = run_krohn("report " + model + " -o " + page + " --words 5 --length 32");
+  CHECK(result.exit_code == 0);
+  CHECK(content(page).find("<h2>Margins</h2>") != std::string::npos);
+}
+
+TEST_CASE("bad input leaves no file behind") {
+  const TemporaryDirectory directory;
+  const std::filesystem::path page = directory / "page.html";
+  CHECK(run_krohn("report no-such-language -o " + page.string()).exit_code == 1);
+  CHECK_FALSE(std::filesystem::exists(page));
+  CHECK(run_krohn("report parity").exit_code == 2);
+  CHECK(run_krohn("report parity -o " + (directory / "no" / "such" / "folder").string()).exit_code != 0);
+}
+
+TEST_CASE("classify decides every family, with the arithmetic of each no") {
+  const auto families = [](const std::string& language) {
+    const ProcessResult result = run_krohn("classify --json " + language);
+    REQUIRE(result.exit_code == 0);
+    return json::parse(result.out)["families"];
+  };
+  const auto answers = [&](const std::string& language) {
+    std::string text;
+    for (const json& family : families(language)) {
+      const std::string answer = family["answer"];
+      text += answer[0];
+      CHECK(family["arithmetic"].is_null() == (answer != "no"));
+    }
+    return text;
+  };
+  // In the order of the table: diagonal [0,1], real [-1,1], complex, GH [0,1], GH [-1,1] n_h = 1 and more, RWKV-7 wide
+  // and released.
+  CHECK(answers("parity") == "nyynyyyn");
+  CHECK(answers("mod:3") == "nnynyyyn");
+  CHECK(answers("flipflop") == "yyyyyyyy");
+  CHECK(answers("'re:(ab)*'") == "yyyyyyyy");
+  CHECK(answers("word:S5") == "nnnnyyyn");
+  CHECK(answers("modarith:5") == "nnynyyyu");
+  const json s5 = families("word:S5")[5];
+  CHECK(s5["layers"] == 1);
+  CHECK(s5["num_householder"] == 4);
+  CHECK(s5["size"] == 5);
+  CHECK(run_krohn("classify parity").out.find("which linear RNN can do it") != std::string::npos);
+}
+
+TEST_CASE("groups are explained with what they need") {
+  const json report = json::parse(run_krohn("refute --theorem groups:A5 --explain --json").out);
+  CHECK(report["order"] == 60);
+  REQUIRE(report["ways"].size() == 2);
+  CHECK(report["ways"][0]["exact"] == true);
+  CHECK(report["ways"][0]["num_householder"] == 4);
+  CHECK(report["ways"][1]["dimension"] == 3);
+  CHECK(report["ways"][1]["num_householder"] == 2);
+  CHECK(report["ways"][1]["horizon"] > 1000);
+  CHECK(run_krohn("refute --theorem groups:nothing").exit_code == 1);
+}
+
+}  // namespace
+}  // namespace krohn
