@@ -621,7 +621,7 @@ Figure draw_eigenvalues(const std::vector<EigenvalueSeries>& series) {
   legend(drawing, 455.0, 40.0, names, false);
   return {
       drawing.svg(),
-      "Eigenvalues of the state transition matrices A(x), all that occur, against the unit circle. On the circle away "
+      "Eigenvalues of the state transition matrices A(x) against the unit circle. On the circle away "
       "from 1 lies what counts; negative ones allow parity, non-real ones counting modulo 3 and more."};
 }
 
