@@ -117,20 +117,30 @@ void check_pair(const FamilyModel& made, NumberFormat format, const Theorem& the
                 const IndistinguishablePair& pair) {
   const auto* triangular = std::get_if<TriangularModel>(&made);
   const LrnnModel& model = triangular != nullptr ? triangular->chain() : std::get<LrnnModel>(made);
-  PlainRun runs[] = {{model, triangular, format}, {model, triangular, format}};
+  std::vector<PlainRun> runs;
   std::uint64_t ones[] = {0, 0};
-  const PowerWord* words[] = {&pair.word_a, &pair.word_b};
-  for (const int w : {0, 1}) {
-    const auto feed = [&](const Word& word) {
-      for (const Symbol s : word) {
-        runs[w].step(s);
-        ones[w] += s;
-      }
-    };
-    feed(words[w]->prefix);
-    for (std::uint64_t k = 0; k < words[w]->exponent; ++k) feed(words[w]->loop);
-    feed(words[w]->suffix);
+  const auto feed = [&](std::size_t w, const Word& word) {
+    for (const Symbol s : word) {
+      runs[w].step(s);
+      ones[w] += s;
+    }
+  };
+  runs.emplace_back(model, triangular, format);
+  feed(0, pair.word_a.prefix);
+  for (std::uint64_t k = 0; k < pair.word_a.exponent; ++k) feed(0, pair.word_a.loop);
+  REQUIRE(pair.word_a.suffix.empty());
+  REQUIRE(pair.word_b.suffix.empty());
+  // Where word_b is word_a and more of its loop, as a lasso gives them, its run goes on from there.
+  const bool longer = pair.word_a.prefix == pair.word_b.prefix && pair.word_a.loop == pair.word_b.loop &&
+                      pair.word_a.exponent <= pair.word_b.exponent;
+  if (longer) {
+    runs.push_back(runs[0]);
+    ones[1] = ones[0];
+  } else {
+    runs.emplace_back(model, triangular, format);
+    feed(1, pair.word_b.prefix);
   }
+  for (std::uint64_t k = longer ? pair.word_a.exponent : 0; k < pair.word_b.exponent; ++k) feed(1, pair.word_b.loop);
   CHECK(same_bits(runs[0], runs[1]));
   for (const int w : {0, 1}) {
     for (const Symbol s : pair.suffix) {
