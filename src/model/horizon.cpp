@@ -14,10 +14,14 @@
 //   more: K grows by v (G + K).
 // * Underflow errs by at most 2^-150 an operation, amplified by beta and the key on its way into the state: counted as
 //   2^-140 (m + 2) (1 + beta) (1 + |k|)^2 a factor; the state format's by half its least subnormal an element.
+// * Overflow: while |h| <= R a factor's numbers stay below 2 P R max(1, |k|, |beta| |k|, 1 + |s|), P the stretch of the
+//   factors before it, and the scores below 2 (|w| R + |b|). R = |c| + e is kept where these are at most 2^127: beyond,
+//   the margin ends.
 //
 // So e' <= (G + K) e + defect + K |c| + absolute: `growth` = max (G + K) - 1, `step_error` the rest at its maximum.
 // The readout: slot q wins over j while (w_q - w_j).h + b_q - b_j exceeds the rounding of both scores, at most
-// gamma_{n+2} (|w| |h| + |b|) each for n entries; with |h| <= |c| + e that bounds e from above: the margin.
+// gamma_{n+2} (|w| |h| + |b|) each for n entries, and 2^-150 an entry where the score is subnormal; with |h| <= |c| + e
+// that bounds e from above: the margin.
 //
 // All this is evaluated in double. Sums of at most 2^21 terms in double err by less than 2^-31 relatively in the worst
 // case and the quantities are themselves of order 2^-24; every bound is therefore multiplied by 1 + 2^-20, lower bounds
@@ -37,6 +41,8 @@ namespace {
 constexpr double outward = 1.0 + 0x1p-20;
 constexpr double inward = 1.0 - 0x1p-20;
 constexpr double unit_fp32 = 0x1p-24;
+// Twice this is still finite in binary32, so exact magnitudes up to it are safe from rounding.
+constexpr double finite = 0x1p126;
 
 double gamma(std::size_t operations) {
   const double product = static_cast<double>(operations) * unit_fp32;
@@ -91,8 +97,8 @@ void check(const TableLayer& layer, const ReferenceStates& reference) {
   }
 }
 
-/// The largest distance from the centre at which every slot still wins.
-double readout_margin(const SlotReadout& readout, const ReferenceStates& reference, std::size_t size) {
+/// The largest distance from the centre at which every slot still wins by finite scores.
+double readout_margin(const SlotReadout& readout, const ReferenceStates& reference, std::size_t size, double radius) {
   const std::size_t slots = readout.num_slots();
   std::vector<double> weight(slots * size, 0.0);
   double largest_weight = 0.0;
@@ -119,11 +125,14 @@ double readout_margin(const SlotReadout& readout, const ReferenceStates& referen
       }
       const double computed = (2.0 * largest_weight * length + 2.0 * largest_bias) * static_cast<double>(size + 2);
       gap -= rounding * (largest_weight * length + largest_bias) + 0x1p-48 * computed;
+      gap -= static_cast<double>(entries + 1) * 0x1p-148;
       const double slope = norm(difference.data(), size) + rounding * largest_weight;
       margin = std::min(margin, slope > 0.0 ? gap / slope : (gap > 0.0 ? margin : 0.0));
     }
   }
-  return std::max(0.0, margin * inward);
+  // The norm of the hidden state up to which no score overflows.
+  const double room = largest_weight > 0.0 ? (finite - largest_bias) / largest_weight : finite - largest_bias;
+  return std::max(0.0, std::min(margin, room - radius) * inward);
 }
 
 }  // namespace
@@ -150,7 +159,7 @@ Horizon certify_horizon(const TableLayer& layer, const ReferenceStates& referenc
   radius *= outward;
 
   Horizon horizon;
-  horizon.margin = readout_margin(layer.readouts[0], reference, size);
+  horizon.margin = readout_margin(layer.readouts[0], reference, size, radius);
   std::vector<double> state(size);
   for (std::size_t i = 0; i < size; ++i) {
     state[i] = static_cast<double>(layer.initial_hidden[i]) - reference.centre[reference.start * size + i];
@@ -168,6 +177,7 @@ Horizon certify_horizon(const TableLayer& layer, const ReferenceStates& referenc
     }
   }
 
+  double amplitude = 1.0;  // of all numbers within a step, relative to |h|
   for (std::size_t r = 0; r < rows; ++r) {
     const TokenRow row = layer.table.row(r);
     double stretch = 1.0;  // G
@@ -188,6 +198,8 @@ Horizon certify_horizon(const TableLayer& layer, const ReferenceStates& referenc
                                (factor.beta == 1.0F || factor.beta == 2.0F);
       entries = std::max(entries, factor.key.size());
       if (factor.beta == 0.0F || factor.key.empty() || sign_change) continue;
+      const double pull = std::fabs(static_cast<double>(factor.beta)) * length;
+      amplitude = std::max({amplitude, rounded * length, rounded * pull, rounded * (1.0 + std::fabs(strength))});
       exact = false;
       strongest = std::max(strongest, std::fabs(strength));
       // |1 - s|, enlarged by the error of s in double.
@@ -227,6 +239,7 @@ Horizon certify_horizon(const TableLayer& layer, const ReferenceStates& referenc
     horizon.step_error = std::max(horizon.step_error, (defect + relative * radius + absolute) * outward);
   }
   horizon.growth *= outward;
+  horizon.margin = std::max(0.0, std::min(horizon.margin, (finite / amplitude - radius) * inward));
 
   const double g = horizon.growth;
   const double s = horizon.step_error;

@@ -5,7 +5,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "krohn/error.hpp"
@@ -107,6 +109,62 @@ TEST_CASE("a state that a format rounds or cannot hold is accounted for") {
   for (double& x : r.reference.centre) x *= 60000.0;
   r.layer.initial_hidden = {42000.0F, 0.0F};
   CHECK(*certify_horizon(r.layer, r.reference, Semantics::fp16_state_v1).length == 0);
+}
+
+TEST_CASE("scores that underflow or overflow end the margin: on the real run every label within the horizon is right") {
+  // Scaling weights and hidden state alike changes no angle, but a score is the product of both scales: near 2^-140 its
+  // grid of 2^-149 is too coarse to tell neighbours apart, near 2^128 it is infinite before long.
+  const std::size_t m = 101;
+  const double exponents[] = {0.0, -60.0, -69.6, -69.7, -70.0, -74.0, 63.99995, 63.9999999};
+  std::size_t kept = 0;
+  for (const double exponent : exponents) {
+    CAPTURE(exponent);
+    Rotation r = rotation(m);
+    const auto scale = static_cast<float>(std::exp2(exponent));
+    for (float& h : r.layer.initial_hidden) h *= scale;
+    for (std::vector<Entry>& weight : r.layer.readouts[0].weight) {
+      for (Entry& entry : weight) entry.value *= scale;
+    }
+    // The centres are the weights: what nobody can know is the scale, not the drift.
+    for (std::size_t q = 0; q < m; ++q) {
+      for (std::size_t i = 0; i < 2; ++i) r.reference.centre[2 * q + i] *= static_cast<double>(scale);
+    }
+    const Horizon horizon = certify_horizon(r.layer, r.reference, Semantics::fp32_fma_v1);
+    REQUIRE(horizon.length.has_value());
+    kept += *horizon.length > 10000 ? 1 : 0;
+    const TokenRow row = r.layer.table.row(0);
+    const float kx = row.factors[1].key[0].value;
+    const float ky = row.factors[1].key[1].value;
+    float x = r.layer.initial_hidden[0];
+    float y = r.layer.initial_hidden[1];
+    const SlotReadout& readout = r.layer.readouts[0];
+    std::uint64_t right = 0;
+    const std::uint64_t asked = std::min<std::uint64_t>(*horizon.length, 8000);
+    for (std::uint64_t t = 1; t <= asked; ++t) {
+      y = -y;
+      const float dot = std::fma(ky, y, std::fma(kx, x, 0.0F));
+      const float c = 2.0F * (0.0F - dot);
+      x = std::fma(c, kx, x);
+      y = std::fma(c, ky, y);
+      float best = -std::numeric_limits<float>::infinity();
+      std::size_t winner = m;
+      bool tie = false;
+      bool is_finite = true;
+      for (std::size_t q = 0; q < m; ++q) {
+        float score = readout.bias[q];
+        for (const Entry& entry : readout.weight[q]) score = std::fma(entry.value, entry.index == 0 ? x : y, score);
+        is_finite = is_finite && std::isfinite(score);
+        tie = score == best || (tie && score < best);
+        if (score > best) {
+          best = score;
+          winner = q;
+        }
+      }
+      right += is_finite && !tie && winner == t % m ? 1 : 0;
+    }
+    CHECK(right == asked);
+  }
+  CHECK(kept == 2);  // the two scales that come near neither end
 }
 
 TEST_CASE("a wrong reference gives no length, and layers with gates, writes or two readouts are refused") {
