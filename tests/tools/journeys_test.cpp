@@ -215,6 +215,22 @@ TEST_CASE("check refuses other alphabets and damaged models by name") {
   CHECK(run_krohn("check " + model + " parity").exit_code == 0);
 }
 
+TEST_CASE("check refuses numbers that are none, negative or too large, instead of asking for something else") {
+  const TemporaryDirectory scratch;
+  const std::string model = (scratch / "m").string();
+  REQUIRE(run_krohn("compile parity -o " + model).exit_code == 0);
+  for (const std::string options :
+       {"--up-to -1", "--up-to 18446744073709551616", "--up-to 1.5", "--exhaustive -2", "--samples -1", "--seed -1",
+        "--seed 99999999999999999999", "--time-limit nan", "--time-limit -1", "--time-limit inf"}) {
+    CAPTURE(options);
+    const ProcessResult checked = run_krohn("check " + model + " parity " + options);
+    CHECK(checked.exit_code == 2);
+    CHECK(checked.out.empty());
+    CHECK(checked.error.find("expected") != std::string::npos);
+  }
+  CHECK(run_krohn("check " + model + " parity --up-to 18446744073709551615 --seed 0 --time-limit 2.5").exit_code == 0);
+}
+
 TEST_CASE("a proof does not rest on the hint: without it, and with another model's, the verdict stands") {
   const TemporaryDirectory directory;
   const std::string model = directory / "model";

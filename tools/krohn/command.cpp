@@ -2,6 +2,8 @@
 #include "command.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <filesystem>
 #include <iostream>
 #include <system_error>
@@ -59,6 +61,26 @@ void add_semantics_option(CLI::App& command, std::optional<Semantics>& semantics
         return parse_semantics(text) ? std::string()
                                      : "expected fp32, fp16, bf16 or a semantics id, got '" + text + "'";
       });
+}
+
+CLI::Validator natural_number() {
+  return {[](std::string& text) -> std::string {
+            std::uint64_t number = 0;
+            const char* const end = text.data() + text.size();
+            const auto [stop, error] = std::from_chars(text.data(), end, number);
+            if (error == std::errc() && stop == end) return "";
+            return "expected a number from 0 to 18446744073709551615, got '" + text + "'";
+          },
+          ""};
+}
+
+CLI::Validator seconds_number() {
+  return {[](std::string& text) -> std::string {
+            double number = 0.0;
+            if (CLI::detail::lexical_cast(text, number) && number >= 0.0 && number <= 1e9) return "";
+            return "expected seconds from 0 to 1e9, got '" + text + "'";
+          },
+          ""};
 }
 
 }  // namespace krohn::cli

@@ -61,4 +61,11 @@ void add_alphabet_option(CLI::App& command, std::optional<std::string>& alphabet
 /// Adds --format and --semantics, two names of one option: fp32, fp16, bf16 or the full name of a semantics.
 void add_semantics_option(CLI::App& command, std::optional<Semantics>& semantics);
 
+/// Accepts the decimal digits of a number below 2^64 only: the conversion to an unsigned number would wrap a sign and
+/// cut what is too large.
+CLI::Validator natural_number();
+
+/// Accepts a number of seconds from 0 to 10^9; NaN, which passes a range, is refused.
+CLI::Validator seconds_number();
+
 }  // namespace krohn::cli

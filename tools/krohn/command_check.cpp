@@ -135,17 +135,21 @@ void add_check(CLI::App& app, int& exit_code) {
   add_alphabet_option(*command, arguments->alphabet);
   command->add_option("--task", arguments->task, "of a checkpoint: this file in place of its task.json");
   add_semantics_option(*command, arguments->semantics);
-  command->add_option("--up-to", arguments->up_to, "ask only for the words up to this length");
+  command->add_option("--up-to", arguments->up_to, "ask only for the words up to this length")->check(natural_number());
   command->add_option("--time-limit", arguments->time_limit, "seconds, then the best verdict so far (default 60)")
-      ->check(CLI::Range(0.0, 1e9));
+      ->check(seconds_number());
   command->add_option("--memory", arguments->memory, "bytes a search may hold, with K, M or G (default 4G)")
       ->transform(CLI::AsSizeValue(false));
-  command->add_option("--exhaustive", arguments->exhaustive,
-                      "if nothing cheaper settles it, try every word up to this length");
+  command
+      ->add_option("--exhaustive", arguments->exhaustive,
+                   "if nothing cheaper settles it, try every word up to this length")
+      ->check(natural_number());
   command->add_option("--device", arguments->device, "of --exhaustive: auto, cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
-  command->add_option("--samples", arguments->samples,
-                      "if nothing settles it, draw so many random words (default 1000; 0: none)");
+  command
+      ->add_option("--samples", arguments->samples,
+                   "if nothing settles it, draw so many random words (default 1000; 0: none)")
+      ->check(natural_number());
   command
       ->add_option("--sample-length", arguments->sample_length, "their lengths: uniform from 1 to this (default 256)")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000}));
@@ -156,7 +160,7 @@ void add_check(CLI::App& app, int& exit_code) {
                       "intervals (A..B: both ends and the powers of two between; A..B:STEP; N,N,..)");
   command->add_option("--words", arguments->words, "with --accuracy: random words of each length (default 512)")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{10'000'000}));
-  command->add_option("--seed", arguments->seed, "the seed of random words (default 0)");
+  command->add_option("--seed", arguments->seed, "the seed of random words (default 0)")->check(natural_number());
   command
       ->add_option("--weights", arguments->weights,
                    "with --accuracy: how often each symbol is drawn, relative to the others, in the model's order")
