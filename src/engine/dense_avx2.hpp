@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <span>
 
-#include "dense_rows.hpp"
 #include "krohn/automata/alphabet.hpp"
+#include "krohn/engine/dense_rows.hpp"
 #include "krohn/kernels/flat_model.hpp"
 
 namespace krohn {

@@ -1,7 +1,8 @@
-// The CPU form for any recognizer. The tree is begun breadth first; then, in rounds of growing length, each frontier
-// node's subtree is walked depth first by one thread, so that the words up to the last finished round are established
-// when the search is stopped. Invariant: no word at or before the final event in shortlex order is skipped, whatever
-// the threads do, because a block is only ever cut to lengths that cannot precede an event already found.
+// The CPU form for any recognizer, and the choice of the device. The tree is begun breadth first; then, in rounds of
+// growing length, each frontier node's subtree is walked depth first by one thread, so that the words up to the last
+// finished round are established when the search is stopped. Invariant: no word at or before the final event in
+// shortlex order is skipped, whatever the threads do, because a block is only ever cut to lengths that cannot precede
+// an event already found.
 #include "krohn/engine/enumerate.hpp"
 
 #include <algorithm>
@@ -9,7 +10,10 @@
 #include <mutex>
 #include <string>
 
+#include "choose_device.hpp"
+#include "enumerate_device.hpp"
 #include "krohn/error.hpp"
+#include "krohn/kernels/enumerate.hpp"
 #include "parallel.hpp"
 #include "search.hpp"
 
@@ -20,6 +24,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t frontier_nodes = 4096;
 constexpr std::uint64_t nodes_between_polls = 4096;
+/// From here on Device::automatic takes a CUDA device.
+constexpr std::uint64_t device_words = 50'000'000;
 
 /// The first event of all threads, and what it allows a block to leave out.
 class FirstEvent {
@@ -178,7 +184,19 @@ EnumerateResult enumerate(const Recognizer& recognizer, const LabelledAutomaton&
 
 EnumerateResult enumerate(const LrnnModel& model, Semantics semantics, const LabelledAutomaton& automaton,
                           const EnumerateOptions& options) {
-  return enumerate(*make_recognizer(model, semantics), automaton, options);
+  const std::optional<std::uint64_t> words = bounded_power(automaton.num_symbols, options.max_length);
+  const bool fits = words && *words < (std::uint64_t{1} << tree_word_bits) && options.max_length <= tree_max_length;
+  if (options.device == Device::cuda && !fits) {
+    throw ResourceError("enumerate: the words of length " + std::to_string(options.max_length) +
+                        " are too many, or too long, for a CUDA device");
+  }
+  const bool large = fits && *words / std::max(1U, options.shard.count) >= device_words;
+  if (const std::optional<CudaDevice> device = choose_device(options.device, large)) {
+    return enumerate_on_device(model, semantics, automaton, options, *device);
+  }
+  EnumerateOptions on_cpu = options;
+  on_cpu.device = Device::cpu;
+  return enumerate(*make_recognizer(model, semantics), automaton, on_cpu);
 }
 
 }  // namespace krohn

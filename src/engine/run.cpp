@@ -1,27 +1,33 @@
-// Batches on the CPU, and the choice of the device. Two CPU forms with the same results: the recognizer, word by word;
-// and, where only last labels are asked for and no reachable state can tie, run_dense_avx2 on the first layer's dense
-// rows, whose last symbol is then run by the recognizer, so that the label, the margin and the errors come from the
-// reference itself. A word whose state is not finite is run again by the recognizer for the error's text.
+// Batches, and the choice of the device. The reference is the recognizer, word by word. Where only last labels are
+// asked for and no reachable state can tie, dense forms (run_dense_avx2, run_dense_cuda) run all symbols of a word but
+// the last, which the recognizer runs, so that the label, the margin and the errors come from the reference itself; a
+// word whose state is not finite is run again by the recognizer for the error's text. Other models run on a CUDA device
+// by flat_step, the reference's own formulas.
 #include "krohn/engine/run.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <numeric>
 #include <optional>
 #include <string>
 
+#include "choose_device.hpp"
 #include "cpu_features.hpp"
 #include "dense_avx2.hpp"
-#include "dense_rows.hpp"
+#include "krohn/engine/dense_rows.hpp"
 #include "krohn/engine/flat_model.hpp"
 #include "krohn/engine/recognizer.hpp"
 #include "krohn/error.hpp"
+#include "krohn/kernels/recurrent.hpp"
 #include "parallel.hpp"
 #include "reachable.hpp"
 
 namespace krohn {
 namespace {
 
+/// From here on Device::automatic takes a CUDA device: below, its start costs more.
+constexpr std::uint64_t device_symbols = 200'000'000;
 /// Below this many symbols the closure that licenses the fast form costs more than it gains.
 constexpr std::uint64_t fast_form_symbols = 200'000;
 /// Steps spent on that closure at most: a tenth of a second.
@@ -75,61 +81,148 @@ void run_word(const Recognizer& recognizer, std::size_t index, const Word& word,
   if (!all_positions) put(0);
 }
 
-/// The licence for the fast form: one dense layer in which no reachable state is ever undefined.
-std::optional<DenseRows> fast_form(const LrnnModel& model, const Recognizer& recognizer) {
-  if (!has_avx2_fma()) return std::nullopt;
+/// The licence for the dense forms: one dense layer in which no reachable state is ever undefined.
+std::optional<DenseRows> licensed_rows(const LrnnModel& model, const Recognizer& recognizer, std::uint32_t max_size) {
   std::optional<DenseRows> rows = dense_rows(model);
-  if (!rows || rows->size > dense_avx2_max_size || std::uint64_t{rows->stride} * rows->rows > (1U << 30U)) {
-    return std::nullopt;
-  }
+  if (!rows || rows->size > max_size || std::uint64_t{rows->stride} * rows->rows > (1U << 30U)) return std::nullopt;
   const std::optional<Reachable> reachable = reachable_states(recognizer, closure_steps);
   if (!reachable || !always_defined(*reachable)) return std::nullopt;
   return rows;
 }
 
-void run_fast(const LrnnModel& model, const Recognizer& recognizer, const DenseRows& rows, std::span<const Word> words,
-              const RunOptions& options, Trace& trace) {
-  const FlatModel flat(model, options.semantics);
-  const StateFormat format = flat.view().format;
-  const std::vector<float> initial = flat.initial_hidden();
-  // Words of like length run together; the sort is stable so that equal lengths stay in memory order.
+/// Words of like length next to each other, longest first; equal lengths stay in order.
+std::vector<std::size_t> by_length(std::span<const Word> words) {
   std::vector<std::size_t> order(words.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return words[a].size() > words[b].size(); });
+  return order;
+}
+
+/// All symbols but the last, which the recognizer runs.
+std::span<const Symbol> prefix_of(const Word& word) { return {word.data(), word.empty() ? 0 : word.size() - 1}; }
+
+/// Runs the last symbol of a word whose prefix led to `h`.
+void finish_word(const Recognizer& recognizer, std::size_t index, const Word& word, std::span<float> h,
+                 std::vector<std::byte>& state, bool margins, Trace& trace) {
+  float* margin = margins ? trace.margins.data() + index : nullptr;
+  if (word.empty() || std::any_of(h.begin(), h.end(), is_not_finite)) {
+    run_word(recognizer, index, word, false, state, trace.labels.data() + index, margin);
+    return;
+  }
+  for (float& x : h) x += 0.0F;
+  std::fill(state.begin(), state.end(), std::byte{0});
+  std::memcpy(state.data(), h.data(), h.size_bytes());
+  try {
+    const Observation seen = recognizer.step(state, word.back());
+    trace.labels[index] = seen.label;
+    if (margin != nullptr) *margin = seen.margin;
+  } catch (const NumericError& error) {
+    raise_at(index, word.size(), error);
+  }
+}
+
+void run_avx2(const LrnnModel& model, const Recognizer& recognizer, const DenseRows& rows, std::span<const Word> words,
+              const RunOptions& options, Trace& trace) {
+  const FlatModel flat(model, options.semantics);
+  const StateFormat format = flat.view().format;
+  const std::vector<float> initial = flat.initial_hidden();
+  const std::vector<std::size_t> order = by_length(words);
   const std::size_t blocks = (words.size() + dense_avx2_words - 1) / dense_avx2_words;
   parallel_blocks(blocks, threads_to_use(options.threads), [&](std::size_t block) {
     const std::size_t begin = block * dense_avx2_words;
     const std::size_t count = std::min(dense_avx2_words, words.size() - begin);
     std::span<const Symbol> prefixes[dense_avx2_words];
     float hidden[dense_avx2_words * dense_avx2_max_size];
-    for (std::size_t i = 0; i < count; ++i) {
-      const Word& word = words[order[begin + i]];
-      prefixes[i] = {word.data(), word.empty() ? 0 : word.size() - 1};
-    }
+    for (std::size_t i = 0; i < count; ++i) prefixes[i] = prefix_of(words[order[begin + i]]);
     run_dense_avx2(rows, format, initial.data(), {prefixes, count}, hidden);
     std::vector<std::byte> state(recognizer.state_size());
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t index = order[begin + i];
-      const Word& word = words[index];
-      float* h = hidden + i * rows.size;
-      float* margins = options.margins ? trace.margins.data() + index : nullptr;
-      if (word.empty() || std::any_of(h, h + rows.size, is_not_finite)) {
-        run_word(recognizer, index, word, false, state, trace.labels.data() + index, margins);
-        continue;
-      }
-      for (std::uint32_t j = 0; j < rows.size; ++j) h[j] = h[j] + 0.0F;
-      std::fill(state.begin(), state.end(), std::byte{0});
-      std::memcpy(state.data(), h, 4 * std::size_t{rows.size});
-      try {
-        const Observation seen = recognizer.step(state, word.back());
-        trace.labels[index] = seen.label;
-        if (margins != nullptr) *margins = seen.margin;
-      } catch (const NumericError& error) {
-        raise_at(index, word.size(), error);
-      }
+      finish_word(recognizer, index, words[index], {hidden + i * rows.size, rows.size}, state, options.margins, trace);
     }
   });
+}
+
+/// Words first .. of `order` that go to the device together: padded to the longest they stay within `bytes`, and at
+/// least half of that is symbols.
+std::size_t batch_end(std::span<const Word> words, const std::vector<std::size_t>& order, std::size_t first,
+                      std::size_t bytes) {
+  const std::size_t longest = (prefix_of(words[order[first]]).size() / DeviceWords::chunk + 1) * DeviceWords::chunk;
+  std::size_t end = first;
+  while (end < order.size() && (end - first + 1) * longest <= bytes &&
+         (2 * words[order[end]].size() + DeviceWords::chunk >= longest || end - first < 32)) {
+    ++end;
+  }
+  return std::max(end, first + 1);
+}
+
+void run_dense_on_device(const LrnnModel& model, const Recognizer& recognizer, const DenseRows& rows,
+                         std::span<const Word> words, const RunOptions& options, std::size_t bytes, Trace& trace) {
+  const FlatModel flat(model, options.semantics);
+  const std::vector<float> initial = flat.initial_hidden();
+  const std::vector<std::size_t> order = by_length(words);
+  const unsigned threads = threads_to_use(options.threads);
+  for (std::size_t first = 0; first < order.size();) {
+    const std::size_t end = batch_end(words, order, first, bytes);
+    const std::size_t count = end - first;
+    const std::size_t padded = (count + 31) / 32 * 32;
+    const std::size_t chunks = (prefix_of(words[order[first]]).size() + DeviceWords::chunk - 1) / DeviceWords::chunk;
+    std::vector<std::uint8_t> interleaved(chunks * padded * DeviceWords::chunk);
+    std::vector<std::uint32_t> length(count);
+    parallel_blocks((count + block_words - 1) / block_words, threads, [&](std::size_t block) {
+      for (std::size_t i = block * block_words; i < std::min((block + 1) * block_words, count); ++i) {
+        const std::span<const Symbol> prefix = prefix_of(words[order[first + i]]);
+        if (prefix.size() > UINT32_MAX) throw ResourceError("run: a word has 2^32 symbols or more; use a scan");
+        length[i] = static_cast<std::uint32_t>(prefix.size());
+        for (std::size_t t = 0; t < prefix.size(); ++t) {
+          interleaved[(t / DeviceWords::chunk * padded + i) * DeviceWords::chunk + t % DeviceWords::chunk] =
+              static_cast<std::uint8_t>(prefix[t]);
+        }
+      }
+    });
+    std::vector<float> hidden(count * rows.size);
+    run_dense_cuda(rows.view(), flat.view().format, initial.data(), DeviceWords(interleaved, length), hidden);
+    parallel_blocks((count + block_words - 1) / block_words, threads, [&](std::size_t block) {
+      std::vector<std::byte> state(recognizer.state_size());
+      for (std::size_t i = block * block_words; i < std::min((block + 1) * block_words, count); ++i) {
+        const std::size_t index = order[first + i];
+        finish_word(recognizer, index, words[index], {hidden.data() + i * rows.size, rows.size}, state, options.margins,
+                    trace);
+      }
+    });
+    first = end;
+  }
+}
+
+void run_flat_on_device(const LrnnModel& model, const Recognizer& recognizer, std::span<const Word> words,
+                        const RunOptions& options, std::size_t bytes, Trace& trace) {
+  const FlatModel flat(model, options.semantics);
+  // Symbols, labels and margins: up to 12 bytes a position.
+  const std::size_t positions = std::max<std::size_t>(1, bytes / 12);
+  for (std::size_t first = 0; first < words.size();) {
+    std::vector<std::uint32_t> symbols;
+    std::vector<std::uint64_t> offset = {0};
+    std::size_t end = first;
+    while (end < words.size() && (end == first || symbols.size() + words[end].size() <= positions)) {
+      symbols.insert(symbols.end(), words[end].begin(), words[end].end());
+      offset.push_back(symbols.size());
+      ++end;
+    }
+    const std::size_t at = trace.offset[first];
+    const std::size_t count = trace.offset[end] - at;
+    const FlatBatchResult result = run_flat_cuda(
+        flat.view(), flat.words().size(), symbols, offset, options.all_positions, {trace.labels.data() + at, count},
+        options.margins ? std::span<float>(trace.margins.data() + at, count) : std::span<float>());
+    if (result.first_bad_word != FlatBatchResult::none) {
+      const std::size_t bad = first + static_cast<std::size_t>(result.first_bad_word);
+      std::vector<std::byte> state(recognizer.state_size());
+      std::vector<std::int32_t> labels(words[bad].size() + 1);
+      run_word(recognizer, bad, words[bad], true, state, labels.data(), nullptr);
+      throw InternalError("run: word " + std::to_string(bad + 1) + " is not finite on the device, but is on the CPU");
+    }
+    first = end;
+  }
 }
 
 }  // namespace
@@ -148,10 +241,22 @@ Trace run(const LrnnModel& model, std::span<const Word> words, const RunOptions&
     trace.offset.push_back(trace.offset.back() + (options.all_positions ? word.size() + 1 : 1));
   trace.labels.resize(trace.offset.back());
   if (options.margins) trace.margins.resize(trace.offset.back());
-  if (!options.all_positions && symbols >= fast_form_symbols) {
-    if (const std::optional<DenseRows> rows = fast_form(model, *recognizer)) {
+  if (const std::optional<CudaDevice> device = choose_device(options.device, symbols >= device_symbols)) {
+    trace.device = device->name;
+    const std::size_t bytes = options.device_memory != 0 ? options.device_memory / 2 : device->free_memory / 4;
+    std::optional<DenseRows> rows;
+    if (!options.all_positions) rows = licensed_rows(model, *recognizer, dense_max_size);
+    if (rows && rows->rows <= dense_max_rows) {
+      run_dense_on_device(model, *recognizer, *rows, words, options, bytes, trace);
+    } else {
+      run_flat_on_device(model, *recognizer, words, options, bytes, trace);
+    }
+    return trace;
+  }
+  if (!options.all_positions && symbols >= fast_form_symbols && has_avx2_fma()) {
+    if (const std::optional<DenseRows> rows = licensed_rows(model, *recognizer, dense_avx2_max_size)) {
       trace.device = "cpu (avx2)";
-      run_fast(model, *recognizer, *rows, words, options, trace);
+      run_avx2(model, *recognizer, *rows, words, options, trace);
       return trace;
     }
   }

@@ -1,19 +1,23 @@
 // The CPU form: a piece of the sequence is cut into equal parts, which run_dense_avx2 takes as words, once from each
 // unit vector; the maps found are applied to the hidden state in order. Every operation is exact (scan_plan.cpp), so
 // the state is the run's, whatever the cut. The last symbol is run by the recognizer, which gives label and margin.
-// Without AVX2 the recognizer runs the sequence symbol by symbol.
+// Without AVX2 the recognizer runs the sequence symbol by symbol. On a CUDA device MapScan does the same.
 #include "krohn/engine/scan.hpp"
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 
+#include "choose_device.hpp"
 #include "cpu_features.hpp"
 #include "dense_avx2.hpp"
 #include "krohn/engine/flat_model.hpp"
 #include "krohn/engine/recognizer.hpp"
 #include "krohn/error.hpp"
+#include "krohn/kernels/scan.hpp"
 #include "parallel.hpp"
 #include "scan_plan.hpp"
 
@@ -25,6 +29,8 @@ constexpr std::size_t max_symbols = 256;
 constexpr std::size_t piece_symbols = std::size_t{1} << 16U;
 /// Pieces read ahead for each thread.
 constexpr std::size_t pieces_a_thread = 4;
+/// Symbols read at a time where a CUDA device may take them; Device::automatic does if there are as many.
+constexpr std::size_t device_symbols = std::size_t{1} << 26U;
 
 void check_symbols(std::span<const std::uint8_t> symbols, std::size_t alphabet, std::uint64_t position) {
   std::uint8_t largest = 0;
@@ -72,6 +78,17 @@ std::vector<float> maps_of(const ScanPlan& plan, std::span<const std::uint8_t> p
   return maps;
 }
 
+/// Reads until the buffer is full or the source is at its end.
+std::size_t fill(const SymbolSource& source, std::span<std::uint8_t> buffer) {
+  std::size_t filled = 0;
+  while (filled < buffer.size()) {
+    const std::size_t count = source(buffer.subspan(filled));
+    if (count == 0) break;
+    filled += count;
+  }
+  return filled;
+}
+
 }  // namespace
 
 SymbolSource source_of(std::span<const std::uint8_t> symbols) {
@@ -103,33 +120,43 @@ ScanResult scan(const LrnnModel& model, const SymbolSource& source, const ScanOp
   const std::size_t size = plan.rows.size;
   const std::size_t map_size = size * (size + (plan.affine ? 1 : 0));
   const unsigned threads = threads_to_use(options.threads);
+  const std::optional<CudaDevice> device = choose_device(options.device, true);
   ScanResult result;
   result.device = has_avx2_fma() ? "cpu (avx2)" : "cpu";
+  std::unique_ptr<MapScan> device_scan;
   std::vector<std::byte> state(recognizer->state_size());
   result.observation = recognizer->initial(state);
-  std::vector<std::uint8_t> buffer(piece_symbols * pieces_a_thread * threads);
+  std::size_t read_size = piece_symbols * pieces_a_thread * threads;
+  if (device) {
+    read_size = options.device_memory != 0 ? std::clamp<std::size_t>(options.device_memory / 2, 4096, device_symbols)
+                                           : device_symbols;
+  }
+  std::vector<std::uint8_t> buffer(read_size);
+  float h[scan_max_size];
   for (;;) {
-    std::size_t filled = 0;
-    while (filled < buffer.size()) {
-      const std::size_t count = source(std::span(buffer).subspan(filled));
-      if (count == 0) break;
-      filled += count;
-    }
+    const std::size_t filled = fill(source, buffer);
     if (filled == 0) return result;
     check_symbols({buffer.data(), filled}, alphabet, result.length);
     result.length += filled;
     std::size_t scanned = 0;
-    if (has_avx2_fma()) {
+    if (device && !device_scan && (options.device == Device::cuda || filled == buffer.size())) {
+      device_scan = std::make_unique<MapScan>(plan.rows.view(), plan.affine, buffer.size());
+      result.device = device->name;
+    }
+    if (device_scan || has_avx2_fma()) {
       scanned = filled - 1;
-      std::vector<std::vector<float>> maps((scanned + piece_symbols - 1) / piece_symbols);
-      parallel_blocks(maps.size(), threads, [&](std::size_t i) {
-        const std::size_t begin = i * piece_symbols;
-        maps[i] = maps_of(plan, {buffer.data() + begin, std::min(piece_symbols, scanned - begin)});
-      });
-      float h[scan_max_size];
       std::memcpy(h, state.data(), 4 * size);
-      for (const std::vector<float>& piece : maps) {
-        for (std::size_t at = 0; at < piece.size(); at += map_size) apply_map(plan, piece.data() + at, h);
+      if (device_scan) {
+        device_scan->advance({buffer.data(), scanned}, {h, size});
+      } else {
+        std::vector<std::vector<float>> maps((scanned + piece_symbols - 1) / piece_symbols);
+        parallel_blocks(maps.size(), threads, [&](std::size_t i) {
+          const std::size_t begin = i * piece_symbols;
+          maps[i] = maps_of(plan, {buffer.data() + begin, std::min(piece_symbols, scanned - begin)});
+        });
+        for (const std::vector<float>& piece : maps) {
+          for (std::size_t at = 0; at < piece.size(); at += map_size) apply_map(plan, piece.data() + at, h);
+        }
       }
       std::memcpy(state.data(), h, 4 * size);
     }

@@ -5,7 +5,7 @@
 #include <string>
 #include <variant>
 
-#include "dense_rows.hpp"
+#include "krohn/engine/dense_rows.hpp"
 #include "krohn/engine/recognizer.hpp"
 #include "krohn/model/lrnn_model.hpp"
 

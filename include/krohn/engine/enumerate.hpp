@@ -83,6 +83,8 @@ struct EnumerateResult {
   /// Recurrence steps made, and the time they took.
   std::uint64_t nodes = 0;
   double seconds = 0.0;
+  /// Of these, the seconds of the device's kernels.
+  double device_seconds = 0.0;
   /// What ran, as Trace::device.
   std::string device;
 };

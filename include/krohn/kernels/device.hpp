@@ -17,4 +17,12 @@ struct CudaDevice {
 /// Nothing where no device can be used; `reason`, if given, then says why.
 std::optional<CudaDevice> find_cuda_device(std::string* reason = nullptr);
 
+/// The two ceilings of the current device, measured: bytes read from memory a second, and binary32 multiply-adds a
+/// second (one of each lane counted once). Throws DeviceError where there is no device.
+struct DeviceCeilings {
+  double bytes_a_second = 0.0;
+  double fmas_a_second = 0.0;
+};
+DeviceCeilings measure_device_ceilings();
+
 }  // namespace krohn

@@ -12,6 +12,7 @@
 #include <optional>
 #include <vector>
 
+#include "krohn/kernels/dense_rows.hpp"
 #include "krohn/model/lrnn_model.hpp"
 
 namespace krohn {
@@ -26,6 +27,8 @@ struct DenseRows {
   std::uint32_t stride = 0;  // floats a row, a multiple of 8; the rest are zeros
   std::uint32_t rows = 0;    // symbols + 1; the last is the identity
   std::vector<float> values;
+
+  DenseRowsView view() const noexcept { return {size, factors, gate, value, write, used, stride, rows, values.data()}; }
 };
 
 /// Nothing if the model has not exactly one layer with one value column, or a symbol without a row.

@@ -1,0 +1,754 @@
+// Prefix-tree walks. All threads walk the same suffixes in the same order, from different frontier nodes, so that the
+// symbol, and with it the row, is the same in a whole warp: rows are operands in the constant bank, or broadcasts from
+// shared memory. The frontier is sorted by canonical state, so that a warp's nodes share that too, for ever: the
+// expected hidden states are broadcasts as well, stored by parent, [symbol][element], with the next states behind them.
+//
+// A walk of depth B = M + K: the upper M levels as an odometer of digits with a stack of states in local memory (a
+// level is stepped once for each of its nodes), the last K levels unrolled in registers, where the differences of all
+// nodes are gathered into one word that is looked at once. Only where it is not zero are the nodes walked again, in
+// order, to find which one it was; the least word of all threads wins, so that launch shapes cannot matter.
+// Cost a node: (2 D + 1) n_h for the recurrence, D for the comparison, D / 4 loads.
+//
+// FlatTree runs flat_step for any model, a stack of hidden states in global memory, labels decoded at every node.
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "cuda.cuh"
+#include "dense.cuh"
+#include "krohn/kernels/enumerate.hpp"
+
+namespace krohn {
+namespace {
+
+constexpr int tree_threads = 256;
+/// Frontier nodes a thread walks side by side: they share a canonical state, so that each expected value is loaded once
+/// for all of them (a broadcast costs the shared memory as much as any load).
+constexpr int nodes_a_thread = 2;
+constexpr std::uint32_t nodes_a_warp = 32 * nodes_a_thread;
+constexpr int max_depth = 64;  // below the frontier
+/// Tables up to this size are copied to shared memory.
+constexpr std::size_t table_shared_bytes = 100U * 1024U;
+
+using Key = unsigned long long;
+
+struct TreeArgs {
+  std::uint64_t frontier_length;
+  const std::uint64_t* word;   // [padded]
+  const float* hidden;         // [D][padded]
+  const std::uint32_t* state;  // [padded]; equal within a warp
+  std::uint32_t padded;
+  std::uint32_t symbols;
+  const float* table;          // [states][table_row]
+  std::uint32_t table_row;     // floats, a multiple of 4
+  std::uint32_t table_floats;  // to copy to shared memory, or 0
+  std::uint32_t depth;         // B
+  std::uint64_t done;
+  std::uint64_t first;  // odometer steps first .. last - 1
+  std::uint64_t last;
+  Key* best;
+};
+
+/// Not zero if the numbers differ; the second is never -0. Adding +0 makes -0 +0. Where no step makes -0 of other
+/// numbers (fma(c, k, h) does not, but for underflow, if h is not -0) that is left out: a false difference would only
+/// cost time, since every difference is confirmed by the reference.
+template <bool SignedZeros>
+__device__ __forceinline__ unsigned difference(float a, float b) {
+  return __float_as_uint(SignedZeros ? __fadd_rn(a, 0.0F) : a) ^ __float_as_uint(b);
+}
+
+/// Rows with a fixed shape as a kernel parameter.
+template <int N>
+struct RowParameters {
+  float value[N];
+};
+
+/// The levels that the unrolled form takes at once: as many as keep the states of all of them in registers.
+constexpr int unrolled_levels(int symbols, int size) {
+  if (symbols > 2) return 3;
+  return size <= 2 ? 5 : size == 3 ? 4 : 3;
+}
+
+/// (a ^ c) | (b ^ c) in one instruction.
+__device__ __forceinline__ unsigned either_differs(unsigned a, unsigned b, unsigned c) {
+  unsigned result = 0;
+  asm("lop3.b32 %0, %1, %2, %3, 0x7E;" : "=r"(result) : "r"(a), "r"(b), "r"(c));
+  return result;
+}
+/// a | b | c in one instruction.
+__device__ __forceinline__ unsigned any_of(unsigned a, unsigned b, unsigned c) {
+  unsigned result = 0;
+  asm("lop3.b32 %0, %1, %2, %3, 0xFE;" : "=r"(result) : "r"(a), "r"(b), "r"(c));
+  return result;
+}
+
+/// The nodes that a thread walks side by side.
+template <int D>
+using Nodes = float[nodes_a_thread][D];
+
+/// The children of one node: expected hidden states [S][D], then S offsets of next rows.
+template <int D, int S, int NH, int K, class Rows>
+struct Unrolled {
+  /// Visits the K levels below (h, at); gathers differences.
+  static __device__ __forceinline__ void walk(const Rows& rows, const float* table, const Nodes<D>& h, std::uint32_t at,
+                                              unsigned& differs) {
+    constexpr int next_at = S * D;
+    const float4* expected = reinterpret_cast<const float4*>(table + at);
+    float e[S * D + S];
+    load_quads<(K > 1 ? S * D + S : S * D)>(expected, 1, e);
+#pragma unroll
+    for (int a = 0; a < S; ++a) {
+      float child[nodes_a_thread][D];
+#pragma unroll
+      for (int n = 0; n < nodes_a_thread; ++n) {
+#pragma unroll
+        for (int j = 0; j < D; ++j) child[n][j] = h[n][j];
+        packed_step<D, NH>([&](int i) { return rows.value[a * NH * (D + 1) + i]; }, child[n]);
+      }
+      // One instruction compares an element of two nodes, one more gathers two such results.
+      static_assert(nodes_a_thread == 2);
+      const auto pair = [&](int j) {
+        return either_differs(__float_as_uint(child[0][j]), __float_as_uint(child[1][j]),
+                              __float_as_uint(e[a * D + j]));
+      };
+#pragma unroll
+      for (int j = 0; j + 1 < D; j += 2) differs = any_of(differs, pair(j), pair(j + 1));
+      if constexpr (D % 2 == 1) differs |= pair(D - 1);
+      if constexpr (K > 1) {
+        Unrolled<D, S, NH, K - 1, Rows>::walk(rows, table, child, __float_as_uint(e[next_at + a]), differs);
+      }
+    }
+  }
+};
+
+/// One step by a symbol known at run time: the odometer's and the report's.
+template <int D, int S, int NH>
+struct UnrolledStep {
+  static constexpr bool signed_zeros = false;
+  const RowParameters<S * NH*(D + 1)>& rows;
+  __device__ __forceinline__ void operator()(std::uint32_t a, float (&h)[D]) const {
+    const float* row = rows.value + a * (NH * (D + 1));
+    packed_step<D, NH>([&](int i) { return row[i]; }, h);
+  }
+};
+
+template <int D, StateFormat F>
+struct GeneralStep {
+  static constexpr bool signed_zeros = true;
+  GeneralLayout layout;
+  const float4* rows;
+  __device__ __forceinline__ void operator()(std::uint32_t a, float (&h)[D]) const {
+    float column[1][D];
+#pragma unroll
+    for (int j = 0; j < D; ++j) column[0][j] = h[j];
+    general_step<D, 1>(layout, rows + a * layout.quads_a_row, 1, 0, column);
+#pragma unroll
+    for (int j = 0; j < D; ++j) h[j] = stored_device<F>(column[0][j]);
+  }
+  /// The nodes of a thread as columns of one step.
+  __device__ __forceinline__ void all(std::uint32_t a, float (&h)[nodes_a_thread][D]) const {
+    general_step<D, nodes_a_thread>(layout, rows + a * layout.quads_a_row, 1, 0, h);
+#pragma unroll
+    for (int n = 0; n < nodes_a_thread; ++n) {
+#pragma unroll
+      for (int j = 0; j < D; ++j) h[n][j] = stored_device<F>(h[n][j]);
+    }
+  }
+};
+
+/// Steps h by symbol a, compares it with what row `at` expects and moves `at` on.
+template <int D, class Step>
+__device__ __forceinline__ unsigned step_and_compare(const TreeArgs& args, const Step& step, const float* table,
+                                                     std::uint32_t a, float (&h)[D], std::uint32_t& at) {
+  step(a, h);
+  unsigned differs = 0;
+#pragma unroll
+  for (int j = 0; j < D; ++j) differs |= difference<Step::signed_zeros>(h[j], table[at + a * D + j]);
+  at = __float_as_uint(table[at + args.symbols * D + a]);
+  return differs;
+}
+
+/// Walks the last K levels below (h, at) again, shorter words first, and reports the first that differs.
+template <int D, class Step>
+__device__ __noinline__ void report_below(const TreeArgs& args, const Step& step, const float* table,
+                                          const float* start, std::uint32_t start_at, std::uint64_t word,
+                                          std::uint64_t length, int levels) {
+  std::uint64_t count = 1;
+  for (int k = 1; k <= levels; ++k) {
+    count *= args.symbols;
+    if (length + k <= args.done) continue;
+    if ((*const_cast<volatile Key*>(args.best) >> tree_word_bits) < length + k) return;
+    for (std::uint64_t suffix = 0; suffix < count; ++suffix) {
+      float h[D];
+      for (int j = 0; j < D; ++j) h[j] = start[j];
+      std::uint32_t at = start_at;
+      unsigned differs = 0;
+      std::uint64_t power = count;
+      std::uint64_t rest = suffix;
+      for (int i = 0; i < k; ++i) {
+        power /= args.symbols;
+        differs = step_and_compare<D>(args, step, table, static_cast<std::uint32_t>(rest / power), h, at);
+        rest %= power;
+      }
+      if (differs != 0) {
+        atomicMin(args.best, ((length + k) << tree_word_bits) | (word * count + suffix));
+        return;
+      }
+    }
+  }
+}
+
+/// The odometer over the upper levels; `below(h, at, differs)` visits the rest. Every block takes whole runs of
+/// tree_threads * nodes_a_thread nodes, of which padded is a multiple, so that warps never diverge.
+template <int D, class Step, class Below>
+__device__ __forceinline__ void walk_tree(const TreeArgs& args, const Step& step, const float* table, int below_levels,
+                                          const Below& below) {
+  const int upper = static_cast<int>(args.depth) - below_levels;
+  constexpr std::uint32_t block_nodes = tree_threads * nodes_a_thread;
+  for (std::uint32_t block = blockIdx.x * block_nodes; block < args.padded; block += gridDim.x * block_nodes) {
+    const std::uint32_t node = block + threadIdx.x / 32 * nodes_a_warp + threadIdx.x % 32;
+    float stack[max_depth][nodes_a_thread][D];
+    std::uint32_t stack_at[max_depth];
+    unsigned char digit[max_depth];
+#pragma unroll
+    for (int n = 0; n < nodes_a_thread; ++n) {
+#pragma unroll
+      for (int j = 0; j < D; ++j) {
+        stack[0][n][j] = args.hidden[static_cast<std::size_t>(j) * args.padded + node + 32 * n];
+      }
+    }
+    stack_at[0] = args.state[node] * args.table_row;
+    std::uint64_t rest = args.first;
+    for (int level = upper; level-- > 0;) {
+      digit[level] = static_cast<unsigned char>(rest % args.symbols);
+      rest /= args.symbols;
+    }
+    int level = 0;
+    for (std::uint64_t i = args.first; i < args.last; ++i) {
+      float h[nodes_a_thread][D];
+      std::uint32_t at = stack_at[level];
+      unsigned differs = 0;
+#pragma unroll
+      for (int n = 0; n < nodes_a_thread; ++n) {
+#pragma unroll
+        for (int j = 0; j < D; ++j) h[n][j] = stack[level][n][j];
+      }
+      for (; level < upper; ++level) {
+        const std::uint32_t from = at;
+#pragma unroll
+        for (int n = 0; n < nodes_a_thread; ++n) {
+          at = from;
+          differs |= step_and_compare<D>(args, step, table, digit[level], h[n], at);
+#pragma unroll
+          for (int j = 0; j < D; ++j) stack[level + 1][n][j] = h[n][j];
+        }
+        stack_at[level + 1] = at;
+      }
+      below(h, at, differs);
+      // Rare: the path from the root, then everything below it, for each node.
+#pragma unroll
+      for (int n = 0; n < nodes_a_thread && differs != 0; ++n) {
+        std::uint64_t word = args.word[node + 32 * n];
+        std::uint32_t path_at = stack_at[0];
+        for (int l = 0; l < upper; ++l) {
+          word = word * args.symbols + digit[l];
+          unsigned here = 0;
+          for (int j = 0; j < D; ++j) {
+            here |= difference<Step::signed_zeros>(stack[l + 1][n][j], table[path_at + digit[l] * D + j]);
+          }
+          path_at = stack_at[l + 1];
+          const std::uint64_t length = args.frontier_length + l + 1;
+          if (here != 0 && length > args.done) atomicMin(args.best, (length << tree_word_bits) | word);
+        }
+        report_below<D>(args, step, table, h[n], at, word, args.frontier_length + upper, below_levels);
+      }
+      level = upper;
+      while (level > 0) {
+        --level;
+        if (++digit[level] < args.symbols) break;
+        digit[level] = 0;
+      }
+    }
+  }
+}
+
+/// Copies the table into shared memory if it is to be there.
+__device__ __forceinline__ void load_shared_table(const TreeArgs& args, float* shared) {
+  for (std::uint32_t i = threadIdx.x; i < args.table_floats; i += blockDim.x) shared[i] = args.table[i];
+  __syncthreads();
+}
+
+template <int D, int S, int NH, int K>
+__global__ void __launch_bounds__(tree_threads, D <= 3 ? 3 : 2)
+    unrolled_kernel(const __grid_constant__ RowParameters<S * NH*(D + 1)> rows, TreeArgs args) {
+  extern __shared__ float4 shared[];
+  float* table = reinterpret_cast<float*>(shared);
+  load_shared_table(args, table);
+  const UnrolledStep<D, S, NH> step{rows};
+  walk_tree<D>(args, step, table, K, [&](const Nodes<D>& h, std::uint32_t at, unsigned& differs) {
+    Unrolled<D, S, NH, K, RowParameters<S * NH*(D + 1)>>::walk(rows, table, h, at, differs);
+  });
+}
+
+template <int D, StateFormat F>
+__device__ __forceinline__ void general_tree(const TreeArgs& args, const GeneralStep<D, F>& step, const float* table) {
+  walk_tree<D>(args, step, table, 1, [&](const Nodes<D>& h, std::uint32_t at, unsigned& differs) {
+    for (std::uint32_t a = 0; a < args.symbols; ++a) {
+      float child[nodes_a_thread][D];
+#pragma unroll
+      for (int n = 0; n < nodes_a_thread; ++n) {
+#pragma unroll
+        for (int j = 0; j < D; ++j) child[n][j] = h[n][j];
+      }
+      step.all(a, child);
+#pragma unroll
+      for (int j = 0; j < D; ++j) {
+        const float expected = table[at + a * D + j];
+#pragma unroll
+        for (int n = 0; n < nodes_a_thread; ++n) differs |= difference<true>(child[n][j], expected);
+      }
+    }
+  });
+}
+
+template <int D, StateFormat F>
+__global__ void __launch_bounds__(tree_threads)
+    general_tree_kernel(const float4* rows, std::uint32_t row_quads, GeneralLayout layout, TreeArgs args) {
+  extern __shared__ float4 shared[];
+  load_shared_table(args, reinterpret_cast<float*>(shared));
+  float4* shared_rows = shared + args.table_floats / 4;
+  if (row_quads != 0) {
+    load_table(shared_rows, rows, row_quads, 1);
+    rows = shared_rows;
+  }
+  const GeneralStep<D, F> step{layout, rows};
+  if (args.table_floats != 0) {
+    general_tree<D, F>(args, step, reinterpret_cast<const float*>(shared));
+  } else {
+    general_tree<D, F>(args, step, args.table);
+  }
+}
+
+void check_target(std::uint64_t depth, std::uint64_t target) {
+  if (depth + 1 >= max_depth || target > tree_max_length) {
+    throw DeviceError("enumerate: expected words of at most " + std::to_string(tree_max_length) +
+                      " symbols on a CUDA device, got " + std::to_string(target));
+  }
+}
+
+template <class Kernel>
+unsigned grid_of(Kernel kernel, std::size_t bytes, std::uint32_t padded) {
+  int device = 0;
+  int multiprocessors = 0;
+  int blocks = 0;
+  allow_shared_memory(kernel, bytes);
+  KROHN_CUDA_CHECK(cudaGetDevice(&device));
+  KROHN_CUDA_CHECK(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
+  KROHN_CUDA_CHECK(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, tree_threads, bytes));
+  const unsigned most = static_cast<unsigned>(std::max(1, blocks) * multiprocessors);
+  return std::min(most, padded / (tree_threads * nodes_a_thread));
+}
+
+}  // namespace
+
+struct DenseTree::Memory {
+  std::uint64_t frontier_length = 0;
+  std::uint32_t padded = 0;
+  std::uint32_t size = 0;
+  std::uint32_t symbols = 0;
+  StateFormat format = StateFormat::fp32;
+  DenseRowsView rows;
+  std::vector<float> packed;  // [symbols][factors][size + 1], if the unrolled form may run
+  DeviceArray<float> general;
+  GeneralLayout layout;
+  DeviceArray<std::uint64_t> word;
+  DeviceArray<float> hidden;
+  DeviceArray<std::uint32_t> state;
+  DeviceArray<float> table;
+  std::uint32_t table_row = 0;
+  DeviceArray<Key> best;
+  std::size_t shared_limit = 0;
+  std::string form;
+
+  std::uint64_t levels_at_once() const {
+    return static_cast<std::uint64_t>(unrolled_levels(static_cast<int>(symbols), static_cast<int>(size)));
+  }
+
+  bool may_unroll() const {
+    if (format != StateFormat::fp32 || rows.gate || rows.value || rows.write) return false;
+    if (symbols < 2 || symbols > 4 || 4 * table.size() > table_shared_bytes) return false;
+    const std::uint32_t code = 10 * size + rows.factors;
+    if (code == 43 || code == 54) return symbols == 2;
+    return code == 11 || code == 21 || code == 31 || code == 32 || code == 41 || code == 42 || code == 51 || code == 52;
+  }
+
+  TreeArgs args(std::uint64_t done, std::uint64_t target, std::uint64_t first, std::uint64_t last) const {
+    TreeArgs a{};
+    a.frontier_length = frontier_length;
+    a.word = word.data();
+    a.hidden = hidden.data();
+    a.state = state.data();
+    a.padded = padded;
+    a.symbols = symbols;
+    a.table = table.data();
+    a.table_row = table_row;
+    a.depth = static_cast<std::uint32_t>(target - frontier_length);
+    a.done = done;
+    a.first = first;
+    a.last = last;
+    a.best = best.data();
+    if (4 * table.size() <= table_shared_bytes) a.table_floats = static_cast<std::uint32_t>(table.size());
+    return a;
+  }
+
+  template <int D, int S, int NH>
+  double unrolled(TreeArgs a) {
+    constexpr int K = unrolled_levels(S, D);
+    RowParameters<S * NH*(D + 1)> parameters{};
+    std::copy(packed.begin(), packed.end(), parameters.value);
+    const auto kernel = unrolled_kernel<D, S, NH, K>;
+    const std::size_t bytes = 4 * std::size_t{a.table_floats};
+    const unsigned blocks = grid_of(kernel, bytes, padded);
+    EventTimer timer;
+    kernel<<<blocks, tree_threads, bytes>>>(parameters, a);
+    check_launch("unrolled_kernel");
+    return timer.milliseconds();
+  }
+
+  template <int D, int NH>
+  double unrolled(const TreeArgs& a) {
+    if (symbols == 2) return unrolled<D, 2, NH>(a);
+    if (symbols == 3) return unrolled<D, 3, NH>(a);
+    return unrolled<D, 4, NH>(a);
+  }
+
+  double unrolled(const TreeArgs& a) {
+    switch (10 * size + rows.factors) {
+      case 11:
+        return unrolled<1, 1>(a);
+      case 21:
+        return unrolled<2, 1>(a);
+      case 31:
+        return unrolled<3, 1>(a);
+      case 32:
+        return unrolled<3, 2>(a);
+      case 41:
+        return unrolled<4, 1>(a);
+      case 42:
+        return unrolled<4, 2>(a);
+      case 43:
+        return unrolled<4, 2, 3>(a);
+      case 51:
+        return unrolled<5, 1>(a);
+      case 52:
+        return unrolled<5, 2>(a);
+      case 54:
+        return unrolled<5, 2, 4>(a);
+      default:
+        throw InternalError("enumerate: no unrolled kernel of this shape");
+    }
+  }
+
+  template <int D, StateFormat F>
+  double general_walk(TreeArgs a) {
+    std::uint32_t row_quads = layout.quads_a_row * rows.rows;
+    if (4 * std::size_t{a.table_floats} + 16 * std::size_t{row_quads} > std::min(shared_limit, table_shared_bytes)) {
+      row_quads = 0;
+    }
+    const std::size_t bytes = 4 * std::size_t{a.table_floats} + 16 * std::size_t{row_quads};
+    const auto kernel = general_tree_kernel<D, F>;
+    const unsigned blocks = grid_of(kernel, bytes, padded);
+    EventTimer timer;
+    kernel<<<blocks, tree_threads, bytes>>>(reinterpret_cast<const float4*>(general.data()), row_quads, layout, a);
+    check_launch("general_tree_kernel");
+    return timer.milliseconds();
+  }
+
+  template <int D>
+  double general_walk(const TreeArgs& a) {
+    if (format == StateFormat::fp32) return general_walk<D, StateFormat::fp32>(a);
+    if (format == StateFormat::fp16) return general_walk<D, StateFormat::fp16>(a);
+    return general_walk<D, StateFormat::bf16>(a);
+  }
+
+  double general_walk(const TreeArgs& a) {
+    switch (size) {
+      case 1:
+        return general_walk<1>(a);
+      case 2:
+        return general_walk<2>(a);
+      case 3:
+        return general_walk<3>(a);
+      case 4:
+        return general_walk<4>(a);
+      case 5:
+        return general_walk<5>(a);
+      case 6:
+        return general_walk<6>(a);
+      case 7:
+        return general_walk<7>(a);
+      case 8:
+        return general_walk<8>(a);
+      default:
+        throw DeviceError("enumerate: expected a hidden size of 1 to 8, got " + std::to_string(size));
+    }
+  }
+};
+
+DenseTree::DenseTree(const DenseRowsView& rows, StateFormat format, const CanonicalStates& canonical,
+                     const TreeFrontier& frontier)
+    : memory_(std::make_unique<Memory>()) {
+  Memory& m = *memory_;
+  m.frontier_length = frontier.length;
+  m.size = rows.size;
+  m.symbols = canonical.num_symbols;
+  m.format = format;
+  m.rows = rows;
+  m.rows.values = nullptr;
+  m.shared_limit = shared_memory_limit();
+  for (std::size_t a = 0; a < canonical.num_symbols; ++a) {
+    m.packed.insert(m.packed.end(), rows.values + a * rows.stride, rows.values + a * rows.stride + rows.used);
+  }
+  const std::vector<float> general = general_rows(rows, rows.size, m.layout);
+  m.general = DeviceArray<float>(std::span<const float>(general));
+
+  // Nodes by canonical state, each state's run filled up to whole warps, and all to whole blocks, with copies of the
+  // last node.
+  std::vector<std::uint32_t> order(frontier.count);
+  std::iota(order.begin(), order.end(), 0U);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::uint32_t a, std::uint32_t b) { return frontier.state[a] < frontier.state[b]; });
+  std::vector<std::uint32_t> padded;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    padded.push_back(order[i]);
+    const bool last = i + 1 == order.size() || frontier.state[order[i + 1]] != frontier.state[order[i]];
+    while (last && padded.size() % nodes_a_warp != 0) padded.push_back(order[i]);
+  }
+  while (padded.size() % (tree_threads * nodes_a_thread) != 0) padded.push_back(padded.back());
+  m.padded = static_cast<std::uint32_t>(padded.size());
+  std::vector<std::uint64_t> word;
+  std::vector<std::uint32_t> state;
+  std::vector<float> hidden(padded.size() * rows.size);
+  for (std::size_t i = 0; i < padded.size(); ++i) {
+    word.push_back(frontier.word[padded[i]]);
+    state.push_back(frontier.state[padded[i]]);
+    for (std::size_t j = 0; j < rows.size; ++j) {
+      hidden[j * padded.size() + i] = frontier.hidden[padded[i] * rows.size + j];
+    }
+  }
+  m.word = DeviceArray<std::uint64_t>(std::span<const std::uint64_t>(word));
+  m.state = DeviceArray<std::uint32_t>(std::span<const std::uint32_t>(state));
+  m.hidden = DeviceArray<float>(std::span<const float>(hidden));
+
+  const std::size_t symbols = canonical.num_symbols;
+  m.table_row = static_cast<std::uint32_t>((symbols * rows.size + symbols + 3) / 4 * 4);
+  if (std::uint64_t{m.table_row} * canonical.num_states > std::numeric_limits<std::uint32_t>::max()) {
+    throw DeviceError("enumerate: the canonical states need more than 2^32 table entries");
+  }
+  std::vector<float> table(std::size_t{m.table_row} * canonical.num_states, 0.0F);
+  for (std::size_t q = 0; q < canonical.num_states; ++q) {
+    float* row = table.data() + q * m.table_row;
+    std::copy_n(canonical.hidden + q * symbols * rows.size, symbols * rows.size, row);
+    for (std::size_t a = 0; a < symbols; ++a) {
+      const std::uint32_t offset = canonical.next[q * symbols + a] * m.table_row;
+      std::memcpy(row + symbols * rows.size + a, &offset, sizeof offset);
+    }
+  }
+  m.table = DeviceArray<float>(std::span<const float>(table));
+  m.best = DeviceArray<Key>(1);
+}
+
+DenseTree::~DenseTree() = default;
+
+const std::string& DenseTree::form() const noexcept { return memory_->form; }
+
+std::uint64_t DenseTree::steps(std::uint64_t target) const {
+  const Memory& m = *memory_;
+  const std::uint64_t depth = target - m.frontier_length;
+  const bool unrolled = m.may_unroll() && depth >= m.levels_at_once();
+  const std::uint64_t below = unrolled ? m.levels_at_once() : 1;
+  std::uint64_t steps = 1;
+  for (std::uint64_t i = below; i < depth; ++i) steps *= m.symbols;
+  return steps;
+}
+
+std::uint64_t DenseTree::walk(std::uint64_t done, std::uint64_t target, std::uint64_t first, std::uint64_t last,
+                              double& milliseconds) {
+  Memory& m = *memory_;
+  const std::uint64_t depth = target - m.frontier_length;
+  if (depth == 0 || m.padded == 0) return tree_none;
+  check_target(depth, target);
+  const bool unrolled = m.may_unroll() && depth >= m.levels_at_once();
+  m.form = unrolled ? "unrolled" : "general";
+  const Key none = tree_none;
+  m.best.upload(std::span<const Key>(&none, 1));
+  const TreeArgs args = m.args(done, target, first, last);
+  milliseconds += unrolled ? m.unrolled(args) : m.general_walk(args);
+  Key best = none;
+  m.best.download(std::span<Key>(&best, 1));
+  return best;
+}
+
+namespace {
+
+struct FlatTreeArgs {
+  FlatModelView model;
+  const std::uint32_t* delta;
+  const std::int32_t* expected;
+  std::uint64_t frontier_length;
+  const std::uint64_t* word;
+  const float* hidden;  // [count][hidden size]
+  const std::uint32_t* state;
+  const std::uint8_t* undefined;
+  std::uint64_t first;
+  std::uint64_t last;
+  std::uint32_t depth;
+  std::uint64_t done;
+  float* scratch;  // [depth + 1][hidden size][threads]
+  Key* best;
+};
+
+struct StridedHidden {
+  float* at;
+  std::size_t stride;
+  __device__ __forceinline__ float& operator[](std::uint32_t i) const { return at[i * stride]; }
+};
+
+__global__ void flat_tree_kernel(FlatTreeArgs args) {
+  const std::size_t threads = static_cast<std::size_t>(gridDim.x) * blockDim.x;
+  const std::size_t thread = blockIdx.x * static_cast<std::size_t>(blockDim.x) + threadIdx.x;
+  const std::uint32_t size = args.model.hidden_size;
+  const std::uint32_t symbols = args.model.num_symbols;
+  constexpr std::uint32_t undefined_bit = 0x80000000U;
+  for (std::uint64_t node = args.first + thread; node < args.last; node += threads) {
+    std::uint32_t q[max_depth];
+    std::uint32_t digit[max_depth];
+    const auto hidden = [&](std::uint32_t depth) {
+      return StridedHidden{args.scratch + std::size_t{depth} * size * threads + thread, threads};
+    };
+    const StridedHidden root = hidden(0);
+    for (std::uint32_t i = 0; i < size; ++i) root[i] = args.hidden[node * size + i];
+    q[0] = args.state[node] | (args.undefined[node] != 0 ? undefined_bit : 0U);
+    digit[0] = 0;
+    std::uint64_t word = args.word[node];
+    std::uint32_t depth = 0;
+    std::uint64_t longest = args.frontier_length + args.depth;
+    for (;;) {
+      const std::uint64_t length = args.frontier_length + depth + 1;
+      if (digit[depth] == symbols || length > longest) {
+        if (depth == 0) break;
+        --depth;
+        ++digit[depth];
+        word /= symbols;
+        continue;
+      }
+      const std::uint32_t a = digit[depth];
+      const bool was_undefined = (q[depth] & undefined_bit) != 0U;
+      const std::uint32_t next = args.delta[std::size_t{q[depth] & ~undefined_bit} * symbols + a];
+      FlatStep seen{};
+      if (!was_undefined) {
+        const StridedHidden from = hidden(depth);
+        const StridedHidden to = hidden(depth + 1);
+        for (std::uint32_t i = 0; i < size; ++i) to[i] = from[i];
+        seen = flat_step(args.model, a, to, SparseDecoder{});
+      }
+      const std::int32_t expected = args.expected[next];
+      const bool differs = expected != -2 && expected != seen.label;
+      if (seen.bad_layer != FlatStep::finite || (differs && length > args.done)) {
+        const Key key = (length << tree_word_bits) | (word * symbols + a);
+        const Key before = atomicMin(args.best, key);
+        longest = min(longest, min(length - 1, static_cast<std::uint64_t>(before >> tree_word_bits)));
+        ++digit[depth];
+        continue;
+      }
+      word = word * symbols + a;
+      ++depth;
+      q[depth] = next | (seen.label < 0 ? undefined_bit : 0U);
+      digit[depth] = 0;
+    }
+  }
+}
+
+constexpr unsigned flat_tree_threads = 128;
+constexpr std::size_t flat_tree_scratch = std::size_t{4} << 30U;
+
+}  // namespace
+
+struct FlatTree::Memory {
+  FlatModelView model;
+  DeviceArray<std::uint32_t> arena;
+  DeviceArray<FlatLayer> layers;
+  DeviceArray<std::uint32_t> delta;
+  DeviceArray<std::int32_t> expected;
+  std::uint64_t frontier_length = 0;
+  std::size_t count = 0;
+  DeviceArray<std::uint64_t> word;
+  DeviceArray<float> hidden;
+  DeviceArray<std::uint32_t> state;
+  DeviceArray<std::uint8_t> undefined;
+  DeviceArray<Key> best;
+};
+
+FlatTree::FlatTree(const FlatModelView& model, std::size_t arena_words, std::span<const std::uint32_t> delta,
+                   std::span<const std::int32_t> expected, const TreeFrontier& frontier, const std::uint8_t* undefined)
+    : memory_(std::make_unique<Memory>()) {
+  Memory& m = *memory_;
+  m.model = model;
+  m.arena = DeviceArray<std::uint32_t>(std::span<const std::uint32_t>(model.words, arena_words));
+  m.layers = DeviceArray<FlatLayer>(std::span<const FlatLayer>(model.layers, model.num_layers));
+  m.model.words = m.arena.data();
+  m.model.layers = m.layers.data();
+  m.delta = DeviceArray<std::uint32_t>(delta);
+  m.expected = DeviceArray<std::int32_t>(expected);
+  m.frontier_length = frontier.length;
+  m.count = frontier.count;
+  m.word = DeviceArray<std::uint64_t>(std::span<const std::uint64_t>(frontier.word, frontier.count));
+  m.hidden = DeviceArray<float>(std::span<const float>(frontier.hidden, frontier.count * model.hidden_size));
+  m.state = DeviceArray<std::uint32_t>(std::span<const std::uint32_t>(frontier.state, frontier.count));
+  m.undefined = DeviceArray<std::uint8_t>(std::span<const std::uint8_t>(undefined, frontier.count));
+  m.best = DeviceArray<Key>(1);
+}
+
+FlatTree::~FlatTree() = default;
+
+std::uint64_t FlatTree::walk(std::uint64_t done, std::uint64_t target, std::size_t first, std::size_t last,
+                             double& milliseconds) {
+  Memory& m = *memory_;
+  const std::uint64_t depth = target - m.frontier_length;
+  if (depth == 0 || first >= last) return tree_none;
+  check_target(depth, target);
+  const std::size_t bytes_a_thread = 4 * (depth + 1) * std::max<std::size_t>(1, m.model.hidden_size);
+  const std::size_t most = std::max<std::size_t>(1, flat_tree_scratch / (bytes_a_thread * flat_tree_threads));
+  const auto blocks = static_cast<unsigned>(
+      std::min<std::size_t>({most, (last - first + flat_tree_threads - 1) / flat_tree_threads, 132 * 16}));
+  const DeviceArray<float> scratch(bytes_a_thread / 4 * blocks * flat_tree_threads);
+  const Key none = tree_none;
+  m.best.upload(std::span<const Key>(&none, 1));
+  FlatTreeArgs args{};
+  args.model = m.model;
+  args.delta = m.delta.data();
+  args.expected = m.expected.data();
+  args.frontier_length = m.frontier_length;
+  args.word = m.word.data();
+  args.hidden = m.hidden.data();
+  args.state = m.state.data();
+  args.undefined = m.undefined.data();
+  args.first = first;
+  args.last = last;
+  args.depth = static_cast<std::uint32_t>(depth);
+  args.done = done;
+  args.scratch = scratch.data();
+  args.best = m.best.data();
+  EventTimer timer;
+  flat_tree_kernel<<<blocks, flat_tree_threads>>>(args);
+  check_launch("flat_tree_kernel");
+  milliseconds += timer.milliseconds();
+  Key best = none;
+  m.best.download(std::span<Key>(&best, 1));
+  return best;
+}
+
+}  // namespace krohn

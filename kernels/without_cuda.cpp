@@ -1,0 +1,73 @@
+// A build without CUDA: there is no device, and every kernel says so.
+#if !defined(KROHN_HAVE_CUDA)
+
+#include "krohn/error.hpp"
+#include "krohn/kernels/device.hpp"
+#include "krohn/kernels/enumerate.hpp"
+#include "krohn/kernels/recurrent.hpp"
+#include "krohn/kernels/scan.hpp"
+
+namespace krohn {
+namespace {
+
+constexpr const char* missing = "this build of krohn has no CUDA kernels (no nvcc was found when it was configured)";
+
+[[noreturn]] void refuse() { throw DeviceError(missing); }
+
+}  // namespace
+
+struct DeviceWords::Memory {};
+struct DenseTree::Memory {};
+struct FlatTree::Memory {};
+struct MapScan::Memory {};
+
+std::optional<CudaDevice> find_cuda_device(std::string* reason) {
+  if (reason != nullptr) *reason = missing;
+  return std::nullopt;
+}
+
+DeviceCeilings measure_device_ceilings() { refuse(); }
+
+DeviceWords::DeviceWords() = default;
+DeviceWords::DeviceWords(std::span<const std::uint8_t>, std::span<const std::uint32_t>) { refuse(); }
+DeviceWords DeviceWords::random(std::size_t, std::size_t, std::uint32_t, std::uint64_t) { refuse(); }
+DeviceWords::~DeviceWords() = default;
+DeviceWords::DeviceWords(DeviceWords&&) noexcept = default;
+DeviceWords& DeviceWords::operator=(DeviceWords&&) noexcept = default;
+std::size_t DeviceWords::num_words() const noexcept { return 0; }
+std::size_t DeviceWords::padded_words() const noexcept { return 0; }
+std::vector<std::uint8_t> DeviceWords::word(std::size_t) const { refuse(); }
+
+double run_dense_cuda(const DenseRowsView&, StateFormat, const float*, const DeviceWords&, std::span<float>) {
+  refuse();
+}
+FlatBatchResult run_flat_cuda(const FlatModelView&, std::size_t, std::span<const std::uint32_t>,
+                              std::span<const std::uint64_t>, bool, std::span<std::int32_t>, std::span<float>) {
+  refuse();
+}
+
+DenseTree::DenseTree(const DenseRowsView&, StateFormat, const CanonicalStates&, const TreeFrontier&) { refuse(); }
+DenseTree::~DenseTree() = default;
+std::uint64_t DenseTree::steps(std::uint64_t) const { refuse(); }
+std::uint64_t DenseTree::walk(std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, double&) { refuse(); }
+const std::string& DenseTree::form() const noexcept {
+  static const std::string none;
+  return none;
+}
+
+FlatTree::FlatTree(const FlatModelView&, std::size_t, std::span<const std::uint32_t>, std::span<const std::int32_t>,
+                   const TreeFrontier&, const std::uint8_t*) {
+  refuse();
+}
+FlatTree::~FlatTree() = default;
+std::uint64_t FlatTree::walk(std::uint64_t, std::uint64_t, std::size_t, std::size_t, double&) { refuse(); }
+
+MapScan::MapScan(const DenseRowsView&, bool, std::size_t) { refuse(); }
+MapScan::~MapScan() = default;
+void MapScan::advance(std::span<const std::uint8_t>, std::span<float>) { refuse(); }
+double MapScan::advance_random(std::size_t, std::uint64_t, std::span<float>) { refuse(); }
+void MapScan::symbols(std::span<std::uint8_t>) const { refuse(); }
+
+}  // namespace krohn
+
+#endif

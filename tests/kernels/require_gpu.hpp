@@ -1,0 +1,27 @@
+// Tests of CUDA kernels skip loudly where there is no device, and fail there under KROHN_REQUIRE_GPU=1.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <string>
+
+#include "krohn/kernels/device.hpp"
+
+namespace krohn::testing {
+
+/// The name of the device, or empty: the caller then returns.
+inline std::string gpu_or_skip() {
+  std::string reason;
+  const auto device = find_cuda_device(&reason);
+  if (device) return device->name;
+  const char* required = std::getenv("KROHN_REQUIRE_GPU");
+  if (required != nullptr && std::string(required) == "1") {
+    FAIL("KROHN_REQUIRE_GPU=1, but: " << reason);
+  }
+  std::cerr << "SKIPPED, NO GPU: " << reason << '\n';
+  return {};
+}
+
+}  // namespace krohn::testing
