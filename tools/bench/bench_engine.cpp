@@ -1,0 +1,347 @@
+// Measures the engine: batches, scans and prefix trees on the CPU and, where there is one, on the CUDA device; each
+// against its ceilings, measured in the same run, and the CPU against a plain table-driven walk of the automaton.
+//
+//     bench_engine [--quick] [--json FILE] [--no-device]
+//
+// A rate is the median of five runs after one to warm up; device times are kernel times. Every device result is
+// compared with the CPU's on a part of the work, and a difference ends the program with exit code 1.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <random>
+#include <string>
+#include <thread>
+
+#include "krohn/compile/compile.hpp"
+#include "krohn/engine/dense_rows.hpp"
+#include "krohn/engine/enumerate.hpp"
+#include "krohn/engine/flat_model.hpp"
+#include "krohn/engine/run.hpp"
+#include "krohn/engine/scan.hpp"
+#include "krohn/error.hpp"
+#include "krohn/io/language.hpp"
+#include "krohn/kernels/device.hpp"
+#include "krohn/kernels/recurrent.hpp"
+#include "krohn/kernels/scan.hpp"
+#include "krohn/verify/labelled_automaton.hpp"
+
+namespace krohn {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using nlohmann::json;
+
+constexpr int repetitions = 5;
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+/// Seconds of `work`, the median.
+template <class Work>
+double seconds_of(const Work& work) {
+  work();
+  std::vector<double> times;
+  for (int i = 0; i < repetitions; ++i) {
+    const auto begin = Clock::now();
+    work();
+    times.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+  }
+  return median(times);
+}
+
+[[noreturn]] void differ(const std::string& what) { throw InternalError(what + ": device and CPU differ"); }
+
+struct Subject {
+  std::string name;
+  Dfa language;
+  LrnnModel model;
+};
+
+Subject subject(const std::string& name, const Dfa& dfa, const CompileOptions& options = {}) {
+  const CompileResult compiled = compile(dfa, options);
+  return {name, compiled.minimal, compiled.model};
+}
+
+/// The symmetric group on n points with the adjacent transpositions as letters: hidden size n, one factor a letter.
+Dfa adjacent_swaps(std::size_t n) {
+  std::vector<std::vector<int>> elements;
+  std::vector<int> p(n);
+  std::iota(p.begin(), p.end(), 0);
+  do elements.push_back(p);
+  while (std::next_permutation(p.begin(), p.end()));
+  std::vector<std::string> symbols;
+  for (std::size_t a = 0; a + 1 < n; ++a) symbols.push_back(std::string(1, static_cast<char>('a' + a)));
+  std::vector<State> delta;
+  std::vector<LabelId> labels;
+  std::vector<std::string> names;
+  for (std::size_t q = 0; q < elements.size(); ++q) {
+    for (std::size_t a = 0; a + 1 < n; ++a) {
+      std::vector<int> image = elements[q];
+      for (int& x : image) {
+        if (x == static_cast<int>(a)) {
+          x = static_cast<int>(a) + 1;
+        } else if (x == static_cast<int>(a) + 1) {
+          x = static_cast<int>(a);
+        }
+      }
+      delta.push_back(static_cast<State>(std::lower_bound(elements.begin(), elements.end(), image) - elements.begin()));
+    }
+    labels.push_back(static_cast<LabelId>(q));
+    names.push_back(std::to_string(q));
+  }
+  return Dfa(Alphabet(symbols), 0, delta, labels, names);
+}
+
+std::vector<Word> random_words(std::size_t count, std::size_t length, std::size_t symbols) {
+  std::mt19937 random(1);
+  std::vector<Word> words(count, Word(length));
+  for (Word& word : words) {
+    for (Symbol& a : word) a = static_cast<Symbol>(random() % symbols);
+  }
+  return words;
+}
+
+class Bench {
+ public:
+  Bench(bool quick, bool device) : quick_(quick) {
+    if (device) {
+      std::string reason;
+      const auto found = find_cuda_device(&reason);
+      if (found) {
+        const DeviceCeilings ceilings = measure_device_ceilings();
+        bytes_ = ceilings.bytes_a_second;
+        fmas_ = ceilings.fmas_a_second;
+        result_["device"] = {{"name", found->name}, {"read_bytes_per_second", bytes_}, {"fmas_per_second", fmas_}};
+        std::printf("device: %s, reads %.3g bytes/s, %.3g fma/s\n", found->name.c_str(), bytes_, fmas_);
+        device_ = true;
+      } else {
+        std::printf("device: none (%s)\n", reason.c_str());
+      }
+    }
+    result_["cpu_threads"] = std::thread::hardware_concurrency();
+  }
+
+  void run() {
+    const Subject parity = subject("parity", read_language("parity").dfa);
+    const Subject s5_word = subject("word:S5", read_language("word:S5").dfa);
+    CompileOptions permutation;
+    permutation.representation = GroupRepresentation::permutation;
+    const Subject swap2 = subject("parity, hidden size 2", read_language("parity").dfa, permutation);
+    const Subject s5_swaps = subject("S5, 4 adjacent swaps", adjacent_swaps(5));
+    const Subject s4_swaps = subject("S4, 3 adjacent swaps", adjacent_swaps(4));
+    const Subject s5 = subject("S:5, 2 generators", read_language("S:5").dfa);
+    for (const Subject* s : {&parity, &s5_word}) cpu_batch(*s);
+    for (const Subject* s : {&parity, &s5_word}) cpu_scan(*s);
+    for (const Subject* s : {&parity, &s5_swaps}) cpu_tree(*s);
+    if (device_) {
+      for (const Subject* s : {&parity, &swap2, &s5_swaps, &s5, &s5_word}) device_batch(*s);
+      device_batch(parity, Semantics::fp16_state_v1);
+      device_batch(s5_word, Semantics::bf16_state_v1);
+      for (const Subject* s : {&parity, &s5_swaps, &s5_word}) device_scan(*s);
+      device_tree(parity, quick_ ? 34 : 42);
+      device_tree(swap2, quick_ ? 34 : 41);
+      device_tree(s4_swaps, quick_ ? 21 : 25);
+      device_tree(s5_swaps, quick_ ? 17 : 20);
+      device_tree(s5, quick_ ? 32 : 38);
+      device_tree(s5_word, 5);
+    }
+  }
+  const json& result() const { return result_; }
+
+ private:
+  void put(const std::string& what, const Subject& s, json row) {
+    row["what"] = what;
+    row["model"] = s.name;
+    const TableLayer& layer = s.model.layers().front();
+    row["symbols"] = s.model.alphabet().size();
+    row["hidden"] = layer.hidden_size();
+    row["num_householder"] = layer.table.num_householder();
+    std::printf("%-14s %-24s", what.c_str(), s.name.c_str());
+    for (const char* key : {"rate", "walk_rate", "of_read_ceiling", "of_fma_ceiling", "seconds"}) {
+      if (row.contains(key)) std::printf("  %s %.4g", key, row[key].get<double>());
+    }
+    if (row.contains("form")) std::printf("  (%s)", row["form"].get<std::string>().c_str());
+    std::printf("\n");
+    std::fflush(stdout);
+    result_["rows"].push_back(std::move(row));
+  }
+
+  /// Fused and plain multiplications and additions of one step, each counted once.
+  static double operations(const Subject& s) {
+    const TableLayer& layer = s.model.layers().front();
+    const auto d = static_cast<double>(layer.hidden_size());
+    return (2.0 * d + 1.0) * static_cast<double>(layer.table.num_householder());
+  }
+
+  void cpu_batch(const Subject& s) {
+    const std::size_t symbols = s.model.alphabet().size();
+    const std::vector<Word> words = random_words(quick_ ? 128 : 1024, 50'000, symbols);
+    const double total = 50'000.0 * static_cast<double>(words.size());
+    std::vector<State> ends(words.size());
+    const double walk = seconds_of([&] {
+      for (std::size_t i = 0; i < words.size(); ++i) ends[i] = s.language.next(s.language.start(), words[i]);
+    });
+    for (const unsigned threads : {1U, 0U}) {
+      Trace trace;
+      const double time = seconds_of([&] {
+        trace = krohn::run(s.model, words, {Semantics::fp32_fma_v1, Device::cpu, false, false, threads, 0});
+      });
+      for (std::size_t i = 0; i < words.size(); ++i) {
+        if (s.model.label_name(trace.label(i)) != s.language.label_name(s.language.label(ends[i]))) differ(s.name);
+      }
+      put(threads == 1 ? "cpu batch x1" : "cpu batch", s,
+          {{"rate", total / time}, {"walk_rate", total / walk}, {"form", trace.device}, {"threads", threads}});
+    }
+  }
+
+  void cpu_scan(const Subject& s) {
+    std::vector<std::uint8_t> symbols(quick_ ? 4'000'000 : 64'000'000);
+    std::mt19937 random(2);
+    for (std::uint8_t& a : symbols) a = static_cast<std::uint8_t>(random() % s.model.alphabet().size());
+    const double time = seconds_of([&] {
+      scan(s.model, source_of(symbols), {Semantics::fp32_fma_v1, Device::cpu, 0, 0});
+    });
+    put("cpu scan", s, {{"rate", static_cast<double>(symbols.size()) / time}});
+  }
+
+  void cpu_tree(const Subject& s) {
+    const LabelledAutomaton automaton = labelled_automaton(s.language, s.model.label_names());
+    EnumerateOptions options;
+    options.max_length = s.model.alphabet().size() == 2 ? 24 : 12;
+    options.device = Device::cpu;
+    EnumerateResult result;
+    const double time = seconds_of([&] { result = enumerate(s.model, Semantics::fp32_fma_v1, automaton, options); });
+    if (result.disagreement) differ(s.name);
+    put("cpu enumerate", s, {{"rate", static_cast<double>(result.nodes) / time}, {"length", options.max_length}});
+  }
+
+  void device_batch(const Subject& s, Semantics semantics = Semantics::fp32_fma_v1) {
+    const DenseRows rows = *dense_rows(s.model);
+    const FlatModel flat(s.model, semantics);
+    const std::vector<float> initial = flat.initial_hidden();
+    constexpr std::size_t count = 132 * 2048 * 2;
+    const std::size_t length = quick_ ? 512 : 4096;
+    const DeviceWords words =
+        DeviceWords::random(count, length, static_cast<std::uint32_t>(s.model.alphabet().size()), 7);
+    std::vector<float> hidden(count * rows.size);
+    std::vector<double> times;
+    for (int i = 0; i <= repetitions; ++i) {
+      const double ms = run_dense_cuda(rows.view(), flat.view().format, initial.data(), words, hidden);
+      if (i > 0) times.push_back(ms / 1000.0);
+    }
+    const double rate = static_cast<double>(count) * static_cast<double>(length) / median(times);
+    const auto recognizer = make_recognizer(s.model, semantics);
+    for (std::size_t w = 0; w < count; w += count / 13) {
+      std::vector<std::byte> state(recognizer->state_size());
+      recognizer->initial(state);
+      for (const std::uint8_t a : words.word(w)) recognizer->step(state, a);
+      for (std::size_t j = 0; j < rows.size; ++j) {
+        float expected = 0.0F;
+        std::memcpy(&expected, state.data() + 4 * j, 4);
+        if (!(expected == hidden[w * rows.size + j])) differ(s.name);
+      }
+    }
+    put("batch", s,
+        {{"rate", rate},
+         {"of_read_ceiling", rate / bytes_},
+         {"of_fma_ceiling", rate * operations(s) / fmas_},
+         {"semantics", semantics_id(semantics)},
+         {"form", std::string(semantics_id(semantics))}});
+  }
+
+  void device_scan(const Subject& s) {
+    const DenseRows rows = *dense_rows(s.model);
+    const FlatModel flat(s.model, Semantics::fp32_fma_v1);
+    const std::size_t length = quick_ ? std::size_t{1} << 26U : std::size_t{1} << 30U;
+    MapScan device_scan(rows.view(), rows.value || rows.write, length);
+    std::vector<double> times;
+    for (int i = 0; i <= repetitions; ++i) {
+      std::vector<float> h = flat.initial_hidden();
+      const double ms = device_scan.advance_random(length, 11, h);
+      if (i > 0) times.push_back(ms / 1000.0);
+    }
+    const std::size_t checked = std::size_t{1} << 22U;
+    std::vector<float> h = flat.initial_hidden();
+    device_scan.advance_random(checked, 13, h);
+    std::vector<std::uint8_t> symbols(checked);
+    device_scan.symbols(symbols);
+    const auto recognizer = make_recognizer(s.model, Semantics::fp32_fma_v1);
+    std::vector<std::byte> state(recognizer->state_size());
+    recognizer->initial(state);
+    for (const std::uint8_t a : symbols) recognizer->step(state, a);
+    for (std::size_t j = 0; j < rows.size; ++j) {
+      float expected = 0.0F;
+      std::memcpy(&expected, state.data() + 4 * j, 4);
+      if (!(expected == h[j])) differ(s.name);
+    }
+    const double rate = static_cast<double>(length) / median(times);
+    put("scan", s,
+        {{"rate", rate},
+         {"length", length},
+         {"of_read_ceiling", rate / bytes_},
+         {"of_fma_ceiling", rate * operations(s) * static_cast<double>(rows.size) / fmas_}});
+  }
+
+  void device_tree(const Subject& s, std::uint64_t max_length) {
+    const LabelledAutomaton automaton = labelled_automaton(s.language, s.model.label_names());
+    EnumerateOptions options;
+    options.max_length = max_length;
+    options.device = Device::cuda;
+    const EnumerateResult result = enumerate(s.model, Semantics::fp32_fma_v1, automaton, options);
+    if (result.disagreement) differ(s.name);
+    std::uint64_t words = 0;
+    for (const LengthStatistics& line : result.lengths) words += line.words;
+    const double rate = static_cast<double>(result.nodes) / result.device_seconds;
+    put("enumerate", s,
+        {{"rate", rate},
+         {"words", words},
+         {"length", max_length},
+         {"of_fma_ceiling", rate * operations(s) / fmas_},
+         {"kernel_seconds", result.device_seconds},
+         {"seconds", result.seconds}});
+  }
+
+  bool quick_;
+  bool device_ = false;
+  double bytes_ = 0.0;
+  double fmas_ = 0.0;
+  json result_;
+};
+
+}  // namespace
+}  // namespace krohn
+
+int main(int argc, char** argv) {
+  bool quick = false;
+  bool device = true;
+  std::string path;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--quick") {
+      quick = true;
+    } else if (argument == "--no-device") {
+      device = false;
+    } else if (argument == "--json" && i + 1 < argc) {
+      path = argv[++i];
+    } else {
+      std::cerr << "usage: bench_engine [--quick] [--json FILE] [--no-device]\n";
+      return 2;
+    }
+  }
+  try {
+    krohn::Bench bench(quick, device);
+    bench.run();
+    if (!path.empty()) std::ofstream(path) << bench.result().dump(2) << '\n';
+    return 0;
+  } catch (const std::exception& error) {
+    std::cerr << "bench_engine: " << error.what() << '\n';
+    return 1;
+  }
+}
