@@ -72,18 +72,8 @@ constexpr int unrolled_levels(int symbols, int size) {
   return size <= 2 ? 5 : size == 3 ? 4 : 3;
 }
 
-/// (a ^ c) | (b ^ c) in one instruction.
-__device__ __forceinline__ unsigned either_differs(unsigned a, unsigned b, unsigned c) {
-  unsigned result = 0;
-  asm("lop3.b32 %0, %1, %2, %3, 0x7E;" : "=r"(result) : "r"(a), "r"(b), "r"(c));
-  return result;
-}
-/// a | b | c in one instruction.
-__device__ __forceinline__ unsigned any_of(unsigned a, unsigned b, unsigned c) {
-  unsigned result = 0;
-  asm("lop3.b32 %0, %1, %2, %3, 0xFE;" : "=r"(result) : "r"(a), "r"(b), "r"(c));
-  return result;
-}
+/// One three-input instruction; so is the union of two such results with a third word.
+__device__ __forceinline__ unsigned either_differs(unsigned a, unsigned b, unsigned c) { return (a ^ c) | (b ^ c); }
 
 /// The nodes that a thread walks side by side.
 template <int D>
@@ -110,13 +100,16 @@ struct Unrolled {
       }
       // One instruction compares an element of two nodes, one more gathers two such results.
       static_assert(nodes_a_thread == 2);
-      const auto pair = [&](int j) {
-        return either_differs(__float_as_uint(child[0][j]), __float_as_uint(child[1][j]),
-                              __float_as_uint(e[a * D + j]));
-      };
 #pragma unroll
-      for (int j = 0; j + 1 < D; j += 2) differs = any_of(differs, pair(j), pair(j + 1));
-      if constexpr (D % 2 == 1) differs |= pair(D - 1);
+      for (int j = 0; j < D; j += 2) {
+        const unsigned first =
+            either_differs(__float_as_uint(child[0][j]), __float_as_uint(child[1][j]), __float_as_uint(e[a * D + j]));
+        const int k = j + 1 < D ? j + 1 : j;
+        const unsigned second = k == j ? 0U
+                                       : either_differs(__float_as_uint(child[0][k]), __float_as_uint(child[1][k]),
+                                                        __float_as_uint(e[a * D + k]));
+        differs |= first | second;
+      }
       if constexpr (K > 1) {
         Unrolled<D, S, NH, K - 1, Rows>::walk(rows, table, child, __float_as_uint(e[next_at + a]), differs);
       }
