@@ -154,9 +154,11 @@ Beginning begin_search(const Recognizer& recognizer, const LabelledAutomaton& au
 
 std::uint64_t round_target(std::uint64_t done, std::uint32_t symbols, std::uint64_t max_length) {
   if (symbols <= 1) return std::min(max_length, 2 * done + round_growth);
-  std::uint64_t target = done;
-  for (std::uint64_t growth = 1; growth < round_growth && target < max_length; growth *= symbols) ++target;
-  return target;
+  std::uint64_t levels = 0;
+  for (std::uint64_t growth = 1; growth < round_growth; growth *= symbols) ++levels;
+  // The first round is the short one: a short last one would walk nearly all of the one before again.
+  const std::uint64_t rest = (max_length - done) % levels;
+  return done + (rest != 0 ? rest : levels);
 }
 
 std::vector<LengthStatistics> length_statistics(const LabelledAutomaton& automaton, Shard shard,

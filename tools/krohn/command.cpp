@@ -15,6 +15,7 @@ namespace krohn::cli {
 void add_commands(CLI::App& app, int& exit_code) {
   add_compile(app, exit_code);
   add_check(app, exit_code);
+  add_merge(app, exit_code);
   add_refute(app, exit_code);
   add_report(app, exit_code);
   add_run(app, exit_code);

@@ -31,6 +31,7 @@ void add_classify(CLI::App& app, int& exit_code);
 void add_compile(CLI::App& app, int& exit_code);
 void add_convert(CLI::App& app, int& exit_code);
 void add_inspect(CLI::App& app, int& exit_code);
+void add_merge(CLI::App& app, int& exit_code);
 void add_refute(CLI::App& app, int& exit_code);
 void add_report(CLI::App& app, int& exit_code);
 void add_run(CLI::App& app, int& exit_code);

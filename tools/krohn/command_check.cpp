@@ -17,6 +17,7 @@
 #include "krohn/verify/certificate.hpp"
 #include "krohn/verify/check.hpp"
 #include "model_argument.hpp"
+#include "search_part_run.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -38,6 +39,8 @@ struct Arguments {
   std::string certificate;
   std::optional<std::uint64_t> exhaustive;
   std::string device = "auto";
+  std::string shard;
+  std::string report;
   std::uint64_t samples = 1000;
   std::uint64_t sample_length = 256;
 };
@@ -92,6 +95,13 @@ int run_check(const Arguments& arguments) {
   const OpenModel open = open_recognizer(arguments.model, arguments.semantics, arguments.task);
   for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
   const Dfa language = language_of(open, arguments.language, arguments.alphabet);
+  if (!arguments.shard.empty()) {
+    if (!arguments.exhaustive || arguments.report.empty()) {
+      throw InputError("--shard: expected --exhaustive N and --report FILE with it");
+    }
+    return run_search_part(open, arguments.semantics, language,
+                           {arguments.shard, arguments.report, *arguments.exhaustive, options.device, 0});
+  }
   if (!arguments.accuracy.empty()) {
     AccuracyOptions measurement;
     measurement.lengths = parse_lengths(arguments.accuracy);
@@ -146,6 +156,9 @@ void add_check(CLI::App& app, int& exit_code) {
       ->check(natural_number());
   command->add_option("--device", arguments->device, "of --exhaustive: auto, cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  command->add_option("--shard", arguments->shard,
+                      "of --exhaustive: only part i of n (i/n), written to --report for krohn merge");
+  command->add_option("--report", arguments->report, "with --shard: the file for what the part found");
   command
       ->add_option("--samples", arguments->samples,
                    "if nothing settles it, draw so many random words (default 1000; 0: none)")

@@ -1,0 +1,75 @@
+// krohn merge FILE...: the verdict of an exhaustive search from the reports of all its parts.
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "command.hpp"
+#include "krohn/automata/alphabet.hpp"
+#include "krohn/io/search_part.hpp"
+
+namespace krohn::cli {
+namespace {
+
+struct Arguments {
+  std::vector<std::string> files;
+  bool json = false;
+};
+
+int run_merge(const Arguments& arguments) {
+  const MergedSearch merged = merge_search_parts({arguments.files.begin(), arguments.files.end()});
+  const MergedEnumeration& result = merged.result;
+  const Alphabet alphabet(merged.identity.alphabet);
+  const bool complete = result.agreed && *result.agreed >= merged.identity.max_length;
+  const std::string verdict = result.disagreement ? "REFUTED" : complete ? "CERTIFIED" : "UNKNOWN";
+  if (arguments.json) {
+    Json object;
+    object["verdict"] = verdict;
+    object["length"] = nullptr;
+    if (result.disagreement) {
+      object["length"] = result.disagreement->size();
+    } else if (result.agreed) {
+      object["length"] = *result.agreed;
+    }
+    object["word"] = nullptr;
+    if (result.disagreement) {
+      object["word"] = Json::array();
+      for (const Symbol a : *result.disagreement) object["word"].push_back(alphabet.name(a));
+    }
+    object["shortest"] = result.first;
+    object["semantics"] = merged.identity.semantics;
+    object["method"] = "exhaustive";
+    object["lengths"] = Json::array();
+    for (const LengthStatistics& line : result.lengths) object["lengths"].push_back({line.words, line.in_domain});
+    print_json(object);
+  } else {
+    for (const LengthStatistics& line : result.lengths) {
+      std::cout << "length " << line.length << ": " << line.words << " words, " << line.in_domain << " in the domain\n";
+    }
+    if (result.disagreement && !result.first) std::cout << "some part did not come as far: a shorter word may differ\n";
+    std::cout << "s " << verdict;
+    if (result.disagreement) {
+      std::cout << ' ' << alphabet.format_word(*result.disagreement);
+    } else if (complete) {
+      std::cout << ' ' << *result.agreed;
+    }
+    std::cout << '\n';
+  }
+  return result.disagreement ? exit_refuted : complete ? exit_ok : exit_unknown;
+}
+
+}  // namespace
+
+void add_merge(CLI::App& app, int& exit_code) {
+  CLI::App* command = app.add_subcommand("merge", "Join the parts of an exhaustive search");
+  command->footer(
+      "The parts come from krohn check MODEL LANG --exhaustive N --shard i/n --report FILE. A missing or doubled part, "
+      "or "
+      "one of another search, is refused.");
+  const auto arguments = std::make_shared<Arguments>();
+  command->add_option("FILE", arguments->files, "the reports of all parts, in any order")->required();
+  command->add_flag("--json", arguments->json, "print one JSON object instead");
+  command->callback([arguments, &exit_code] { exit_code = run_merge(*arguments); });
+}
+
+}  // namespace krohn::cli

@@ -1,0 +1,82 @@
+// The report is written whatever the outcome: an interrupted part says how far it came, and merge respects that.
+#include "search_part_run.hpp"
+
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdio>
+#include <iostream>
+
+#include "command.hpp"
+#include "interrupt.hpp"
+#include "krohn/automata/fingerprint.hpp"
+#include "krohn/engine/enumerate.hpp"
+#include "krohn/error.hpp"
+#include "krohn/io/search_part.hpp"
+#include "krohn/verify/labelled_automaton.hpp"
+#include "krohn/verify/specification.hpp"
+#include "model_argument.hpp"
+
+namespace krohn::cli {
+namespace {
+
+Shard parse_shard(const std::string& text) {
+  const char* end = text.data() + text.size();
+  std::uint32_t part = 0;
+  std::uint32_t parts = 0;
+  const auto slash = std::from_chars(text.data(), end, part);
+  if (slash.ec == std::errc() && slash.ptr != end && *slash.ptr == '/') {
+    const auto rest = std::from_chars(slash.ptr + 1, end, parts);
+    if (rest.ec == std::errc() && rest.ptr == end && part >= 1 && part <= parts) return {part - 1, parts};
+  }
+  throw InputError("--shard: expected i/n with 1 <= i <= n, got '" + text + "'");
+}
+
+void show(const EnumerateProgress& progress) {
+  const double rate = static_cast<double>(progress.nodes) / progress.seconds;
+  const double left =
+      progress.total > progress.nodes ? static_cast<double>(progress.total - progress.nodes) / rate : 0.0;
+  std::fprintf(stderr, "\r%.3g of %.3g words, %.3g a second, length %llu done, %.0f s left   ",
+               static_cast<double>(progress.nodes), static_cast<double>(progress.total), rate,
+               static_cast<unsigned long long>(progress.length), left);
+}
+
+}  // namespace
+
+int run_search_part(const OpenModel& open, std::optional<Semantics> semantics, const Dfa& language,
+                    const SearchPartArguments& arguments) {
+  EnumerateOptions options;
+  options.max_length = arguments.max_length;
+  options.shard = parse_shard(arguments.shard);
+  options.device = arguments.device;
+  options.device_memory = arguments.memory;
+  options.stop = &interrupt_flag();
+  const bool terminal = isatty(STDERR_FILENO) != 0;
+  if (terminal) options.progress = show;
+  const Specification specification(*open.recognizer, language);
+  const LabelledAutomaton automaton = labelled_automaton(specification.automaton(), open.recognizer->label_names());
+  SearchPart part;
+  part.shard = options.shard;
+  part.identity = {certified_model(open).fingerprint, fingerprint(specification.automaton()),
+                   std::string(open.recognizer->semantics()), open.recognizer->alphabet().names(),
+                   arguments.max_length};
+  part.result = open.compiled
+                    ? enumerate(open.compiled->model, semantics.value_or(open.compiled->semantics), automaton, options)
+                    : enumerate(*open.recognizer, automaton, options);
+  if (terminal) std::fprintf(stderr, "\n");
+  write_search_part(arguments.report, part);
+  std::cout << "part " << arguments.shard << ", on " << part.result.device << ": ";
+  if (part.result.disagreement) {
+    std::cout << "the first word that differs is " << open.recognizer->alphabet().format_word(*part.result.disagreement)
+              << '\n';
+    return exit_refuted;
+  }
+  if (!part.result.agreed) {
+    std::cout << "nothing established\n";
+    return exit_unknown;
+  }
+  std::cout << "every word of the part up to length " << *part.result.agreed << " agrees\n";
+  return part.result.stopped ? exit_unknown : exit_ok;
+}
+
+}  // namespace krohn::cli

@@ -1,0 +1,28 @@
+// krohn check --exhaustive N --shard i/n: one part of a search instead of a verdict.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "krohn/automata/dfa.hpp"
+#include "krohn/engine/run.hpp"
+#include "krohn/io/open_model.hpp"
+
+namespace krohn::cli {
+
+struct SearchPartArguments {
+  /// "i/n", parts from 1.
+  std::string shard;
+  std::string report;
+  std::uint64_t max_length = 0;
+  Device device = Device::automatic;
+  std::size_t memory = 0;
+};
+
+/// Searches the part, writes its report, says what came of it, and returns the exit code: 10 for a disagreement, 20 if
+/// the search was interrupted. A progress line goes to stderr where that is a terminal.
+int run_search_part(const OpenModel& open, std::optional<Semantics> semantics, const Dfa& language,
+                    const SearchPartArguments& arguments);
+
+}  // namespace krohn::cli
