@@ -22,7 +22,7 @@ SearchPart part_of(std::uint32_t index, std::uint32_t count) {
 }
 
 TEST_CASE("parts are read as they were written; joined in any order; counted together") {
-  const testing::TemporaryDirectory directory;
+  const TemporaryDirectory directory;
   std::vector<std::filesystem::path> files;
   for (const std::uint32_t i : {2U, 0U, 1U}) {
     files.push_back(directory.path() / std::to_string(i));
@@ -48,7 +48,7 @@ TEST_CASE("parts are read as they were written; joined in any order; counted tog
 }
 
 TEST_CASE("missing, doubled and foreign parts are named") {
-  const testing::TemporaryDirectory directory;
+  const TemporaryDirectory directory;
   const auto file = [&](const std::string& name, const SearchPart& part) {
     write_search_part(directory.path() / name, part);
     return directory.path() / name;
@@ -68,7 +68,7 @@ TEST_CASE("missing, doubled and foreign parts are named") {
 }
 
 TEST_CASE("a part that contradicts itself is refused") {
-  const testing::TemporaryDirectory directory;
+  const TemporaryDirectory directory;
   const auto refused = [&](SearchPart part) {
     write_search_part(directory.path() / "part", part);
     CHECK_THROWS_AS(read_search_part(directory.path() / "part"), InputError);
