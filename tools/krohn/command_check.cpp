@@ -166,7 +166,8 @@ void add_check(CLI::App& app, int& exit_code) {
   command
       ->add_option("--sample-length", arguments->sample_length, "their lengths: uniform from 1 to this (default 256)")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000}));
-  command->add_option("--certificate", arguments->certificate, "write what the verdict rests on to this file");
+  command->add_option("--certificate", arguments->certificate, "write what the verdict rests on to this file")
+      ->check([](const std::string& path) { return path.empty() ? "expected a file's name, got none" : ""; });
   command->add_flag("--json", arguments->json, "print one JSON object instead");
   command->add_option("--accuracy", arguments->accuracy,
                       "instead of a verdict: the shares of right answers on random words of these lengths, with 95 % "

@@ -1,5 +1,6 @@
 // The command line: one subcommand a file (command_*.cpp); exceptions become exit codes here and nowhere else.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -18,6 +19,15 @@ int main(int argc, char** argv) {
   int exit_code = krohn::cli::exit_ok;
   try {
     krohn::cli::add_commands(app, exit_code);
+    // CLI11 answers an unknown subcommand with "a subcommand is required".
+    if (argc > 1 && argv[1][0] != '-') {
+      const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+      const auto named = [&](const CLI::App* command) { return command->get_name() == argv[1]; };
+      if (std::none_of(commands.begin(), commands.end(), named)) {
+        std::cerr << "krohn: subcommand: expected one of those that krohn --help lists, got '" << argv[1] << "'\n";
+        return krohn::cli::exit_usage;
+      }
+    }
     app.parse(argc, argv);
     std::cout.flush();
     if (!std::cout) throw krohn::ResourceError("standard output: could not be written");
