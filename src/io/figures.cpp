@@ -619,10 +619,9 @@ Figure draw_eigenvalues(const std::vector<EigenvalueSeries>& series) {
     names.push_back(series[i].name);
   }
   legend(drawing, 455.0, 40.0, names, false);
-  return {
-      drawing.svg(),
-      "Eigenvalues of the state transition matrices A(x) against the unit circle. On the circle away "
-      "from 1 lies what counts; negative ones allow parity, non-real ones counting modulo 3 and more."};
+  return {drawing.svg(),
+          "Eigenvalues of the state transition matrices A(x) against the unit circle. On the circle away "
+          "from 1 lies what counts; negative ones allow parity, non-real ones counting modulo 3 and more."};
 }
 
 Figure draw_trajectories(const std::vector<Trajectory>& trajectories, const std::string& loop_text,

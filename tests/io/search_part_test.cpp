@@ -6,8 +6,8 @@
 
 #include <fstream>
 
-#include "temporary_directory.hpp"
 #include "krohn/error.hpp"
+#include "temporary_directory.hpp"
 
 namespace krohn {
 namespace {
