@@ -49,6 +49,7 @@ struct TreeArgs {
   std::uint64_t done;
   std::uint64_t first;  // odometer steps first .. last - 1
   std::uint64_t last;
+  std::uint64_t segment;  // steps that a thread block does for a block of nodes before it takes the next such piece
   Key* best;
 };
 
@@ -72,8 +73,13 @@ constexpr int unrolled_levels(int symbols, int size) {
   return size <= 2 ? 5 : size == 3 ? 4 : 3;
 }
 
-/// One three-input instruction; so is the union of two such results with a third word.
-__device__ __forceinline__ unsigned either_differs(unsigned a, unsigned b, unsigned c) { return (a ^ c) | (b ^ c); }
+/// (a ^ c) | (b ^ c): not zero if a, b and c are not all equal. By name, because the compiler would gather it in two
+/// three-input instructions.
+__device__ __forceinline__ unsigned not_all_equal(unsigned a, unsigned b, unsigned c) {
+  unsigned result = 0;
+  asm("lop3.b32 %0, %1, %2, %3, 0x7e;" : "=r"(result) : "r"(a), "r"(b), "r"(c));
+  return result;
+}
 
 /// The nodes that a thread walks side by side.
 template <int D>
@@ -103,11 +109,11 @@ struct Unrolled {
 #pragma unroll
       for (int j = 0; j < D; j += 2) {
         const unsigned first =
-            either_differs(__float_as_uint(child[0][j]), __float_as_uint(child[1][j]), __float_as_uint(e[a * D + j]));
+            not_all_equal(__float_as_uint(child[0][j]), __float_as_uint(child[1][j]), __float_as_uint(e[a * D + j]));
         const int k = j + 1 < D ? j + 1 : j;
         const unsigned second = k == j ? 0U
-                                       : either_differs(__float_as_uint(child[0][k]), __float_as_uint(child[1][k]),
-                                                        __float_as_uint(e[a * D + k]));
+                                       : not_all_equal(__float_as_uint(child[0][k]), __float_as_uint(child[1][k]),
+                                                       __float_as_uint(e[a * D + k]));
         differs |= first | second;
       }
       if constexpr (K > 1) {
@@ -201,7 +207,12 @@ __device__ __forceinline__ void walk_tree(const TreeArgs& args, const Step& step
                                           const Below& below) {
   const int upper = static_cast<int>(args.depth) - below_levels;
   constexpr std::uint32_t block_nodes = tree_threads * nodes_a_thread;
-  for (std::uint32_t block = blockIdx.x * block_nodes; block < args.padded; block += gridDim.x * block_nodes) {
+  const std::uint64_t blocks = args.padded / block_nodes;
+  const std::uint64_t pieces = blocks * ((args.last - args.first + args.segment - 1) / args.segment);
+  for (std::uint64_t piece = blockIdx.x; piece < pieces; piece += gridDim.x) {
+    const std::uint32_t block = static_cast<std::uint32_t>(piece % blocks) * block_nodes;
+    const std::uint64_t first = args.first + piece / blocks * args.segment;
+    const std::uint64_t last = min(first + args.segment, args.last);
     const std::uint32_t node = block + threadIdx.x / 32 * nodes_a_warp + threadIdx.x % 32;
     float stack[max_depth][nodes_a_thread][D];
     std::uint32_t stack_at[max_depth];
@@ -214,13 +225,13 @@ __device__ __forceinline__ void walk_tree(const TreeArgs& args, const Step& step
       }
     }
     stack_at[0] = args.state[node] * args.table_row;
-    std::uint64_t rest = args.first;
+    std::uint64_t rest = first;
     for (int level = upper; level-- > 0;) {
       digit[level] = static_cast<unsigned char>(rest % args.symbols);
       rest /= args.symbols;
     }
     int level = 0;
-    for (std::uint64_t i = args.first; i < args.last; ++i) {
+    for (std::uint64_t i = first; i < last; ++i) {
       float h[nodes_a_thread][D];
       std::uint32_t at = stack_at[level];
       unsigned differs = 0;
@@ -275,7 +286,7 @@ __device__ __forceinline__ void load_shared_table(const TreeArgs& args, float* s
 }
 
 template <int D, int S, int NH, int K>
-__global__ void __launch_bounds__(tree_threads, D <= 3 ? 3 : 2)
+__global__ void __launch_bounds__(tree_threads, NH < 4 ? 3 : 2)
     unrolled_kernel(const __grid_constant__ RowParameters<S * NH*(D + 1)> rows, TreeArgs args) {
   extern __shared__ float4 shared[];
   float* table = reinterpret_cast<float*>(shared);
@@ -333,7 +344,7 @@ void check_target(std::uint64_t depth, std::uint64_t target) {
 }
 
 template <class Kernel>
-unsigned grid_of(Kernel kernel, std::size_t bytes, std::uint32_t padded) {
+unsigned grid_of(Kernel kernel, std::size_t bytes) {
   int device = 0;
   int multiprocessors = 0;
   int blocks = 0;
@@ -342,7 +353,19 @@ unsigned grid_of(Kernel kernel, std::size_t bytes, std::uint32_t padded) {
   KROHN_CUDA_CHECK(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
   KROHN_CUDA_CHECK(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, tree_threads, bytes));
   const unsigned most = static_cast<unsigned>(std::max(1, blocks) * multiprocessors);
-  return std::min(most, padded / (tree_threads * nodes_a_thread));
+  return most;
+}
+
+/// Sets the segments so that a thread block has many pieces, all but equal: the last wave of pieces then costs little.
+unsigned divide(TreeArgs& args, unsigned blocks) {
+  constexpr std::uint64_t pieces_a_block = 24;
+  constexpr std::uint64_t least_segment = 16;
+  const std::uint64_t node_blocks = args.padded / (tree_threads * nodes_a_thread);
+  const std::uint64_t segments = (pieces_a_block * blocks + node_blocks - 1) / node_blocks;
+  const std::uint64_t steps = args.last - args.first;
+  args.segment = std::max(std::min(least_segment, steps), (steps + segments - 1) / segments);
+  const std::uint64_t pieces = node_blocks * ((steps + args.segment - 1) / args.segment);
+  return static_cast<unsigned>(std::min<std::uint64_t>(blocks, pieces));
 }
 
 }  // namespace
@@ -404,7 +427,7 @@ struct DenseTree::Memory {
     std::copy(packed.begin(), packed.end(), parameters.value);
     const auto kernel = unrolled_kernel<D, S, NH, K>;
     const std::size_t bytes = 4 * std::size_t{a.table_floats};
-    const unsigned blocks = grid_of(kernel, bytes, padded);
+    const unsigned blocks = divide(a, grid_of(kernel, bytes));
     EventTimer timer;
     kernel<<<blocks, tree_threads, bytes>>>(parameters, a);
     check_launch("unrolled_kernel");
@@ -453,7 +476,7 @@ struct DenseTree::Memory {
     }
     const std::size_t bytes = 4 * std::size_t{a.table_floats} + 16 * std::size_t{row_quads};
     const auto kernel = general_tree_kernel<D, F>;
-    const unsigned blocks = grid_of(kernel, bytes, padded);
+    const unsigned blocks = divide(a, grid_of(kernel, bytes));
     EventTimer timer;
     kernel<<<blocks, tree_threads, bytes>>>(reinterpret_cast<const float4*>(general.data()), row_quads, layout, a);
     check_launch("general_tree_kernel");
@@ -596,7 +619,7 @@ struct FlatTreeArgs {
   const float* hidden;  // [count][hidden size]
   const std::uint32_t* state;
   const std::uint8_t* undefined;
-  std::uint64_t first;
+  std::uint64_t first;  // frontier nodes first .. last - 1
   std::uint64_t last;
   std::uint32_t depth;
   std::uint64_t done;

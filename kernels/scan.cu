@@ -15,7 +15,8 @@
 namespace krohn {
 namespace {
 
-constexpr int map_threads = 512;
+/// As many threads as the registers of their columns allow.
+constexpr int map_threads(int size) { return size <= 5 ? 768 : 512; }
 /// Symbols a piece at least; below, the maps would cost more than the symbols.
 constexpr std::size_t least_piece = 64;
 
@@ -43,7 +44,7 @@ struct Compose {
 };
 
 template <int D, bool Affine>
-__global__ void __launch_bounds__(map_threads)
+__global__ void __launch_bounds__(map_threads(D))
     map_kernel(const float4* rows, std::uint32_t table_quads, std::uint32_t copies, GeneralLayout layout,
                const std::uint8_t* symbols, std::size_t count, std::size_t piece, std::size_t pieces,
                Map<D, Affine>* maps) {
@@ -138,9 +139,9 @@ class SizedScan final : public MapScan::Memory {
     int blocks = 0;
     KROHN_CUDA_CHECK(cudaGetDevice(&device));
     KROHN_CUDA_CHECK(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
-    KROHN_CUDA_CHECK(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, map_threads, shared_bytes_));
+    KROHN_CUDA_CHECK(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, map_threads(D), shared_bytes_));
     blocks_ = static_cast<unsigned>(std::max(1, blocks) * multiprocessors);
-    maps_ = DeviceArray<Map<D, Affine>>(std::size_t{blocks_} * map_threads);
+    maps_ = DeviceArray<Map<D, Affine>>(std::size_t{blocks_} * map_threads(D));
     prefixes_ = DeviceArray<Map<D, Affine>>(maps_.size());
     std::size_t temporary = 0;
     KROHN_CUDA_CHECK(cub::DeviceScan::InclusiveScan(nullptr, temporary, maps_.data(), prefixes_.data(),
@@ -153,10 +154,10 @@ class SizedScan final : public MapScan::Memory {
     std::size_t piece = std::max((count + maps_.size() - 1) / maps_.size(), least_piece);
     piece = (piece + 15) / 16 * 16;
     const std::size_t pieces = (count + piece - 1) / piece;
-    const unsigned blocks = std::min(blocks_, static_cast<unsigned>((pieces + map_threads - 1) / map_threads));
-    map_kernel<D, Affine><<<blocks, map_threads, shared_bytes_>>>(reinterpret_cast<const float4*>(table_.data()),
-                                                                  table_quads_, copies_, layout_, symbols, count, piece,
-                                                                  pieces, maps_.data());
+    const unsigned blocks = std::min(blocks_, static_cast<unsigned>((pieces + map_threads(D) - 1) / map_threads(D)));
+    map_kernel<D, Affine><<<blocks, map_threads(D), shared_bytes_>>>(reinterpret_cast<const float4*>(table_.data()),
+                                                                     table_quads_, copies_, layout_, symbols, count,
+                                                                     piece, pieces, maps_.data());
     check_launch("map_kernel");
     std::size_t temporary = temporary_.size();
     KROHN_CUDA_CHECK(cub::DeviceScan::InclusiveScan(temporary_.data(), temporary, maps_.data(), prefixes_.data(),
