@@ -11,6 +11,7 @@
 #include "krohn/io/open_model.hpp"
 #include "krohn/io/source_text.hpp"
 #include "krohn/io/token_run.hpp"
+#include "sequence_run.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -22,6 +23,8 @@ struct Options {
   std::optional<Semantics> semantics;
   unsigned threads = 0;
   bool all_positions = false;
+  std::string sequence;
+  std::uint64_t memory = 0;
   std::string tokens;
   std::string logits;
   bool states = false;
@@ -105,12 +108,22 @@ void run_checkpoint_words(const Options& options) {
 void run_words(const Options& options) {
   const ModelDirectory directory = read_model(options.model);
   const LrnnModel& model = directory.model;
+  const Device device = options.device == "cpu"    ? Device::cpu
+                        : options.device == "cuda" ? Device::cuda
+                                                   : Device::automatic;
+  if (!options.sequence.empty()) {
+    const ScanResult result =
+        scan_file(model, options.sequence,
+                  {options.semantics.value_or(directory.semantics), device, options.threads, options.memory});
+    if (device == Device::automatic) std::cerr << "krohn: ran on " << result.device << '\n';
+    std::cout << model.label_name(result.observation.label) << '\n';
+    return;
+  }
   const std::vector<Word> words = read_words(options, model.alphabet());
   RunOptions run_options;
   run_options.semantics = options.semantics.value_or(directory.semantics);
-  run_options.device = options.device == "cpu"    ? Device::cpu
-                       : options.device == "cuda" ? Device::cuda
-                                                  : Device::automatic;
+  run_options.device = device;
+  run_options.device_memory = options.memory;
   run_options.all_positions = options.all_positions;
   run_options.threads = options.threads;
   const Trace trace = run(model, words, run_options);
@@ -149,6 +162,12 @@ void add_run(CLI::App& app, int& exit_code) {
   command->add_option("--device", options->device, "where to run: auto (and say where), cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();
+  command->add_option(
+      "--sequence", options->sequence,
+      "instead of words: the bytes of this file, of any length, as one word (an exact one-layer model)");
+  command
+      ->add_option("--memory", options->memory, "bytes of device memory to use, with K, M or G (default: what is free)")
+      ->transform(CLI::AsSizeValue(false));
   command->add_option("--threads", options->threads, "CPU threads; 0 takes one a core")->capture_default_str();
   command->add_option("--tokens", options->tokens, "of a checkpoint: read input_ids [B, T] from this safetensors file");
   command->add_option("--logits", options->logits, "with --tokens: write logits [B, T, V] to this safetensors file");

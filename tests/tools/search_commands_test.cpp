@@ -1,0 +1,85 @@
+// label: slow
+// krohn run --sequence, krohn check --shard and krohn merge as a shell sees them.
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "krohn_process.hpp"
+
+namespace krohn {
+namespace {
+
+std::string compiled(const TemporaryDirectory& scratch, const std::string& language, const std::string& name) {
+  const std::string model = (scratch / name).string();
+  REQUIRE(run_krohn("compile '" + language + "' -o " + model).exit_code == 0);
+  return model;
+}
+
+TEST_CASE("a long sequence in a file has the label of the word; foreign bytes and models that round are refused") {
+  const TemporaryDirectory scratch;
+  const std::string model = compiled(scratch, "mod:3", "m");
+  std::string word;
+  std::size_t ones = 0;
+  for (unsigned i = 0; i < 300'000; ++i) {
+    const bool one = (i * 7919 + i / 13) % 5 < 2;
+    ones += static_cast<std::size_t>(one);
+    word += one ? '1' : '0';
+    if (i % 1000 == 999) word += '\n';
+  }
+  std::ofstream(scratch / "sequence") << word;
+  const ProcessResult run = run_krohn("run " + model + " --device cpu --sequence " + (scratch / "sequence").string());
+  CHECK(run.exit_code == 0);
+  CHECK(run.out == (ones % 3 == 0 ? "1\n" : "0\n"));
+  std::ofstream(scratch / "empty") << "\n\n";
+  CHECK(run_krohn("run " + model + " --sequence " + (scratch / "empty").string()).out == "1\n");
+  std::ofstream(scratch / "foreign") << "0102";
+  const ProcessResult foreign = run_krohn("run " + model + " --sequence " + (scratch / "foreign").string());
+  CHECK(foreign.exit_code == 1);
+  CHECK(foreign.error.find("byte 4: expected a symbol, got byte value 50") != std::string::npos);
+  CHECK(run_krohn("run " + model + " --sequence /nowhere").exit_code == 1);
+  const std::string layers = compiled(scratch, "re:(aaa)*(bb)*", "layers");
+  const ProcessResult refused = run_krohn("run " + layers + " --sequence " + (scratch / "empty").string());
+  CHECK(refused.exit_code == 1);
+  CHECK(refused.error.find("cannot be scanned exactly") != std::string::npos);
+}
+
+TEST_CASE("the parts of a search, joined, say what the whole search says, whatever their number") {
+  const TemporaryDirectory scratch;
+  const std::string model = compiled(scratch, "parity", "m");
+  for (const int count : {1, 2, 5}) {
+    for (const char* language : {"parity", "'re:(0|1)*0(0|1)*'"}) {
+      std::string files;
+      for (int i = count; i >= 1; --i) {
+        const std::string file = (scratch / std::to_string(i)).string();
+        const ProcessResult part = run_krohn("check " + model + " " + language + " --exhaustive 9 --shard " +
+                                             std::to_string(i) + "/" + std::to_string(count) + " --report " + file);
+        CHECK((part.exit_code == 0 || part.exit_code == 10));
+        files += " " + file;
+      }
+      const ProcessResult merged = run_krohn("merge --json" + files);
+      const nlohmann::json report = nlohmann::json::parse(merged.out);
+      if (std::string(language) == "parity") {
+        CHECK(merged.exit_code == 0);
+        CHECK(report["verdict"] == "CERTIFIED");
+        CHECK(report["length"] == 9);
+        CHECK(report["lengths"].back() == nlohmann::json({512, 512}));
+      } else {
+        // "0" has no 1, but contains a 0.
+        CHECK(merged.exit_code == 10);
+        CHECK(report["word"] == nlohmann::json({"0"}));
+        CHECK(report["shortest"] == true);
+      }
+    }
+  }
+  const std::string one = (scratch / "1").string();
+  const ProcessResult missing = run_krohn("merge " + one);
+  CHECK(missing.exit_code == 1);
+  CHECK(missing.error.find("expected part 2 of 5") != std::string::npos);
+  CHECK(run_krohn("check " + model + " parity --exhaustive 9 --shard 0/2 --report " + one).exit_code == 1);
+  CHECK(run_krohn("check " + model + " parity --shard 1/2 --report " + one).exit_code == 1);
+}
+
+}  // namespace
+}  // namespace krohn
