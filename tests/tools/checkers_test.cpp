@@ -164,8 +164,9 @@ TEST_CASE("an interrupt ends a check with the best verdict so far and a whole ce
   const std::string model = (directory / "model").string();
   REQUIRE(run_krohn("compile mod:997 --representation rotation -o " + model).exit_code == 0);
   const std::string certificate = (directory / "certificate").string();
+  // --foreground: one signal to the program alone, none to its group, for a second interrupt ends it at once.
   const ProcessResult result =
-      run_krohn("check " + model + " mod:997 --certificate " + certificate, "", "timeout --signal INT 1 ");
+      run_krohn("check " + model + " mod:997 --certificate " + certificate, "", "timeout --foreground --signal INT 1 ");
   // timeout itself exits with 124.
   CHECK((result.out.find("\ns UNKNOWN\n") != std::string::npos ||
          result.out.find("\ns CERTIFIED ") != std::string::npos));
