@@ -16,6 +16,7 @@
 #include "krohn/automata/minimize.hpp"
 #include "krohn/automata/regex.hpp"
 #include "krohn/error.hpp"
+#include "krohn/numeric/splitmix64.hpp"
 
 namespace krohn {
 namespace {
@@ -470,34 +471,18 @@ Dfa dyck(std::string_view name, std::uint64_t k, std::uint64_t depth) {
   return minimize(Dfa::acceptor(Alphabet::of_characters(opening + closing), 0, std::move(delta), accepting));
 }
 
-class SplitMix64 {
- public:
-  explicit SplitMix64(std::uint64_t seed) : state_(seed) {}
-
-  std::uint64_t next() {
-    state_ += 0x9E3779B97F4A7C15ULL;
-    std::uint64_t z = state_;
-    z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9ULL;
-    z = (z ^ (z >> 27U)) * 0x94D049BB133111EBULL;
-    return z ^ (z >> 31U);
-  }
-
-  // The integer part of x * bound / 2^64 for the next output x; bound below 2^32.
-  std::uint64_t below(std::uint64_t bound) {
-    const std::uint64_t x = next();
-    return ((x >> 32U) * bound + (((x & UINT32_MAX) * bound) >> 32U)) >> 32U;
-  }
-
- private:
-  std::uint64_t state_;
-};
+// The integer part of x * bound / 2^64 for the next output x; bound below 2^32.
+std::uint64_t draw_below(SplitMix64& random, std::uint64_t bound) {
+  const std::uint64_t x = random.next();
+  return ((x >> 32U) * bound + (((x & UINT32_MAX) * bound) >> 32U)) >> 32U;
+}
 
 Dfa random_automaton(std::uint64_t n, std::uint64_t k, std::uint64_t seed) {
   SplitMix64 random(seed);
   std::string letters;
   for (std::uint64_t a = 0; a < k; ++a) letters += static_cast<char>('a' + a);
   std::vector<State> delta(n * k);
-  for (State& to : delta) to = static_cast<State>(random.below(n));
+  for (State& to : delta) to = static_cast<State>(draw_below(random, n));
   std::vector<bool> accepting(n);
   for (std::uint64_t q = 0; q < n; ++q) accepting[q] = (random.next() >> 63U) == 1;
   return Dfa::acceptor(Alphabet::of_characters(letters), 0, std::move(delta), accepting);

@@ -13,6 +13,7 @@
 
 #include "krohn/engine/learned_forward.hpp"
 #include "krohn/error.hpp"
+#include "krohn/numeric/splitmix64.hpp"
 
 namespace krohn {
 namespace {
@@ -186,15 +187,12 @@ LearnedSpectrum compute_spectrum(const LearnedModel& model, const SpectrumOption
     collector.token(i);
     pass.step(state.data(), &options.tokens[i], nullptr, &collector);
   }
-  std::uint64_t random = options.seed;
+  SplitMix64 random(options.seed);
   for (std::uint64_t w = 0; w < options.words; ++w) {
     pass.initial(state.data());
     for (std::uint64_t t = 0; t < options.length; ++t) {
-      // splitmix64; the modulus favours no token visibly, with at most 2^12 of them.
-      std::uint64_t z = (random += 0x9E3779B97F4A7C15ULL);
-      z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9ULL;
-      z = (z ^ (z >> 27U)) * 0x94D049BB133111EBULL;
-      const auto index = static_cast<std::size_t>((z ^ (z >> 31U)) % options.tokens.size());
+      // The modulus favours no token visibly, with at most 2^12 of them.
+      const auto index = static_cast<std::size_t>(random.next() % options.tokens.size());
       collector.token(index);
       pass.step(state.data(), &options.tokens[index], nullptr, &collector);
     }

@@ -20,6 +20,7 @@
 #include "krohn/io/figures.hpp"
 #include "krohn/io/svg.hpp"
 #include "krohn/model/spectrum.hpp"
+#include "krohn/numeric/splitmix64.hpp"
 #include "krohn/verify/accuracy.hpp"
 #include "krohn/verify/lasso.hpp"
 #include "krohn/verify/layered_lasso.hpp"
@@ -97,21 +98,7 @@ class Page {
 
 std::string yes_no(const std::optional<bool>& flag) { return !flag ? "unknown" : *flag ? "yes" : "no"; }
 
-/// SplitMix64: the same words everywhere.
-class Draw {
- public:
-  explicit Draw(std::uint64_t seed) : state_(seed) {}
-  std::size_t below(std::size_t n) {
-    state_ += 0x9E3779B97F4A7C15U;
-    std::uint64_t z = state_;
-    z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9U;
-    z = (z ^ (z >> 27U)) * 0x94D049BB133111EBU;
-    return static_cast<std::size_t>((z ^ (z >> 31U)) % n);
-  }
-
- private:
-  std::uint64_t state_;
-};
+std::size_t draw_below(SplitMix64& random, std::size_t n) { return static_cast<std::size_t>(random.next() % n); }
 
 // ---- languages ----------------------------------------------------------------------------------------------------
 
@@ -338,14 +325,14 @@ void add_margins(Page& page, const Recognizer& recognizer, Symbol symbol, const 
   const std::uint64_t length = std::max<std::uint64_t>(2, options.length);
   std::vector<double> least(length, std::numeric_limits<double>::infinity());
   std::vector<double> power(length, std::numeric_limits<double>::infinity());
-  Draw draw(1);
+  SplitMix64 draw(1);
   std::vector<std::byte> state(recognizer.state_size());
   try {
     for (std::uint64_t w = 0; w <= options.words; ++w) {
       recognizer.initial(state);
       for (std::uint64_t t = 0; t < length; ++t) {
         const bool loop = w == options.words;
-        const auto a = loop ? symbol : static_cast<Symbol>(draw.below(recognizer.alphabet().size()));
+        const auto a = loop ? symbol : static_cast<Symbol>(draw_below(draw, recognizer.alphabet().size()));
         const auto margin = static_cast<double>(recognizer.step(state, a).margin);
         std::vector<double>& target = loop ? power : least;
         target[t] = std::min(target[t], margin);

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "krohn/io/svg.hpp"
+
 namespace krohn {
 namespace {
 
@@ -20,31 +22,8 @@ std::string number(double x) {
   return text;
 }
 
-std::string escaped(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      default:
-        result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-  }
-  return result;
-}
-
 std::string label(double x, double y, const std::string& text, const char* anchor = "middle") {
-  return "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" text-anchor=\"" + anchor + "\">" + escaped(text) +
+  return "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" text-anchor=\"" + anchor + "\">" + xml_escaped(text) +
          "</text>\n";
 }
 

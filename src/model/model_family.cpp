@@ -11,6 +11,7 @@
 
 #include "krohn/error.hpp"
 #include "krohn/numeric/rounding.hpp"
+#include "krohn/numeric/splitmix64.hpp"
 #include "krohn/numeric/transcendental.hpp"
 
 namespace krohn {
@@ -18,16 +19,9 @@ namespace {
 
 class Numbers {
  public:
-  explicit Numbers(std::uint64_t seed) : state_(seed) {}
+  explicit Numbers(std::uint64_t seed) : random_(seed) {}
 
-  /// SplitMix64 (Steele, Lea, Flood 2014).
-  std::uint64_t bits() {
-    state_ += 0x9E3779B97F4A7C15U;
-    std::uint64_t z = state_;
-    z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9U;
-    z = (z ^ (z >> 27U)) * 0x94D049BB133111EBU;
-    return z ^ (z >> 31U);
-  }
+  std::uint64_t bits() { return random_.next(); }
   /// In (0, 1).
   double uniform() { return (static_cast<double>(bits() >> 12U) + 0.5) * 0x1p-52; }
   double normal() {
@@ -37,7 +31,7 @@ class Numbers {
   }
 
  private:
-  std::uint64_t state_;
+  SplitMix64 random_;
 };
 
 float to_format(double x, ParameterFormat format) {

@@ -11,6 +11,7 @@
 
 #include "krohn/engine/run.hpp"
 #include "krohn/error.hpp"
+#include "krohn/numeric/splitmix64.hpp"
 #include "krohn/verify/specification.hpp"
 
 namespace krohn {
@@ -18,21 +19,15 @@ namespace {
 
 constexpr double z95 = 1.959963984540054;
 
-/// splitmix64.
 class Random {
  public:
-  explicit Random(std::uint64_t seed) : state_(seed) {}
-  std::uint64_t next() {
-    std::uint64_t z = (state_ += 0x9E3779B97F4A7C15ULL);
-    z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9ULL;
-    z = (z ^ (z >> 27U)) * 0x94D049BB133111EBULL;
-    return z ^ (z >> 31U);
-  }
+  explicit Random(std::uint64_t seed) : random_(seed) {}
+  std::uint64_t next() { return random_.next(); }
   /// In [0, 1), 53 bits.
   double uniform() { return static_cast<double>(next() >> 11U) * 0x1p-53; }
 
  private:
-  std::uint64_t state_;
+  SplitMix64 random_;
 };
 
 /// Draws words of one length whose last label is not null.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "krohn/error.hpp"
+#include "krohn/numeric/splitmix64.hpp"
 
 namespace krohn {
 namespace {
@@ -15,22 +16,9 @@ __extension__ using Wide = unsigned __int128;
 
 constexpr std::uint64_t golden = 0x9E3779B97F4A7C15U;
 
-// Steele, Lea and Flood 2014.
-class SplitMix64 {
- public:
-  explicit SplitMix64(std::uint64_t seed) : state_(seed) {}
-  std::uint64_t below(std::uint64_t n) {
-    state_ += golden;
-    std::uint64_t z = state_;
-    z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9U;
-    z = (z ^ (z >> 27U)) * 0x94D049BB133111EBU;
-    z ^= z >> 31U;
-    return static_cast<std::uint64_t>((static_cast<Wide>(z) * n) >> 64U);
-  }
-
- private:
-  std::uint64_t state_;
-};
+std::uint64_t draw_below(SplitMix64& random, std::uint64_t n) {
+  return static_cast<std::uint64_t>((static_cast<Wide>(random.next()) * n) >> 64U);
+}
 
 }  // namespace
 
@@ -48,7 +36,7 @@ Sample sample(const Recognizer& model, const Specification& specification, const
   std::vector<std::byte> state(model.state_size());
   for (; result.drawn < design.words; ++result.drawn) {
     SplitMix64 random(design.seed + result.drawn * golden);
-    const std::uint64_t length = 1 + random.below(design.max_length);
+    const std::uint64_t length = 1 + draw_below(random, design.max_length);
     Word word;
     Observation observation = model.initial(state);
     State q = automaton.start();
@@ -57,7 +45,7 @@ Sample sample(const Recognizer& model, const Specification& specification, const
         result.limit = budget.interrupted() ? Limit::interrupt : Limit::time;
         return result;
       }
-      word.push_back(static_cast<Symbol>(random.below(automaton.num_symbols())));
+      word.push_back(static_cast<Symbol>(draw_below(random, automaton.num_symbols())));
       observation = model.step(state, word.back());
       q = automaton.next(q, word.back());
       ++result.steps;
