@@ -1,0 +1,82 @@
+// The chunked forms of linear recurrences on the CUDA device: 64 steps at a time as matrix products on tensor cores.
+// They are another function than the canonical recurrence (docs/semantics.md, 9): they search, no verdict rests on them.
+// Every function throws DeviceError where there is no device, or a call to it fails.
+//
+// With a state S [key_size, value_size], a log decay g and n = `householder` keys, values and betas a token:
+//     delta:    S = e^g S;  n times  S = S + k (beta (v - S^T k))^T;   o = scale S^T q
+//     linear:   S = e^g S + k v^T;                                      o = scale S^T q
+//     keywise:  S = diag(e^g) S + k v^T;                                o = scale S^T q
+// (DeltaNet, Gated DeltaNet, DeltaProduct; Mamba-2 and mLSTM's numerator; GLA.)
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace krohn {
+
+enum class ChunkedRule : std::uint32_t { delta, linear, keywise };
+
+/// How queries, keys, values, outputs and keywise decays are stored. Products of bf16 inputs take one product of bf16
+/// operands; of fp32 inputs three, of each operand's leading and trailing 8 bits.
+enum class ChunkedFormat : std::uint32_t { bf16, fp32 };
+
+struct ChunkedShape {
+  std::size_t batch = 1;
+  std::size_t length = 0;  // tokens
+  std::size_t heads = 1;
+  /// Heads of queries and keys; divides `heads`. Head h reads key head h / (heads / key_heads).
+  std::size_t key_heads = 1;
+  std::size_t key_size = 0;    // at most 128
+  std::size_t value_size = 0;  // any
+  /// Updates a token, 1 to 4; 1 unless the rule is delta.
+  std::uint32_t householder = 1;
+};
+
+/// Pointers into device memory; key_size and value_size are multiples of 8 and arrays aligned to 16 bytes.
+struct ChunkedArrays {
+  const void* query = nullptr;  // [batch, length, key_heads, key_size]
+  const void* key = nullptr;    // [batch, length * householder, key_heads, key_size]
+  const void* value = nullptr;  // [batch, length * householder, heads, value_size]
+  /// [batch, length * householder, heads], fp32; delta only.
+  const float* beta = nullptr;
+  /// nullptr: no decay. delta and linear: [batch, length, heads], fp32; keywise: [batch, length, key_heads, key_size].
+  const void* decay = nullptr;
+  /// [batch, heads, key_size, value_size]; nullptr: zero.
+  const float* initial_state = nullptr;
+  void* output = nullptr;  // [batch, length, heads, value_size]
+  /// As initial_state; nullptr: not wanted.
+  float* final_state = nullptr;
+};
+
+/// The launches for one shape; owns the memory that long single sequences need between their parts.
+class ChunkedRecurrence {
+ public:
+  /// Throws InputError for a shape outside the limits above.
+  ChunkedRecurrence(ChunkedRule rule, ChunkedFormat format, const ChunkedShape& shape, float scale);
+  ~ChunkedRecurrence();
+  ChunkedRecurrence(ChunkedRecurrence&&) noexcept;
+  ChunkedRecurrence& operator=(ChunkedRecurrence&&) noexcept;
+
+  /// Launches on the default stream and returns at once.
+  void run(const ChunkedArrays& arrays);
+  /// Into how many parts, run side by side, every sequence is cut (1: it is not).
+  std::size_t segments() const noexcept;
+
+  struct Plan;
+
+ private:
+  std::unique_ptr<Plan> plan_;
+};
+
+/// The same from and to host memory, in floats (rounded to bf16 for ChunkedFormat::bf16) and for any key and value
+/// size; empty spans for what is absent. Returns the device's milliseconds.
+struct ChunkedHostArrays {
+  std::span<const float> query, key, value, beta, decay, initial_state;
+  std::span<float> output, final_state;
+};
+double run_chunked(ChunkedRule rule, ChunkedFormat format, const ChunkedShape& shape, float scale,
+                   const ChunkedHostArrays& arrays);
+
+}  // namespace krohn

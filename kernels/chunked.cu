@@ -1,0 +1,310 @@
+// Shapes, segments and host memory of the chunked forms; the kernels are in chunked.cuh.
+//
+// A few long sequences do not fill the device. They are cut into segments: the state after a segment is an affine map
+// of the state before it. A first launch runs every segment from zero (and, for delta, from the unit states without
+// values, which gives the map's matrix), a small kernel chains the maps, a last launch runs every segment from its true
+// state. Three passes instead of one, over as many blocks as the device holds.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "chunked.cuh"
+#include "krohn/error.hpp"
+
+namespace krohn {
+namespace {
+
+using chunked::Arguments;
+
+constexpr int chain_columns = 8;
+constexpr unsigned chain_threads = 256;
+
+/// before[s + 1] = transfer[s] before[s] + own[s], from `initial` (or zero); chain_columns value columns a block.
+__global__ void __launch_bounds__(chain_threads)
+    chain_transfers(const float* transfer, const float* own, const float* initial, float* before, int segments,
+                    int key_size, int value_size) {
+  extern __shared__ float state[];  // [2][key_size][chain_columns]
+  const std::size_t sequence = blockIdx.x;
+  const int first = static_cast<int>(blockIdx.y) * chain_columns;
+  const std::size_t size = static_cast<std::size_t>(key_size) * value_size;
+  const int count = key_size * chain_columns;
+  const float* from = initial == nullptr ? nullptr : initial + sequence * size;
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) {
+    const int column = first + i % chain_columns;
+    state[i] = from != nullptr && column < value_size ? from[(i / chain_columns) * value_size + column] : 0.0F;
+  }
+  __syncthreads();
+  for (int s = 0; s < segments; ++s) {
+    const std::size_t index = sequence * segments + s;
+    const float* old = state + (s & 1) * count;
+    float* next = state + ((s + 1) & 1) * count;
+    for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) {
+      const int key = i / chain_columns;
+      const int column = first + i % chain_columns;
+      const bool there = column < value_size;
+      if (there) before[index * size + static_cast<std::size_t>(key) * value_size + column] = old[i];
+      if (s + 1 == segments) continue;
+      float sum = there ? own[index * size + static_cast<std::size_t>(key) * value_size + column] : 0.0F;
+      const float4* row = reinterpret_cast<const float4*>(transfer + (index * key_size + key) * key_size);
+#pragma unroll 8
+      for (int j = 0; j < key_size / 4; ++j) {
+        const float4 x = __ldg(row + j);
+        const float* at = old + 4 * j * chain_columns + i % chain_columns;
+        sum = fmaf(x.x, at[0], sum);
+        sum = fmaf(x.y, at[chain_columns], sum);
+        sum = fmaf(x.z, at[2 * chain_columns], sum);
+        sum = fmaf(x.w, at[3 * chain_columns], sum);
+      }
+      next[i] = sum;
+    }
+    __syncthreads();
+  }
+}
+
+/// The same for decays, in base 2, one a segment or one a segment and key.
+__global__ void __launch_bounds__(chain_threads)
+    chain_decays(const float* decay, bool by_key, const float* own, const float* initial, float* before, int segments,
+                 int key_size, int value_size) {
+  const std::size_t sequence = blockIdx.x;
+  const std::size_t size = static_cast<std::size_t>(key_size) * value_size;
+  const std::size_t i = static_cast<std::size_t>(blockIdx.y) * blockDim.x + threadIdx.x;
+  if (i >= size) return;
+  float state = initial == nullptr ? 0.0F : initial[sequence * size + i];
+#pragma unroll 8
+  for (int s = 0; s < segments; ++s) {
+    const std::size_t index = sequence * segments + s;
+    before[index * size + i] = state;
+    const float power = by_key ? decay[index * key_size + i / value_size] : decay[index];
+    state = fmaf(chunked::power_of_two(power), state, own[index * size + i]);
+  }
+}
+
+int multiprocessors() {
+  int device = 0;
+  int count = 0;
+  KROHN_CUDA_CHECK(cudaGetDevice(&device));
+  KROHN_CUDA_CHECK(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device));
+  return count;
+}
+
+void require(bool holds, const std::string& what) {
+  if (!holds) throw InputError("chunked form: expected " + what);
+}
+
+std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
+
+/// Queries, keys, values and decays between host floats and the device's padded arrays.
+class Carried {
+ public:
+  Carried(ChunkedFormat format, std::span<const float> values, std::size_t columns, std::size_t padded) {
+    if (values.empty()) return;
+    const std::size_t rows = values.size() / columns;
+    if (format == ChunkedFormat::fp32) {
+      std::vector<float> host(rows * padded, 0.0F);
+      for (std::size_t r = 0; r < rows; ++r) std::copy_n(values.data() + r * columns, columns, host.data() + r * padded);
+      single_ = DeviceArray<float>(std::span<const float>(host));
+    } else {
+      std::vector<__nv_bfloat16> host(rows * padded, __float2bfloat16_rn(0.0F));
+      for (std::size_t r = 0; r < rows; ++r) {
+        for (std::size_t i = 0; i < columns; ++i) host[r * padded + i] = __float2bfloat16_rn(values[r * columns + i]);
+      }
+      half_ = DeviceArray<__nv_bfloat16>(std::span<const __nv_bfloat16>(host));
+    }
+  }
+  const void* data() const { return single_.data() != nullptr ? static_cast<const void*>(single_.data()) : half_.data(); }
+
+ private:
+  DeviceArray<float> single_;
+  DeviceArray<__nv_bfloat16> half_;
+};
+
+/// Rows and columns of a state between sizes; pads with zeros or cuts.
+std::vector<float> resized(std::span<const float> states, std::size_t keys, std::size_t values, std::size_t to_keys,
+                           std::size_t to_values) {
+  const std::size_t count = states.size() / (keys * values);
+  std::vector<float> out(count * to_keys * to_values, 0.0F);
+  for (std::size_t s = 0; s < count; ++s) {
+    for (std::size_t k = 0; k < std::min(keys, to_keys); ++k) {
+      for (std::size_t v = 0; v < std::min(values, to_values); ++v) {
+        out[(s * to_keys + k) * to_values + v] = states[(s * keys + k) * values + v];
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+struct ChunkedRecurrence::Plan {
+  ChunkedRule rule;
+  ChunkedFormat format;
+  ChunkedShape shape;
+  Arguments arguments;
+  std::size_t sequences = 0;
+  DeviceArray<float> own, transfer, decay, before;
+
+  void launch(const Arguments& a, unsigned tiles) const {
+    const auto blocks = static_cast<unsigned>(sequences * static_cast<std::size_t>(a.segments));
+    const bool fp32 = format == ChunkedFormat::fp32;
+    switch (rule) {
+      case ChunkedRule::delta:
+        return fp32 ? chunked::launch_delta_fp32(a, blocks, tiles) : chunked::launch_delta_bf16(a, blocks, tiles);
+      case ChunkedRule::linear:
+        return fp32 ? chunked::launch_linear_fp32(a, blocks, tiles) : chunked::launch_linear_bf16(a, blocks, tiles);
+      case ChunkedRule::keywise:
+        return fp32 ? chunked::launch_keywise_fp32(a, blocks, tiles) : chunked::launch_keywise_bf16(a, blocks, tiles);
+    }
+  }
+};
+
+ChunkedRecurrence::ChunkedRecurrence(ChunkedRule rule, ChunkedFormat format, const ChunkedShape& shape, float scale)
+    : plan_(std::make_unique<Plan>()) {
+  require(shape.key_size > 0 && shape.key_size <= 128 && shape.key_size % 8 == 0,
+          "key_size a multiple of 8 up to 128, got " + std::to_string(shape.key_size));
+  require(shape.value_size > 0 && shape.value_size % 8 == 0,
+          "value_size a positive multiple of 8, got " + std::to_string(shape.value_size));
+  require(shape.heads > 0 && shape.key_heads > 0 && shape.heads % shape.key_heads == 0,
+          "key_heads to divide heads, got " + std::to_string(shape.key_heads) + " and " + std::to_string(shape.heads));
+  require(shape.householder >= 1 && shape.householder <= 4,
+          "householder from 1 to 4, got " + std::to_string(shape.householder));
+  require(rule == ChunkedRule::delta || shape.householder == 1, "householder 1 for a rule without it");
+  Plan& p = *plan_;
+  p.rule = rule;
+  p.format = format;
+  p.shape = shape;
+  p.sequences = shape.batch * shape.heads;
+  Arguments& a = p.arguments;
+  a.length = shape.length;
+  a.heads = static_cast<int>(shape.heads);
+  a.key_heads = static_cast<int>(shape.key_heads);
+  a.key_size = static_cast<int>(shape.key_size);
+  a.value_size = static_cast<int>(shape.value_size);
+  a.householder = static_cast<int>(shape.householder);
+  a.scale = scale;
+  const int most_warps = a.key_size > 64 && format == ChunkedFormat::bf16 ? 8 : 4;
+  a.state_warps = std::min(most_warps, static_cast<int>(divide_up(shape.value_size, 16)));
+  a.value_tiles = static_cast<int>(divide_up(shape.value_size, 16 * static_cast<std::size_t>(a.state_warps)));
+  const std::size_t chunk_tokens = static_cast<std::size_t>(chunked::chunk_steps) / shape.householder;
+  const std::size_t chunks = divide_up(shape.length, chunk_tokens);
+  // One block a multiprocessor, two where they fit; at least 8 chunks a segment, so that three passes are worth it.
+  const std::size_t room =
+      static_cast<std::size_t>(multiprocessors()) * (a.key_size <= 64 && format == ChunkedFormat::bf16 ? 2 : 1);
+  const std::size_t blocks = p.sequences * static_cast<std::size_t>(a.value_tiles);
+  std::size_t segments = blocks == 0 ? 1 : std::clamp<std::size_t>(room / blocks, 1, std::max<std::size_t>(chunks / 8, 1));
+  if (segments < 4) segments = 1;
+  a.segment_chunks = static_cast<int>(divide_up(std::max<std::size_t>(chunks, 1), segments));
+  a.segments = static_cast<int>(divide_up(std::max<std::size_t>(chunks, 1), static_cast<std::size_t>(a.segment_chunks)));
+  if (a.segments > 1) {
+    const std::size_t parts = p.sequences * static_cast<std::size_t>(a.segments);
+    p.own = DeviceArray<float>(parts * shape.key_size * shape.value_size);
+    p.before = DeviceArray<float>(parts * shape.key_size * shape.value_size);
+    if (rule == ChunkedRule::delta) {
+      p.transfer = DeviceArray<float>(parts * shape.key_size * shape.key_size);
+    } else {
+      p.decay = DeviceArray<float>(parts * (rule == ChunkedRule::keywise ? shape.key_size : 1));
+    }
+  }
+}
+ChunkedRecurrence::~ChunkedRecurrence() = default;
+ChunkedRecurrence::ChunkedRecurrence(ChunkedRecurrence&&) noexcept = default;
+ChunkedRecurrence& ChunkedRecurrence::operator=(ChunkedRecurrence&&) noexcept = default;
+
+std::size_t ChunkedRecurrence::segments() const noexcept { return static_cast<std::size_t>(plan_->arguments.segments); }
+
+void ChunkedRecurrence::run(const ChunkedArrays& arrays) {
+  Plan& p = *plan_;
+  if (p.sequences == 0) return;
+  Arguments a = p.arguments;
+  a.arrays = arrays;
+  const auto tiles = static_cast<unsigned>(a.value_tiles);
+  if (a.segments == 1) return p.launch(a, tiles);
+
+  Arguments first = a;
+  first.output = false;
+  first.arrays.initial_state = nullptr;
+  first.arrays.final_state = p.own.data();
+  first.final_by_segment = true;
+  first.transfer = p.transfer.data();
+  first.segment_decay = p.decay.data();
+  const bool delta = p.rule == ChunkedRule::delta;
+  const unsigned unit_tiles =
+      delta ? static_cast<unsigned>(divide_up(p.shape.key_size, 16 * static_cast<std::size_t>(a.state_warps))) : 0;
+  p.launch(first, tiles + unit_tiles);
+  const auto sequences = static_cast<unsigned>(p.sequences);
+  if (delta) {
+    const auto columns = static_cast<unsigned>(divide_up(p.shape.value_size, chain_columns));
+    const std::size_t bytes = 2 * p.shape.key_size * chain_columns * sizeof(float);
+    chain_transfers<<<dim3(sequences, columns), chain_threads, bytes>>>(
+        p.transfer.data(), p.own.data(), arrays.initial_state, p.before.data(), a.segments, a.key_size, a.value_size);
+    check_launch("chain_transfers");
+  } else {
+    const auto blocks = static_cast<unsigned>(divide_up(p.shape.key_size * p.shape.value_size, chain_threads));
+    chain_decays<<<dim3(sequences, blocks), chain_threads>>>(p.decay.data(), p.rule == ChunkedRule::keywise, p.own.data(),
+                                                             arrays.initial_state, p.before.data(), a.segments,
+                                                             a.key_size, a.value_size);
+    check_launch("chain_decays");
+  }
+  a.arrays.initial_state = p.before.data();
+  a.initial_by_segment = true;
+  p.launch(a, tiles);
+}
+
+double run_chunked(ChunkedRule rule, ChunkedFormat format, const ChunkedShape& shape, float scale,
+                   const ChunkedHostArrays& arrays) {
+  const std::size_t keys = divide_up(shape.key_size, 8) * 8;
+  const std::size_t values = divide_up(shape.value_size, 8) * 8;
+  ChunkedShape padded = shape;
+  padded.key_size = keys;
+  padded.value_size = values;
+  const Carried query(format, arrays.query, shape.key_size, keys);
+  const Carried key(format, arrays.key, shape.key_size, keys);
+  const Carried value(format, arrays.value, shape.value_size, values);
+  const bool keywise = rule == ChunkedRule::keywise;
+  const Carried decay(keywise ? format : ChunkedFormat::fp32, arrays.decay, keywise ? shape.key_size : 1,
+                      keywise ? keys : 1);
+  const DeviceArray<float> beta(arrays.beta);
+  const DeviceArray<float> initial(std::span<const float>(
+      resized(arrays.initial_state, shape.key_size, shape.value_size, keys, values)));
+  const std::size_t sequences = shape.batch * shape.heads;
+  const DeviceArray<float> final_state(arrays.final_state.empty() ? 0 : sequences * keys * values);
+  const std::size_t numbers = shape.batch * shape.length * shape.heads * values;
+  const bool fp32 = format == ChunkedFormat::fp32;
+  const DeviceArray<float> single(fp32 ? numbers : 0);
+  const DeviceArray<__nv_bfloat16> half(fp32 ? 0 : numbers);
+  ChunkedArrays device;
+  device.query = query.data();
+  device.key = key.data();
+  device.value = value.data();
+  device.beta = beta.data();
+  device.decay = decay.data();
+  device.initial_state = initial.data();
+  device.output = fp32 ? static_cast<void*>(single.data()) : half.data();
+  device.final_state = final_state.data();
+  ChunkedRecurrence recurrence(rule, format, padded, scale);
+  EventTimer timer;
+  recurrence.run(device);
+  const double milliseconds = timer.milliseconds();
+  std::vector<float> outputs(numbers);
+  if (fp32) {
+    single.download(outputs);
+  } else {
+    std::vector<__nv_bfloat16> rounded(numbers);
+    half.download(std::span<__nv_bfloat16>(rounded));
+    std::transform(rounded.begin(), rounded.end(), outputs.begin(), [](__nv_bfloat16 x) { return __bfloat162float(x); });
+  }
+  for (std::size_t r = 0; r < numbers / values; ++r) {
+    std::copy_n(outputs.data() + r * values, shape.value_size, arrays.output.data() + r * shape.value_size);
+  }
+  if (!arrays.final_state.empty()) {
+    std::vector<float> states(final_state.size());
+    final_state.download(states);
+    const std::vector<float> cut = resized(states, keys, values, shape.key_size, shape.value_size);
+    std::copy(cut.begin(), cut.end(), arrays.final_state.begin());
+  }
+  return milliseconds;
+}
+
+}  // namespace krohn

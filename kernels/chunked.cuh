@@ -1,0 +1,1130 @@
+// The chunked forms on tensor cores: one block a (sequence, slice of value columns), two kinds of warps.
+//
+// A chunk has 64 steps (updates). With b_i the decay summed up to step i, c_i = e^{b_i}, and S the state before it:
+//     delta:   (1 + A) U = diag(beta) (V - diag(c) K S),   A_ij = beta_i e^{b_i - b_j} k_i . k_j  (j < i)
+//     o_i = c_i S^T q_i + sum_{j <= i} P_ij u_j,           P_ij = e^{b_i - b_j} q_i . k_j
+//     S = c_64 S + sum_j e^{b_64 - b_j} k_j u_j^T
+// (the UT form of a product of Householder factors; linear and keywise rules have U = V). No exponent above is positive.
+//
+// Four *preparing* warps copy keys, queries and values to shared memory, and make P and T = (1 + A)^-1 diag(beta): A by
+// tensor cores, its diagonal 16 x 16 blocks inverted by substitution, the blocks below by
+// T_IJ = -T_II sum_K A_IK T_KJ. They run up to two chunks ahead of the *state* warps, each of which owns 16 value
+// columns of S^T as sums in registers and needs nothing from its neighbours: all its products are
+// (16 value columns) x (steps or keys), so that the sums of one product are the left operand of the next.
+// Named barriers 2 + (chunk & 1) say that a chunk is prepared, 4 + (chunk & 1) that it is used up.
+//
+// Entries of T are at most 2 in magnitude for contractions (|T_ij| <= beta_i |k_i| |k_j|), so that its one rounding is
+// harmless; A and the blocks inside the inversion have 16 bits.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+
+#include "cuda.cuh"
+#include "krohn/kernels/chunked.hpp"
+#include "tensor_core.cuh"
+
+namespace krohn::chunked {
+
+using namespace tensor_core;
+
+inline constexpr int chunk_steps = 64;
+inline constexpr int preparing_warps = 4;
+inline constexpr int preparing_threads = 32 * preparing_warps;
+inline constexpr float log2_e = 1.4426950408889634F;
+
+/// What a launch reads. One sequence is one (batch, head, segment).
+struct Arguments {
+  ChunkedArrays arrays;
+  std::size_t length = 0;  // tokens
+  int heads = 1;
+  int key_heads = 1;
+  int key_size = 0;
+  int value_size = 0;
+  int householder = 1;
+  float scale = 1.0F;
+  int segments = 1;
+  int segment_chunks = 0;
+  int state_warps = 1;
+  int value_tiles = 1;
+  bool output = true;
+  /// initial_state and final_state are [batch, heads, segments, key_size, value_size].
+  bool initial_by_segment = false;
+  bool final_by_segment = false;
+  /// Tiles from value_tiles on run the recurrence without values from unit states: [.., segments, key_size, key_size].
+  float* transfer = nullptr;
+  /// The sums of the segments' log decays in base 2: [.., segments], keywise [.., segments, key_size].
+  float* segment_decay = nullptr;
+};
+
+/// 2^x to 2 units in the last place; 0 below the normal numbers.
+__device__ __forceinline__ float power_of_two(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+template <int K, ChunkedRule rule, class Input>
+struct Layout {
+  static constexpr int planes = std::is_same_v<Input, float> ? 2 : 1;
+  static constexpr int max_state_warps = K == 128 ? (planes == 2 ? 4 : 8) : 4;
+  static constexpr int stages = planes == 2 ? 2 : 3;
+  /// fp32 inputs come by way of a buffer where each thread finds again what it copied; where there is no room, directly.
+  static constexpr bool buffered = planes == 2 && K <= 64;
+  /// Copies of a chunk are under way while the one before is prepared.
+  static constexpr bool ahead = planes == 1 || buffered;
+  static constexpr bool delta = rule == ChunkedRule::delta;
+  static constexpr bool keywise = rule == ChunkedRule::keywise;
+
+  using Keys = Tile<chunk_steps, K, planes>;
+  /// 16 value columns, those of one warp.
+  using Values = Tile<chunk_steps, 16, planes>;
+  using Block = Tile<16, 16, planes>;
+  using FineBlock = Tile<16, 16, 2>;
+
+  static constexpr std::uint32_t key_at = 0;
+  static constexpr std::uint32_t query_at = Keys::bytes;
+  static constexpr std::uint32_t value_at = 2 * Keys::bytes;
+  static constexpr std::uint32_t stage_bytes = 2 * Keys::bytes + max_state_warps * Values::bytes;
+
+  // Per prepared chunk: blocks of T and P, then floats.
+  static constexpr int blocks = 10;
+  static constexpr std::uint32_t inverse_at = 0;
+  static constexpr std::uint32_t score_at = delta ? blocks * Block::bytes : 0;
+  static constexpr std::uint32_t scalar_at = score_at + blocks * Block::bytes;
+  static constexpr int decayed_at = 0;              // c_i
+  static constexpr int remaining_at = chunk_steps;  // e^{b_64 - b_i}
+  static constexpr int sum_at = 2 * chunk_steps;    // b_i in base 2
+  static constexpr int beta_at = 3 * chunk_steps;
+  static constexpr int scalars = keywise ? K : 4 * chunk_steps;  // keywise: e^{b_64} per key
+  static constexpr std::uint32_t prepared_bytes = scalar_at + scalars * 4;
+
+  static constexpr std::uint32_t prepared_base = stages * stage_bytes;
+  static constexpr std::uint32_t scratch_base = prepared_base + 2 * prepared_bytes;
+  // delta: blocks of A below the diagonal, the inverted diagonal blocks, the diagonal blocks in fp32.
+  static constexpr std::uint32_t below_at = 0;
+  static constexpr std::uint32_t diagonal_at = 6 * FineBlock::bytes;
+  static constexpr std::uint32_t raw_at = diagonal_at + 4 * FineBlock::bytes;
+  // keywise: b by step and key; the raw decays.
+  static constexpr int sum_pitch = K + 8;
+  static constexpr std::uint32_t part_at = chunk_steps * sum_pitch * 4;
+  static constexpr std::uint32_t decay_at = part_at + preparing_threads * 4;
+  static constexpr std::uint32_t scratch_bytes =
+      delta ? raw_at + 4 * 16 * 16 * 4
+            : (keywise ? decay_at + (ahead ? chunk_steps * K * static_cast<std::uint32_t>(sizeof(Input)) : 0) : 0);
+  static constexpr std::uint32_t buffer_base = scratch_base + scratch_bytes;
+  static constexpr int buffer_pieces = 2 * Keys::pieces / 2 + max_state_warps;  // of 32 bytes, a thread
+  static constexpr std::uint32_t bytes = buffer_base + (buffered ? buffer_pieces * preparing_threads * 32 : 0);
+};
+
+/// Where a block's sequence lies.
+struct Place {
+  int sequence = 0;  // (batch, head)
+  int head = 0;
+  int segment = 0;
+  int first_value = 0;
+  bool unit = false;  // a transfer tile
+  std::size_t first_token = 0;
+  std::size_t tokens = 0;
+  int chunks = 0;
+  int chunk_tokens = 0;
+  int chunk_updates = 0;
+};
+
+__device__ inline Place place_of(const Arguments& a) {
+  Place p;
+  p.sequence = static_cast<int>(blockIdx.x) / a.segments;
+  p.segment = static_cast<int>(blockIdx.x) % a.segments;
+  p.head = p.sequence % a.heads;
+  const int tile = static_cast<int>(blockIdx.y);
+  p.unit = tile >= a.value_tiles;
+  p.first_value = (p.unit ? tile - a.value_tiles : tile) * a.state_warps * 16;
+  p.chunk_tokens = chunk_steps / a.householder;
+  p.chunk_updates = p.chunk_tokens * a.householder;
+  const std::size_t span = static_cast<std::size_t>(a.segment_chunks) * p.chunk_tokens;
+  p.first_token = span * p.segment;
+  p.tokens = p.first_token < a.length ? min(a.length - p.first_token, span) : 0;
+  p.chunks = static_cast<int>((p.tokens + p.chunk_tokens - 1) / p.chunk_tokens);
+  return p;
+}
+
+__device__ __forceinline__ void store_quad(std::uint32_t at, const std::uint32_t (&x)[4]) {
+  asm volatile("st.shared.v4.b32 [%0], {%1,%2,%3,%4};" ::"r"(at), "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]));
+}
+/// Eight floats in two planes.
+template <class TileType>
+__device__ __forceinline__ void store_piece(std::uint32_t at, const float4& x, const float4& y) {
+  Operand<2> o;
+  set(o, 0, x.x, x.y);
+  set(o, 1, x.z, x.w);
+  set(o, 2, y.x, y.y);
+  set(o, 3, y.z, y.w);
+  store_quad(at, o.r[0]);
+  store_quad(at + TileType::plane_bytes, o.r[1]);
+}
+
+/// The pieces of a tile of 64 rows that one preparing thread copies: rows that are permuted alike.
+template <class TileType>
+struct Pieces {
+  static constexpr int step = preparing_threads / TileType::pieces;  // rows between two of them, a multiple of 8
+  static constexpr std::uint32_t step_bytes = step * TileType::pieces * 16;
+  static constexpr int count = chunk_steps / step;
+  static __device__ __forceinline__ int piece() { return static_cast<int>(threadIdx.x) % TileType::pieces; }
+  static __device__ __forceinline__ int row() { return static_cast<int>(threadIdx.x) / TileType::pieces; }
+  static __device__ __forceinline__ std::uint32_t offset() { return TileType::offset(row(), piece()); }
+};
+
+/// Copies up to `rows` rows of `columns` numbers into a tile, zeros beyond; by the preparing warps. fp32 inputs go to
+/// the thread's pieces of `buffer`, if it is not 0, for convert_rows.
+template <class TileType, class Input>
+__device__ __forceinline__ void copy_rows(std::uint32_t to, std::uint32_t buffer, const Input* from, std::size_t stride,
+                                          int rows, int columns) {
+  using P = Pieces<TileType>;
+  const bool column_there = P::piece() * 8 < columns;
+  const Input* source = from + P::row() * stride + P::piece() * 8;
+#pragma unroll
+  for (int i = 0; i < P::count; ++i, source += P::step * stride) {
+    const bool there = column_there && P::row() + i * P::step < rows;
+    if constexpr (!std::is_same_v<Input, float>) {
+      copy_async(to + P::offset() + i * P::step_bytes, there ? source : from, there);
+    } else if (buffer != 0) {
+      const std::uint32_t at = buffer + (2 * i * preparing_threads + threadIdx.x) * 16;
+      copy_async(at, there ? source : from, there);
+      copy_async(at + preparing_threads * 16, there ? source + 4 : from, there);
+    } else {
+      float4 x = {0.0F, 0.0F, 0.0F, 0.0F};
+      float4 y = x;
+      if (there) {
+        x = __ldg(reinterpret_cast<const float4*>(source));
+        y = __ldg(reinterpret_cast<const float4*>(source) + 1);
+      }
+      store_piece<TileType>(to + P::offset() + i * P::step_bytes, x, y);
+    }
+  }
+}
+template <class TileType>
+__device__ __forceinline__ void convert_rows(std::uint32_t to, const unsigned char* buffer) {
+  using P = Pieces<TileType>;
+#pragma unroll
+  for (int i = 0; i < P::count; ++i) {
+    const float4* at = reinterpret_cast<const float4*>(buffer) + 2 * i * preparing_threads + threadIdx.x;
+    store_piece<TileType>(to + P::offset() + i * P::step_bytes, at[0], at[preparing_threads]);
+  }
+}
+
+/// The number of query blocks of 16 tokens, and the last block of 16 updates that one sees.
+__device__ __forceinline__ int last_update_block(int query_block, int householder) {
+  return min(3, (householder * (16 * query_block + 15) + householder - 1) >> 4);
+}
+__device__ __forceinline__ int score_block(int query_block, int update_block, int householder) {
+  int first = 0;
+  for (int i = 0; i < query_block; ++i) first += last_update_block(i, householder) + 1;
+  return first + update_block;
+}
+
+__device__ __forceinline__ void store_pair(std::uint32_t at, std::uint32_t pair) {
+  asm volatile("st.shared.b32 [%0], %1;" ::"r"(at), "r"(pair) : "memory");
+}
+__device__ __forceinline__ void store_one(std::uint32_t at, float x) {
+  const unsigned short bits = __bfloat16_as_ushort(__float2bfloat16_rn(x));
+  asm volatile("st.shared.b16 [%0], %1;" ::"r"(at), "h"(bits) : "memory");
+}
+
+/// Writes the sums of 16 rows and 16 columns to a block.
+template <int planes>
+__device__ __forceinline__ void store_block(std::uint32_t base, const float (&x)[4], const float (&y)[4]) {
+  using Block = Tile<16, 16, planes>;
+  const int lane = static_cast<int>(threadIdx.x & 31U);
+  const Operand<planes> o = left_operand<planes>(x, y);
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const std::uint32_t at = base + Block::offset((lane >> 2) + (i & 1) * 8, i >> 1) + (lane & 3) * 4;
+#pragma unroll
+    for (int p = 0; p < planes; ++p) store_pair(at + p * Block::plane_bytes, o.r[p][i]);
+  }
+}
+
+// ---- the preparing warps --------------------------------------------------------------------------------------------
+
+template <int K, ChunkedRule rule, class Input, bool multiple>
+struct Preparing {
+  using L = Layout<K, rule, Input>;
+  static constexpr int planes = L::planes;
+  using Keys = typename L::Keys;
+  using Block = typename L::Block;
+  using FineBlock = typename L::FineBlock;
+  using Values = typename L::Values;
+  static constexpr int key_pieces = Pieces<Keys>::count;
+
+  const Arguments& a;
+  const Place place;
+  unsigned char* memory;
+  std::uint32_t base;
+  int warp;
+  int lane;
+  // Warp 0: the next chunk's decays and betas of updates 2 lane, + 1.
+  float next_decay[2] = {0.0F, 0.0F};
+  float next_beta[2] = {0.0F, 0.0F};
+  float decayed = 0.0F;  // sum of the segment's decays (keywise: of this thread's key)
+
+  __device__ __forceinline__ void issue(int c) {
+    const std::size_t token = place.first_token + static_cast<std::size_t>(c) * place.chunk_tokens;
+    const std::size_t left = place.first_token + place.tokens - token;
+    const int tokens = static_cast<int>(min(left, static_cast<std::size_t>(place.chunk_tokens)));
+    const int updates = tokens * a.householder;
+    const std::size_t batch = place.sequence / a.heads;
+    const int key_head = place.head / (a.heads / a.key_heads);
+    const std::size_t row = batch * a.length + token;
+    const std::size_t key_stride = static_cast<std::size_t>(a.key_heads) * a.key_size;
+    const std::size_t value_stride = static_cast<std::size_t>(a.heads) * a.value_size;
+    const std::uint32_t stage = base + (c % L::stages) * L::stage_bytes;
+    const std::size_t key_column = static_cast<std::size_t>(key_head) * a.key_size;
+    const std::uint32_t buffer = L::buffered ? base + L::buffer_base : 0;
+    const auto part = [&](int first) { return L::buffered ? buffer + first * preparing_threads * 32 : 0; };
+    copy_rows<Keys>(stage + L::key_at, part(0),
+                    static_cast<const Input*>(a.arrays.key) + row * a.householder * key_stride + key_column, key_stride,
+                    updates, a.key_size);
+    if (a.output) {
+      copy_rows<Keys>(stage + L::query_at, part(key_pieces),
+                      static_cast<const Input*>(a.arrays.query) + row * key_stride + key_column, key_stride, tokens,
+                      a.key_size);
+    }
+    if (!place.unit) {
+      const Input* value = static_cast<const Input*>(a.arrays.value) + row * a.householder * value_stride +
+                           static_cast<std::size_t>(place.head) * a.value_size + place.first_value;
+#pragma unroll
+      for (int w = 0; w < L::max_state_warps; ++w) {
+        if (w >= a.state_warps) continue;
+        copy_rows<Values>(stage + L::value_at + w * Values::bytes, part(2 * key_pieces + w), value + 16 * w,
+                          value_stride, updates, a.value_size - place.first_value - 16 * w);
+      }
+    }
+    if constexpr (L::keywise) {
+      if constexpr (L::ahead) {
+        // Rows of raw decays.
+        constexpr int numbers = 16 / static_cast<int>(sizeof(Input));  // a piece
+        constexpr int pieces = K / numbers;
+        const Input* decay = static_cast<const Input*>(a.arrays.decay) + row * key_stride + key_column;
+#pragma unroll
+        for (int i = static_cast<int>(threadIdx.x); i < chunk_steps * pieces; i += preparing_threads) {
+          const int r = i / pieces;
+          const int piece = i % pieces;
+          const bool there = r < tokens && piece * numbers < a.key_size;
+          copy_async(base + L::scratch_base + L::decay_at + i * 16, there ? decay + r * key_stride + piece * numbers : decay,
+                     there);
+        }
+      }
+    } else if (warp == 0) {
+#pragma unroll
+      for (int e = 0; e < 2; ++e) {
+        const int u = 2 * lane + e;
+        next_decay[e] = 0.0F;
+        next_beta[e] = 0.0F;
+        if (u >= updates) continue;
+        if (a.arrays.decay != nullptr && u % a.householder == 0) {
+          next_decay[e] = __ldg(static_cast<const float*>(a.arrays.decay) +
+                                (row + u / a.householder) * a.heads + place.head) * log2_e;
+        }
+        if constexpr (L::delta) {
+          next_beta[e] = __ldg(a.arrays.beta + (row * a.householder + u) * a.heads + place.head);
+        }
+      }
+    }
+    if constexpr (L::ahead) commit_copies();
+  }
+
+  /// What this thread copied of chunk c, from the buffer to the tiles.
+  __device__ __forceinline__ void convert(int c) {
+    const std::uint32_t stage = base + (c % L::stages) * L::stage_bytes;
+    const auto part = [&](int first) { return memory + L::buffer_base + first * preparing_threads * 32; };
+    convert_rows<Keys>(stage + L::key_at, part(0));
+    if (a.output) convert_rows<Keys>(stage + L::query_at, part(key_pieces));
+    if (place.unit) return;
+#pragma unroll
+    for (int w = 0; w < L::max_state_warps; ++w) {
+      if (w < a.state_warps) convert_rows<Values>(stage + L::value_at + w * Values::bytes, part(2 * key_pieces + w));
+    }
+  }
+
+  __device__ __forceinline__ float* scalars(int c) const {
+    return reinterpret_cast<float*>(memory + L::prepared_base + (c & 1) * L::prepared_bytes + L::scalar_at);
+  }
+
+  __device__ __forceinline__ void scan_decays(int c) {
+    float* s = scalars(c);
+    const float pair = next_decay[0] + next_decay[1];
+    float sum = pair;
+#pragma unroll
+    for (int distance = 1; distance < 32; distance *= 2) {
+      const float below = __shfl_up_sync(0xFFFFFFFFU, sum, distance);
+      if (lane >= distance) sum += below;
+    }
+    const float total = __shfl_sync(0xFFFFFFFFU, sum, 31);
+    const float first = sum - pair + next_decay[0];
+    decayed += total;
+    const int u = 2 * lane;
+    s[L::decayed_at + u] = power_of_two(first);
+    s[L::decayed_at + u + 1] = power_of_two(sum);
+    s[L::remaining_at + u] = power_of_two(total - first);
+    s[L::remaining_at + u + 1] = power_of_two(total - sum);
+    s[L::sum_at + u] = first;
+    s[L::sum_at + u + 1] = sum;
+    s[L::beta_at + u] = next_beta[0];
+    s[L::beta_at + u + 1] = next_beta[1];
+  }
+
+  /// A of this warp's 16 rows: blocks below the diagonal to scratch, the diagonal block inverted.
+  __device__ __forceinline__ void make_system(int c) {
+    const std::uint32_t keys = base + (c % L::stages) * L::stage_bytes + L::key_at;
+    const float* s = scalars(c);
+    float below[6][4] = {};
+    float diagonal_block[2][4] = {};
+#pragma unroll
+    for (int k = 0; k < K / 16; ++k) {
+      const Operand<planes> left = Keys::load_left(keys, 16 * warp, 2 * k);
+      multiply_add<planes>(diagonal_block[0], diagonal_block[1], left, Keys::load_right(keys, 16 * warp, 2 * k));
+#pragma unroll
+      for (int j = 0; j < 3; ++j) {
+        if (j >= warp) continue;
+        multiply_add<planes>(below[2 * j], below[2 * j + 1], left, Keys::load_right(keys, 16 * j, 2 * k));
+      }
+    }
+    const int i0 = 16 * warp + (lane >> 2);
+    const bool decays = a.arrays.decay != nullptr;
+    const float beta[2] = {s[L::beta_at + i0], s[L::beta_at + i0 + 8]};
+    const float b[2] = {s[L::sum_at + i0], s[L::sum_at + i0 + 8]};
+    const auto entry = [&](float product, int e, int j) {
+      const float x = product * beta[e >> 1];
+      return decays ? x * power_of_two(b[e >> 1] - s[L::sum_at + j]) : x;
+    };
+    const std::uint32_t scratch = base + L::scratch_base;
+#pragma unroll
+    for (int j = 0; j < 3; ++j) {
+      if (j >= warp) continue;
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+          below[2 * j + h][e] = entry(below[2 * j + h][e], e, 16 * j + 8 * h + 2 * (lane & 3) + (e & 1));
+        }
+      }
+      store_block<2>(scratch + L::below_at + (warp * (warp - 1) / 2 + j) * FineBlock::bytes, below[2 * j],
+                     below[2 * j + 1]);
+    }
+    float* raw = reinterpret_cast<float*>(memory + L::scratch_base + L::raw_at) + warp * 256;
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+#pragma unroll
+      for (int r = 0; r < 2; ++r) {
+        const int i = (lane >> 2) + 8 * r;
+        const int j = 8 * h + 2 * (lane & 3);
+        const float x = entry(diagonal_block[h][2 * r], 2 * r, 16 * warp + j);
+        const float y = entry(diagonal_block[h][2 * r + 1], 2 * r + 1, 16 * warp + j + 1);
+        *reinterpret_cast<float2*>(raw + i * 16 + j) = make_float2(j < i ? x : 0.0F, j + 1 < i ? y : 0.0F);
+      }
+    }
+    __syncwarp();
+    // Column `column` of the inverse of a unit triangular block, by substitution; both halves of the warp alike.
+    const int column = lane & 15;
+    float t[16];
+#pragma unroll
+    for (int i = 0; i < 16; ++i) {
+      float sum[2] = {0.0F, 0.0F};
+      float row[16];
+#pragma unroll
+      for (int q = 0; q < (i + 3) / 4; ++q) {
+        *reinterpret_cast<float4*>(row + 4 * q) = *reinterpret_cast<const float4*>(raw + i * 16 + 4 * q);
+      }
+#pragma unroll
+      for (int k = 0; k < i; ++k) sum[(i - k) & 1] = fmaf(row[k], t[k], sum[(i - k) & 1]);
+      t[i] = (i == column ? 1.0F : 0.0F) - (sum[0] + sum[1]);
+    }
+    const std::uint32_t diagonal = scratch + L::diagonal_at + warp * FineBlock::bytes;
+    const std::uint32_t inverse = base + L::prepared_base + (c & 1) * L::prepared_bytes + L::inverse_at +
+                                  (warp * (warp + 1) / 2 + warp) * Block::bytes;
+    const float column_beta = s[L::beta_at + 16 * warp + column];
+    const int plane = lane >> 4;
+#pragma unroll
+    for (int i = 0; i < 16; ++i) {
+      const std::uint32_t within = FineBlock::offset(i, column >> 3) + (column & 7) * 2;
+      const float high = __bfloat162float(__float2bfloat16_rn(t[i]));
+      store_one(diagonal + plane * FineBlock::plane_bytes + within, plane == 0 ? t[i] : t[i] - high);
+      const float scaled = t[i] * column_beta;
+      const float scaled_high = __bfloat162float(__float2bfloat16_rn(scaled));
+      if (plane < planes) {
+        store_one(inverse + plane * Block::plane_bytes + within, plane == 0 ? scaled : scaled - scaled_high);
+      }
+    }
+  }
+
+  /// Column `warp` of blocks of T below the diagonal, transposed throughout.
+  __device__ __forceinline__ void solve_column(int c) {
+    const std::uint32_t scratch = base + L::scratch_base;
+    const std::uint32_t inverse = base + L::prepared_base + (c & 1) * L::prepared_bytes + L::inverse_at;
+    const float* s = scalars(c);
+    const int column = warp;
+    Operand<2> done[3];
+    done[0] = FineBlock::load_left_transposed(scratch + L::diagonal_at + column * FineBlock::bytes, 0, 0);
+    const float beta0 = s[L::beta_at + 16 * column + (lane >> 2)];
+    const float beta1 = s[L::beta_at + 16 * column + (lane >> 2) + 8];
+#pragma unroll
+    for (int step = 1; step < 4; ++step) {
+      const int row = column + step;
+      if (row > 3) continue;
+      float x[2][4] = {};
+#pragma unroll
+      for (int q = 0; q < step; ++q) {
+        const Operand<2> below = FineBlock::load_right(
+            scratch + L::below_at + (row * (row - 1) / 2 + column + q) * FineBlock::bytes, 0, 0);
+        multiply_add<2>(x[0], x[1], done[q], below);
+      }
+      const Operand<2> left = left_operand<2>(x[0], x[1]);
+      const Operand<2> diagonal = FineBlock::load_right(scratch + L::diagonal_at + row * FineBlock::bytes, 0, 0);
+      float y[2][4] = {};
+      multiply_add<2>(y[0], y[1], left, diagonal);
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) y[h][e] = -y[h][e];
+      }
+      if (step < 3) done[step] = left_operand<2>(y[0], y[1]);
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) y[h][e] *= e < 2 ? beta0 : beta1;
+      }
+      Block::store_transposed(inverse + (row * (row + 1) / 2 + column) * Block::bytes, 0,
+                              left_operand<planes>(y[0], y[1]));
+    }
+  }
+
+  /// P for the rules with one decay a step.
+  __device__ __forceinline__ void make_scores(int c) {
+    const int n = multiple ? a.householder : 1;
+    const int query_blocks = multiple ? (place.chunk_tokens + 15) >> 4 : 4;
+    const int share = multiple ? preparing_warps / query_blocks : 1;  // warps a query block
+    const int query_block = warp / share;
+    const int first = warp % share;
+    const int last = multiple ? last_update_block(query_block, n) : query_block;
+    const std::uint32_t stage = base + (c % L::stages) * L::stage_bytes;
+    const float* s = scalars(c);
+    float product[8][4];
+#pragma unroll
+    for (int t = 0; t < 8; ++t) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) product[t][e] = 0.0F;
+    }
+#pragma unroll
+    for (int k = 0; k < K / 16; ++k) {
+      const Operand<planes> left = Keys::load_left(stage + L::query_at, 16 * query_block, 2 * k);
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        if (j > last || j % share != first) continue;
+        const Operand<planes> right = Keys::load_right(stage + L::key_at, 16 * j, 2 * k);
+        multiply_add<planes>(product[2 * j], product[2 * j + 1], left, right);
+      }
+    }
+    const bool decays = a.arrays.decay != nullptr;
+    const int query0 = 16 * query_block + (lane >> 2);
+    // Queries beyond the chunk are zero; any update stands for theirs.
+    const int update0 = min(query0 * n + n - 1, chunk_steps - 1);
+    const int update1 = min((query0 + 8) * n + n - 1, chunk_steps - 1);
+    const float b0 = s[L::sum_at + update0];
+    const float b1 = s[L::sum_at + update1];
+    const std::uint32_t scores = base + L::prepared_base + (c & 1) * L::prepared_bytes + L::score_at;
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      if (j > last || j % share != first) continue;
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+          const int u = 16 * j + 8 * h + 2 * (lane & 3) + (e & 1);
+          float x = product[2 * j + h][e];
+          if (decays) x *= power_of_two((e < 2 ? b0 : b1) - s[L::sum_at + u]);
+          product[2 * j + h][e] = u <= (e < 2 ? update0 : update1) ? x : 0.0F;
+        }
+      }
+      store_block<planes>(scores + (multiple ? score_block(query_block, j, n) : query_block * (query_block + 1) / 2 + j) *
+                                       Block::bytes, product[2 * j], product[2 * j + 1]);
+    }
+  }
+
+  // ---- keywise decays -----------------------------------------------------------------------------------------------
+
+  __device__ __forceinline__ float* sums() const { return reinterpret_cast<float*>(memory + L::scratch_base); }
+
+  /// b by step and key, every thread a key and a part of the steps.
+  __device__ __forceinline__ void scan_keywise(int c) {
+    constexpr int parts = preparing_threads / K;
+    constexpr int rows = chunk_steps / parts;
+    const int key = static_cast<int>(threadIdx.x) % K;
+    const int part = static_cast<int>(threadIdx.x) / K;
+    float sum[rows];
+    if constexpr (L::ahead) {
+      const Input* raw = reinterpret_cast<const Input*>(memory + L::scratch_base + L::decay_at);
+#pragma unroll
+      for (int r = 0; r < rows; ++r) sum[r] = static_cast<float>(raw[(part * rows + r) * K + key]);
+    } else {
+      const std::size_t token = place.first_token + static_cast<std::size_t>(c) * place.chunk_tokens;
+      const std::size_t left = place.first_token + place.tokens - token;
+      const std::size_t stride = static_cast<std::size_t>(a.key_heads) * a.key_size;
+      const std::size_t batch = place.sequence / a.heads;
+      const float* decay = static_cast<const float*>(a.arrays.decay) + (batch * a.length + token) * stride +
+                           static_cast<std::size_t>(place.head / (a.heads / a.key_heads)) * a.key_size + key;
+#pragma unroll
+      for (int r = 0; r < rows; ++r) {
+        const int step = part * rows + r;
+        sum[r] = static_cast<std::size_t>(step) < left && key < a.key_size ? __ldg(decay + step * stride) : 0.0F;
+      }
+    }
+    sum[0] *= log2_e;
+#pragma unroll
+    for (int r = 1; r < rows; ++r) sum[r] = fmaf(sum[r], log2_e, sum[r - 1]);
+    float before = 0.0F;
+    if constexpr (parts > 1) {
+      float* totals = reinterpret_cast<float*>(memory + L::scratch_base + L::part_at);
+      totals[threadIdx.x] = sum[rows - 1];
+      barrier_sync(1, preparing_threads);
+      for (int p = 0; p < part; ++p) before += totals[p * K + key];
+    }
+    float* to = sums() + part * rows * L::sum_pitch + key;
+#pragma unroll
+    for (int r = 0; r < rows; ++r) to[r * L::sum_pitch] = before + sum[r];
+    if (part == parts - 1) {
+      const float total = before + sum[rows - 1];
+      decayed += total;
+      scalars(c)[key] = power_of_two(total);
+    }
+  }
+
+  /// A pair of keys of an operand's register, scaled.
+  static __device__ __forceinline__ void scale(Operand<planes>& o, int i, float f0, float f1) {
+    set(o, i, first(o, i) * f0, second(o, i) * f1);
+  }
+
+  /// P in blocks of 16 x 16: decays are counted from the last step before the query's block.
+  __device__ __forceinline__ void make_keywise_scores(int c) {
+    const std::uint32_t stage = base + (c % L::stages) * L::stage_bytes;
+    const float* b = sums();
+    const float* before = b + (16 * warp - 1) * L::sum_pitch;
+    const int row = lane >> 2;
+    float product[8][4];
+#pragma unroll
+    for (int t = 0; t < 8; ++t) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) product[t][e] = 0.0F;
+    }
+    // Inside the diagonal block the key's factor is above 1; beyond 2^100 pairs are summed one by one.
+    bool strong = false;
+    for (int key = lane; key < K; key += 32) {
+      const float from = warp == 0 ? 0.0F : before[key];
+      strong = strong || from - b[(16 * warp + 15) * L::sum_pitch + key] > 100.0F;
+    }
+    strong = __any_sync(0xFFFFFFFFU, strong);
+#pragma unroll
+    for (int k = 0; k < K / 16; ++k) {
+      const int key = 16 * k + 2 * (lane & 3);
+      float2 from[2] = {make_float2(0.0F, 0.0F), make_float2(0.0F, 0.0F)};
+      if (warp != 0) {
+        from[0] = *reinterpret_cast<const float2*>(before + key);
+        from[1] = *reinterpret_cast<const float2*>(before + key + 8);
+      }
+      Operand<planes> left = Keys::load_left(stage + L::query_at, 16 * warp, 2 * k);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const float2 at = *reinterpret_cast<const float2*>(b + (16 * warp + row + (i & 1) * 8) * L::sum_pitch + key +
+                                                           (i >> 1) * 8);
+        scale(left, i, power_of_two(at.x - from[i >> 1].x), power_of_two(at.y - from[i >> 1].y));
+      }
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        if (j > warp || (j == warp && strong)) continue;
+        Operand<planes> right = Keys::load_right(stage + L::key_at, 16 * j, 2 * k);
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          const float2 at = *reinterpret_cast<const float2*>(b + (16 * j + row + (i >> 1) * 8) * L::sum_pitch + key +
+                                                             (i & 1) * 8);
+          scale(right, i, power_of_two(from[i & 1].x - at.x), power_of_two(from[i & 1].y - at.y));
+        }
+        multiply_add<planes>(product[2 * j], product[2 * j + 1], left, right);
+      }
+    }
+    const std::uint32_t scores = base + L::prepared_base + (c & 1) * L::prepared_bytes + L::score_at;
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      if (j > warp) continue;
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+          const int column = 8 * h + 2 * (lane & 3) + (e & 1);
+          const int own = row + (e >> 1) * 8;
+          if (j == warp) {
+            if (strong) {
+              product[2 * j + h][e] =
+                  sum_pair(memory + (c % L::stages) * L::stage_bytes, b, 16 * warp + own, 16 * warp + column);
+            }
+            if (column > own) product[2 * j + h][e] = 0.0F;
+          }
+        }
+      }
+      store_block<planes>(scores + (warp * (warp + 1) / 2 + j) * Block::bytes, product[2 * j], product[2 * j + 1]);
+    }
+  }
+
+  static __device__ __forceinline__ float number(const unsigned char* tile, int row, int column) {
+    const unsigned char* at = tile + Keys::offset(row, column >> 3) + (column & 7) * 2;
+    float x = __bfloat162float(*reinterpret_cast<const __nv_bfloat16*>(at));
+    if constexpr (planes == 2) {
+      x += __bfloat162float(*reinterpret_cast<const __nv_bfloat16*>(at + Keys::plane_bytes));
+    }
+    return x;
+  }
+  /// P_ij by itself. Rare, and static so that nothing of this object goes to memory for its sake.
+  static __device__ __noinline__ float sum_pair(const unsigned char* stage, const float* b, int i, int j) {
+    float sum = 0.0F;
+    for (int key = 0; key < K && j <= i; ++key) {
+      sum = fmaf(number(stage + L::query_at, i, key) * number(stage + L::key_at, j, key),
+                 power_of_two(b[i * L::sum_pitch + key] - b[j * L::sum_pitch + key]), sum);
+    }
+    return sum;
+  }
+
+  /// Queries times e^{b_i}, keys times e^{b_64 - b_i}, in place.
+  __device__ __forceinline__ void scale_rows(int c) {
+    const std::uint32_t stage = (c % L::stages) * L::stage_bytes;
+    const float* b = sums();
+    for (int i = static_cast<int>(threadIdx.x); i < chunk_steps * Keys::pieces; i += preparing_threads) {
+      const int row = i / Keys::pieces;
+      const int piece = i % Keys::pieces;
+      const float* at = b + row * L::sum_pitch + piece * 8;
+      const float* end = b + (chunk_steps - 1) * L::sum_pitch + piece * 8;
+#pragma unroll
+      for (int which = 0; which < 2; ++which) {
+        if (which == 1 && !a.output) continue;
+        unsigned char* data = memory + stage + (which == 0 ? L::key_at : L::query_at) + Keys::offset(row, piece);
+        Operand<planes> o;
+#pragma unroll
+        for (int p = 0; p < planes; ++p) {
+          const uint4 raw = *reinterpret_cast<const uint4*>(data + p * Keys::plane_bytes);
+          o.r[p][0] = raw.x;
+          o.r[p][1] = raw.y;
+          o.r[p][2] = raw.z;
+          o.r[p][3] = raw.w;
+        }
+#pragma unroll
+        for (int q = 0; q < 4; ++q) {
+          const float2 sum = *reinterpret_cast<const float2*>(at + 2 * q);
+          float2 power = sum;
+          if (which == 0) {
+            const float2 last = *reinterpret_cast<const float2*>(end + 2 * q);
+            power = make_float2(last.x - sum.x, last.y - sum.y);
+          }
+          scale(o, q, power_of_two(power.x), power_of_two(power.y));
+        }
+#pragma unroll
+        for (int p = 0; p < planes; ++p) {
+          *reinterpret_cast<uint4*>(data + p * Keys::plane_bytes) =
+              make_uint4(o.r[p][0], o.r[p][1], o.r[p][2], o.r[p][3]);
+        }
+      }
+    }
+  }
+
+  __device__ __forceinline__ void run() {
+    const int everyone = preparing_threads + 32 * a.state_warps;
+    const int chunks = place.chunks;
+    if (chunks > 0) issue(0);
+    for (int c = 0; c < chunks; ++c) {
+      if (L::ahead && c >= 2) barrier_sync(4 + (c & 1), everyone);
+      if constexpr (!L::keywise) {
+        if (warp == 0) scan_decays(c);
+      }
+      if constexpr (L::ahead) wait_for_copies();
+      if constexpr (L::buffered) convert(c);
+      barrier_sync(1, preparing_threads);
+      if constexpr (L::keywise) {
+        scan_keywise(c);
+        barrier_sync(1, preparing_threads);
+      }
+      if (L::ahead && c + 1 < chunks) issue(c + 1);
+      if constexpr (L::delta) {
+        make_system(c);
+        barrier_sync(1, preparing_threads);
+        solve_column(c);
+      }
+      if constexpr (L::keywise) {
+        if (a.output) make_keywise_scores(c);
+        barrier_sync(1, preparing_threads);
+        scale_rows(c);
+      } else {
+        if (a.output) make_scores(c);
+      }
+      barrier_arrive(2 + (c & 1), everyone);
+      if (!L::ahead && c + 1 < chunks) {
+        if (c >= 1) barrier_sync(4 + ((c - 1) & 1), everyone);
+        issue(c + 1);
+      }
+    }
+    if (a.segment_decay != nullptr && blockIdx.y == 0) {
+      if constexpr (L::keywise) {
+        const int key = static_cast<int>(threadIdx.x) % K;
+        if (static_cast<int>(threadIdx.x) / K == preparing_threads / K - 1 && key < a.key_size) {
+          a.segment_decay[static_cast<std::size_t>(blockIdx.x) * a.key_size + key] = decayed;
+        }
+      } else {
+        if (threadIdx.x == 0) a.segment_decay[blockIdx.x] = decayed;
+      }
+    }
+  }
+};
+
+// ---- the state warps ------------------------------------------------------------------------------------------------
+
+/// Reads 16 values of 16 steps transposed, as a left operand.
+template <class L>
+__device__ __forceinline__ Operand<L::planes> load_values(std::uint32_t values, int block) {
+  return L::Values::load_left_transposed(values, 16 * block, 0);
+}
+
+template <int K, ChunkedRule rule, class Input, bool multiple>
+struct StateColumns {
+  using L = Layout<K, rule, Input>;
+  static constexpr int planes = L::planes;
+  using Keys = typename L::Keys;
+  using Block = typename L::Block;
+
+  const Arguments& a;
+  const Place place;
+  unsigned char* memory;
+  std::uint32_t base;
+  int warp;  // among the state warps
+  int lane;
+  /// S^T: row lane / 4 (+ 8) is a value column, tile t the keys 8 t + 2 (lane % 4), + 1.
+  float state[K / 8][4];
+
+  __device__ __forceinline__ int value_of(int e) const { return place.first_value + 16 * warp + (lane >> 2) + (e >> 1) * 8; }
+  static __device__ __forceinline__ int key_of(int lane, int tile, int e) { return 8 * tile + 2 * (lane & 3) + (e & 1); }
+
+  __device__ __forceinline__ void start() {
+    const int columns = place.unit ? a.key_size : a.value_size;
+    const std::size_t index = a.initial_by_segment ? blockIdx.x : place.sequence;
+    const bool given = a.arrays.initial_state != nullptr && !place.unit && (a.initial_by_segment || place.segment == 0);
+    const float* from = a.arrays.initial_state + index * a.key_size * columns;
+#pragma unroll
+    for (int t = 0; t < K / 8; ++t) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        const int key = key_of(lane, t, e);
+        const int value = value_of(e);
+        state[t][e] = place.unit && key == value ? 1.0F : 0.0F;
+        if (given && key < a.key_size && value < columns) state[t][e] = from[static_cast<std::size_t>(key) * columns + value];
+      }
+    }
+  }
+
+  __device__ __forceinline__ void finish() {
+    const int columns = place.unit ? a.key_size : a.value_size;
+    float* to = place.unit ? a.transfer : a.arrays.final_state;
+    if (to == nullptr) return;
+    const bool by_segment = place.unit || a.final_by_segment;
+    if (!by_segment && place.segment != a.segments - 1) return;
+    to += (by_segment ? static_cast<std::size_t>(blockIdx.x) : static_cast<std::size_t>(place.sequence)) * a.key_size * columns;
+#pragma unroll
+    for (int t = 0; t < K / 8; ++t) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        const int key = key_of(lane, t, e);
+        const int value = value_of(e);
+        if (key < a.key_size && value < columns) to[static_cast<std::size_t>(key) * columns + value] = state[t][e];
+      }
+    }
+  }
+
+  /// Writes 16 tokens of 16 value columns; the warp's values of the chunk are no longer needed.
+  __device__ __forceinline__ void write(int c, int query_blocks, std::uint32_t values, const float (&o)[8][4]) {
+    const std::size_t token = place.first_token + static_cast<std::size_t>(c) * place.chunk_tokens;
+    const std::size_t left = place.first_token + place.tokens - token;
+    const int tokens = static_cast<int>(min(left, static_cast<std::size_t>(place.chunk_tokens)));
+    const std::size_t stride = static_cast<std::size_t>(a.heads) * a.value_size;
+    const std::size_t batch = place.sequence / a.heads;
+    const int column = place.first_value + 16 * warp;
+    Input* out = static_cast<Input*>(a.arrays.output) + (batch * a.length + token) * stride +
+                 static_cast<std::size_t>(place.head) * a.value_size + column;
+    if constexpr (planes == 2) {
+#pragma unroll
+      for (int t = 0; t < 8; ++t) {
+        if (t >= 2 * query_blocks) continue;
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+          const int row = 8 * t + 2 * (lane & 3) + (e & 1);
+          const int v = (lane >> 2) + (e >> 1) * 8;
+          if (row < tokens && column + v < a.value_size) out[row * stride + v] = o[t][e];
+        }
+      }
+    } else {
+      using Values = typename L::Values;
+      __syncwarp();
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        if (i >= query_blocks) continue;
+        Values::store_transposed(values, 16 * i, left_operand<1>(o[2 * i], o[2 * i + 1]));
+      }
+      __syncwarp();
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        if (i >= query_blocks) continue;
+        const int row = 16 * i + (lane >> 1);
+        const int piece = lane & 1;
+        if (row < tokens && column + 8 * piece < a.value_size) {
+          uint4 x;
+          asm volatile("ld.shared.v4.b32 {%0,%1,%2,%3}, [%4];"
+                       : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w)
+                       : "r"(values + Values::offset(row, piece))
+                       : "memory");
+          __stcs(reinterpret_cast<uint4*>(out + row * stride + 8 * piece), x);
+        }
+      }
+    }
+  }
+
+  __device__ __forceinline__ void run() {
+    const int everyone = preparing_threads + 32 * a.state_warps;
+    const int n = multiple ? a.householder : 1;
+    const int query_blocks = multiple ? (place.chunk_tokens + 15) >> 4 : 4;
+    const bool decays = a.arrays.decay != nullptr;
+    const int chunks = place.chunks;
+    start();
+    for (int c = 0; c < chunks; ++c) {
+      barrier_sync(2 + (c & 1), everyone);
+      const std::uint32_t stage = base + (c % L::stages) * L::stage_bytes;
+      const std::uint32_t keys = stage + L::key_at;
+      const std::uint32_t queries = stage + L::query_at;
+      const std::uint32_t values = stage + L::value_at + warp * L::Values::bytes;
+      const std::uint32_t prepared = base + L::prepared_base + (c & 1) * L::prepared_bytes;
+      const float* s =
+          reinterpret_cast<const float*>(memory + L::prepared_base + (c & 1) * L::prepared_bytes + L::scalar_at);
+
+      Operand<planes> u[4];
+      float sums[8][4];
+      if constexpr (L::delta) {
+#pragma unroll
+        for (int t = 0; t < 8; ++t) {
+#pragma unroll
+          for (int e = 0; e < 4; ++e) sums[t][e] = 0.0F;
+        }
+#pragma unroll
+        for (int k = 0; k < K / 16; ++k) {
+          const Operand<planes> left = left_operand<planes>(state[2 * k], state[2 * k + 1]);
+          Operand<planes> right[4];
+#pragma unroll
+          for (int j = 0; j < 4; ++j) right[j] = Keys::load_right(keys, 16 * j, 2 * k);
+#pragma unroll
+          for (int j = 0; j < 4; ++j) multiply_add<planes>(sums[2 * j], sums[2 * j + 1], left, right[j]);
+        }
+        // V^T - (K S)^T
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+          Operand<planes> v;
+          if (place.unit) {
+#pragma unroll
+            for (int p = 0; p < planes; ++p) {
+#pragma unroll
+              for (int i = 0; i < 4; ++i) v.r[p][i] = 0U;
+            }
+          } else {
+            v = load_values<L>(values, j);
+          }
+#pragma unroll
+          for (int i = 0; i < 4; ++i) {
+            const int t = 2 * j + (i >> 1);
+            const int e = 2 * (i & 1);
+            float2 c0 = make_float2(1.0F, 1.0F);
+            if (decays) {
+              c0 = *reinterpret_cast<const float2*>(s + L::decayed_at + 16 * j + 8 * (i >> 1) + 2 * (lane & 3));
+            }
+            set(u[j], i, fmaf(-c0.x, sums[t][e], first(v, i)), fmaf(-c0.y, sums[t][e + 1], second(v, i)));
+          }
+        }
+        // U^T = (V^T - (K S)^T) T^T, block column by block column.
+#pragma unroll
+        for (int t = 0; t < 8; ++t) {
+#pragma unroll
+          for (int e = 0; e < 4; ++e) sums[t][e] = 0.0F;
+        }
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+#pragma unroll
+          for (int i = j; i < 4; ++i) {
+            multiply_add<planes>(sums[2 * i], sums[2 * i + 1], u[j],
+                                 Block::load_right(prepared + L::inverse_at + (i * (i + 1) / 2 + j) * Block::bytes, 0, 0));
+          }
+        }
+#pragma unroll
+        for (int j = 0; j < 4; ++j) u[j] = left_operand<planes>(sums[2 * j], sums[2 * j + 1]);
+      } else {
+#pragma unroll
+        for (int j = 0; j < 4; ++j) u[j] = load_values<L>(values, j);
+      }
+
+      // u times what remains of it at the chunk's end.
+      Operand<planes> rest[4];
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        rest[j] = u[j];
+        if constexpr (!L::keywise) {
+          if (decays) {
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+              const float2 r =
+                  *reinterpret_cast<const float2*>(s + L::remaining_at + 16 * j + 8 * (i >> 1) + 2 * (lane & 3));
+              if constexpr (L::delta) {
+                const int t = 2 * j + (i >> 1);
+                const int e = 2 * (i & 1);
+                set(rest[j], i, sums[t][e] * r.x, sums[t][e + 1] * r.y);
+              } else {
+                set(rest[j], i, first(u[j], i) * r.x, second(u[j], i) * r.y);
+              }
+            }
+          }
+        }
+      }
+
+      if (a.output && !place.unit) {
+#pragma unroll
+        for (int t = 0; t < 8; ++t) {
+#pragma unroll
+          for (int e = 0; e < 4; ++e) sums[t][e] = 0.0F;
+        }
+#pragma unroll
+        for (int k = 0; k < K / 16; ++k) {
+          const Operand<planes> left = left_operand<planes>(state[2 * k], state[2 * k + 1]);
+#pragma unroll
+          for (int i = 0; i < 4; ++i) {
+            if (i >= query_blocks) continue;
+            multiply_add<planes>(sums[2 * i], sums[2 * i + 1], left, Keys::load_right(queries, 16 * i, 2 * k));
+          }
+        }
+        if constexpr (!L::keywise) {
+          if (decays) {
+#pragma unroll
+            for (int t = 0; t < 8; ++t) {
+              const int token = 8 * t + 2 * (lane & 3);
+              const float c0 = s[L::decayed_at + min(token * n + n - 1, chunk_steps - 1)];
+              const float c1 = s[L::decayed_at + min((token + 1) * n + n - 1, chunk_steps - 1)];
+              sums[t][0] *= c0;
+              sums[t][1] *= c1;
+              sums[t][2] *= c0;
+              sums[t][3] *= c1;
+            }
+          }
+        }
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+#pragma unroll
+          for (int i = 0; i < 4; ++i) {
+            if (i >= query_blocks || j > (multiple ? last_update_block(i, n) : i)) continue;
+            const int block = multiple ? score_block(i, j, n) : i * (i + 1) / 2 + j;
+            multiply_add<planes>(sums[2 * i], sums[2 * i + 1], u[j],
+                                 Block::load_right(prepared + L::score_at + block * Block::bytes, 0, 0));
+          }
+        }
+#pragma unroll
+        for (int t = 0; t < 8; ++t) {
+#pragma unroll
+          for (int e = 0; e < 4; ++e) sums[t][e] *= a.scale;
+        }
+        write(c, query_blocks, values, sums);
+      }
+
+      if constexpr (L::keywise) {
+#pragma unroll
+        for (int t = 0; t < K / 8; ++t) {
+          const float2 decay = *reinterpret_cast<const float2*>(s + 8 * t + 2 * (lane & 3));
+          state[t][0] *= decay.x;
+          state[t][1] *= decay.y;
+          state[t][2] *= decay.x;
+          state[t][3] *= decay.y;
+        }
+      } else if (decays) {
+        const float decay = s[L::decayed_at + chunk_steps - 1];
+#pragma unroll
+        for (int t = 0; t < K / 8; ++t) {
+#pragma unroll
+          for (int e = 0; e < 4; ++e) state[t][e] *= decay;
+        }
+      }
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+#pragma unroll
+        for (int k = 0; k < K / 16; ++k) {
+          multiply_add<planes>(state[2 * k], state[2 * k + 1], rest[j],
+                               Keys::load_right_transposed(keys, 16 * j, 2 * k));
+        }
+      }
+      if (c + 2 < chunks) barrier_arrive(4 + (c & 1), everyone);
+    }
+    finish();
+  }
+};
+
+template <int K, ChunkedRule rule, class Input, bool multiple>
+__global__ void __launch_bounds__(preparing_threads + 32 * Layout<K, rule, Input>::max_state_warps,
+                                  K <= 64 && Layout<K, rule, Input>::planes == 1 ? 2 : 1)
+    chunked_kernel(const __grid_constant__ Arguments a) {
+  extern __shared__ __align__(128) unsigned char memory[];
+  const Place place = place_of(a);
+  const int warp = static_cast<int>(threadIdx.x >> 5U);
+  const int lane = static_cast<int>(threadIdx.x & 31U);
+  const std::uint32_t base = shared_address(memory);
+  if (warp < preparing_warps) {
+    Preparing<K, rule, Input, multiple>{a, place, memory, base, warp, lane}.run();
+  } else {
+    StateColumns<K, rule, Input, multiple>{a, place, memory, base, warp - preparing_warps, lane}.run();
+  }
+}
+
+template <int K, ChunkedRule rule, class Input>
+void launch(const Arguments& arguments, unsigned sequences, unsigned tiles) {
+  using L = Layout<K, rule, Input>;
+  if (L::bytes > shared_memory_limit()) {
+    throw DeviceError("CUDA: chunked form: expected a device with " + std::to_string(L::bytes) +
+                      " bytes of shared memory a block, got " + std::to_string(shared_memory_limit()));
+  }
+  const auto threads = static_cast<unsigned>(preparing_threads + 32 * arguments.state_warps);
+  const auto start = [&](auto kernel) {
+    allow_shared_memory(kernel, L::bytes);
+    kernel<<<dim3(sequences, tiles), threads, L::bytes>>>(arguments);
+  };
+  if constexpr (rule == ChunkedRule::delta) {
+    if (arguments.householder > 1) {
+      start(chunked_kernel<K, rule, Input, true>);
+    } else {
+      start(chunked_kernel<K, rule, Input, false>);
+    }
+  } else {
+    start(chunked_kernel<K, rule, Input, false>);
+  }
+  check_launch("chunked_kernel");
+}
+
+template <ChunkedRule rule, class Input>
+void launch(const Arguments& arguments, unsigned sequences, unsigned tiles) {
+  if (arguments.key_size <= 16) return launch<16, rule, Input>(arguments, sequences, tiles);
+  if (arguments.key_size <= 32) return launch<32, rule, Input>(arguments, sequences, tiles);
+  if (arguments.key_size <= 64) return launch<64, rule, Input>(arguments, sequences, tiles);
+  launch<128, rule, Input>(arguments, sequences, tiles);
+}
+
+/// A rule and a format; for the smallest K that holds key_size. One source file each.
+void launch_delta_bf16(const Arguments& arguments, unsigned sequences, unsigned tiles);
+void launch_delta_fp32(const Arguments& arguments, unsigned sequences, unsigned tiles);
+void launch_linear_bf16(const Arguments& arguments, unsigned sequences, unsigned tiles);
+void launch_linear_fp32(const Arguments& arguments, unsigned sequences, unsigned tiles);
+void launch_keywise_bf16(const Arguments& arguments, unsigned sequences, unsigned tiles);
+void launch_keywise_fp32(const Arguments& arguments, unsigned sequences, unsigned tiles);
+
+}  // namespace krohn::chunked

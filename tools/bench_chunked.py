@@ -1,0 +1,277 @@
+#!/usr/bin/env python3
+"""Chunked kernels of krohn beside those of flash-linear-attention, on the same tensors in one run.
+
+    cmake --preset cuda -DKROHN_BENCH=ON && cmake --build --preset cuda --target krohn_kernels_shared
+    PYTHONPATH=/path/to/fla tools/bench_chunked.py [--library FILE] [--json FILE] [--check]
+
+Needs PyTorch and a CUDA device; without fla only krohn's rows are filled. Times are medians of launches between device
+events; errors are |o - reference| / |reference| (2-norms over all outputs of the sequences looked at) and the largest
+difference, against the recurrence in float64 on the same rounded inputs. --check runs many small shapes and prints
+errors only.
+"""
+import argparse
+import ctypes
+import json
+import math
+import statistics
+import sys
+from pathlib import Path
+
+import torch
+
+RULES = {"delta": 0, "linear": 1, "keywise": 2}
+
+
+class Library:
+    def __init__(self, path):
+        self.c = ctypes.CDLL(str(path))
+        self.c.krohn_chunked_make.restype = ctypes.c_char_p
+        self.c.krohn_chunked_run.restype = ctypes.c_char_p
+        self.c.krohn_chunked_segments.restype = ctypes.c_size_t
+        self.c.krohn_chunked_segments.argtypes = [ctypes.c_void_p]
+        self.c.krohn_chunked_free.argtypes = [ctypes.c_void_p]
+
+    def make(self, rule, x, scale, n):
+        batch, length, key_heads, key_size = x["q"].shape
+        heads, value_size = x["v"].shape[2:]
+        out = ctypes.c_void_p()
+        size = ctypes.c_size_t
+        error = self.c.krohn_chunked_make(
+            RULES[rule], int(x["q"].dtype == torch.float32), size(batch), size(length), size(heads), size(key_heads),
+            size(key_size), size(value_size), ctypes.c_uint(n), ctypes.c_float(scale),
+            ctypes.byref(out))
+        if error:
+            raise RuntimeError(error.decode())
+        return out
+
+    def run(self, handle, x, output, final_state=None, initial=None):
+        def pointer(t):
+            return ctypes.c_void_p(None if t is None else t.data_ptr())
+        error = self.c.krohn_chunked_run(handle, pointer(x["q"]), pointer(x["k"]), pointer(x["v"]), pointer(x.get("beta")),
+                                         pointer(x.get("g")), pointer(initial), pointer(output), pointer(final_state))
+        if error:
+            raise RuntimeError(error.decode())
+
+
+def inputs(rule, batch, heads, length, key_size, value_size, dtype, n=1, gated=True, seed=0, key_heads=None, mode="usual"):
+    """Keys of unit length, betas in (0, 2), decays as models have them."""
+    generator = torch.Generator(device="cuda").manual_seed(seed)
+    key_heads = key_heads or heads
+
+    def normal(*shape):
+        return torch.randn(*shape, device="cuda", generator=generator)
+    x = {"q": normal(batch, length, key_heads, key_size), "k": normal(batch, length * n, key_heads, key_size),
+         "v": normal(batch, length * n, heads, value_size)}
+    if rule == "delta":
+        x["q"] = torch.nn.functional.normalize(x["q"], dim=-1)
+        x["k"] = torch.nn.functional.normalize(x["k"], dim=-1)
+        x["beta"] = torch.rand(batch, length * n, heads, device="cuda", generator=generator) * 2
+        if mode == "edges":
+            choice = torch.randint(0, 4, x["beta"].shape, device="cuda", generator=generator)
+            x["beta"] = torch.where(choice == 3, 1 + x["beta"] / 2, choice.float())
+    for name in "qkv":
+        x[name] = x[name].to(dtype).contiguous()
+    if rule == "keywise":
+        strength = 16.0 if mode == "edges" else 1.0
+        x["g"] = (torch.nn.functional.logsigmoid(normal(batch, length, key_heads, key_size)) * strength / 16).to(dtype)
+        if mode == "edges":
+            x["g"] = (x["g"].float() * 10).to(dtype)
+    elif gated:
+        x["g"] = torch.nn.functional.logsigmoid(normal(batch, length, heads) + 2)
+    return x
+
+
+def reference(rule, x, scale, sequences, initial=None):
+    """The recurrence in float64 for the given (batch, head) pairs: outputs [sequences, length, value_size]."""
+    length = x["q"].shape[1]
+    n = x["k"].shape[1] // max(length, 1)
+    group = x["v"].shape[2] // x["q"].shape[2]
+    b = torch.tensor([s[0] for s in sequences], device="cuda")
+    h = torch.tensor([s[1] for s in sequences], device="cuda")
+    q = x["q"][b, :, h // group].double()
+    k = x["k"][b, :, h // group].double()
+    v = x["v"][b, :, h].double()
+    beta = x["beta"][b, :, h].double() if rule == "delta" else None
+    g = None
+    if "g" in x:
+        g = (x["g"][b, :, h // group] if rule == "keywise" else x["g"][b, :, h].unsqueeze(-1)).double().exp()
+    state = torch.zeros(len(sequences), k.shape[-1], v.shape[-1], device="cuda", dtype=torch.float64)
+    if initial is not None:
+        state = initial[b, h].double()
+    out = torch.empty(len(sequences), length, v.shape[-1], device="cuda", dtype=torch.float64)
+    for t in range(length):
+        if g is not None:
+            state = state * g[:, t].unsqueeze(-1)
+        for j in range(n):
+            u = t * n + j
+            value = v[:, u]
+            if beta is not None:
+                value = beta[:, u, None] * (value - torch.einsum("skv,sk->sv", state, k[:, u]))
+            state = state + k[:, u].unsqueeze(-1) * value.unsqueeze(-2)
+        out[:, t] = scale * torch.einsum("skv,sk->sv", state, q[:, t])
+    return out, state
+
+
+def errors(output, expected, sequences):
+    got = torch.stack([output[b, :, h].double() for b, h in sequences])
+    difference = got - expected
+    return {"relative": (difference.norm() / expected.norm()).item(), "largest": difference.abs().max().item()}
+
+
+def median_ms(f, repetitions=15, warm=3):
+    for _ in range(warm):
+        f()
+    torch.cuda.synchronize()
+    times = []
+    for _ in range(repetitions):
+        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        begin.record()
+        f()
+        end.record()
+        torch.cuda.synchronize()
+        times.append(begin.elapsed_time(end))
+    return statistics.median(times)
+
+
+def fla_call(rule, x, scale, gated):
+    """fla's chunked kernel for the rule, or None with the reason."""
+    try:
+        from fla.ops.delta_rule import chunk_delta_rule
+        from fla.ops.gated_delta_product import chunk_gated_delta_product
+        from fla.ops.gated_delta_rule import chunk_gated_delta_rule
+        from fla.ops.gla import chunk_gla
+        from fla.ops.simple_gla import chunk_simple_gla
+    except ImportError as error:
+        return None, str(error)
+    n = x["k"].shape[1] // x["q"].shape[1]
+    if rule == "delta":
+        beta = x["beta"].to(x["q"].dtype)
+        if n > 1:
+            return lambda: chunk_gated_delta_product(x["q"], x["k"], x["v"], x.get("g"), beta, num_householder=n,
+                                                     scale=scale), None
+        if gated:
+            return lambda: chunk_gated_delta_rule(x["q"], x["k"], x["v"], g=x["g"], beta=beta, scale=scale), None
+        return lambda: chunk_delta_rule(x["q"], x["k"], x["v"], beta, scale=scale), None
+    if rule == "linear":
+        return lambda: chunk_simple_gla(x["q"], x["k"], x["v"], g=x.get("g"), scale=scale), None
+    return lambda: chunk_gla(x["q"], x["k"], x["v"], x["g"], scale=scale), None
+
+
+SHAPES = [(64, 4, 4096, 64, torch.bfloat16), (8, 16, 8192, 128, torch.bfloat16), (1024, 1, 1024, 16, torch.bfloat16),
+          (1, 1, 1 << 20, 64, torch.bfloat16), (64, 4, 4096, 64, torch.float32)]
+OPERATORS = [("delta rule", "delta", 1, False), ("gated delta rule", "delta", 1, True),
+             ("delta product, n=2", "delta", 2, False), ("delta product, n=4", "delta", 4, False),
+             ("GLA", "keywise", 1, True), ("simple GLA (Mamba-2)", "linear", 1, True)]
+
+
+def bench(library, args):
+    rows = []
+    for name, rule, n, gated in OPERATORS:
+        if args.only and args.only not in name:
+            continue
+        for batch, heads, length, size, dtype in SHAPES:
+            x = inputs(rule, batch, heads, length, size, size, dtype, n=n, gated=gated)
+            if rule == "delta":  # fla takes betas in the inputs' format
+                x["beta"] = x["beta"].to(dtype).float()
+            scale = size ** -0.5
+            sequences = [(0, 0), (batch - 1, heads - 1)][:max(1, min(2, batch * heads))]
+            # The reference walks every token: of the longest sequence, a beginning.
+            looked_at = min(length, 1024)
+            short = {key: t[:, :looked_at * (t.shape[1] // length)] for key, t in x.items()}
+            expected, _ = reference(rule, short, scale, sequences)
+            row = {"operator": name, "shape": [batch, heads, length, size], "format": str(dtype).split(".")[1]}
+            output = torch.full_like(x["v"][:, :length], float("nan"))
+            handle = library.make(rule, x, scale, n)
+            library.run(handle, x, output)
+            row["segments"] = library.c.krohn_chunked_segments(handle)
+            row["krohn_error"] = errors(output[:, :looked_at], expected, sequences)
+            row["krohn_ms"] = median_ms(lambda: library.run(handle, x, output))
+            library.c.krohn_chunked_free(handle)
+            call, reason = (None, None) if args.alone else fla_call(rule, x, scale, gated)
+            if call is not None:
+                try:
+                    row["fla_error"] = errors(call()[0][:, :looked_at], expected, sequences)
+                    row["fla_ms"] = median_ms(call)
+                except Exception as error:  # an operator may refuse a format
+                    reason = f"{type(error).__name__}: {str(error).splitlines()[0][:120]}"
+            if reason:
+                row["fla_refused"] = reason
+            element = x["q"].element_size()
+            moved = sum(t.numel() * t.element_size() for t in x.values()) + batch * heads * length * size * element
+            row["bytes"] = moved
+            row["floor_ms"] = moved / args.bandwidth * 1e3
+            rows.append(row)
+            rate = batch * length / 1e6
+            fla_text = (f"{rate / row['fla_ms'] * 1e3:9.1f} Mtok/s  err {row['fla_error']['relative']:.1e}  ratio "
+                        f"{row['fla_ms'] / row['krohn_ms']:5.1f}") if "fla_ms" in row else row.get("fla_refused", "")[:60]
+            print(f"{name:22s} {str(row['shape']):24s} {row['format']:9s} krohn {row['krohn_ms']:7.3f} ms "
+                  f"{rate / row['krohn_ms'] * 1e3:9.1f} Mtok/s  err {row['krohn_error']['relative']:.1e} floor "
+                  f"{row['floor_ms'] / row['krohn_ms']:4.0%} | fla {fla_text}", flush=True)
+            del x, output, expected, short
+            torch.cuda.empty_cache()
+    return rows
+
+
+def check(library):
+    """Edge lengths and shapes; the states too. Prints the largest errors."""
+    worst = {}
+    bad = 0
+    for dtype in (torch.bfloat16, torch.float32):
+        for rule in RULES:
+            for n in ((1, 2, 3, 4) if rule == "delta" else (1,)):
+                for index, (length, key_size, value_size, heads, key_heads) in enumerate(
+                        [(1, 16, 16, 1, 1), (63, 32, 32, 2, 2), (64, 64, 64, 2, 1), (65, 64, 128, 2, 2), (130, 128, 64, 2, 2),
+                         (257, 128, 128, 4, 2), (4097, 64, 64, 1, 1), (4097, 128, 128, 1, 1), (700, 24, 40, 16, 16),
+                         (0, 16, 16, 1, 1)]):
+                    for gated in (True, False):
+                        if rule == "keywise" and not gated:
+                            continue
+                        x = inputs(rule, 2, heads, length, key_size, value_size, dtype, n=n, gated=gated, seed=index,
+                                   key_heads=key_heads, mode="edges" if index % 2 else "usual")
+                        initial = torch.randn(2, heads, key_size, value_size, device="cuda")
+                        handle = library.make(rule, x, 0.25, n)
+                        output = torch.full((2, length, heads, value_size), float("nan"), device="cuda", dtype=dtype)
+                        final = torch.full((2, heads, key_size, value_size), float("nan"), device="cuda")
+                        library.run(handle, x, output, final, initial)
+                        torch.cuda.synchronize()
+                        segments = library.c.krohn_chunked_segments(handle)
+                        library.c.krohn_chunked_free(handle)
+                        sequences = [(b, h) for b in range(2) for h in range(heads)]
+                        expected, state = reference(rule, x, 0.25, sequences, initial)
+                        got = torch.stack([final[b, h].double() for b, h in sequences])
+                        state_error = ((got - state).norm() / state.norm()).item()
+                        error = errors(output, expected, sequences)["relative"] if length else 0.0
+                        limit = 2e-2 if dtype == torch.bfloat16 else 2e-4
+                        if not (error < limit and state_error < limit):
+                            bad += 1
+                            print("BAD", dtype, rule, "n", n, "T", length, "K", key_size, "V", value_size, "H", heads,
+                                  key_heads, "gated", gated, "segments", segments, f"{error:.2e} {state_error:.2e}")
+                        key = (str(dtype)[6:], rule, n)
+                        worst[key] = max(worst.get(key, 0.0), error if error == error else math.inf,
+                                         state_error if state_error == state_error else math.inf)
+    for key, error in worst.items():
+        print("worst", *key, f"{error:.2e}")
+    print("bad:", bad)
+    return bad
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--library", type=Path, default=Path("build/cuda/tools/bench/libkrohn_kernels_shared.so"))
+    parser.add_argument("--json", type=Path, help="write all numbers here")
+    parser.add_argument("--check", action="store_true", help="errors of many small shapes only; exit 1 if one is large")
+    parser.add_argument("--only", help="operators whose name contains this")
+    parser.add_argument("--alone", action="store_true", help="without fla, whose kernels take minutes to compile")
+    parser.add_argument("--bandwidth", type=float, default=3.0e12, help="bytes a second of the floor (default: %(default)s)")
+    args = parser.parse_args()
+    library = Library(args.library)
+    if args.check:
+        sys.exit(1 if check(library) else 0)
+    print("device:", torch.cuda.get_device_name(), "torch", torch.__version__)
+    rows = bench(library, args)
+    if args.json:
+        args.json.write_text(json.dumps({"device": torch.cuda.get_device_name(), "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
