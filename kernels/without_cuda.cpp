@@ -4,6 +4,7 @@
 #include "krohn/error.hpp"
 #include "krohn/kernels/device.hpp"
 #include "krohn/kernels/enumerate.hpp"
+#include "krohn/kernels/recurrence.hpp"
 #include "krohn/kernels/recurrent.hpp"
 #include "krohn/kernels/scan.hpp"
 
@@ -27,6 +28,8 @@ std::optional<CudaDevice> find_cuda_device(std::string* reason) {
 }
 
 DeviceCeilings measure_device_ceilings() { refuse(); }
+
+void run_recurrence_cuda(const Recurrence&) { refuse(); }
 
 DeviceWords::DeviceWords() = default;
 DeviceWords::DeviceWords(std::span<const std::uint8_t>, std::span<const std::uint32_t>) { refuse(); }
