@@ -112,8 +112,7 @@ __global__ void __launch_bounds__(most_columns)
   const std::uint32_t out_pitch = columns + 1U;
   const std::uint32_t slot_size = ring_stages * stage_tokens * record;
   float* ring = reinterpret_cast<float*>(shared_quads) + slot * slot_size;
-  float* outs =
-      reinterpret_cast<float*>(shared_quads) + shape.slots * slot_size + slot * 2U * stage_tokens * out_pitch;
+  float* outs = reinterpret_cast<float*>(shared_quads) + shape.slots * slot_size + slot * 2U * stage_tokens * out_pitch;
 
   const std::uint64_t pair = static_cast<std::uint64_t>(blockIdx.x) * shape.slots + slot;
   // The last warp of a narrow block has threads without a slot.
@@ -249,7 +248,10 @@ __global__ void __launch_bounds__(most_columns)
           dot = 0.0F;
           if (u + 1 < updates) {
             for_rows<D, Exact>(
-                r.key_size, [&](int j) { return Vectors2{four(write + j), four(write + D + j)}; },
+                r.key_size,
+                [&](int j) {
+                  return Vectors2{four(write + j), four(write + D + j)};
+                },
                 [&](int j, int i, const Vectors2& x) {
                   S[j] = __fmaf_rn(c, x.a.v[i], S[j]);
                   dot = __fmaf_rn(x.b.v[i], S[j], dot);
@@ -258,7 +260,9 @@ __global__ void __launch_bounds__(most_columns)
             const float a = K == Decay::scalar ? next[shape.record.scalars + updates] : 1.0F;
             for_rows<D, Exact>(
                 r.key_size,
-                [&](int j) { return Vectors3{four(write + j), four(write + D + j), four(next + j)}; },
+                [&](int j) {
+                  return Vectors3{four(write + j), four(write + D + j), four(next + j)};
+                },
                 [&](int j, int i, const Vectors3& x) {
                   S[j] = __fmaf_rn(c, x.a.v[i], S[j]);
                   o = __fmaf_rn(x.b.v[i], S[j], o);
@@ -267,7 +271,10 @@ __global__ void __launch_bounds__(most_columns)
                 });
           } else {
             for_rows<D, Exact>(
-                r.key_size, [&](int j) { return Vectors2{four(write + j), four(write + D + j)}; },
+                r.key_size,
+                [&](int j) {
+                  return Vectors2{four(write + j), four(write + D + j)};
+                },
                 [&](int j, int i, const Vectors2& x) {
                   S[j] = __fmaf_rn(c, x.a.v[i], S[j]);
                   o = __fmaf_rn(x.b.v[i], S[j], o);
@@ -279,7 +286,9 @@ __global__ void __launch_bounds__(most_columns)
         if constexpr (K == Decay::key) {
           for_rows<D, Exact>(
               r.key_size,
-              [&](int j) { return Vectors3{four(now + j), four(now + D + j), four(now + 2 * D + j)}; },
+              [&](int j) {
+                return Vectors3{four(now + j), four(now + D + j), four(now + 2 * D + j)};
+              },
               [&](int j, int i, const Vectors3& x) {
                 S[j] = __fmaf_rn(c, x.a.v[i], x.c.v[i] * S[j]);
                 o = __fmaf_rn(x.b.v[i], S[j], o);
@@ -287,11 +296,14 @@ __global__ void __launch_bounds__(most_columns)
         } else {
           const float a = K == Decay::rate ? values[columns] : r.decay.data == nullptr ? 1.0F : scalars[0];
           for_rows<D, Exact>(
-              r.key_size, [&](int j) { return Vectors2{four(now + j), four(now + D + j)}; },
+              r.key_size,
+              [&](int j) {
+                return Vectors2{four(now + j), four(now + D + j)};
+              },
               [&](int j, int i, const Vectors2& x) {
-                const float decay =
-                    K == Decay::rate ? recurrence_detail::rate_decay(a, rates[K == Decay::rate ? j : 0], r.negative)
-                                     : a;
+                const float decay = K == Decay::rate
+                                        ? recurrence_detail::rate_decay(a, rates[K == Decay::rate ? j : 0], r.negative)
+                                        : a;
                 S[j] = __fmaf_rn(c, x.a.v[i], decay * S[j]);
                 o = __fmaf_rn(x.b.v[i], S[j], o);
               });
@@ -375,9 +387,9 @@ void launch(const Recurrence& r, std::uint32_t keys, std::uint32_t values, std::
   shape.record.scalars = shape.record.values + values * columns;
   shape.record.size = (shape.record.scalars + scalars + 31U - 4U) / 32U * 32U + 4U;
   shape.transposed_output = r.output.time == 1 && r.output.element != 1;
-  const std::size_t slot_bytes = sizeof(float) * (static_cast<std::size_t>(ring_stages) * stage_tokens *
-                                                      shape.record.size +
-                                                  2U * stage_tokens * (columns + 1U));
+  const std::size_t slot_bytes =
+      sizeof(float) *
+      (static_cast<std::size_t>(ring_stages) * stage_tokens * shape.record.size + 2U * stage_tokens * (columns + 1U));
   const std::uint64_t pairs = static_cast<std::uint64_t>(r.words) * r.heads;
   shape.slots = std::max(1U, 64U / columns);
   while (shape.slots > 1 && (shape.slots * slot_bytes > block_shared_bytes || shape.slots > pairs)) shape.slots /= 2;

@@ -40,7 +40,7 @@ using RecurrenceOutput = RecurrenceArray<float>;
 
 /// One update. Elements of read and write: key_size; of value: value_size; of beta: one.
 struct RecurrenceUpdate {
-  RecurrenceInput read;   // absent: nothing is read
+  RecurrenceInput read;  // absent: nothing is read
   RecurrenceInput write;
   RecurrenceInput value;  // absent: zero
   RecurrenceInput beta;   // absent: 1
@@ -127,7 +127,8 @@ KROHN_INLINE_DEVICE void recurrence_column(const Recurrence& r, std::uint32_t w,
     if (r.num_updates > 0 && r.updates[0].reads_undecayed) {
       const RecurrenceInput& array = r.updates[0].read;
       const float* read = at(r, array, w, t, h);
-      for (std::uint32_t j = 0; j < r.key_size; ++j) undecayed = fused(read[j * array.element], S[j * stride], undecayed);
+      for (std::uint32_t j = 0; j < r.key_size; ++j)
+        undecayed = fused(read[j * array.element], S[j * stride], undecayed);
     }
     if (r.decay_kind != Recurrence::Decay::none) {
       const float* decay = at(r, r.decay, w, t, h);
