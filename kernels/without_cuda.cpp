@@ -32,6 +32,12 @@ std::optional<CudaDevice> find_cuda_device(std::string* reason) {
 
 DeviceCeilings measure_device_ceilings() { refuse(); }
 
+DeviceNumbers::DeviceNumbers(std::size_t) { refuse(); }
+DeviceNumbers::DeviceNumbers(std::span<const float>) { refuse(); }
+DeviceNumbers::~DeviceNumbers() = default;
+void DeviceNumbers::download(std::span<float>) const { refuse(); }
+double device_milliseconds(const std::function<void()>&) { refuse(); }
+
 void run_recurrence_cuda(const Recurrence&) { refuse(); }
 
 LearnedStates::LearnedStates(std::size_t, std::size_t) { refuse(); }

@@ -675,6 +675,19 @@ class Builder {
 
 }  // namespace
 
-LearnedProgram make_learned_program(const LearnedModel& model) { return Builder(model).build(); }
+bool runs_on_device(const LearnedModel& model) {
+  return std::all_of(model.blocks().begin(), model.blocks().end(), [](const LearnedBlock& block) {
+    const auto* delta = std::get_if<DeltaMixer>(&block.mixer);
+    return delta == nullptr || delta->num_householder <= LearnedRecurrence::most_updates;
+  });
+}
+
+LearnedProgram make_learned_program(const LearnedModel& model) {
+  if (!runs_on_device(model)) {
+    throw ResourceError("a model on a device: expected at most " + std::to_string(LearnedRecurrence::most_updates) +
+                        " Householder factors a token, got more; run it on the CPU");
+  }
+  return Builder(model).build();
+}
 
 }  // namespace krohn

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "engine/learned_rows.hpp"
+#include "engine/random_learned_model.hpp"
 #include "krohn/engine/learned.hpp"
 #include "krohn/io/checkpoint.hpp"
 
@@ -85,6 +86,19 @@ TEST_CASE("the program gives the bits of the forward pass in every architecture"
     for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(KROHN_TEST_DATA) / folder)) {
       CAPTURE(entry.path());
       compare(read_checkpoint(entry.path()).model);
+    }
+  }
+}
+
+TEST_CASE("and in random models with every option drawn") {
+  for (const std::string& architecture : testing::learned_architectures()) {
+    for (std::uint64_t seed = 0; seed < 6; ++seed) {
+      CAPTURE(architecture);
+      CAPTURE(seed);
+      testing::RandomLearnedModel random(seed);
+      const testing::LearnedSizes sizes{1 + seed % 3, 4 + 3 * (seed % 4), 1 + seed % 4,
+                                        static_cast<testing::Beta>(seed % 5)};
+      compare(random.make(architecture, sizes));
     }
   }
 }

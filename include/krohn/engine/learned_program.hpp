@@ -25,7 +25,12 @@ struct LearnedProgram {
   }
 };
 
-/// Cost: a copy of the weights. Throws ResourceError where a model needs 2^31 features or more.
+/// False for a model that the device's operations do not cover: more Householder factors a token than
+/// LearnedRecurrence::most_updates.
+bool runs_on_device(const LearnedModel& model);
+
+/// Cost: a copy of the weights. Throws ResourceError for a model that
+/// does not run on a device, or needs 2^31 features or more.
 LearnedProgram make_learned_program(const LearnedModel& model);
 
 }  // namespace krohn
