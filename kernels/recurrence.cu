@@ -1,12 +1,13 @@
 // The recurrence of learned models: one thread a column of S, which stays in registers for all tokens. Sums run in one
 // fixed order, so a thread's work is a chain; the parallel work is in columns, heads and words.
 //
-// A block holds up to 128 columns of one head of a word, or several heads' narrower ones. The vectors of eight tokens
-// make a stage; while one stage is computed the next arrives in shared memory by asynchronous copies (three stages in a
-// ring), so that each step reads broadcasts of shared memory and nothing else. One pass over the key rows of S does all
-// that can be done with them: it finishes an update, sums the read-out, decays for the next token and sums that token's
-// first dot product. Two chains of key_size fused multiply-adds run side by side, which bounds a step from below by
-// 4 key_size clocks; many words hide it, and then the bound is 3 (4 with a decay) instructions an element and update.
+// A block holds up to 128 columns of one head of a word, or several heads' narrower ones; a thread one or two columns.
+// The vectors of eight tokens make a stage; while one stage is computed the next arrives in shared memory by
+// asynchronous copies (three stages in a ring), so that each step reads broadcasts of shared memory and nothing else.
+// One pass over the key rows of S does all that can be done with them: it finishes an update, sums the read-out, decays
+// for the next token and sums that token's first dot product. Two chains of key_size fused multiply-adds run side by
+// side, which bounds a step from below by 4 key_size clocks; many words hide it, and then the bound is 3 (4 with a
+// decay) instructions an element and update.
 //
 // The general form, for what has no register form, keeps S in memory and follows recurrence_column.
 #include <cuda_pipeline.h>
@@ -47,19 +48,42 @@ struct Shape {
   bool transposed_output = false;
 };
 
-/// Copies elements [first, first + elements) of an input for tokens [t, t + tokens) to `to`, a record a token.
+/// Copies elements [first, first + elements) of an input for tokens [t, t + tokens) to `to`, a record a token. Elements
+/// that lie side by side go by four where they are aligned; tokens that do are spread over neighbouring threads.
+/// `span_log2`: of the least power of two that is not below the elements.
 __device__ __forceinline__ void stage(const Recurrence& r, const RecurrenceInput& array, std::uint32_t w,
                                       std::uint32_t h, std::uint32_t t, std::uint32_t tokens, std::uint32_t first,
                                       std::uint32_t elements, std::uint32_t span_log2, float* to, std::uint32_t record,
-                                      std::uint32_t lane, std::uint32_t lanes) {
+                                      std::uint32_t lane, std::uint32_t lanes_log2) {
   const float* from = recurrence_detail::at(r, array, w, t, h) + first * array.element;
-  const bool time_major = array.time == 1;
-  for (std::uint32_t i = lane; i < (static_cast<std::uint32_t>(stage_tokens) << span_log2); i += lanes) {
-    const std::uint32_t time = time_major ? i % stage_tokens : i >> span_log2;
-    const std::uint32_t element = time_major ? i / stage_tokens : i & ((1U << span_log2) - 1U);
-    if (time < tokens && element < elements) {
-      __pipeline_memcpy_async(to + time * record + element, from + time * array.time + element * array.element,
-                              sizeof(float));
+  if (array.time == 1) {
+    const std::uint32_t time = lane % stage_tokens;
+    const std::uint32_t step = (1U << lanes_log2) / stage_tokens;
+    std::uint32_t element = lane / stage_tokens;
+    if (time >= tokens) return;
+    from += time + element * array.element;
+    to += time * record + element;
+    for (; element < elements; element += step, from += step * array.element, to += step) {
+      __pipeline_memcpy_async(to, from, sizeof(float));
+    }
+    return;
+  }
+  const bool by_four = array.element == 1 && elements % 4 == 0 && array.time % 4 == 0 &&
+                       reinterpret_cast<std::uintptr_t>(from) % 16 == 0;
+  const std::uint32_t unit = by_four ? 4U : 1U;
+  const std::uint32_t units_log2 = min(lanes_log2, by_four ? (span_log2 < 2 ? 0U : span_log2 - 2U) : span_log2);
+  const std::uint32_t wide = unit << units_log2;  // elements that the threads of one token copy at once
+  const std::uint32_t begin = (lane & ((1U << units_log2) - 1U)) * unit;
+  const std::uint32_t step = 1U << (lanes_log2 - units_log2);
+  for (std::uint32_t time = lane >> units_log2; time < tokens; time += step) {
+    for (std::uint32_t element = begin; element < elements; element += wide) {
+      float* target = to + time * record + element;
+      const float* source = from + time * array.time + element * array.element;
+      if (by_four) {
+        __pipeline_memcpy_async(target, source, 4 * sizeof(float));
+      } else {
+        __pipeline_memcpy_async(target, source, sizeof(float));
+      }
     }
   }
 }
@@ -72,16 +96,22 @@ __device__ __forceinline__ Four four(const float* p) {
   return {{x.x, x.y, x.z, x.w}};
 }
 
-/// Calls body(j) for the rows that exist, unrolled. With Exact, key_size is D.
+/// Calls body(j) for the rows that exist, unrolled; vectors are loaded eight rows ahead, since a load takes as long as
+/// the chains of eight rows. With Exact, key_size is D.
 template <int D, bool Exact, class Load, class Body>
 __device__ __forceinline__ void for_rows(std::uint32_t key_size, const Load& load, const Body& body) {
+  auto even = load(0);
+  auto odd = load(4);
 #pragma unroll
-  for (int j = 0; j < D; j += 4) {
-    if (Exact || j < key_size) {
-      const auto vectors = load(j);
+  for (int j = 0; j < D; j += 8) {
+#pragma unroll
+    for (int half = 0; half < 8; half += 4) {
+      auto& slot = half == 0 ? even : odd;
+      const auto vectors = slot;
+      if (j + half + 8 < D) slot = load(j + half + 8);
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        if (Exact || j + i < key_size) body(j + i, i, vectors);
+        if (Exact || j + half + i < key_size) body(j + half + i, i, vectors);
       }
     }
   }
@@ -100,14 +130,22 @@ struct Vectors5 {
   Four a, b, c, d, e;
 };
 
+/// Columns a thread: two share what is read from shared memory, where their registers suffice.
+constexpr std::uint32_t columns_a_thread(std::uint32_t rows, Decay kind) {
+  return (rows == 32 || rows == 64) && kind != Decay::rate ? 2 : 1;
+}
+
 template <int D, Form F, Decay K, bool Exact>
-__global__ void __launch_bounds__(most_columns)
+__global__ void __launch_bounds__(most_columns, 2)
     recurrence_kernel(const __grid_constant__ Recurrence r, const __grid_constant__ Shape shape) {
   extern __shared__ float4 shared_quads[];
   __shared__ std::uint32_t longest;
   const std::uint32_t columns = 1U << shape.columns_log2;
-  const std::uint32_t slot = threadIdx.x >> shape.columns_log2;
-  const std::uint32_t column = threadIdx.x & (columns - 1U);
+  constexpr int C = columns_a_thread(D, K);
+  const std::uint32_t lanes_log2 = shape.columns_log2 - (C == 2 ? 1U : 0U);
+  const std::uint32_t lanes = 1U << lanes_log2;  // of a slot; columns lane, lane + lanes, .. are a thread's
+  const std::uint32_t slot = threadIdx.x >> lanes_log2;
+  const std::uint32_t lane = threadIdx.x & (lanes - 1U);
   const std::uint32_t record = shape.record.size;
   const std::uint32_t out_pitch = columns + 1U;
   const std::uint32_t slot_size = ring_stages * stage_tokens * record;
@@ -121,11 +159,11 @@ __global__ void __launch_bounds__(most_columns)
   const auto h = exists ? static_cast<std::uint32_t>(pair % r.heads) : 0U;
   const std::uint32_t first_column = blockIdx.y * columns;
   const std::uint32_t own_columns = exists ? min(columns, r.value_size - first_column) : 0U;
-  const bool owns = column < own_columns;
+  const auto owns = [&](int k) { return lane + k * lanes < own_columns; };
   const std::uint32_t length = !exists ? 0U : r.lengths != nullptr ? r.lengths[w] : r.length;
   if (threadIdx.x == 0) longest = 0;
   __syncthreads();
-  if (column == 0) atomicMax(&longest, length);
+  if (lane == 0) atomicMax(&longest, length);
   __syncthreads();
   const std::uint32_t num_stages = (longest + stage_tokens - 1) / stage_tokens;
   const std::uint32_t updates = F == Form::delta ? r.num_updates : 1U;
@@ -137,14 +175,14 @@ __global__ void __launch_bounds__(most_columns)
       const std::uint32_t tokens = min(static_cast<std::uint32_t>(stage_tokens), length - t);
       float* to = ring + (s % ring_stages) * stage_tokens * record;
       const auto key_vector = [&](const RecurrenceInput& array, std::uint32_t index) {
-        stage(r, array, w, h, t, tokens, 0, r.key_size, key_span, to + index * D, record, column, columns);
+        stage(r, array, w, h, t, tokens, 0, r.key_size, key_span, to + index * D, record, lane, lanes_log2);
       };
       const auto value_vector = [&](const RecurrenceInput& array, std::uint32_t index) {
         stage(r, array, w, h, t, tokens, first_column, own_columns, shape.columns_log2,
-              to + shape.record.values + index * columns, record, column, columns);
+              to + shape.record.values + index * columns, record, lane, lanes_log2);
       };
       const auto scalar = [&](const RecurrenceInput& array, std::uint32_t index) {
-        stage(r, array, w, h, t, tokens, 0, 1, 0, to + shape.record.scalars + index, record, column, columns);
+        stage(r, array, w, h, t, tokens, 0, 1, 0, to + shape.record.scalars + index, record, lane, lanes_log2);
       };
       if constexpr (F == Form::delta) {
         for (std::uint32_t u = 0; u < updates; ++u) {
@@ -175,37 +213,39 @@ __global__ void __launch_bounds__(most_columns)
     __pipeline_commit();
   };
 
-  float S[D];
-  float rates[K == Decay::rate ? D : 1];
-  {
+  float S[C][D];
+  float rates[C][K == Decay::rate ? D : 1];
+#pragma unroll
+  for (int k = 0; k < C; ++k) {
+    const std::size_t own = first_column + lane + k * lanes;
     const float* from = r.state_in;
-    if (from != nullptr && owns) {
-      from += recurrence_detail::state_offset(r, r.source != nullptr ? r.source[w] : w, h) + first_column + column;
+    if (from != nullptr && owns(k)) {
+      from += recurrence_detail::state_offset(r, r.source != nullptr ? r.source[w] : w, h) + own;
     }
 #pragma unroll
     for (int j = 0; j < D; ++j) {
-      const bool row = owns && (Exact || j < r.key_size);
-      S[j] = row && from != nullptr ? from[static_cast<std::size_t>(j) * r.value_size] : 0.0F;
+      const bool row = owns(k) && (Exact || j < r.key_size);
+      S[k][j] = row && from != nullptr ? from[static_cast<std::size_t>(j) * r.value_size] : 0.0F;
       if constexpr (K == Decay::rate) {
-        rates[j] = row ? r.rates[static_cast<std::size_t>(j) * r.value_size + first_column + column] : 0.0F;
+        rates[k][j] = row ? r.rates[static_cast<std::size_t>(j) * r.value_size + own] : 0.0F;
       }
     }
   }
 
   load_stage(0);
   load_stage(1);
-  float* output = nullptr;
-  if (owns && length > 0) {
-    output = recurrence_detail::at(r, r.output, w, 0, h) + (first_column + column) * r.output.element;
-  }
-  float dot = 0.0F;
+  float* output = r.output.data;
+  if (exists && length > 0) output = recurrence_detail::at(r, r.output, w, 0, h) + first_column * r.output.element;
+  float dot[C];
+#pragma unroll
+  for (float& sum : dot) sum = 0.0F;
   const auto flush = [&](std::uint32_t s) {  // writes a stage of outputs, neighbouring tokens side by side
     const std::uint32_t t = s * stage_tokens;
     if (t >= length) return;
     const std::uint32_t tokens = min(static_cast<std::uint32_t>(stage_tokens), length - t);
     const float* from = outs + (s % 2) * stage_tokens * out_pitch;
     float* to = recurrence_detail::at(r, r.output, w, t, h) + first_column * r.output.element;
-    for (std::uint32_t i = column; i < stage_tokens * columns; i += columns) {
+    for (std::uint32_t i = lane; i < stage_tokens * columns; i += lanes) {
       const std::uint32_t time = i % stage_tokens;
       const std::uint32_t element = i / stage_tokens;
       if (time < tokens && element < own_columns) {
@@ -226,26 +266,35 @@ __global__ void __launch_bounds__(most_columns)
         return ring + (token % (ring_stages * stage_tokens)) * record;
       };
       const float* now = record_of(t);
-      const float* values = now + shape.record.values + column;
+      const float* values = now + shape.record.values + lane;
       const float* scalars = now + shape.record.scalars;
       const bool last = t + 1 == length;
       const float* next = last ? now : record_of(t + 1);
-      float o = 0.0F;
+      float o[C];
+#pragma unroll
+      for (float& sum : o) sum = 0.0F;
       if constexpr (F == Form::delta) {
         if (t == 0) {
           const float a = K == Decay::scalar ? scalars[updates] : 1.0F;
           for_rows<D, Exact>(
               r.key_size, [&](int j) { return Vectors1{four(now + j)}; },
               [&](int j, int i, const Vectors1& x) {
-                if constexpr (K == Decay::scalar) S[j] = a * S[j];
-                dot = __fmaf_rn(x.a.v[i], S[j], dot);
+#pragma unroll
+                for (int k = 0; k < C; ++k) {
+                  if constexpr (K == Decay::scalar) S[k][j] = a * S[k][j];
+                  dot[k] = __fmaf_rn(x.a.v[i], S[k][j], dot[k]);
+                }
               });
         }
         for (std::uint32_t u = 0; u < updates; ++u) {
-          const float difference = values[u * columns] - dot;
-          const float c = r.updates[u].beta.data == nullptr ? difference : scalars[u] * difference;
+          float c[C];
+#pragma unroll
+          for (int k = 0; k < C; ++k) {
+            const float difference = values[u * columns + k * lanes] - dot[k];
+            c[k] = r.updates[u].beta.data == nullptr ? difference : scalars[u] * difference;
+            dot[k] = 0.0F;
+          }
           const float* write = now + u * D;
-          dot = 0.0F;
           if (u + 1 < updates) {
             for_rows<D, Exact>(
                 r.key_size,
@@ -253,8 +302,11 @@ __global__ void __launch_bounds__(most_columns)
                   return Vectors2{four(write + j), four(write + D + j)};
                 },
                 [&](int j, int i, const Vectors2& x) {
-                  S[j] = __fmaf_rn(c, x.a.v[i], S[j]);
-                  dot = __fmaf_rn(x.b.v[i], S[j], dot);
+#pragma unroll
+                  for (int k = 0; k < C; ++k) {
+                    S[k][j] = __fmaf_rn(c[k], x.a.v[i], S[k][j]);
+                    dot[k] = __fmaf_rn(x.b.v[i], S[k][j], dot[k]);
+                  }
                 });
           } else if (!last) {
             const float a = K == Decay::scalar ? next[shape.record.scalars + updates] : 1.0F;
@@ -264,10 +316,13 @@ __global__ void __launch_bounds__(most_columns)
                   return Vectors3{four(write + j), four(write + D + j), four(next + j)};
                 },
                 [&](int j, int i, const Vectors3& x) {
-                  S[j] = __fmaf_rn(c, x.a.v[i], S[j]);
-                  o = __fmaf_rn(x.b.v[i], S[j], o);
-                  if constexpr (K == Decay::scalar) S[j] = a * S[j];
-                  dot = __fmaf_rn(x.c.v[i], S[j], dot);
+#pragma unroll
+                  for (int k = 0; k < C; ++k) {
+                    S[k][j] = __fmaf_rn(c[k], x.a.v[i], S[k][j]);
+                    o[k] = __fmaf_rn(x.b.v[i], S[k][j], o[k]);
+                    if constexpr (K == Decay::scalar) S[k][j] = a * S[k][j];
+                    dot[k] = __fmaf_rn(x.c.v[i], S[k][j], dot[k]);
+                  }
                 });
           } else {
             for_rows<D, Exact>(
@@ -276,13 +331,18 @@ __global__ void __launch_bounds__(most_columns)
                   return Vectors2{four(write + j), four(write + D + j)};
                 },
                 [&](int j, int i, const Vectors2& x) {
-                  S[j] = __fmaf_rn(c, x.a.v[i], S[j]);
-                  o = __fmaf_rn(x.b.v[i], S[j], o);
+#pragma unroll
+                  for (int k = 0; k < C; ++k) {
+                    S[k][j] = __fmaf_rn(c[k], x.a.v[i], S[k][j]);
+                    o[k] = __fmaf_rn(x.b.v[i], S[k][j], o[k]);
+                  }
                 });
           }
         }
       } else if constexpr (F == Form::write) {
-        const float c = values[0];
+        float c[C];
+#pragma unroll
+        for (int k = 0; k < C; ++k) c[k] = values[k * lanes];
         if constexpr (K == Decay::key) {
           for_rows<D, Exact>(
               r.key_size,
@@ -290,33 +350,52 @@ __global__ void __launch_bounds__(most_columns)
                 return Vectors3{four(now + j), four(now + D + j), four(now + 2 * D + j)};
               },
               [&](int j, int i, const Vectors3& x) {
-                S[j] = __fmaf_rn(c, x.a.v[i], x.c.v[i] * S[j]);
-                o = __fmaf_rn(x.b.v[i], S[j], o);
+#pragma unroll
+                for (int k = 0; k < C; ++k) {
+                  S[k][j] = __fmaf_rn(c[k], x.a.v[i], x.c.v[i] * S[k][j]);
+                  o[k] = __fmaf_rn(x.b.v[i], S[k][j], o[k]);
+                }
               });
         } else {
-          const float a = K == Decay::rate ? values[columns] : r.decay.data == nullptr ? 1.0F : scalars[0];
+          float a[C];
+#pragma unroll
+          for (int k = 0; k < C; ++k) {
+            a[k] = K == Decay::rate ? values[columns + k * lanes] : r.decay.data == nullptr ? 1.0F : scalars[0];
+          }
           for_rows<D, Exact>(
               r.key_size,
               [&](int j) {
                 return Vectors2{four(now + j), four(now + D + j)};
               },
               [&](int j, int i, const Vectors2& x) {
-                const float decay = K == Decay::rate
-                                        ? recurrence_detail::rate_decay(a, rates[K == Decay::rate ? j : 0], r.negative)
-                                        : a;
-                S[j] = __fmaf_rn(c, x.a.v[i], decay * S[j]);
-                o = __fmaf_rn(x.b.v[i], S[j], o);
+#pragma unroll
+                for (int k = 0; k < C; ++k) {
+                  float decay = a[k];
+                  if constexpr (K == Decay::rate) {
+                    decay = recurrence_detail::rate_decay(a[k], rates[k][j], r.negative);
+                  }
+                  S[k][j] = __fmaf_rn(c[k], x.a.v[i], decay * S[k][j]);
+                  o[k] = __fmaf_rn(x.b.v[i], S[k][j], o[k]);
+                }
               });
         }
       } else {
         if (t == 0) {
           for_rows<D, Exact>(
               r.key_size, [&](int j) { return Vectors1{four(now + j)}; },
-              [&](int j, int i, const Vectors1& x) { dot = __fmaf_rn(x.a.v[i], S[j], dot); });
+              [&](int j, int i, const Vectors1& x) {
+#pragma unroll
+                for (int k = 0; k < C; ++k) dot[k] = __fmaf_rn(x.a.v[i], S[k][j], dot[k]);
+              });
         }
-        const float removed = 0.0F - dot;
-        const float c = values[0];
-        dot = 0.0F;
+        float removed[C];
+        float c[C];
+#pragma unroll
+        for (int k = 0; k < C; ++k) {
+          removed[k] = 0.0F - dot[k];
+          c[k] = values[k * lanes];
+          dot[k] = 0.0F;
+        }
         for_rows<D, Exact>(
             r.key_size,
             [&](int j) {
@@ -324,18 +403,24 @@ __global__ void __launch_bounds__(most_columns)
                               four(next + j)};
             },
             [&](int j, int i, const Vectors5& x) {
-              float entry = x.d.v[i] * S[j];
-              entry = __fmaf_rn(removed, x.a.v[i], entry);
-              entry = __fmaf_rn(c, x.b.v[i], entry);
-              o = __fmaf_rn(x.c.v[i], entry, o);
-              dot = __fmaf_rn(x.e.v[i], entry, dot);  // not used after the last token
-              S[j] = entry;
+#pragma unroll
+              for (int k = 0; k < C; ++k) {
+                float entry = x.d.v[i] * S[k][j];
+                entry = __fmaf_rn(removed[k], x.a.v[i], entry);
+                entry = __fmaf_rn(c[k], x.b.v[i], entry);
+                o[k] = __fmaf_rn(x.c.v[i], entry, o[k]);
+                dot[k] = __fmaf_rn(x.e.v[i], entry, dot[k]);  // not used after the last token
+                S[k][j] = entry;
+              }
             });
       }
-      if (shape.transposed_output) {
-        outs[((s % 2) * stage_tokens + (t - begin)) * out_pitch + column] = o;
-      } else if (owns) {
-        output[t * r.output.time] = o;
+#pragma unroll
+      for (int k = 0; k < C; ++k) {
+        if (shape.transposed_output) {
+          outs[((s % 2) * stage_tokens + (t - begin)) * out_pitch + lane + k * lanes] = o[k];
+        } else if (owns(k)) {
+          output[t * r.output.time + (lane + k * lanes) * r.output.element] = o[k];
+        }
       }
     }
   }
@@ -343,11 +428,14 @@ __global__ void __launch_bounds__(most_columns)
     __syncthreads();
     flush(num_stages - 1);
   }
-  if (owns && r.state_out != nullptr && h % r.state_group == 0) {
-    float* to = r.state_out + recurrence_detail::state_offset(r, w, h) + first_column + column;
+  if (r.state_out == nullptr || h % r.state_group != 0) return;
+#pragma unroll
+  for (int k = 0; k < C; ++k) {
+    if (!owns(k)) continue;
+    float* to = r.state_out + recurrence_detail::state_offset(r, w, h) + first_column + lane + k * lanes;
 #pragma unroll
     for (int j = 0; j < D; ++j) {
-      if (Exact || j < r.key_size) to[static_cast<std::size_t>(j) * r.value_size] = S[j];
+      if (Exact || j < r.key_size) to[static_cast<std::size_t>(j) * r.value_size] = S[k][j];
     }
   }
 }
@@ -381,6 +469,7 @@ template <Form F, Decay K>
 void launch(const Recurrence& r, std::uint32_t keys, std::uint32_t values, std::uint32_t scalars) {
   const std::uint32_t D = std::max(16U, std::bit_ceil(r.key_size));
   Shape shape;
+  static_assert(16 / 2 >= stage_tokens, "a slot has a thread for each token of a stage");
   const std::uint32_t columns = std::clamp(std::bit_ceil(r.value_size), 16U, most_columns);
   shape.columns_log2 = static_cast<std::uint32_t>(std::countr_zero(columns));
   shape.record.values = keys * D;
@@ -391,12 +480,13 @@ void launch(const Recurrence& r, std::uint32_t keys, std::uint32_t values, std::
       sizeof(float) *
       (static_cast<std::size_t>(ring_stages) * stage_tokens * shape.record.size + 2U * stage_tokens * (columns + 1U));
   const std::uint64_t pairs = static_cast<std::uint64_t>(r.words) * r.heads;
-  shape.slots = std::max(1U, 64U / columns);
+  const std::uint32_t lanes = columns / columns_a_thread(D, K);
+  shape.slots = std::max(1U, 32U / lanes);
   while (shape.slots > 1 && (shape.slots * slot_bytes > block_shared_bytes || shape.slots > pairs)) shape.slots /= 2;
   const std::size_t bytes = shape.slots * slot_bytes;
   const dim3 grid(static_cast<unsigned>((pairs + shape.slots - 1) / shape.slots),
                   (r.value_size + columns - 1) / columns);
-  const unsigned threads = std::max(32U, columns * shape.slots);
+  const unsigned threads = std::max(32U, lanes * shape.slots);
   const auto start = [&](auto kernel) {
     allow_shared_memory(kernel, bytes);
     kernel<<<grid, threads, bytes>>>(r, shape);

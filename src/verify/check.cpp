@@ -161,6 +161,7 @@ class Ladder {
     Timed rung(report_, "fast refutation");
     FastRefutationOptions options;
     options.budget = options_.budget.share(0.25);
+    options.device = options_.device;
     const std::optional<Refutation> found = fast_refutation(model_, specification_, options);
     if (!found) {
       rung.outcome("nothing found");

@@ -8,9 +8,9 @@
 #include <chrono>
 #include <vector>
 
-#include "krohn/engine/learned.hpp"
 #include "krohn/error.hpp"
 #include "krohn/numeric/splitmix64.hpp"
+#include "labelled_words.hpp"
 
 namespace krohn {
 namespace {
@@ -73,15 +73,13 @@ void step_words(const Recognizer& model, const Specification& specification, con
   }
 }
 
-// Words in batches that grow while they are quick, so that a wrong model is found early, a right one soon fills a
-// device, and limits are kept. Where a run in a batch is not finite the words from there on are stepped: a word before
-// it, or its own beginning, may be wrong.
+// Words in batches. Where a run in a batch is not finite the words from there on are stepped: a word before it, or its
+// own beginning, may be wrong.
 void run_words(const Recognizer& model, const Recognizer::Learned& learned, const Specification& specification,
                const Budget& budget, Device device, Sample& result) {
   using Clock = std::chrono::steady_clock;
   constexpr std::uint64_t first_batch = 64;
   constexpr std::uint64_t batch_tokens = std::uint64_t{1} << 22U;
-  constexpr auto quick = std::chrono::milliseconds(100);
   const SampleDesign& design = result.design;
   const Dfa& automaton = specification.automaton();
   std::vector<std::byte> state(model.state_size());
@@ -89,40 +87,35 @@ void run_words(const Recognizer& model, const Recognizer::Learned& learned, cons
     result.disagreement = Word{};
     return;
   }
-  const std::size_t lead = learned.task->first_token ? 1 : 0;
-  const std::uint64_t most = std::max<std::uint64_t>(1, batch_tokens / design.max_length);
-  for (std::uint64_t batch = std::min(first_batch, most); result.drawn < design.words;) {
+  GrowingBatch batch(first_batch, std::max<std::uint64_t>(1, batch_tokens / design.max_length));
+  while (result.drawn < design.words) {
     if (over(budget, result)) return;
     const auto start = Clock::now();
     std::vector<Word> words;
-    std::vector<Tokens> tokens;
-    for (std::uint64_t i = result.drawn; i < std::min(design.words, result.drawn + batch); ++i) {
+    for (std::uint64_t i = result.drawn; i < std::min<std::uint64_t>(design.words, result.drawn + batch.size()); ++i) {
       auto [random, length] = draw_word(design, i);
       Word& word = words.emplace_back();
       for (std::uint64_t t = 0; t < length; ++t) {
         word.push_back(static_cast<Symbol>(draw_below(random, automaton.num_symbols())));
       }
-      tokens.push_back(tokens_of(*learned.task, word));
     }
-    LearnedLabels seen;
+    LabelledWords seen;
     try {
-      seen = label_words(*learned.model, *learned.task, tokens, {0, device, 0});
+      seen = label_and_compare(learned, specification, words, device);
     } catch (const NumericError&) {
       return step_words(model, specification, budget, result);
     }
     result.device = seen.device;
-    for (std::size_t i = 0; i < words.size(); ++i, ++result.drawn) {
-      State q = automaton.start();
-      for (std::size_t t = 0; t < words[i].size(); ++t) {
-        q = automaton.next(q, words[i][t]);
-        ++result.steps;
-        if (!specification.agrees(seen.labels[i][t + lead], q)) {
-          result.disagreement = Word(words[i].begin(), words[i].begin() + static_cast<std::ptrdiff_t>(t + 1));
-          return;
-        }
-      }
+    const std::size_t right = seen.wrong ? seen.wrong->word : words.size();
+    for (std::size_t i = 0; i < right; ++i) result.steps += words[i].size();
+    result.drawn += right;
+    if (seen.wrong) {
+      result.steps += seen.wrong->length;
+      words[right].resize(seen.wrong->length);
+      result.disagreement = std::move(words[right]);
+      return;
     }
-    if (Clock::now() - start < quick) batch = std::min(8 * batch, most);
+    batch.took(Clock::now() - start);
   }
 }
 
