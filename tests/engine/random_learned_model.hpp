@@ -20,6 +20,8 @@ struct LearnedSizes {
   std::size_t head_size = 16;
   std::size_t num_householder = 1;
   Beta beta = Beta::doubled;
+  /// 0: drawn. mLSTM and sLSTM have heads * head_size.
+  std::size_t model_size = 0;
 };
 
 class RandomLearnedModel {
@@ -30,7 +32,9 @@ class RandomLearnedModel {
   LearnedModel make(const std::string& architecture, const LearnedSizes& sizes) {
     sizes_ = sizes;
     // mLSTM and sLSTM have blocks of the model's size.
-    model_ = architecture == "mlstm" || architecture == "slstm" ? sizes.heads * sizes.head_size : 24 + 4 * below(3);
+    model_ = architecture == "mlstm" || architecture == "slstm" ? sizes.heads * sizes.head_size
+             : sizes.model_size != 0                            ? sizes.model_size
+                                                                : 24 + 4 * below(3);
     constexpr std::size_t vocabulary = 5;
     std::vector<LearnedBlock> blocks(2);
     for (std::size_t i = 0; i < blocks.size(); ++i) {

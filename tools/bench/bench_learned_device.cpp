@@ -76,7 +76,7 @@ void bench_recurrence(std::uint32_t words, std::uint32_t heads, std::uint32_t le
 // A 2-layer model of size 128 on 8,192 words of length 256: labels at every position.
 void bench_labels() {
   testing::RandomLearnedModel random(1);
-  const LearnedModel model = random.make("delta", {2, 64, 1, testing::Beta::doubled});
+  const LearnedModel model = random.make("delta", {2, 64, 1, testing::Beta::doubled, 128});
   LearnedTask task{Alphabet::of_characters("01"), {0, 1}, std::nullopt, {"0", "1"}, {{0, 0}, {1, 1}}};
   SplitMix64 draw(2);
   std::vector<Tokens> words(8192);
@@ -86,7 +86,7 @@ void bench_labels() {
   for (int i = 0; i < 2; ++i) {
     const auto start = Clock::now();
     const LearnedLabels seen = label_words(model, task, words, {0, Device::cuda, 0});
-    std::printf("labels of %zu words of 256, delta 2 x 64, %zu parameters: %.3f s\n", words.size(),
+    std::printf("labels of %zu words of 256, two delta layers of size 128, %zu parameters: %.3f s\n", words.size(),
                 model.num_parameters(), seconds_since(start));
     const LearnedLabels some = label_words(model, task, std::span(words).first(16), {0, Device::cpu, 0});
     if (!std::equal(some.labels.begin(), some.labels.end(), seen.labels.begin())) std::printf("DIFFERENT LABELS\n");
