@@ -5,7 +5,8 @@
 // lexicographic order. Each length has room for the states of one batch; a batch is expanded piece by piece before the
 // next one replaces it. Invariant: everything before the batch at hand in lexicographic order has been tried up to the
 // target (or to one less than the length of an event found), so that the last event found, the shortest, is the first
-// in shortlex order. Nodes of the target's length leave no state. Events are confirmed by the recognizer on the CPU.
+// in shortlex order. Nodes of the target's length leave no state. Events, and one word of every length, are confirmed
+// by the recognizer on the CPU.
 #include "learned_device.hpp"
 
 #include <algorithm>
@@ -285,6 +286,10 @@ class TreeSearch {
       device_seconds_ += std::chrono::duration<double>(Clock::now() - before).count();
       nodes_ += rows;
       const Level& from = levels_[level];
+      if (length > compared_) {
+        compared_ = length;
+        compare(word_of(from.word[begin + parents - 1] * symbols + (symbols - 1), length, symbols), labels_.back());
+      }
       std::vector<std::uint64_t> words;
       std::vector<std::uint32_t> automaton_states;
       if (!leaves) {
@@ -318,6 +323,22 @@ class TreeSearch {
       levels_[level + 1].word = std::move(words);
       levels_[level + 1].automaton_state = std::move(automaton_states);
       expand(level + 1, rows);
+    }
+  }
+
+  /// The reference gives the label too: one word of every length is asked, so that a device that computes something
+  /// else is noticed.
+  void compare(const Word& word, std::int32_t label) const {
+    std::vector<std::byte> state(recognizer_.state_size());
+    Observation seen = recognizer_.initial(state);
+    try {
+      for (const Symbol a : word) seen = recognizer_.step(state, a);
+    } catch (const NumericError&) {
+      seen.label = not_finite_label;
+    }
+    if (seen.label != label) {
+      throw InternalError("enumerate: the device gives word " + recognizer_.alphabet().format_word(word) +
+                          " another label than the CPU");
     }
   }
 
@@ -364,6 +385,7 @@ class TreeSearch {
   std::uint64_t frontier_length_ = 0;
   std::uint64_t longest_ = 0;
   std::uint64_t agreed_ = 0;
+  std::uint64_t compared_ = 0;
   std::optional<Event> found_;
   std::uint64_t nodes_ = 0;
   std::uint64_t total_ = 0;

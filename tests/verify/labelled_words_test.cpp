@@ -30,8 +30,7 @@ class Stepped final : public Recognizer {
 };
 
 TEST_CASE("batches and steps agree") {
-  for (const char* name :
-       {"flipflop_delta_net_pos", "parity_delta_net_neg_noconv_1layer", "parity_delta_net_pos"}) {
+  for (const char* name : {"flipflop_delta_net_pos", "parity_delta_net_neg_noconv_1layer", "parity_delta_net_pos"}) {
     CAPTURE(std::string(name));
     const OpenModel open = open_recognizer(fs::path(KROHN_TEST_DATA) / "models" / name);
     const Recognizer& model = *open.recognizer;
