@@ -81,4 +81,26 @@ std::optional<CudaDevice> find_cuda_device(std::string* reason) {
   return device;
 }
 
+DeviceNumbers::DeviceNumbers(std::size_t size) : size_(size) {
+  if (size != 0) KROHN_CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&data_), size * sizeof(float)));
+}
+DeviceNumbers::DeviceNumbers(std::span<const float> values) : DeviceNumbers(values.size()) {
+  if (!values.empty()) {
+    KROHN_CUDA_CHECK(cudaMemcpy(data_, values.data(), values.size_bytes(), cudaMemcpyHostToDevice));
+  }
+}
+DeviceNumbers::~DeviceNumbers() { cudaFree(data_); }
+void DeviceNumbers::download(std::span<float> values) const {
+  if (values.size() != size_) throw InternalError("DeviceNumbers: a download of another size");
+  if (!values.empty()) {
+    KROHN_CUDA_CHECK(cudaMemcpy(values.data(), data_, values.size_bytes(), cudaMemcpyDeviceToHost));
+  }
+}
+
+double device_milliseconds(const std::function<void()>& work) {
+  EventTimer timer;
+  work();
+  return timer.milliseconds();
+}
+
 }  // namespace krohn

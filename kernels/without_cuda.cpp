@@ -4,6 +4,8 @@
 #include "krohn/error.hpp"
 #include "krohn/kernels/device.hpp"
 #include "krohn/kernels/enumerate.hpp"
+#include "krohn/kernels/learned.hpp"
+#include "krohn/kernels/recurrence.hpp"
 #include "krohn/kernels/recurrent.hpp"
 #include "krohn/kernels/scan.hpp"
 
@@ -20,6 +22,8 @@ struct DeviceWords::Memory {};
 struct DenseTree::Memory {};
 struct FlatTree::Memory {};
 struct MapScan::Memory {};
+struct LearnedStates::Memory {};
+struct LearnedDevice::Memory {};
 
 std::optional<CudaDevice> find_cuda_device(std::string* reason) {
   if (reason != nullptr) *reason = missing;
@@ -27,6 +31,36 @@ std::optional<CudaDevice> find_cuda_device(std::string* reason) {
 }
 
 DeviceCeilings measure_device_ceilings() { refuse(); }
+
+DeviceNumbers::DeviceNumbers(std::size_t) { refuse(); }
+DeviceNumbers::DeviceNumbers(std::span<const float>) { refuse(); }
+DeviceNumbers::~DeviceNumbers() = default;
+void DeviceNumbers::download(std::span<float>) const { refuse(); }
+double device_milliseconds(const std::function<void()>&) { refuse(); }
+
+void run_recurrence_cuda(const Recurrence&) { refuse(); }
+
+LearnedStates::LearnedStates(std::size_t, std::size_t) { refuse(); }
+LearnedStates::~LearnedStates() = default;
+LearnedStates::LearnedStates(LearnedStates&&) noexcept = default;
+LearnedStates& LearnedStates::operator=(LearnedStates&&) noexcept = default;
+std::size_t LearnedStates::capacity() const noexcept { return 0; }
+
+LearnedDevice::LearnedDevice(const LearnedProgramView&, std::span<const LearnedAnswer>, std::size_t) { refuse(); }
+LearnedDevice::~LearnedDevice() = default;
+void LearnedDevice::restart(LearnedStates&, std::size_t) const { refuse(); }
+void LearnedDevice::upload(LearnedStates&, std::size_t, std::span<const float>) const { refuse(); }
+void LearnedDevice::download(const LearnedStates&, std::size_t, std::span<float>) const { refuse(); }
+void LearnedDevice::read(std::span<const std::uint32_t>, std::span<const std::uint32_t>, std::span<const std::uint32_t>,
+                         const LearnedStates&, LearnedStates&) {
+  refuse();
+}
+void LearnedDevice::branch(const LearnedStates&, std::size_t, std::size_t, std::span<const std::uint32_t>,
+                           LearnedStates*) {
+  refuse();
+}
+void LearnedDevice::labels(std::span<std::int32_t>) const { refuse(); }
+void LearnedDevice::logits(std::span<float>) const { refuse(); }
 
 DeviceWords::DeviceWords() = default;
 DeviceWords::DeviceWords(std::span<const std::uint8_t>, std::span<const std::uint32_t>) { refuse(); }

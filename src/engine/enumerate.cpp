@@ -12,8 +12,10 @@
 
 #include "choose_device.hpp"
 #include "enumerate_device.hpp"
+#include "krohn/engine/learned_program.hpp"
 #include "krohn/error.hpp"
 #include "krohn/kernels/enumerate.hpp"
+#include "learned_device.hpp"
 #include "parallel.hpp"
 #include "search.hpp"
 
@@ -26,6 +28,8 @@ constexpr std::uint64_t frontier_nodes = 4096;
 constexpr std::uint64_t nodes_between_polls = 4096;
 /// From here on Device::automatic takes a CUDA device.
 constexpr std::uint64_t device_words = 50'000'000;
+/// The same for a learned model, in multiply-adds.
+constexpr double learned_device_work = 1e10;
 
 /// The first event of all threads, and what it allows a block to leave out.
 class FirstEvent {
@@ -176,7 +180,16 @@ class Search {
 
 EnumerateResult enumerate(const Recognizer& recognizer, const LabelledAutomaton& automaton,
                           const EnumerateOptions& options) {
-  if (options.device == Device::cuda) {
+  if (const std::optional<Recognizer::Learned> learned = recognizer.learned()) {
+    const std::optional<std::uint64_t> words = bounded_power(automaton.num_symbols, options.max_length);
+    const bool large = words && runs_on_device(*learned->model) &&
+                       static_cast<double>(*words) / std::max(1U, options.shard.count) *
+                               static_cast<double>(learned->model->num_parameters()) >=
+                           learned_device_work;
+    if (const std::optional<CudaDevice> device = choose_device(options.device, large)) {
+      return enumerate_on_device(recognizer, *learned, automaton, options, *device);
+    }
+  } else if (options.device == Device::cuda) {
     throw DeviceError("enumerate: this model runs on the CPU only; expected --device cpu or auto");
   }
   return Search(recognizer, automaton, options).run();

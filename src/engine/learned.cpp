@@ -14,9 +14,12 @@
 #include <thread>
 #include <utility>
 
+#include "choose_device.hpp"
 #include "cpu_features.hpp"
 #include "krohn/engine/learned_forward.hpp"
+#include "krohn/engine/learned_program.hpp"
 #include "krohn/error.hpp"
+#include "learned_device.hpp"
 #include "learned_pass.hpp"
 
 namespace krohn {
@@ -189,6 +192,7 @@ class LearnedRecognizer final : public Recognizer {
   const std::vector<std::string>& label_names() const override { return task_.label_names; }
   std::string_view semantics() const override { return learned_semantics; }
   std::size_t state_size() const override { return model_->state_size() * sizeof(float); }
+  std::optional<Learned> learned() const override { return Learned{model_.get(), &task_}; }
 
   Observation initial(std::span<std::byte> state) const override {
     Borrowed pass(*this);
@@ -261,50 +265,26 @@ class LearnedRecognizer final : public Recognizer {
   mutable std::vector<std::unique_ptr<Scratch>> free_;
 };
 
-}  // namespace
+/// From so many multiply-adds on Device::automatic takes a CUDA device: its start costs some tenths of a second.
+constexpr double device_work = 1e10;
 
-template <class T>
-std::unique_ptr<LearnedPass<T>> make_plain_pass(const LearnedModel& model) {
-  return std::make_unique<PlainPass<T>>(model);
-}
-template std::unique_ptr<LearnedPass<float>> make_plain_pass(const LearnedModel& model);
-template std::unique_ptr<LearnedPass<double>> make_plain_pass(const LearnedModel& model);
-
-template <class T>
-LearnedStream<T>::LearnedStream(const LearnedModel& model)
-    : model_(&model), pass_(make_pass(model, T{})), state_(model.state_size()) {
-  restart();
-}
-template <class T>
-LearnedStream<T>::~LearnedStream() = default;
-template <class T>
-LearnedStream<T>::LearnedStream(LearnedStream&&) noexcept = default;
-template <class T>
-LearnedStream<T>& LearnedStream<T>::operator=(LearnedStream&&) noexcept = default;
-
-template <class T>
-void LearnedStream<T>::restart() {
-  pass_->initial(state_.data());
-}
-
-template <class T>
-void LearnedStream<T>::step(std::uint32_t token, std::span<T> logits) {
-  if (token >= model_->vocabulary_size()) throw InputError(bad_token(token, *model_));
-  if (logits.size() != model_->num_logits()) throw InternalError("LearnedStream::step: wrong number of logits");
-  pass_->step(state_.data(), &token, logits.data());
-  require_finite<T>(logits);
-}
-
-template class LearnedStream<float>;
-template class LearnedStream<double>;
-
-void run_learned(const LearnedModel& model, std::span<const Tokens> words, const LearnedRunOptions& options,
-                 const LogitsSink& sink) {
+std::optional<CudaDevice> device_for(const LearnedModel& model, std::span<const Tokens> words,
+                                     const LearnedRunOptions& options) {
+  double tokens = 0;
   for (const Tokens& word : words) {
+    tokens += static_cast<double>(word.size());
     for (const std::uint32_t token : word) {
       if (token >= model.vocabulary_size()) throw InputError(bad_token(token, model));
     }
   }
+  const bool large = tokens * static_cast<double>(model.num_parameters()) >= device_work && runs_on_device(model);
+  return choose_device(options.device, large);
+}
+
+std::string cpu_name() { return has_avx2_fma() ? "cpu (avx2)" : "cpu"; }
+
+void run_on_cpu(const LearnedModel& model, std::span<const Tokens> words, const LearnedRunOptions& options,
+                const LogitsSink& sink) {
   std::vector<std::size_t> order(words.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::sort(order.begin(), order.end(),
@@ -346,6 +326,77 @@ void run_learned(const LearnedModel& model, std::span<const Tokens> words, const
     work();
   }
   if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace
+
+template <class T>
+std::unique_ptr<LearnedPass<T>> make_plain_pass(const LearnedModel& model) {
+  return std::make_unique<PlainPass<T>>(model);
+}
+template std::unique_ptr<LearnedPass<float>> make_plain_pass(const LearnedModel& model);
+template std::unique_ptr<LearnedPass<double>> make_plain_pass(const LearnedModel& model);
+
+template <class T>
+LearnedStream<T>::LearnedStream(const LearnedModel& model)
+    : model_(&model), pass_(make_pass(model, T{})), state_(model.state_size()) {
+  restart();
+}
+template <class T>
+LearnedStream<T>::~LearnedStream() = default;
+template <class T>
+LearnedStream<T>::LearnedStream(LearnedStream&&) noexcept = default;
+template <class T>
+LearnedStream<T>& LearnedStream<T>::operator=(LearnedStream&&) noexcept = default;
+
+template <class T>
+void LearnedStream<T>::restart() {
+  pass_->initial(state_.data());
+}
+
+template <class T>
+void LearnedStream<T>::step(std::uint32_t token, std::span<T> logits) {
+  if (token >= model_->vocabulary_size()) throw InputError(bad_token(token, *model_));
+  if (logits.size() != model_->num_logits()) throw InternalError("LearnedStream::step: wrong number of logits");
+  pass_->step(state_.data(), &token, logits.data());
+  require_finite<T>(logits);
+}
+
+template class LearnedStream<float>;
+template class LearnedStream<double>;
+
+std::string run_learned(const LearnedModel& model, std::span<const Tokens> words, const LearnedRunOptions& options,
+                        const LogitsSink& sink) {
+  if (const std::optional<CudaDevice> device = device_for(model, words, options)) {
+    run_on_device(model, words, *device, options.device_memory, sink);
+    return device->name;
+  }
+  run_on_cpu(model, words, options, sink);
+  return cpu_name();
+}
+
+LearnedLabels label_words(const LearnedModel& model, const LearnedTask& task, std::span<const Tokens> words,
+                          const LearnedRunOptions& options) {
+  LearnedLabels result;
+  if (const std::optional<CudaDevice> device = device_for(model, words, options)) {
+    result.labels = label_on_device(model, task, words, *device, options.device_memory);
+    result.device = device->name;
+    return result;
+  }
+  for (const Tokens& word : words) result.labels.emplace_back(word.size(), undefined_label);
+  run_on_cpu(model, words, options, [&](std::size_t word, std::size_t position, auto logits, auto) {
+    result.labels[word][position] = task.observe(logits).label;
+  });
+  result.device = cpu_name();
+  return result;
+}
+
+Tokens tokens_of(const LearnedTask& task, const Word& word) {
+  Tokens tokens;
+  tokens.reserve(word.size() + 1);
+  if (task.first_token) tokens.push_back(*task.first_token);
+  for (const Symbol symbol : word) tokens.push_back(task.tokens.at(symbol));
+  return tokens;
 }
 
 void LearnedTask::validate(const LearnedModel& model) const {

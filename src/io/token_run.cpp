@@ -138,7 +138,7 @@ InputIds read_input_ids(const Safetensors& file, const LearnedModel& model) {
 }
 
 std::vector<Tensor> run_tokens(const LearnedModel& model, const InputIds& ids, bool states,
-                               const LearnedRunOptions& options) {
+                               const LearnedRunOptions& options, std::string* device) {
   const std::vector<Tokens>& words = ids.words;
   const std::size_t length = ids.length;
   const std::size_t size = model.num_logits();
@@ -153,14 +153,17 @@ std::vector<Tensor> run_tokens(const LearnedModel& model, const InputIds& ids, b
   }
   std::vector<std::vector<float>> final(words.size());
   std::vector<std::vector<float>> before(words.size());
-  run_learned(model, runs, options, [&](std::size_t run, std::size_t position, auto row, auto state) {
-    if (run >= words.size()) {
-      if (!state.empty()) before[run - words.size()].assign(state.begin(), state.end());
-      return;
-    }
-    std::copy(row.begin(), row.end(), logits.begin() + static_cast<std::ptrdiff_t>((run * length + position) * size));
-    if (states && !state.empty()) final[run].assign(state.begin(), state.end());
-  });
+  const std::string ran =
+      run_learned(model, runs, options, [&](std::size_t run, std::size_t position, auto row, auto state) {
+        if (run >= words.size()) {
+          if (!state.empty()) before[run - words.size()].assign(state.begin(), state.end());
+          return;
+        }
+        std::copy(row.begin(), row.end(),
+                  logits.begin() + static_cast<std::ptrdiff_t>((run * length + position) * size));
+        if (states && !state.empty()) final[run].assign(state.begin(), state.end());
+      });
+  if (device != nullptr) *device = ran;
   std::vector<Tensor> tensors;
   tensors.push_back(make_tensor("logits", std::span<const float>(logits), {words.size(), length, size}));
   if (!states || length == 0) return tensors;

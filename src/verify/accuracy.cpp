@@ -9,7 +9,6 @@
 #include <cmath>
 #include <set>
 
-#include "krohn/engine/run.hpp"
 #include "krohn/error.hpp"
 #include "krohn/numeric/splitmix64.hpp"
 #include "krohn/verify/specification.hpp"
@@ -138,8 +137,9 @@ double chance_of(const Dfa& language) {
   return labels.empty() ? 0.0 : 1.0 / static_cast<double>(labels.size());
 }
 
-/// Fills labels[word][position], position t the label after t + 1 symbols.
-using Labeller = std::function<void(const std::vector<Word>& words, std::vector<std::vector<std::int32_t>>& labels)>;
+/// Makes labels[word][position], position t the label after t + 1 symbols, and returns what ran.
+using Labeller =
+    std::function<std::string(const std::vector<Word>& words, std::vector<std::vector<std::int32_t>>& labels)>;
 
 Accuracy measure(const Specification& specification, const AccuracyOptions& options, const Labeller& labeller) {
   const Dfa& dfa = specification.automaton();
@@ -161,9 +161,8 @@ Accuracy measure(const Specification& specification, const AccuracyOptions& opti
     }
     std::vector<Word> words;
     for (std::uint64_t i = 0; i < options.words; ++i) words.push_back(sampler.draw(random));
-    std::vector<std::vector<std::int32_t>> labels(words.size());
-    for (std::vector<std::int32_t>& row : labels) row.assign(length, undefined_label);
-    labeller(words, labels);
+    std::vector<std::vector<std::int32_t>> labels;
+    accuracy.device = labeller(words, labels);
     std::vector<std::pair<double, double>> right_of;
     double last = 0;
     double sequences = 0;
@@ -195,21 +194,16 @@ Accuracy measure(const Specification& specification, const AccuracyOptions& opti
 Accuracy measure_accuracy(const LearnedModel& model, const LearnedTask& task, const Dfa& language,
                           const AccuracyOptions& options) {
   const Specification specification(task.alphabet, task.label_names, language);
-  const std::size_t lead = task.first_token ? 1 : 0;
   return measure(specification, options,
                  [&](const std::vector<Word>& words, std::vector<std::vector<std::int32_t>>& labels) {
                    std::vector<Tokens> runs;
-                   for (const Word& word : words) {
-                     Tokens tokens;
-                     if (task.first_token) tokens.push_back(*task.first_token);
-                     for (const Symbol symbol : word) tokens.push_back(task.tokens[symbol]);
-                     runs.push_back(std::move(tokens));
+                   for (const Word& word : words) runs.push_back(tokens_of(task, word));
+                   LearnedLabels seen = label_words(model, task, runs, {options.threads, options.device, 0});
+                   labels = std::move(seen.labels);
+                   if (task.first_token) {
+                     for (std::vector<std::int32_t>& row : labels) row.erase(row.begin());
                    }
-                   LearnedRunOptions run_options;
-                   run_options.threads = options.threads;
-                   run_learned(model, runs, run_options, [&](std::size_t run, std::size_t position, auto logits, auto) {
-                     if (position >= lead) labels[run][position - lead] = task.observe(logits).label;
-                   });
+                   return seen.device;
                  });
 }
 
@@ -220,13 +214,15 @@ Accuracy measure_accuracy(const LrnnModel& model, Semantics semantics, const Dfa
                  [&](const std::vector<Word>& words, std::vector<std::vector<std::int32_t>>& labels) {
                    RunOptions run_options;
                    run_options.semantics = semantics;
+                   run_options.device = options.device;
                    run_options.all_positions = true;
                    run_options.threads = options.threads;
                    const Trace trace = run(model, words, run_options);
                    for (std::size_t i = 0; i < words.size(); ++i) {
                      const auto all = trace.labels_of(i).subspan(1);
-                     labels[i].assign(all.begin(), all.end());
+                     labels.emplace_back(all.begin(), all.end());
                    }
+                   return trace.device;
                  });
 }
 

@@ -161,6 +161,7 @@ class Ladder {
     Timed rung(report_, "fast refutation");
     FastRefutationOptions options;
     options.budget = options_.budget.share(0.25);
+    options.device = options_.device;
     const std::optional<Refutation> found = fast_refutation(model_, specification_, options);
     if (!found) {
       rung.outcome("nothing found");
@@ -216,10 +217,11 @@ class Ladder {
 
   bool draw() {
     Timed rung(report_, "sample");
-    Sample drawn = sample(model_, specification_, options_.sample, options_.budget);
+    Sample drawn = sample(model_, specification_, options_.sample, options_.budget, options_.device);
     report_.steps += drawn.steps;
     const std::string words = std::to_string(drawn.drawn) + " words of length up to " +
-                              std::to_string(drawn.design.max_length) + ", seed " + std::to_string(drawn.design.seed);
+                              std::to_string(drawn.design.max_length) + ", seed " + std::to_string(drawn.design.seed) +
+                              (drawn.device.empty() ? "" : ", on " + drawn.device);
     if (drawn.disagreement) {
       rung.outcome("a disagreement after " + words);
       return refuted(*drawn.disagreement, false, "sample");

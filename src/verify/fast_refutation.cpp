@@ -6,6 +6,7 @@
 #include "krohn/verify/fast_refutation.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <deque>
 #include <limits>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "krohn/error.hpp"
+#include "labelled_words.hpp"
 
 namespace krohn {
 namespace {
@@ -146,6 +148,9 @@ class Search {
         break;
       }
     }
+    if (const std::optional<Recognizer::Learned> learned = model_.learned()) {
+      return w_method_in_batches(*learned, characterising);
+    }
     for (const State q : reachable_) {
       Run base = start();
       try {
@@ -164,6 +169,77 @@ class Search {
               word.insert(word.end(), tail.begin(), tail.begin() + static_cast<std::ptrdiff_t>(*length));
               return Refutation{word, "w-method"};
             }
+          }
+        }
+      } catch (const NumericError&) {
+        continue;
+      }
+    }
+    return std::nullopt;
+  }
+
+  // The same words in the same order, whole.
+  std::optional<Refutation> w_method_in_batches(const Recognizer::Learned& learned,
+                                                const std::vector<Word>& characterising) {
+    using Clock = std::chrono::steady_clock;
+    GrowingBatch batch(4096, std::size_t{1} << 22U);  // symbols
+    std::vector<Word> words;
+    std::size_t symbols = 0;
+    const auto flush = [&]() -> std::optional<Refutation> {
+      if (over()) throw OutOfSteps{};
+      const auto begin = Clock::now();
+      std::optional<Refutation> found;
+      try {
+        if (const auto wrong = label_and_compare(learned, specification_, words, options_.device).wrong) {
+          words[wrong->word].resize(wrong->length);
+          found = Refutation{std::move(words[wrong->word]), "w-method"};
+        }
+      } catch (const NumericError&) {
+        found = step_each(words);
+      }
+      words.clear();
+      symbols = 0;
+      batch.took(Clock::now() - begin);
+      return found;
+    };
+    const auto add = [&](Word word) -> std::optional<Refutation> {
+      const bool last = word.size() >= steps_left_;
+      steps_left_ -= std::min<std::uint64_t>(steps_left_, word.size());
+      symbols += word.size();
+      words.push_back(std::move(word));
+      if (symbols < batch.size() && !last) return std::nullopt;
+      std::optional<Refutation> found = flush();
+      if (!found && last) throw OutOfSteps{};
+      return found;
+    };
+    for (const State q : reachable_) {
+      for (Symbol a = 0; a < automaton_.num_symbols(); ++a) {
+        Word edge = *access_[q];
+        edge.push_back(a);
+        if (characterising.empty()) {
+          if (auto found = add(edge)) return found;
+        }
+        for (const Word& tail : characterising) {
+          Word word = edge;
+          word.insert(word.end(), tail.begin(), tail.end());
+          if (auto found = add(std::move(word))) return found;
+        }
+      }
+    }
+    return words.empty() ? std::nullopt : flush();
+  }
+
+  // Words one by one; runs that are not finite are passed over.
+  std::optional<Refutation> step_each(const std::vector<Word>& words) {
+    for (const Word& word : words) {
+      if (over()) throw OutOfSteps{};
+      Run run = start();
+      try {
+        for (std::size_t t = 0; t < word.size(); ++t) {
+          const Observation observation = model_.step(run.state, word[t]);
+          run.q = automaton_.next(run.q, word[t]);
+          if (!specification_.agrees(observation.label, run.q)) {
+            return Refutation{Word(word.begin(), word.begin() + static_cast<std::ptrdiff_t>(t + 1)), "w-method"};
           }
         }
       } catch (const NumericError&) {

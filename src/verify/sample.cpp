@@ -3,11 +3,14 @@
 // if any of its prefixes does. Refuses an empty design.
 #include "krohn/verify/sample.hpp"
 
+#include <algorithm>
 #include <boost/math/special_functions/beta.hpp>
+#include <chrono>
 #include <vector>
 
 #include "krohn/error.hpp"
 #include "krohn/numeric/splitmix64.hpp"
+#include "labelled_words.hpp"
 
 namespace krohn {
 namespace {
@@ -28,23 +31,36 @@ double clopper_pearson_upper(std::uint64_t failures, std::uint64_t trials, doubl
                                 confidence);
 }
 
-Sample sample(const Recognizer& model, const Specification& specification, const SampleDesign& design,
-              const Budget& budget) {
-  if (design.words == 0 || design.max_length == 0) throw InputError("sample: expected words and a length, got none");
-  Sample result{.design = design, .disagreement = std::nullopt, .bound = std::nullopt};
+namespace {
+
+struct Draw {
+  SplitMix64 random;
+  std::uint64_t length;
+};
+Draw draw_word(const SampleDesign& design, std::uint64_t index) {
+  SplitMix64 random(design.seed + index * golden);
+  const std::uint64_t length = 1 + draw_below(random, design.max_length);
+  return {random, length};
+}
+
+bool over(const Budget& budget, Sample& result) {
+  if (!budget.interrupted() && !budget.out_of_time()) return false;
+  result.limit = budget.interrupted() ? Limit::interrupt : Limit::time;
+  return true;
+}
+
+void step_words(const Recognizer& model, const Specification& specification, const Budget& budget, Sample& result) {
+  const SampleDesign& design = result.design;
   const Dfa& automaton = specification.automaton();
   std::vector<std::byte> state(model.state_size());
+  result.device = "cpu";
   for (; result.drawn < design.words; ++result.drawn) {
-    SplitMix64 random(design.seed + result.drawn * golden);
-    const std::uint64_t length = 1 + draw_below(random, design.max_length);
+    auto [random, length] = draw_word(design, result.drawn);
     Word word;
     Observation observation = model.initial(state);
     State q = automaton.start();
     while (specification.agrees(observation.label, q) && word.size() < length) {
-      if (result.steps % 64 == 0 && (budget.interrupted() || budget.out_of_time())) {
-        result.limit = budget.interrupted() ? Limit::interrupt : Limit::time;
-        return result;
-      }
+      if (result.steps % 64 == 0 && over(budget, result)) return;
       word.push_back(static_cast<Symbol>(draw_below(random, automaton.num_symbols())));
       observation = model.step(state, word.back());
       q = automaton.next(q, word.back());
@@ -52,10 +68,71 @@ Sample sample(const Recognizer& model, const Specification& specification, const
     }
     if (!specification.agrees(observation.label, q)) {
       result.disagreement = std::move(word);
-      return result;
+      return;
     }
   }
-  result.bound = clopper_pearson_upper(0, design.words, design.confidence);
+}
+
+// Words in batches. Where a run in a batch is not finite the words from there on are stepped: a word before it, or its
+// own beginning, may be wrong.
+void run_words(const Recognizer& model, const Recognizer::Learned& learned, const Specification& specification,
+               const Budget& budget, Device device, Sample& result) {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::uint64_t first_batch = 64;
+  constexpr std::uint64_t batch_tokens = std::uint64_t{1} << 22U;
+  const SampleDesign& design = result.design;
+  const Dfa& automaton = specification.automaton();
+  std::vector<std::byte> state(model.state_size());
+  if (!specification.agrees(model.initial(state).label, automaton.start())) {
+    result.disagreement = Word{};
+    return;
+  }
+  GrowingBatch batch(first_batch, std::max<std::uint64_t>(1, batch_tokens / design.max_length));
+  while (result.drawn < design.words) {
+    if (over(budget, result)) return;
+    const auto start = Clock::now();
+    std::vector<Word> words;
+    for (std::uint64_t i = result.drawn; i < std::min<std::uint64_t>(design.words, result.drawn + batch.size()); ++i) {
+      auto [random, length] = draw_word(design, i);
+      Word& word = words.emplace_back();
+      for (std::uint64_t t = 0; t < length; ++t) {
+        word.push_back(static_cast<Symbol>(draw_below(random, automaton.num_symbols())));
+      }
+    }
+    LabelledWords seen;
+    try {
+      seen = label_and_compare(learned, specification, words, device);
+    } catch (const NumericError&) {
+      return step_words(model, specification, budget, result);
+    }
+    result.device = seen.device;
+    const std::size_t right = seen.wrong ? seen.wrong->word : words.size();
+    for (std::size_t i = 0; i < right; ++i) result.steps += words[i].size();
+    result.drawn += right;
+    if (seen.wrong) {
+      result.steps += seen.wrong->length;
+      words[right].resize(seen.wrong->length);
+      result.disagreement = std::move(words[right]);
+      return;
+    }
+    batch.took(Clock::now() - start);
+  }
+}
+
+}  // namespace
+
+Sample sample(const Recognizer& model, const Specification& specification, const SampleDesign& design,
+              const Budget& budget, Device device) {
+  if (design.words == 0 || design.max_length == 0) throw InputError("sample: expected words and a length, got none");
+  Sample result{.design = design, .disagreement = std::nullopt, .bound = std::nullopt, .device = {}};
+  if (const std::optional<Recognizer::Learned> learned = model.learned()) {
+    run_words(model, *learned, specification, budget, device, result);
+  } else {
+    step_words(model, specification, budget, result);
+  }
+  if (!result.disagreement && result.limit == Limit::none) {
+    result.bound = clopper_pearson_upper(0, design.words, design.confidence);
+  }
   return result;
 }
 

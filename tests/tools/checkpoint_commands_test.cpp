@@ -90,7 +90,13 @@ TEST_CASE("run labels words, and marks where there is no answer") {
   CHECK(run_krohn("run " + model, "1\n\n0110\n111\n").out == "1\n?\n0\n1\n");
   CHECK(run_krohn("run " + model + " --all-positions", "1\n0110\n").out == "1\n0 1 0 0\n");
   check_refused(run_krohn("run " + model, "2\n"), "column 1");
-  check_refused(run_krohn("run " + model + " --device cuda", "1\n"), "--device cuda");
+  // No silent fallback: a device, or an error.
+  const ProcessResult cuda = run_krohn("run " + model + " --device cuda", "1\n\n0110\n111\n");
+  if (cuda.exit_code == 0) {
+    CHECK(cuda.out == "1\n?\n0\n1\n");
+  } else {
+    check_refused(cuda, "CUDA was asked for", 3);
+  }
   check_refused(run_krohn("run " + golden + "gla_default", "1\n"), "expected a task");
 }
 

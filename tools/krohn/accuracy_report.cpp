@@ -35,6 +35,7 @@ void report_accuracy(const OpenModel& open, std::optional<Semantics> semantics, 
     print_json({{"semantics", open.recognizer->semantics()},
                 {"words", options.words},
                 {"seed", options.seed},
+                {"device", accuracy.device},
                 {"chance", accuracy.chance},
                 {"positions", options.last_only ? "last" : "all"},
                 {"lengths", lengths},
@@ -44,6 +45,9 @@ void report_accuracy(const OpenModel& open, std::optional<Semantics> semantics, 
   std::printf("%llu random words of each length (seed %llu), %s; value [95 %% interval] scaled by chance %.4f\n",
               static_cast<unsigned long long>(options.words), static_cast<unsigned long long>(options.seed),
               std::string(open.recognizer->semantics()).c_str(), accuracy.chance);
+  if (options.device == Device::automatic && !accuracy.device.empty()) {
+    std::fprintf(stderr, "krohn: ran on %s\n", accuracy.device.c_str());
+  }
   std::printf("%8s  %-32s  %-32s  %-32s\n", "length", "positions", "last token", "sequences");
   for (const LengthAccuracy& each : accuracy.lengths) {
     std::printf("%8llu", static_cast<unsigned long long>(each.length));

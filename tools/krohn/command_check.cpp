@@ -108,6 +108,7 @@ int run_check(const Arguments& arguments) {
     measurement.words = arguments.words;
     measurement.seed = arguments.seed;
     measurement.symbol_weights = arguments.weights;
+    measurement.device = options.device;
     report_accuracy(open, arguments.semantics, language, measurement, arguments.json);
     return exit_ok;
   }
@@ -154,7 +155,9 @@ void add_check(CLI::App& app, int& exit_code) {
       ->add_option("--exhaustive", arguments->exhaustive,
                    "if nothing cheaper settles it, try every word up to this length")
       ->check(natural_number());
-  command->add_option("--device", arguments->device, "of --exhaustive: auto, cpu or cuda")
+  command
+      ->add_option("--device", arguments->device,
+                   "where words run that are tried or drawn many at once: auto (and say where), cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   command->add_option("--shard", arguments->shard,
                       "of --exhaustive: only part i of n (i/n), written to --report for krohn merge");

@@ -43,9 +43,16 @@ std::vector<Word> read_words(const Options& options, const Alphabet& alphabet) {
   return parse_words(text, source, alphabet);
 }
 
-// A checkpoint runs on the CPU, in its one semantics.
-void require_cpu(const Options& options) {
-  if (options.device == "cuda") throw InputError("--device cuda: expected cpu or auto for a checkpoint");
+Device device_of(const Options& options) {
+  return options.device == "cpu" ? Device::cpu : options.device == "cuda" ? Device::cuda : Device::automatic;
+}
+
+void say_device(const Options& options, const std::string& device) {
+  if (options.device == "auto") std::cerr << "krohn: ran on " << device << '\n';
+}
+
+// A checkpoint runs in its one semantics.
+void require_semantics(const Options& options) {
   if (options.semantics && *options.semantics != Semantics::fp32_fma_v1) {
     throw InputError("--semantics: expected " + std::string(learned_semantics) + " for a checkpoint, got " +
                      std::string(semantics_id(*options.semantics)));
@@ -59,37 +66,32 @@ void run_checkpoint_tokens(const Options& options) {
   if (!is_checkpoint(options.model)) {
     throw InputError(options.model + ": expected a checkpoint after --tokens, got another directory");
   }
-  require_cpu(options);
+  require_semantics(options);
   const Checkpoint checkpoint = read_checkpoint(options.model);
   for (const std::string& note : checkpoint.notes) std::cerr << "krohn: " << note << '\n';
   const InputIds ids = read_input_ids(Safetensors::read(options.tokens), checkpoint.model);
-  LearnedRunOptions run_options;
-  run_options.threads = options.threads;
-  const std::vector<Tensor> tensors = run_tokens(checkpoint.model, ids, options.states, run_options);
+  std::string device;
+  const std::vector<Tensor> tensors =
+      run_tokens(checkpoint.model, ids, options.states, {options.threads, device_of(options), options.memory}, &device);
+  say_device(options, device);
   write_file(options.logits, format_safetensors(tensors, {{"semantics", std::string(learned_semantics)}}));
 }
 
 void run_checkpoint_words(const Options& options) {
-  require_cpu(options);
+  require_semantics(options);
   const OpenModel open = open_recognizer(options.model, options.semantics, options.task);
   for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
   const LearnedTask& task = open.task->answers;
   const std::vector<Word> words = read_words(options, task.alphabet);
   std::vector<Tokens> runs;
-  for (const Word& word : words) {
-    Tokens tokens;
-    if (task.first_token) tokens.push_back(*task.first_token);
-    for (const Symbol symbol : word) tokens.push_back(task.tokens[symbol]);
-    runs.push_back(std::move(tokens));
+  for (const Word& word : words) runs.push_back(tokens_of(task, word));
+  LearnedLabels seen = label_words(*open.learned, task, runs, {options.threads, device_of(options), options.memory});
+  say_device(options, seen.device);
+  // Entry 0: the label of the empty word.
+  std::vector<std::vector<std::int32_t>>& labels = seen.labels;
+  if (!task.first_token) {
+    for (std::vector<std::int32_t>& word : labels) word.insert(word.begin(), undefined_label);
   }
-  const std::size_t lead = task.first_token ? 1 : 0;
-  std::vector<std::vector<std::int32_t>> labels(words.size());
-  for (std::size_t i = 0; i < words.size(); ++i) labels[i].assign(words[i].size() + 1, undefined_label);
-  LearnedRunOptions run_options;
-  run_options.threads = options.threads;
-  run_learned(*open.learned, runs, run_options, [&](std::size_t run, std::size_t position, auto logits, auto) {
-    labels[run][position + 1 - lead] = task.observe(logits).label;
-  });
   const auto name = [&](std::int32_t label) {
     return label == undefined_label ? std::string("?") : task.label_names[static_cast<std::size_t>(label)];
   };
@@ -108,14 +110,12 @@ void run_checkpoint_words(const Options& options) {
 void run_words(const Options& options) {
   const ModelDirectory directory = read_model(options.model);
   const LrnnModel& model = directory.model;
-  const Device device = options.device == "cpu"    ? Device::cpu
-                        : options.device == "cuda" ? Device::cuda
-                                                   : Device::automatic;
+  const Device device = device_of(options);
   if (!options.sequence.empty()) {
     const ScanResult result =
         scan_file(model, options.sequence,
                   {options.semantics.value_or(directory.semantics), device, options.threads, options.memory});
-    if (device == Device::automatic) std::cerr << "krohn: ran on " << result.device << '\n';
+    say_device(options, result.device);
     std::cout << model.label_name(result.observation.label) << '\n';
     return;
   }
@@ -127,7 +127,7 @@ void run_words(const Options& options) {
   run_options.all_positions = options.all_positions;
   run_options.threads = options.threads;
   const Trace trace = run(model, words, run_options);
-  if (options.device == "auto") std::cerr << "krohn: ran on " << trace.device << '\n';
+  say_device(options, trace.device);
   std::string output;
   for (std::size_t i = 0; i < words.size(); ++i) {
     if (!options.all_positions) {

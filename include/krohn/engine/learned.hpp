@@ -1,12 +1,12 @@
-// Running learned models on the CPU: one word as a stream, many words at once, and a model with a task as a
-// Recognizer.
+// Running learned models: one word as a stream, many words at once on the CPU or a CUDA device, and a model with a task
+// as a Recognizer.
 //
 //     LearnedStream<float> stream(model);
 //     for (const std::uint32_t token : tokens) stream.step(token, logits);
 //
-// The float form is the canonical one ("learned-fp32-v1", docs/semantics.md): batched, vectorised or one number at a
-// time, it gives the same bits. The double form is the reference of tests. A logit that is NaN or infinite ends a run
-// with NumericError.
+// The float form is the canonical one ("learned-fp32-v1", docs/semantics.md): batched, vectorised, on a CUDA device or
+// one number at a time, it gives the same bits. The double form is the reference of tests. A logit that is NaN or
+// infinite ends a run with NumericError.
 #pragma once
 
 #include <cstddef>
@@ -21,6 +21,7 @@
 
 #include "krohn/automata/alphabet.hpp"
 #include "krohn/engine/recognizer.hpp"
+#include "krohn/engine/run.hpp"
 #include "krohn/model/learned_model.hpp"
 
 namespace krohn {
@@ -62,23 +63,27 @@ extern template class LearnedStream<double>;
 using Tokens = std::vector<std::uint32_t>;
 
 struct LearnedRunOptions {
-  /// 0: as many as the machine has.
+  /// CPU threads. 0: as many as the machine has.
   unsigned threads = 0;
+  Device device = Device::automatic;
+  /// The most bytes of device memory to use; 0 for what is free.
+  std::size_t device_memory = 0;
 };
 
 /// Called for every word and position (0 = after the first token) with the logits, and with the state after it where
 /// the word ends (empty elsewhere). Positions of one word come in order, from one thread; words come in any order,
-/// from several threads at once.
+/// from several threads at once (from one where a device runs them).
 using LogitsSink = std::function<void(std::size_t word, std::size_t position, std::span<const float> logits,
                                       std::span<const float> final_state)>;
 
-/// Runs every word from the initial state, in the canonical form. Words with a common beginning share it; threads
-/// take neighbouring words. Memory: the states of at most 64 words a thread, of 8 where
-/// those exceed 256 MiB. Throws InputError for a token outside the
-/// vocabulary, NumericError (the first by word among those met) where a logit is NaN or infinite, and what `sink`
-/// throws.
-void run_learned(const LearnedModel& model, std::span<const Tokens> words, const LearnedRunOptions& options,
-                 const LogitsSink& sink);
+/// Runs every word from the initial state, in the canonical form, and returns what ran, as Trace::device. On the CPU
+/// words with a common beginning share it, and threads take neighbouring words; memory: the states of at most 64 words
+/// a thread, of 8 where those exceed 256 MiB. On a device words are cut into chunks of time that fit its memory. Throws
+/// InputError for a token outside the vocabulary, NumericError (the first by word among those met) where a logit is NaN
+/// or infinite, DeviceError where CUDA was asked for and is missing or fails, ResourceError where it has too little
+/// memory, and what `sink` throws.
+std::string run_learned(const LearnedModel& model, std::span<const Tokens> words, const LearnedRunOptions& options,
+                        const LogitsSink& sink);
 
 /// How a learned model answers: its symbols, its first token, and which logit means which label. The label of a word
 /// is that of the largest logit among `outputs` after its last token; two largest logits of different labels are a
@@ -102,6 +107,22 @@ struct LearnedTask {
   /// The label and margin that the logits give.
   Observation observe(std::span<const float> logits) const;
 };
+
+/// Labels of many words.
+struct LearnedLabels {
+  /// labels[word][position], position 0 after the first token.
+  std::vector<std::vector<std::int32_t>> labels;
+  /// What ran, as Trace::device.
+  std::string device;
+};
+
+/// The task's label after every token of every word, as run_learned gives them; on a device the labels are decided
+/// there. The words are tokens: the task's first token is not added.
+LearnedLabels label_words(const LearnedModel& model, const LearnedTask& task, std::span<const Tokens> words,
+                          const LearnedRunOptions& options = {});
+
+/// The tokens of a word: the task's first one, if it has one, then those of the symbols.
+Tokens tokens_of(const LearnedTask& task, const Word& word);
 
 /// The canonical form of a learned model on a task, stepped on explicit state: what search and checking see of it.
 std::unique_ptr<Recognizer> make_recognizer(std::shared_ptr<const LearnedModel> model, const LearnedTask& task);

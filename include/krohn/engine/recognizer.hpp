@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,9 @@
 #include "krohn/model/semantics.hpp"
 
 namespace krohn {
+
+class LearnedModel;
+struct LearnedTask;
 
 /// A label and how far the readout is from another one.
 struct Observation {
@@ -40,6 +44,14 @@ class Recognizer {
   virtual Observation initial(std::span<std::byte> state) const = 0;
   /// Advances the state by one symbol and returns the observation after it. Throws NumericError on NaN or infinity.
   virtual Observation step(std::span<std::byte> state, Symbol symbol) const = 0;
+
+  /// The learned model and its task where this is one (they live as long as this does): what the forms that run many
+  /// words at once need. Nothing otherwise.
+  struct Learned {
+    const LearnedModel* model = nullptr;
+    const LearnedTask* task = nullptr;
+  };
+  virtual std::optional<Learned> learned() const { return std::nullopt; }
 };
 
 /// The canonical CPU form of a compiled model, formula by formula as in docs/semantics.md. The model is copied.

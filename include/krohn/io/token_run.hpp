@@ -30,8 +30,9 @@ struct InputIds {
 /// not in the vocabulary (the first ten by their place).
 InputIds read_input_ids(const Safetensors& file, const LearnedModel& model);
 
-/// The tensors of the output. Throws NumericError where a logit is not finite.
+/// The tensors of the output, the same bits on every device. Throws as run_learned. `device`, if given, is set to what
+/// ran, as Trace::device.
 std::vector<Tensor> run_tokens(const LearnedModel& model, const InputIds& ids, bool states,
-                               const LearnedRunOptions& options = {});
+                               const LearnedRunOptions& options = {}, std::string* device = nullptr);
 
 }  // namespace krohn

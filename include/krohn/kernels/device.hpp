@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 
 namespace krohn {
@@ -24,5 +26,27 @@ struct DeviceCeilings {
   double fmas_a_second = 0.0;
 };
 DeviceCeilings measure_device_ceilings();
+
+/// Numbers in device memory, for callers without CUDA's headers. Members throw DeviceError where a call fails.
+class DeviceNumbers {
+ public:
+  explicit DeviceNumbers(std::size_t size);
+  explicit DeviceNumbers(std::span<const float> values);
+  ~DeviceNumbers();
+  DeviceNumbers(const DeviceNumbers&) = delete;
+  DeviceNumbers& operator=(const DeviceNumbers&) = delete;
+
+  float* data() const noexcept { return data_; }
+  std::size_t size() const noexcept { return size_; }
+  /// Waits for what was enqueued, and copies all numbers.
+  void download(std::span<float> values) const;
+
+ private:
+  float* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// Runs `work`, which enqueues on the default stream, and returns the milliseconds that the device took.
+double device_milliseconds(const std::function<void()>& work);
 
 }  // namespace krohn

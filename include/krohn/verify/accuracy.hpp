@@ -10,6 +10,7 @@
 
 #include "krohn/automata/dfa.hpp"
 #include "krohn/engine/learned.hpp"
+#include "krohn/engine/run.hpp"
 #include "krohn/model/lrnn_model.hpp"
 #include "krohn/model/semantics.hpp"
 
@@ -41,6 +42,7 @@ struct AccuracyOptions {
   /// How often each symbol of the model's alphabet is drawn, relative to the others; empty: all alike.
   std::vector<double> symbol_weights = {};
   unsigned threads = 0;
+  Device device = Device::automatic;
 };
 
 struct Accuracy {
@@ -49,14 +51,16 @@ struct Accuracy {
   std::vector<std::uint64_t> empty_lengths;
   /// One over the number of labels that the language gives: what guessing reaches.
   double chance = 0.0;
+  /// What ran the last length, as Trace::device.
+  std::string device;
 };
 
 /// Draws words among those of the length whose last label is not null, each with a probability proportional to the
 /// product of its symbols' weights, from krohn's own generator: the same
 /// seed gives the same words everywhere. The intervals: Wilson's for words, which are independent; for positions,
 /// which are not, the normal interval of the mean over words, and Wilson's where all words agree.
-/// Throws InputError where symbols do not match or weights are not one positive number a symbol, NumericError where a
-/// run does.
+/// Throws InputError where symbols do not match or weights are not one positive number a symbol, NumericError and
+/// DeviceError where a run does. Labels, and so the result, are the same on every device.
 Accuracy measure_accuracy(const LearnedModel& model, const LearnedTask& task, const Dfa& language,
                           const AccuracyOptions& options);
 Accuracy measure_accuracy(const LrnnModel& model, Semantics semantics, const Dfa& language,

@@ -29,8 +29,9 @@ struct CheckOptions {
   Budget budget;
   /// The claim asked for: all words up to this length. All lengths if absent.
   std::optional<std::uint64_t> up_to = std::nullopt;
-  /// Try every word up to this length, on this device, where nothing cheaper settles the claim.
+  /// Try every word up to this length where nothing cheaper settles the claim.
   std::optional<std::uint64_t> exhaustive = std::nullopt;
+  /// Where those words, and a learned model's searches and sample, run.
   Device device = Device::automatic;
   /// The sample drawn where nothing settles the claim; no words for none.
   SampleDesign sample;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "krohn/engine/recognizer.hpp"
+#include "krohn/engine/run.hpp"
 #include "krohn/verify/budget.hpp"
 #include "krohn/verify/specification.hpp"
 
@@ -23,6 +24,8 @@ struct FastRefutationOptions {
   std::uint64_t steps = std::uint64_t{1} << 20U;
   /// Pairs kept a length by the beam search.
   std::size_t beam = 64;
+  /// Where a learned model runs the W-method's words, many at once.
+  Device device = Device::automatic;
 };
 
 /// Runs, in this order: the W-method suite of the automaton (every transition, told apart by characterising words);

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "krohn/engine/recognizer.hpp"
+#include "krohn/engine/run.hpp"
 #include "krohn/verify/budget.hpp"
 #include "krohn/verify/specification.hpp"
 
@@ -34,11 +36,15 @@ struct Sample {
   /// label at some position is at most this (Clopper and Pearson 1934, one-sided, no failure among the words drawn).
   std::optional<double> bound;
   std::uint64_t steps = 0;
+  /// What ran the last words, as Trace::device.
+  std::string device;
 };
 
-/// Throws InputError for a design without words, symbols or length; NumericError as runs do.
+/// Throws InputError for a design without words, symbols or length; NumericError and DeviceError as runs do. A learned
+/// model runs many words at once, on the CPU or the device; what is found, drawn and stepped is the same (but where a
+/// limit ends the sampling). Compiled models are stepped on the CPU.
 Sample sample(const Recognizer& model, const Specification& specification, const SampleDesign& design,
-              const Budget& budget);
+              const Budget& budget, Device device = Device::automatic);
 
 /// The upper end of the one-sided Clopper-Pearson interval for a proportion with `failures` among `trials`.
 double clopper_pearson_upper(std::uint64_t failures, std::uint64_t trials, double confidence);

@@ -1,0 +1,200 @@
+// The forward pass of a learned model on the CUDA device, as a list of operations on features.
+//
+// A batch has rows, one for each token: row first_row[w] + t is token t of word w. A feature is a number of every row;
+// the features lie one after the other, each with its rows side by side, so that sums over features, which run in one
+// order, are read coalesced by neighbouring rows. Operations run in turn, each over all rows; those that look back in
+// time (convolution, shift, recurrence, stabilizer, cell) begin with what the word carries and leave what it carries
+// after its last token. krohn/kernels/learned_elements.hpp is what each operation does, number by number;
+// krohn/engine/learned_program.hpp makes the list from a model. Bits: docs/semantics.md, section 8.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace krohn {
+
+/// One operation. Features are numbered; `out`, `a`, `b`, `c` are the first of a range.
+struct LearnedOperation {
+  enum class Kind : std::uint32_t {
+    gather,       // out[i] = weight[w0 + i * size + token], i < count
+    multiply,     // out[o] = sum_i a[i] W(i, o), o < count, i < size, in `groups` blocks; (+ bias) (added to out)
+    map,          // out[i] = function(a[i / a_share], b[..], c[..], weights[w0 + i / w_share], weights[w1 + ..])
+    group,        // count groups of size features, each by itself: norms
+    convolution,  // out[i] = sum_j w[i * size + j] a[i] at j - size + 1, (+ bias) (activated); out is not a
+    shift,        // out[i] = a[i] of the token before - a[i]; out is not a
+    recurrence,   // recurrences[w0]
+    stabilizer,   // mLSTM: decay (out), strength (b) and exp(-m) (c) from the gates a = input, a + count = forget
+    cell,         // sLSTM: out = y from the four slots a, each of count features in heads of size
+  };
+  enum class Map : std::uint32_t {
+    copy,
+    constant,         // k0
+    add,              // a + b
+    add_weight,       // a + w0
+    scale,            // a k0
+    divide_by,        // a / k0
+    multiply,         // a b
+    multiply_weight,  // a w0
+    divide,           // a / b
+    silu,
+    relu,
+    sigmoid,
+    log_sigmoid,
+    squared_relu,
+    elu_plus_one,
+    tanh,
+    times_silu,       // a silu(b)
+    silu_times,       // silu(a) b
+    gelu_times,       // gelu(a) b
+    add_skip,         // fma(w0, b, a)
+    add_product,      // fma(b, c, a)
+    mix_shift,        // fma(b, w0, a)
+    strength,         // sigmoid(a k0) k1 + k2
+    softplus_weight,  // softplus(a + w0)
+    clamped_step,     // softplus(a + w0) from k0 to k1
+    gated_decay,      // exp(w1 softplus(a + w0))
+    rate_decay,       // exp(a w0)
+    divided_decay,    // exp(max(log_sigmoid(a) / k0, k1))
+    key_decay,        // exp(k0 sigmoid(a))
+    mix_value,        // fma(c - a, sigmoid(b), a)
+    rated_key,        // a fma(b - 1, w0, 1)
+    bound,            // max(|a|, b) + k0
+  };
+  enum class Group : std::uint32_t {
+    rms,  // the weights' and biases' index goes on from group to group with w_share 1, starts again with 0
+    layer,
+    l2,     // x rsqrt(sum x^2 + k0)
+    sum,    // x / sum x
+    root,   // x / max(sqrt(sum x^2), k0)
+    bonus,  // one feature a group: sum (a b) w
+  };
+  static constexpr std::uint64_t none = ~std::uint64_t{0};
+
+  Kind kind = Kind::map;
+  Map map = Map::copy;
+  Group group = Group::rms;
+  std::uint32_t out = 0;
+  std::uint32_t a = 0;
+  std::uint32_t b = 0;
+  std::uint32_t c = 0;
+  std::uint32_t a_share = 1;
+  std::uint32_t b_share = 1;
+  std::uint32_t w_share = 1;
+  std::uint32_t count = 0;
+  std::uint32_t size = 0;
+  std::uint32_t groups = 1;
+  /// multiply: the weights of input i begin at w0 + i * pitch, a multiple of 4, as w0 is.
+  std::uint32_t pitch = 0;
+  bool accumulate = false;        // multiply
+  bool weight_is_offset = false;  // group
+  std::uint64_t w0 = none;
+  std::uint64_t w1 = none;  // a bias; none for none
+  float k0 = 0.0F;
+  float k1 = 0.0F;
+  float k2 = 0.0F;
+  /// Where the carried numbers begin in a word's state.
+  std::uint64_t state = 0;
+};
+
+/// An input of a recurrence: element e of head h is feature `first` + (h / group) * head + e.
+struct LearnedFeatures {
+  static constexpr std::uint32_t none = ~std::uint32_t{0};
+  std::uint32_t first = none;
+  std::uint32_t head = 0;
+  std::uint32_t group = 1;
+};
+
+/// A recurrence (krohn/kernels/recurrence.hpp) on features.
+struct LearnedRecurrence {
+  static constexpr std::uint32_t most_updates = 8;
+  struct Update {
+    LearnedFeatures read, write, value, beta;
+    bool reads_undecayed = false;
+  };
+  std::uint32_t heads = 0;
+  std::uint32_t key_size = 0;
+  std::uint32_t value_size = 0;
+  std::uint32_t decay_kind = 0;  // as Recurrence::Decay
+  LearnedFeatures decay;
+  std::uint64_t rates = LearnedOperation::none;
+  bool negative = false;
+  std::uint32_t num_updates = 0;
+  Update updates[most_updates];
+  LearnedFeatures query;
+  LearnedFeatures output;
+  std::uint32_t state_group = 1;
+  std::uint64_t state = 0;
+};
+
+/// A program on the host. Spans must outlive its use.
+struct LearnedProgramView {
+  std::span<const LearnedOperation> operations;
+  std::span<const LearnedRecurrence> recurrences;
+  std::span<const float> weights;
+  std::span<const float> initial_state;
+  std::uint32_t num_features = 0;
+  std::uint32_t logits = 0;  // the first feature
+  std::uint32_t num_logits = 0;
+};
+
+/// How a row's label is decided: the largest of these logits.
+struct LearnedAnswer {
+  std::uint32_t logit = 0;
+  std::int32_t label = 0;
+};
+
+/// A row's label where a logit is NaN or infinite.
+inline constexpr std::int32_t not_finite_label = -4;
+
+/// Carried states of words in device memory, `capacity` words.
+class LearnedStates {
+ public:
+  LearnedStates(std::size_t capacity, std::size_t state_size);
+  ~LearnedStates();
+  LearnedStates(LearnedStates&&) noexcept;
+  LearnedStates& operator=(LearnedStates&&) noexcept;
+  std::size_t capacity() const noexcept;
+
+  struct Memory;
+  Memory& memory() const noexcept { return *memory_; }
+
+ private:
+  std::unique_ptr<Memory> memory_;
+};
+
+/// A model on the CUDA device with room for batches of up to max_rows rows. Every member throws DeviceError where a
+/// call to the device fails.
+class LearnedDevice {
+ public:
+  LearnedDevice(const LearnedProgramView& program, std::span<const LearnedAnswer> answers, std::size_t max_rows);
+  ~LearnedDevice();
+  LearnedDevice(const LearnedDevice&) = delete;
+  LearnedDevice& operator=(const LearnedDevice&) = delete;
+
+  /// The first `words` states become the initial one.
+  void restart(LearnedStates& states, std::size_t words) const;
+  void upload(LearnedStates& states, std::size_t first, std::span<const float> values) const;
+  void download(const LearnedStates& states, std::size_t first, std::span<float> values) const;
+
+  /// Reads length[w] tokens of word w, which begin at tokens[first_row[w]] (ascending, without gaps), from state w of
+  /// `from`; leaves state w in `to`, another one.
+  void read(std::span<const std::uint32_t> tokens, std::span<const std::uint32_t> first_row,
+            std::span<const std::uint32_t> length, const LearnedStates& from, LearnedStates& to);
+  /// Row i reads tokens[i % tokens.size()] from state begin + i / tokens.size(); its state is state i of `to`, unless
+  /// that is null. count * tokens.size() rows.
+  void branch(const LearnedStates& from, std::size_t begin, std::size_t count, std::span<const std::uint32_t> tokens,
+              LearnedStates* to);
+
+  /// Of the rows of the last read() or branch(): labels (undefined -1, not_finite_label); logits, row by row.
+  void labels(std::span<std::int32_t> out) const;
+  void logits(std::span<float> out) const;
+
+  struct Memory;
+
+ private:
+  std::unique_ptr<Memory> memory_;
+};
+
+}  // namespace krohn

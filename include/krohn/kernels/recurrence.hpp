@@ -1,0 +1,175 @@
+// The recurrence of learned linear RNNs on the CUDA device, with the bits of docs/semantics.md section 8.
+//
+//     Recurrence r;
+//     r.words = B;  r.heads = H;  r.length = T;  r.key_size = r.value_size = d;
+//     r.num_updates = 1;
+//     r.updates[0].read = r.updates[0].write = {k, T * H * d, H * d, d, 1};   // [B, T, H, d]
+//     r.updates[0].value = {v, T * H * d, H * d, d, 1};
+//     r.updates[0].beta = {beta, T * H, H, 1, 0};                             // [B, T, H]
+//     r.query = {q, T * H * d, H * d, d, 1};
+//     r.output = {o, T * H * d, H * d, d, 1};
+//     r.state_out = state;                                                    // [B, H, d, d]
+//     run_recurrence_cuda(r);
+//
+// For every word and head, on S [key_size, value_size], token by token: S = decay . S; for each update in order
+// S = S + w (beta (v - r^T S))^T; o = S^T q. All pointers are device pointers; strides are in numbers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "krohn/numeric/transcendental.hpp"
+
+namespace krohn {
+
+/// An input or output of every step: element e of token t of word w in head h is
+/// data[w * word + t * time + (h / group) * head + e * element], or, where the recurrence has `first_row`,
+/// data[(first_row[w] + t) * time + (h / group) * head + e * element].
+template <class T>
+struct RecurrenceArray {
+  T* data = nullptr;  // null: absent
+  std::int64_t word = 0;
+  std::int64_t time = 0;
+  std::int64_t head = 0;
+  std::int64_t element = 0;
+  /// So many heads in a row share one.
+  std::uint32_t group = 1;
+};
+using RecurrenceInput = RecurrenceArray<const float>;
+using RecurrenceOutput = RecurrenceArray<float>;
+
+/// One update. Elements of read and write: key_size; of value: value_size; of beta: one.
+struct RecurrenceUpdate {
+  RecurrenceInput read;  // absent: nothing is read
+  RecurrenceInput write;
+  RecurrenceInput value;  // absent: zero
+  RecurrenceInput beta;   // absent: 1
+  /// The dot product is with S before the decay; only the first update may say so.
+  bool reads_undecayed = false;
+};
+
+struct Recurrence {
+  static constexpr std::uint32_t most_updates = 8;
+  /// rate: element (j, c) decays by exp(x rates[j, c]) or, where `negative`, fma(2, exp(..), -1), with x [value_size].
+  enum class Decay : std::uint32_t { none, scalar, key, element, rate };
+
+  std::uint32_t words = 0;
+  std::uint32_t heads = 0;
+  std::uint32_t key_size = 0;
+  std::uint32_t value_size = 0;
+  /// Tokens of every word, or, with `lengths` [words], the most of any.
+  std::uint32_t length = 0;
+  const std::uint32_t* lengths = nullptr;
+  const std::uint32_t* first_row = nullptr;
+
+  Decay decay_kind = Decay::none;
+  /// One element; key_size; key_size * value_size (key row by key row); value_size.
+  RecurrenceInput decay;
+  const float* rates = nullptr;  // [key_size, value_size]
+  bool negative = false;
+
+  std::uint32_t num_updates = 0;
+  RecurrenceUpdate updates[most_updates];
+  RecurrenceInput query;
+  RecurrenceOutput output;
+
+  /// State (w, h, j, c) is at w * state_word + ((h / state_group) * key_size + j) * value_size + c; 0 for state_word
+  /// means heads / state_group * key_size * value_size. Word w starts from the state of word source[w], or of w;
+  /// without state_in from zero; without state_out nothing is stored. Where state_group is not 1, or there is a
+  /// source, state_in and state_out must not overlap.
+  const float* state_in = nullptr;
+  float* state_out = nullptr;
+  std::int64_t state_word = 0;
+  std::uint32_t state_group = 1;
+  const std::uint32_t* source = nullptr;
+};
+
+/// Enqueues the recurrence on the default stream and returns. Throws DeviceError where there is no device or the
+/// launch fails, InternalError for sizes that do not fit. Key sizes up to 128 run in registers, one thread a column;
+/// others, and decays by `element`, keep S in memory: then state_out is required where length > 0.
+void run_recurrence_cuda(const Recurrence& recurrence);
+
+// ---- one column, number by number: the definition, shared by the host's tests and the device's general form ---------
+
+namespace recurrence_detail {
+
+template <class T>
+KROHN_INLINE_DEVICE T* at(const Recurrence& r, const RecurrenceArray<T>& array, std::uint32_t w, std::uint32_t t,
+                          std::uint32_t h) {
+  const std::int64_t start =
+      r.first_row != nullptr ? static_cast<std::int64_t>(r.first_row[w]) * array.time : w * array.word;
+  return array.data + start + t * array.time + (h / array.group) * array.head;
+}
+
+KROHN_INLINE_DEVICE std::int64_t state_offset(const Recurrence& r, std::uint32_t w, std::uint32_t h) {
+  const std::int64_t one = static_cast<std::int64_t>(r.key_size) * r.value_size;
+  const std::int64_t word = r.state_word != 0 ? r.state_word : r.heads / r.state_group * one;
+  return w * word + (h / r.state_group) * one;
+}
+
+/// exp(x rate), or twice that less one.
+KROHN_INLINE_DEVICE float rate_decay(float x, float rate, bool negative) {
+  const float a = numeric::exp(x * rate);
+  return negative ? numeric::fused(2.0F, a, -1.0F) : a;
+}
+
+}  // namespace recurrence_detail
+
+/// All tokens of column c of head h of word w on a column S [key_size] whose entries are `stride` apart; S is read and
+/// written in place.
+KROHN_INLINE_DEVICE void recurrence_column(const Recurrence& r, std::uint32_t w, std::uint32_t h, std::uint32_t c,
+                                           float* S, std::int64_t stride) {
+  using numeric::fused;
+  using recurrence_detail::at;
+  const std::uint32_t length = r.lengths != nullptr ? r.lengths[w] : r.length;
+  for (std::uint32_t t = 0; t < length; ++t) {
+    float undecayed = 0.0F;
+    if (r.num_updates > 0 && r.updates[0].reads_undecayed) {
+      const RecurrenceInput& array = r.updates[0].read;
+      const float* read = at(r, array, w, t, h);
+      for (std::uint32_t j = 0; j < r.key_size; ++j)
+        undecayed = fused(read[j * array.element], S[j * stride], undecayed);
+    }
+    if (r.decay_kind != Recurrence::Decay::none) {
+      const float* decay = at(r, r.decay, w, t, h);
+      for (std::uint32_t j = 0; j < r.key_size; ++j) {
+        float a = 0.0F;
+        if (r.decay_kind == Recurrence::Decay::scalar) {
+          a = decay[0];
+        } else if (r.decay_kind == Recurrence::Decay::key) {
+          a = decay[j * r.decay.element];
+        } else if (r.decay_kind == Recurrence::Decay::element) {
+          a = decay[(static_cast<std::int64_t>(j) * r.value_size + c) * r.decay.element];
+        } else {
+          a = recurrence_detail::rate_decay(decay[c * r.decay.element],
+                                            r.rates[static_cast<std::size_t>(j) * r.value_size + c], r.negative);
+        }
+        S[j * stride] = a * S[j * stride];
+      }
+    }
+    for (std::uint32_t u = 0; u < r.num_updates; ++u) {
+      const RecurrenceUpdate& update = r.updates[u];
+      float difference = update.value.data == nullptr ? 0.0F : at(r, update.value, w, t, h)[c * update.value.element];
+      if (update.read.data != nullptr) {
+        float sum = undecayed;
+        if (!update.reads_undecayed) {
+          const float* read = at(r, update.read, w, t, h);
+          sum = 0.0F;
+          for (std::uint32_t j = 0; j < r.key_size; ++j) sum = fused(read[j * update.read.element], S[j * stride], sum);
+        }
+        difference = difference - sum;
+      }
+      const float change = update.beta.data == nullptr ? difference : *at(r, update.beta, w, t, h) * difference;
+      const float* write = at(r, update.write, w, t, h);
+      for (std::uint32_t j = 0; j < r.key_size; ++j) {
+        S[j * stride] = fused(change, write[j * update.write.element], S[j * stride]);
+      }
+    }
+    const float* query = at(r, r.query, w, t, h);
+    float sum = 0.0F;
+    for (std::uint32_t j = 0; j < r.key_size; ++j) sum = fused(query[j * r.query.element], S[j * stride], sum);
+    at(r, r.output, w, t, h)[c * r.output.element] = sum;
+  }
+}
+
+}  // namespace krohn

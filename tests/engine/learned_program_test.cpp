@@ -1,0 +1,107 @@
+// label: quick
+// The program that the device runs is the forward pass: run operation by operation on the CPU it gives the bits of the
+// streams, in logits and in every carried number, in every architecture, for ragged words cut into chunks of time and
+// for branches of a tree.
+#include "krohn/engine/learned_program.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <filesystem>
+
+#include "engine/learned_rows.hpp"
+#include "engine/random_learned_model.hpp"
+#include "krohn/engine/learned.hpp"
+#include "krohn/io/checkpoint.hpp"
+
+namespace krohn {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool same(std::span<const float> a, std::span<const float> b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+}
+
+void compare(const LearnedModel& model) {
+  const LearnedProgram program = make_learned_program(model);
+  testing::LearnedRowsOnCpu rows(program);
+  const std::size_t size = model.state_size();
+  const auto vocabulary = static_cast<std::uint32_t>(model.vocabulary_size());
+  const std::vector<std::uint32_t> lengths = {7, 0, 3, 1};
+  std::vector<Tokens> words;
+  std::vector<LearnedStream<float>> streams;
+  std::vector<float> states;
+  for (std::uint32_t w = 0; w < lengths.size(); ++w) {
+    Tokens word;
+    for (std::uint32_t t = 0; t < lengths[w]; ++t) word.push_back((w * 5 + t * t * 3 + 1) % vocabulary);
+    words.push_back(word);
+    streams.emplace_back(model);
+    states.insert(states.end(), program.initial_state.begin(), program.initial_state.end());
+    REQUIRE(same(streams.back().state(), program.initial_state));
+  }
+  std::vector<float> expected(model.num_logits());
+  std::vector<float> seen(model.num_logits());
+  const auto check_row = [&](std::uint32_t row) {
+    for (std::uint32_t i = 0; i < seen.size(); ++i) seen[i] = rows.logit(row, i);
+    CHECK(same(expected, seen));
+  };
+  // Chunks of 2, 1 and 4 tokens.
+  std::uint32_t begin = 0;
+  for (const std::uint32_t chunk : {2U, 1U, 4U}) {
+    std::vector<std::uint32_t> tokens, first_row, length;
+    for (const Tokens& word : words) {
+      first_row.push_back(static_cast<std::uint32_t>(tokens.size()));
+      for (std::uint32_t t = begin; t < std::min<std::size_t>(begin + chunk, word.size()); ++t)
+        tokens.push_back(word[t]);
+      length.push_back(static_cast<std::uint32_t>(tokens.size()) - first_row.back());
+    }
+    std::vector<float> next;
+    rows.read(tokens, first_row, length, {}, states, next);
+    for (std::uint32_t w = 0; w < words.size(); ++w) {
+      for (std::uint32_t t = 0; t < length[w]; ++t) {
+        streams[w].step(tokens[first_row[w] + t], expected);
+        check_row(first_row[w] + t);
+      }
+      CHECK(same(streams[w].state(), std::span(next).subspan(w * size, size)));
+    }
+    states = next;
+    begin += chunk;
+  }
+  // Branches: words 2 and 0 read one of two tokens each.
+  std::vector<float> next;
+  rows.read({0, 1, 0, 1}, {0, 1, 2, 3}, {1, 1, 1, 1}, {2, 2, 0, 0}, states, next);
+  for (std::uint32_t row = 0; row < 4; ++row) {
+    LearnedStream<float> stream(model);
+    const std::span<const float> parent = streams[row < 2 ? 2 : 0].state();
+    std::copy(parent.begin(), parent.end(), stream.state().begin());
+    stream.step(row % 2, expected);
+    check_row(row);
+    CHECK(same(stream.state(), std::span(next).subspan(row * size, size)));
+  }
+}
+
+TEST_CASE("the program gives the bits of the forward pass in every architecture") {
+  for (const char* folder : {"golden", "variants", "models"}) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(KROHN_TEST_DATA) / folder)) {
+      CAPTURE(entry.path());
+      compare(read_checkpoint(entry.path()).model);
+    }
+  }
+}
+
+TEST_CASE("and in random models with every option drawn") {
+  for (const std::string& architecture : testing::learned_architectures()) {
+    for (std::uint64_t seed = 0; seed < 6; ++seed) {
+      CAPTURE(architecture);
+      CAPTURE(seed);
+      testing::RandomLearnedModel random(seed);
+      const testing::LearnedSizes sizes{1 + seed % 3, 4 + 3 * (seed % 4), 1 + seed % 4,
+                                        static_cast<testing::Beta>(seed % 5)};
+      compare(random.make(architecture, sizes));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace krohn

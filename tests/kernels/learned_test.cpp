@@ -1,0 +1,389 @@
+// label: gpu
+// Learned models on the device give the bits of the CPU: logits and final states of every recorded case and of random
+// models of every architecture and size, in batches of ragged words, whole or cut into chunks of time; and prefix trees
+// find the first word in shortlex order whose label differs.
+#include "krohn/engine/learned.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <mutex>
+
+#include "engine/random_learned_model.hpp"
+#include "kernels/require_gpu.hpp"
+#include "krohn/engine/enumerate.hpp"
+#include "krohn/error.hpp"
+#include "krohn/io/checkpoint.hpp"
+#include "krohn/kernels/recurrence.hpp"
+#include "krohn/verify/accuracy.hpp"
+#include "krohn/verify/sample.hpp"
+
+namespace krohn {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::Beta;
+using testing::gpu_or_skip;
+using testing::LearnedSizes;
+using testing::RandomLearnedModel;
+
+// The long matrices run a random tenth unless KROHN_TEST_ALL=1.
+bool drawn(std::uint64_t index) {
+  static const bool all = std::getenv("KROHN_TEST_ALL") != nullptr;
+  SplitMix64 random(index);
+  return all || random.next() % 10 == 0;
+}
+
+struct Ran {
+  std::vector<std::vector<float>> logits;
+  std::vector<std::vector<float>> states;
+};
+
+Ran run(const LearnedModel& model, const std::vector<Tokens>& words, Device device, std::size_t memory = 0) {
+  Ran ran{std::vector<std::vector<float>>(words.size()), std::vector<std::vector<float>>(words.size())};
+  std::mutex mutex;
+  run_learned(model, words, {0, device, memory}, [&](std::size_t w, std::size_t t, auto logits, auto state) {
+    const std::lock_guard lock(mutex);
+    CHECK(ran.logits[w].size() == t * model.num_logits());
+    ran.logits[w].insert(ran.logits[w].end(), logits.begin(), logits.end());
+    if (!state.empty()) ran.states[w].assign(state.begin(), state.end());
+  });
+  return ran;
+}
+
+// The first word whose bits differ, or nothing.
+std::optional<std::size_t> first_difference(const std::vector<std::vector<float>>& a,
+                                            const std::vector<std::vector<float>>& b) {
+  for (std::size_t w = 0; w < a.size(); ++w) {
+    if (a[w].size() != b[w].size() || std::memcmp(a[w].data(), b[w].data(), a[w].size() * sizeof(float)) != 0) return w;
+  }
+  return std::nullopt;
+}
+
+void compare(const LearnedModel& model, const std::vector<Tokens>& words) {
+  const Ran expected = run(model, words, Device::cpu);
+  const std::size_t least = 2 * (4 * (2 * model.state_size() + model.num_parameters()) + (std::size_t{1} << 18U));
+  for (const std::size_t memory : {std::size_t{0}, 2 * least}) {
+    CAPTURE(memory);
+    const Ran seen = run(model, words, Device::cuda, memory);
+    CHECK(first_difference(expected.logits, seen.logits) == std::nullopt);
+    CHECK(first_difference(expected.states, seen.states) == std::nullopt);
+  }
+}
+
+std::vector<Tokens> random_words(std::uint64_t seed, std::size_t vocabulary, const std::vector<std::size_t>& lengths) {
+  SplitMix64 random(seed);
+  std::vector<Tokens> words;
+  for (const std::size_t length : lengths) {
+    Tokens& word = words.emplace_back();
+    for (std::size_t t = 0; t < length; ++t) word.push_back(static_cast<std::uint32_t>(random.next() % vocabulary));
+  }
+  return words;
+}
+
+TEST_CASE("every recorded case") {
+  if (gpu_or_skip().empty()) return;
+  for (const char* folder : {"golden", "variants", "models"}) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(KROHN_TEST_DATA) / folder)) {
+      CAPTURE(entry.path());
+      const LearnedModel model = read_checkpoint(entry.path()).model;
+      compare(model, random_words(1, model.vocabulary_size(), {0, 1, 20, 63, 64, 65, 3, 9, 9}));
+    }
+  }
+}
+
+TEST_CASE("random models: heads 1 to 16, sizes 16 to 128 and odd ones, 1 to 4 factors, exact betas") {
+  if (gpu_or_skip().empty()) return;
+  std::uint64_t index = 0;
+  for (const std::string& architecture : testing::learned_architectures()) {
+    for (const std::size_t heads : {1U, 2U, 3U, 5U, 16U}) {
+      for (const std::size_t size : {16U, 32U, 64U, 128U, 7U, 20U, 33U, 48U, 100U, 130U}) {
+        if (heads * size > 1024 || ++index == 0 || !drawn(index)) continue;
+        CAPTURE(architecture);
+        CAPTURE(heads);
+        CAPTURE(size);
+        RandomLearnedModel random(index);
+        const LearnedModel model =
+            random.make(architecture, {heads, size, 1 + index % 4, static_cast<Beta>(index % 5)});
+        compare(model, random_words(index, model.vocabulary_size(), {0, 1, 63, 64, 65, 17, 8, 9}));
+      }
+    }
+  }
+}
+
+TEST_CASE("long words") {
+  if (gpu_or_skip().empty()) return;
+  for (const std::string& architecture : testing::learned_architectures()) {
+    CAPTURE(architecture);
+    RandomLearnedModel random(7);
+    const LearnedModel model = random.make(architecture, {2, 16, 2, Beta::doubled});
+    compare(model, random_words(3, model.vocabulary_size(), {4097, 1, 4096, 2000}));
+  }
+}
+
+// Host arrays [B, T, H, e] of a recurrence, copied to the device.
+class Arrays {
+ public:
+  explicit Arrays(std::uint64_t seed) : random_(seed) {}
+  /// Uniform in [low, high).
+  std::size_t add(std::size_t size, double low, double high) {
+    std::vector<float>& values = host_.emplace_back(std::max<std::size_t>(size, 1));
+    for (float& x : values) {
+      x = static_cast<float>(low + (high - low) * static_cast<double>(random_.next() >> 11U) * 0x1p-53);
+    }
+    device_.push_back(std::make_unique<DeviceNumbers>(values));
+    return host_.size() - 1;
+  }
+  RecurrenceInput input(std::size_t index, bool device, std::size_t length, std::size_t heads, std::size_t elements) {
+    const auto at = [](std::size_t n) { return static_cast<std::int64_t>(n); };
+    return {device ? device_[index]->data() : host_[index].data(),
+            at(length * heads * elements),
+            at(heads * elements),
+            at(elements),
+            1,
+            1};
+  }
+  std::vector<float>& host(std::size_t index) { return host_[index]; }
+  DeviceNumbers& device(std::size_t index) { return *device_[index]; }
+
+ private:
+  SplitMix64 random_;
+  std::vector<std::vector<float>> host_;
+  std::vector<std::unique_ptr<DeviceNumbers>> device_;
+};
+
+TEST_CASE("the recurrence on arrays [B, T, H, d]: every decay and form of update") {
+  if (gpu_or_skip().empty()) return;
+  using Decay = Recurrence::Decay;
+  std::uint64_t index = 0;
+  for (const char* form : {"delta", "write", "removal", "general"}) {
+    for (const Decay decay : {Decay::none, Decay::scalar, Decay::key, Decay::element, Decay::rate}) {
+      for (const std::uint32_t d : {16U, 32U, 64U, 128U, 5U, 24U, 65U, 129U}) {
+        for (const std::uint32_t columns : {d, d + 1, 3U, 200U}) {
+          for (const std::uint32_t length : {0U, 1U, 8U, 9U, 33U}) {
+            if (!drawn(++index)) continue;
+            CAPTURE(std::string(form));
+            CAPTURE(static_cast<int>(decay));
+            CAPTURE(d);
+            CAPTURE(columns);
+            CAPTURE(length);
+            const std::uint32_t words = 3;
+            const auto heads = static_cast<std::uint32_t>(1 + index % 3);
+            const std::size_t tokens = std::size_t{words} * length * heads;
+            const double small = 1.0 / d;
+            Arrays arrays(index);
+            const auto updates = static_cast<std::uint32_t>(std::strcmp(form, "delta") == 0     ? 1 + index % 4
+                                                            : std::strcmp(form, "removal") == 0 ? 2
+                                                                                                : 1);
+            struct Numbers {
+              std::size_t read, write, value, beta;
+            };
+            std::vector<Numbers> numbers;
+            for (std::uint32_t u = 0; u < updates; ++u) {
+              numbers.push_back({arrays.add(tokens * d, -small, small), arrays.add(tokens * d, -small, small),
+                                 arrays.add(tokens * columns, -1, 1), arrays.add(tokens, 0, 2)});
+            }
+            const std::size_t query = arrays.add(tokens * d, -1, 1);
+            const std::size_t decay_size = decay == Decay::scalar    ? 1
+                                           : decay == Decay::key     ? d
+                                           : decay == Decay::element ? std::size_t{d} * columns
+                                                                     : columns;
+            const std::size_t decays = arrays.add(tokens * decay_size, 0, 1);
+            const std::size_t rates = arrays.add(std::size_t{d} * columns, -2, 0);
+            const std::size_t states = std::size_t{words} * heads * d * columns;
+            const std::size_t start = arrays.add(states, -1, 1);
+            DeviceNumbers state_out(states);
+            DeviceNumbers output(tokens * columns + 1);
+            std::vector<float> expected_output(tokens * columns + 1);
+            const auto make = [&](bool device) {
+              Recurrence r;
+              r.words = words;
+              r.heads = heads;
+              r.length = length;
+              r.key_size = d;
+              r.value_size = columns;
+              r.decay_kind = decay;
+              if (decay != Decay::none) r.decay = arrays.input(decays, device, length, heads, decay_size);
+              r.rates = device ? arrays.device(rates).data() : arrays.host(rates).data();
+              r.negative = index % 2 == 0;
+              r.num_updates = updates;
+              for (std::uint32_t u = 0; u < updates; ++u) {
+                RecurrenceUpdate& update = r.updates[u];
+                update.write = arrays.input(numbers[u].write, device, length, heads, d);
+                const RecurrenceInput read = arrays.input(numbers[u].read, device, length, heads, d);
+                const RecurrenceInput value = arrays.input(numbers[u].value, device, length, heads, columns);
+                const RecurrenceInput beta = arrays.input(numbers[u].beta, device, length, heads, 1);
+                if (std::strcmp(form, "delta") == 0) update = {update.write, update.write, value, beta, false};
+                if (std::strcmp(form, "write") == 0) update = {{}, update.write, value, {}, false};
+                if (std::strcmp(form, "removal") == 0 && u == 0) update = {read, update.write, {}, {}, true};
+                if (std::strcmp(form, "removal") == 0 && u == 1) update = {{}, update.write, value, {}, false};
+                if (std::strcmp(form, "general") == 0) update = {read, update.write, value, beta, index % 2 == 0};
+              }
+              r.query = arrays.input(query, device, length, heads, d);
+              const RecurrenceInput like = arrays.input(numbers[0].value, device, length, heads, columns);
+              r.output = {device ? output.data() : expected_output.data(), like.word, like.time, like.head, 1, 1};
+              r.state_in = device ? arrays.device(start).data() : arrays.host(start).data();
+              r.state_out = device ? state_out.data() : nullptr;
+              return r;
+            };
+            run_recurrence_cuda(make(true));
+            const Recurrence reference = make(false);
+            std::vector<float> expected_state = arrays.host(start);
+            for (std::uint32_t w = 0; w < words; ++w) {
+              for (std::uint32_t h = 0; h < heads; ++h) {
+                for (std::uint32_t c = 0; c < columns; ++c) {
+                  recurrence_column(reference, w, h, c,
+                                    expected_state.data() + recurrence_detail::state_offset(reference, w, h) + c,
+                                    columns);
+                }
+              }
+            }
+            std::vector<float> seen_state(states);
+            std::vector<float> seen_output(tokens * columns + 1);
+            state_out.download(seen_state);
+            output.download(seen_output);
+            CHECK(std::memcmp(expected_state.data(), seen_state.data(), states * sizeof(float)) == 0);
+            CHECK(std::memcmp(expected_output.data(), seen_output.data(), tokens * columns * sizeof(float)) == 0);
+          }
+        }
+      }
+    }
+  }
+}
+
+LearnedTask task_of(const LearnedModel& model, std::uint32_t symbols, bool first_token) {
+  std::vector<std::string> names;
+  for (std::uint32_t a = 0; a < symbols; ++a) names.push_back("t" + std::to_string(a));
+  LearnedTask task{Alphabet(names), {}, std::nullopt, {}, {}};
+  for (std::uint32_t a = 0; a < symbols; ++a) {
+    task.tokens.push_back((a + 1) % static_cast<std::uint32_t>(model.vocabulary_size()));
+  }
+  if (first_token) task.first_token = 0;
+  for (std::uint32_t i = 0; i < model.num_logits(); ++i) {
+    task.outputs.push_back({i, static_cast<std::int32_t>(i % 3)});
+    if (i < 3) task.label_names.push_back("l" + std::to_string(i));
+  }
+  return task;
+}
+
+// The words up to a length as a tree that asks for the labels that the model gives, every longer word for any.
+LabelledAutomaton tree_of(const Recognizer& model, std::uint64_t length) {
+  LabelledAutomaton tree;
+  tree.num_symbols = static_cast<std::uint32_t>(model.alphabet().size());
+  std::vector<std::byte> state(model.state_size());
+  const auto ask = [](std::int32_t label) { return label == undefined_label ? LabelledAutomaton::any_label : label; };
+  std::vector<std::vector<std::byte>> states;
+  tree.expected.push_back(ask(model.initial(state).label));
+  states.push_back(state);
+  std::size_t level = 0;
+  for (std::uint64_t l = 0; l < length; ++l) {
+    const std::size_t end = states.size();
+    for (; level < end; ++level) {
+      for (Symbol a = 0; a < tree.num_symbols; ++a) {
+        std::vector<std::byte> next = states[level];
+        tree.expected.push_back(ask(model.step(next, a).label));
+        tree.delta.push_back(static_cast<std::uint32_t>(states.size()));
+        states.push_back(std::move(next));
+      }
+    }
+  }
+  const auto sink = static_cast<std::uint32_t>(states.size());
+  tree.expected.push_back(LabelledAutomaton::any_label);
+  tree.delta.resize((std::size_t{sink} + 1) * tree.num_symbols, sink);
+  return tree;
+}
+
+TEST_CASE("prefix trees: nothing is found where nothing is wrong, and the first of several planted errors is") {
+  if (gpu_or_skip().empty()) return;
+  std::uint64_t seed = 0;
+  for (const std::string& architecture : testing::learned_architectures()) {
+    CAPTURE(architecture);
+    ++seed;
+    RandomLearnedModel random(seed);
+    const auto model = std::make_shared<const LearnedModel>(random.make(architecture, {2, 16, 2, Beta::doubled}));
+    const std::uint32_t symbols = 2 + seed % 2;
+    const std::uint64_t length = symbols == 2 ? 12 : 8;
+    const auto recognizer = make_recognizer(model, task_of(*model, symbols, seed % 2 == 0));
+    const LabelledAutomaton tree = tree_of(*recognizer, length);
+    EnumerateOptions options;
+    options.max_length = length;
+    options.device = Device::cuda;
+    CHECK(enumerate(*recognizer, tree, options).agreed == length);
+    // So little memory that the tree is walked in many pieces.
+    EnumerateOptions pieces = options;
+    pieces.device_memory = 4 * (model->num_parameters() + 2000 * model->state_size()) + (std::size_t{8} << 20U);
+    CHECK(enumerate(*recognizer, tree, pieces).agreed == length);
+    SplitMix64 draw(seed);
+    for (int plant = 0; plant < 6; ++plant) {
+      LabelledAutomaton wrong = tree;
+      for (int i = 0; i <= plant % 3; ++i) {
+        wrong.expected[draw.next() % (wrong.expected.size() - 1)] = LabelledAutomaton::no_label;
+      }
+      EnumerateOptions on_cpu = options;
+      on_cpu.device = Device::cpu;
+      const EnumerateResult expected = enumerate(*recognizer, wrong, on_cpu);
+      REQUIRE(expected.disagreement);
+      for (const EnumerateOptions& each : {options, pieces}) {
+        const EnumerateResult seen = enumerate(*recognizer, wrong, each);
+        CHECK(seen.disagreement == expected.disagreement);
+        CHECK(seen.agreed == expected.agreed);
+        CHECK(seen.lengths == expected.lengths);
+      }
+      // In parts too.
+      std::vector<EnumerateResult> parts;
+      for (std::uint32_t i = 0; i < 3; ++i) {
+        EnumerateOptions part = options;
+        part.shard = {i, 3};
+        parts.push_back(enumerate(*recognizer, wrong, part));
+      }
+      CHECK(merge(parts).disagreement == expected.disagreement);
+    }
+  }
+}
+
+TEST_CASE("accuracies and samples are the same on both") {
+  if (gpu_or_skip().empty()) return;
+  RandomLearnedModel random(11);
+  const auto model = std::make_shared<const LearnedModel>(random.make("delta", {2, 16, 2, Beta::doubled}));
+  const LearnedTask task = task_of(*model, 2, true);
+  const auto recognizer = make_recognizer(model, task);
+  // Every word's label is l0: sometimes right.
+  const Dfa language(task.alphabet, 0, {0, 0}, {0}, {"l0", "l1", "l2"});
+  AccuracyOptions options;
+  options.lengths = {1, 17, 70};
+  options.words = 200;
+  options.device = Device::cuda;
+  const Accuracy seen = measure_accuracy(*model, task, language, options);
+  options.device = Device::cpu;
+  const Accuracy expected = measure_accuracy(*model, task, language, options);
+  REQUIRE(seen.lengths.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(seen.lengths[i].position.value == expected.lengths[i].position.value);
+    CHECK(seen.lengths[i].last.value == expected.lengths[i].last.value);
+    CHECK(seen.lengths[i].sequence.value == expected.lengths[i].sequence.value);
+  }
+  const Specification specification(*recognizer, language);
+  const SampleDesign design{500, 40, 3, 0.99};
+  const Sample on_device = sample(*recognizer, specification, design, {}, Device::cuda);
+  const Sample on_cpu = sample(*recognizer, specification, design, {}, Device::cpu);
+  CHECK(on_device.disagreement == on_cpu.disagreement);
+  CHECK(on_device.drawn == on_cpu.drawn);
+  CHECK(on_device.steps == on_cpu.steps);
+}
+
+TEST_CASE("what is not finite is said with the reference's words") {
+  if (gpu_or_skip().empty()) return;
+  const float large = std::numeric_limits<float>::max();
+  const LearnedModel model("bare", Matrix{2, 2, {1, 2, 0, 0}}, {}, std::nullopt, Matrix{2, 2, {large, 0, 0, 1}});
+  const auto ignore = [](auto, auto, auto, auto) {};
+  CHECK_THROWS_WITH_AS(run_learned(model, std::vector<Tokens>{{0, 0}, {0, 1}}, {0, Device::cuda, 0}, ignore),
+                       "word 1, position 1: logit 0 is infinite: the run has no labels from here on", NumericError);
+  CHECK_THROWS_AS(run_learned(model, std::vector<Tokens>{{2}}, {0, Device::cuda, 0}, ignore), InputError);
+  CHECK_THROWS_AS(run_learned(model, std::vector<Tokens>{{0}}, {0, Device::cuda, 8}, ignore), ResourceError);
+}
+
+}  // namespace
+}  // namespace krohn

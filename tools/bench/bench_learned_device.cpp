@@ -1,0 +1,139 @@
+// Learned models on the CUDA device: the recurrence alone, the accuracy of a model on many words, every word up to a
+// length. One line a measurement; the last two check themselves against the CPU on a part.
+//
+//     bench_learned_device [CHECKPOINT..]      (checkpoints with a task.json)
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/random_learned_model.hpp"
+#include "krohn/engine/enumerate.hpp"
+#include "krohn/engine/learned.hpp"
+#include "krohn/io/open_model.hpp"
+#include "krohn/kernels/device.hpp"
+#include "krohn/kernels/recurrence.hpp"
+#include "krohn/verify/accuracy.hpp"
+#include "krohn/verify/labelled_automaton.hpp"
+#include "krohn/verify/specification.hpp"
+
+namespace krohn {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+std::vector<float> uniform(std::size_t size, double low, double high) {
+  SplitMix64 random(size);
+  std::vector<float> values(size);
+  for (float& x : values) {
+    x = static_cast<float>(low + (high - low) * static_cast<double>(random.next() >> 11U) * 0x1p-53);
+  }
+  return values;
+}
+
+// n delta updates a token on arrays [B, T, H, d], gated or not.
+void bench_recurrence(std::uint32_t words, std::uint32_t heads, std::uint32_t length, std::uint32_t d,
+                      std::uint32_t updates, bool gated) {
+  const std::size_t tokens = std::size_t{words} * length * heads;
+  const DeviceNumbers keys(uniform(tokens * d, -1.0 / d, 1.0 / d));
+  const DeviceNumbers values(uniform(tokens * d, -1, 1));
+  const DeviceNumbers betas(uniform(tokens, 0, 2));
+  const DeviceNumbers decays(uniform(tokens, 0.9, 1));
+  const DeviceNumbers output(tokens * d);
+  const DeviceNumbers state(std::size_t{words} * heads * d * d);
+  const auto wide = [&](const DeviceNumbers& x) {
+    return RecurrenceInput{x.data(), std::int64_t{length} * heads * d, std::int64_t{heads} * d, d, 1, 1};
+  };
+  const auto one = [&](const DeviceNumbers& x) {
+    return RecurrenceInput{x.data(), std::int64_t{length} * heads, heads, 1, 0, 1};
+  };
+  Recurrence r;
+  r.words = words;
+  r.heads = heads;
+  r.length = length;
+  r.key_size = r.value_size = d;
+  if (gated) {
+    r.decay_kind = Recurrence::Decay::scalar;
+    r.decay = one(decays);
+  }
+  r.num_updates = updates;
+  for (std::uint32_t u = 0; u < updates; ++u) r.updates[u] = {wide(keys), wide(keys), wide(values), one(betas), false};
+  r.query = wide(keys);
+  r.output = {output.data(), wide(keys).word, wide(keys).time, wide(keys).head, 1, 1};
+  r.state_out = state.data();
+  double best = 1e30;
+  for (int i = 0; i < 5; ++i) best = std::min(best, device_milliseconds([&] { run_recurrence_cuda(r); }));
+  std::printf("recurrence B=%u H=%u T=%u d=%u updates=%u %s: %.3f ms, %.1f million tokens/s, %.2e fma/s\n", words,
+              heads, length, d, updates, gated ? "gated" : "plain", best,
+              static_cast<double>(words) * length / best / 1000.0,
+              static_cast<double>(tokens) * d * d * (2 * updates + 1) / best * 1000.0);
+}
+
+// A 2-layer model of size 128 on 8,192 words of length 256: labels at every position.
+void bench_labels() {
+  testing::RandomLearnedModel random(1);
+  const LearnedModel model = random.make("delta", {2, 64, 1, testing::Beta::doubled, 128});
+  LearnedTask task{Alphabet::of_characters("01"), {0, 1}, std::nullopt, {"0", "1"}, {{0, 0}, {1, 1}}};
+  SplitMix64 draw(2);
+  std::vector<Tokens> words(8192);
+  for (Tokens& word : words) {
+    for (int t = 0; t < 256; ++t) word.push_back(static_cast<std::uint32_t>(draw.next() % 2));
+  }
+  for (int i = 0; i < 2; ++i) {
+    const auto start = Clock::now();
+    const LearnedLabels seen = label_words(model, task, words, {0, Device::cuda, 0});
+    std::printf("labels of %zu words of 256, two delta layers of size 128, %zu parameters: %.3f s\n", words.size(),
+                model.num_parameters(), seconds_since(start));
+    const LearnedLabels some = label_words(model, task, std::span(words).first(16), {0, Device::cpu, 0});
+    if (!std::equal(some.labels.begin(), some.labels.end(), seen.labels.begin())) std::printf("DIFFERENT LABELS\n");
+  }
+}
+
+void bench_checkpoint(const std::string& path) {
+  const OpenModel open = open_recognizer(path);
+  const Dfa language = *open.own_language();
+  AccuracyOptions options;
+  options.lengths = {256};
+  options.words = 8192;
+  options.device = Device::cuda;
+  const auto start = Clock::now();
+  const Accuracy accuracy = measure_accuracy(*open.learned, open.task->answers, language, options);
+  std::printf("%s: accuracy on 8192 words of 256: last %.4f in %.3f s\n", path.c_str(),
+              accuracy.lengths.empty() ? 0.0 : accuracy.lengths[0].last.value, seconds_since(start));
+  // Every word, whatever the labels: an automaton that asks for none.
+  const auto symbols = static_cast<std::uint32_t>(open.recognizer->alphabet().size());
+  const LabelledAutomaton any{symbols, 0, std::vector<std::uint32_t>(symbols, 0), {LabelledAutomaton::any_label}};
+  EnumerateOptions search;
+  search.device = Device::cuda;
+  search.max_length = symbols == 2 ? 23 : symbols == 3 ? 14 : 9;
+  const EnumerateResult result = enumerate(*open.recognizer, any, search);
+  std::printf("%s: %llu nodes up to length %llu in %.2f s (device %.2f s): %.3g nodes/s\n", path.c_str(),
+              static_cast<unsigned long long>(result.nodes), static_cast<unsigned long long>(search.max_length),
+              result.seconds, result.device_seconds, static_cast<double>(result.nodes) / result.seconds);
+}
+
+}  // namespace
+}  // namespace krohn
+
+int main(int argc, char** argv) {
+  using namespace krohn;
+  const auto device = find_cuda_device();
+  if (!device) {
+    std::fprintf(stderr, "no CUDA device\n");
+    return 3;
+  }
+  std::printf("%s\n", device->name.c_str());
+  bench_recurrence(64, 4, 4096, 64, 1, false);
+  bench_recurrence(64, 4, 4096, 64, 1, true);
+  bench_recurrence(64, 4, 4096, 64, 2, true);
+  bench_recurrence(8, 16, 8192, 128, 1, false);
+  bench_recurrence(1024, 1, 1024, 16, 1, false);
+  bench_recurrence(1024, 4, 512, 64, 1, false);
+  bench_labels();
+  for (int i = 1; i < argc; ++i) bench_checkpoint(argv[i]);
+  return 0;
+}
