@@ -93,7 +93,7 @@ class Search {
   }
 
  private:
-  bool stopped() const { return options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed); }
+  bool stopped() const { return stop_requested(options_); }
   double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
 
   /// Depth first from one frontier node: symbols ascending, so that words of one length come in order.

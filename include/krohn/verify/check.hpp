@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +33,8 @@ struct CheckOptions {
   /// Try every word up to this length, on this device, where nothing cheaper settles the claim.
   std::optional<std::uint64_t> exhaustive = std::nullopt;
   Device device = Device::automatic;
+  /// Called about twice a second while it does.
+  std::function<void(const EnumerateProgress&)> progress;
   /// The sample drawn where nothing settles the claim; no words for none.
   SampleDesign sample;
 };
