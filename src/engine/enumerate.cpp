@@ -102,7 +102,7 @@ class Search {
     const std::size_t size = frontier.state_size;
     const std::uint64_t compared_from = agreed_ + 1;
     std::uint64_t longest = first.longest(block, target);
-    if (longest <= frontier.length) return;
+    if (longest <= frontier.length || stopped()) return;
     const auto depth_limit = static_cast<std::size_t>(target - frontier.length);
     std::vector<std::byte> states((depth_limit + 1) * size);
     std::vector<std::uint32_t> q(depth_limit + 1);

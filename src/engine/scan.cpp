@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -142,13 +144,20 @@ ScanResult scan(const LrnnModel& model, const SymbolSource& source, const ScanOp
     read_size = options.device_memory != 0 ? std::clamp<std::size_t>(options.device_memory / 2, 4096, device_symbols)
                                            : device_symbols;
   }
+  // One buffer is read while the other is walked.
   std::vector<std::uint8_t> buffer(read_size);
+  std::vector<std::uint8_t> ahead(read_size);
+  const auto read = [&source, alphabet](std::vector<std::uint8_t>& into, std::uint64_t position) {
+    const std::size_t filled = fill(source, into);
+    check_symbols({into.data(), filled}, alphabet, position);
+    return filled;
+  };
+  std::size_t filled = read(buffer, 0);
   std::uint32_t state = 0;
-  for (;;) {
-    const std::size_t filled = fill(source, buffer);
-    if (filled == 0) return result;
-    check_symbols({buffer.data(), filled}, alphabet, result.length);
+  while (filled != 0) {
     result.length += filled;
+    std::future<std::size_t> reading;
+    if (filled == buffer.size()) reading = std::async(std::launch::async, read, std::ref(ahead), result.length);
     if (device && !device_scan && (options.device == Device::cuda || filled == buffer.size())) {
       const MachineView view{static_cast<std::uint32_t>(plan.machine.count), static_cast<std::uint32_t>(alphabet),
                              plan.machine.next.data()};
@@ -163,8 +172,11 @@ ScanResult scan(const LrnnModel& model, const SymbolSource& source, const ScanOp
     std::copy_n(plan.machine.states.begin() + static_cast<std::ptrdiff_t>(state * size), size, carried.begin());
     result.observation = recognizer->step(carried, buffer[filled - 1]);
     state = machine.step(state, buffer[filled - 1]);
-    if (filled < buffer.size()) return result;
+    if (!reading.valid()) break;
+    filled = reading.get();
+    std::swap(buffer, ahead);
   }
+  return result;
 }
 
 }  // namespace krohn

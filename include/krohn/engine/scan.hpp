@@ -19,7 +19,8 @@
 
 namespace krohn {
 
-/// Fills the span with the next symbols, one a byte, and returns how many it wrote; 0 only at the end. May throw.
+/// Fills the span with the next symbols, one a byte, and returns how many it wrote; 0 only at the end. May throw. Is
+/// called from one thread at a time, not always the same.
 using SymbolSource = std::function<std::size_t(std::span<std::uint8_t>)>;
 
 /// Reads the symbols of a sequence in memory.
