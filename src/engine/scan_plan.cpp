@@ -16,8 +16,11 @@
 namespace krohn {
 namespace {
 
-constexpr std::size_t max_steps = std::size_t{1} << 21U;
-constexpr std::size_t max_work = std::size_t{1} << 28U;
+constexpr std::size_t max_steps = std::size_t{1} << 20U;
+/// Bytes of the states listed.
+constexpr std::size_t max_bytes = std::size_t{1} << 28U;
+/// About a third of a second.
+constexpr std::size_t max_work = std::size_t{1} << 26U;
 
 }  // namespace
 
@@ -45,7 +48,9 @@ std::optional<TransformationMonoid> transformation_monoid(const std::vector<std:
   for (std::uint32_t e = 0; e < monoid.first.size(); ++e) {
     for (std::uint32_t a = 0; a < num_symbols; ++a) {
       work += states;
-      if (work > max_work || monoid.right.size() >= piece_scan_max_entries) return std::nullopt;
+      if (work > max_work || images.size() > max_work / 2 || monoid.right.size() >= piece_scan_max_entries) {
+        return std::nullopt;
+      }
       // The candidate lies behind the list while it is looked for.
       const auto candidate = static_cast<std::uint32_t>(monoid.first.size());
       images.resize((candidate + std::size_t{1}) * states);
@@ -65,9 +70,10 @@ std::optional<TransformationMonoid> transformation_monoid(const std::vector<std:
 }
 
 std::variant<ScanPlan, std::string> plan_scan(const Recognizer& recognizer) {
-  std::optional<Reachable> machine = reachable_states(recognizer, max_steps);
+  const std::size_t steps = std::min(max_steps, max_bytes / recognizer.state_size());
+  std::optional<Reachable> machine = reachable_states(recognizer, steps);
   if (!machine) {
-    return "its runs reach too many hidden states to list (more than " + std::to_string(max_steps) +
+    return "its runs reach too many hidden states to list (more than " + std::to_string(steps) +
            " steps), or one that is not a finite number";
   }
   const auto num_symbols = static_cast<std::uint32_t>(recognizer.alphabet().size());

@@ -27,7 +27,8 @@ struct TransformationMonoid {
   }
 };
 
-/// Nothing if listing them takes more than `max_work` look-ups. `next` is [states * num_symbols].
+/// Nothing if listing them takes more than `max_work` look-ups, or half as many words of memory. `next` is [states *
+/// num_symbols].
 std::optional<TransformationMonoid> transformation_monoid(const std::vector<std::uint32_t>& next,
                                                           std::uint32_t num_symbols, std::size_t max_work);
 
