@@ -28,15 +28,16 @@ __device__ __forceinline__ float stored_device(float x) {
   }
 }
 
-/// acc = k . h; c = -beta acc; h += c k, for each factor; `p(i)` is parameter i of the packed row.
-template <int D, int NH, class Parameter>
+/// acc = k . h; c = -beta acc; h += c k, for each factor; `p(i)` is parameter i of the packed row. UnitBeta: every beta
+/// is 1, whose product is the negation, which costs nothing as an operand's sign.
+template <int D, int NH, bool UnitBeta = false, class Parameter>
 __device__ __forceinline__ void packed_step(const Parameter& p, float (&h)[D]) {
 #pragma unroll
   for (int f = 0; f < NH; ++f) {
     float acc = __fmul_rn(p(f * (D + 1)), h[0]);  // fma(k, h, +0)
 #pragma unroll
     for (int j = 1; j < D; ++j) acc = __fmaf_rn(p(f * (D + 1) + j), h[j], acc);
-    const float c = __fmul_rn(p(f * (D + 1) + D), acc);
+    const float c = UnitBeta ? -acc : __fmul_rn(p(f * (D + 1) + D), acc);
 #pragma unroll
     for (int j = 0; j < D; ++j) h[j] = __fmaf_rn(c, p(f * (D + 1) + j), h[j]);
   }

@@ -86,7 +86,7 @@ template <int D>
 using Nodes = float[nodes_a_thread][D];
 
 /// The children of one node: expected hidden states [S][D], then S offsets of next rows.
-template <int D, int S, int NH, int K, class Rows>
+template <int D, int S, int NH, bool UnitBeta, int K, class Rows>
 struct Unrolled {
   /// Visits the K levels below (h, at); gathers differences.
   static __device__ __forceinline__ void walk(const Rows& rows, const float* table, const Nodes<D>& h, std::uint32_t at,
@@ -102,35 +102,38 @@ struct Unrolled {
       for (int n = 0; n < nodes_a_thread; ++n) {
 #pragma unroll
         for (int j = 0; j < D; ++j) child[n][j] = h[n][j];
-        packed_step<D, NH>([&](int i) { return rows.value[a * NH * (D + 1) + i]; }, child[n]);
+        packed_step<D, NH, UnitBeta>([&](int i) { return rows.value[a * NH * (D + 1) + i]; }, child[n]);
       }
       // One instruction compares an element of two nodes, one more gathers two such results.
-      static_assert(nodes_a_thread == 2);
+      static_assert(nodes_a_thread % 2 == 0);
 #pragma unroll
-      for (int j = 0; j < D; j += 2) {
-        const unsigned first =
-            not_all_equal(__float_as_uint(child[0][j]), __float_as_uint(child[1][j]), __float_as_uint(e[a * D + j]));
-        const int k = j + 1 < D ? j + 1 : j;
-        const unsigned second = k == j ? 0U
-                                       : not_all_equal(__float_as_uint(child[0][k]), __float_as_uint(child[1][k]),
-                                                       __float_as_uint(e[a * D + k]));
-        differs |= first | second;
+      for (int n = 0; n < nodes_a_thread; n += 2) {
+#pragma unroll
+        for (int j = 0; j < D; j += 2) {
+          const unsigned first = not_all_equal(__float_as_uint(child[n][j]), __float_as_uint(child[n + 1][j]),
+                                               __float_as_uint(e[a * D + j]));
+          const int k = j + 1 < D ? j + 1 : j;
+          const unsigned second = k == j ? 0U
+                                         : not_all_equal(__float_as_uint(child[n][k]), __float_as_uint(child[n + 1][k]),
+                                                         __float_as_uint(e[a * D + k]));
+          differs |= first | second;
+        }
       }
       if constexpr (K > 1) {
-        Unrolled<D, S, NH, K - 1, Rows>::walk(rows, table, child, __float_as_uint(e[next_at + a]), differs);
+        Unrolled<D, S, NH, UnitBeta, K - 1, Rows>::walk(rows, table, child, __float_as_uint(e[next_at + a]), differs);
       }
     }
   }
 };
 
 /// One step by a symbol known at run time: the odometer's and the report's.
-template <int D, int S, int NH>
+template <int D, int S, int NH, bool UnitBeta>
 struct UnrolledStep {
   static constexpr bool signed_zeros = false;
   const RowParameters<S * NH*(D + 1)>& rows;
   __device__ __forceinline__ void operator()(std::uint32_t a, float (&h)[D]) const {
     const float* row = rows.value + a * (NH * (D + 1));
-    packed_step<D, NH>([&](int i) { return row[i]; }, h);
+    packed_step<D, NH, UnitBeta>([&](int i) { return row[i]; }, h);
   }
 };
 
@@ -285,15 +288,15 @@ __device__ __forceinline__ void load_shared_table(const TreeArgs& args, float* s
   __syncthreads();
 }
 
-template <int D, int S, int NH, int K>
+template <int D, int S, int NH, bool UnitBeta, int K>
 __global__ void __launch_bounds__(tree_threads, NH < 4 ? 3 : 2)
     unrolled_kernel(const __grid_constant__ RowParameters<S * NH*(D + 1)> rows, TreeArgs args) {
   extern __shared__ float4 shared[];
   float* table = reinterpret_cast<float*>(shared);
   load_shared_table(args, table);
-  const UnrolledStep<D, S, NH> step{rows};
+  const UnrolledStep<D, S, NH, UnitBeta> step{rows};
   walk_tree<D>(args, step, table, K, [&](const Nodes<D>& h, std::uint32_t at, unsigned& differs) {
-    Unrolled<D, S, NH, K, RowParameters<S * NH*(D + 1)>>::walk(rows, table, h, at, differs);
+    Unrolled<D, S, NH, UnitBeta, K, RowParameters<S * NH*(D + 1)>>::walk(rows, table, h, at, differs);
   });
 }
 
@@ -401,6 +404,15 @@ struct DenseTree::Memory {
     return code == 11 || code == 21 || code == 31 || code == 32 || code == 41 || code == 42 || code == 51 || code == 52;
   }
 
+  /// True if every beta is 1, but for factors without a key.
+  bool unit_beta() const {
+    for (std::size_t f = 0; f < packed.size(); f += size + 1) {
+      const auto key = packed.begin() + static_cast<std::ptrdiff_t>(f);
+      if (key[size] != -1.0F && std::any_of(key, key + size, [](float k) { return k != 0.0F; })) return false;
+    }
+    return true;
+  }
+
   TreeArgs args(std::uint64_t done, std::uint64_t target, std::uint64_t first, std::uint64_t last) const {
     TreeArgs a{};
     a.frontier_length = frontier_length;
@@ -420,18 +432,26 @@ struct DenseTree::Memory {
     return a;
   }
 
-  template <int D, int S, int NH>
+  template <int D, int S, int NH, bool UnitBeta>
   double unrolled(TreeArgs a) {
     constexpr int K = unrolled_levels(S, D);
     RowParameters<S * NH*(D + 1)> parameters{};
     std::copy(packed.begin(), packed.end(), parameters.value);
-    const auto kernel = unrolled_kernel<D, S, NH, K>;
+    const auto kernel = unrolled_kernel<D, S, NH, UnitBeta, K>;
     const std::size_t bytes = 4 * std::size_t{a.table_floats};
     const unsigned blocks = divide(a, grid_of(kernel, bytes));
     EventTimer timer;
     kernel<<<blocks, tree_threads, bytes>>>(parameters, a);
     check_launch("unrolled_kernel");
     return timer.milliseconds();
+  }
+
+  template <int D, int S, int NH>
+  double unrolled(const TreeArgs& a) {
+    if constexpr (D > 1) {
+      if (unit_beta()) return unrolled<D, S, NH, true>(a);
+    }
+    return unrolled<D, S, NH, false>(a);
   }
 
   template <int D, int NH>
@@ -701,6 +721,7 @@ struct FlatTree::Memory {
   DeviceArray<std::int32_t> expected;
   std::uint64_t frontier_length = 0;
   std::size_t count = 0;
+  std::size_t scratch = flat_tree_scratch;
   DeviceArray<std::uint64_t> word;
   DeviceArray<float> hidden;
   DeviceArray<std::uint32_t> state;
@@ -709,7 +730,8 @@ struct FlatTree::Memory {
 };
 
 FlatTree::FlatTree(const FlatModelView& model, std::size_t arena_words, std::span<const std::uint32_t> delta,
-                   std::span<const std::int32_t> expected, const TreeFrontier& frontier, const std::uint8_t* undefined)
+                   std::span<const std::int32_t> expected, const TreeFrontier& frontier, const std::uint8_t* undefined,
+                   std::size_t memory)
     : memory_(std::make_unique<Memory>()) {
   Memory& m = *memory_;
   m.model = model;
@@ -719,6 +741,7 @@ FlatTree::FlatTree(const FlatModelView& model, std::size_t arena_words, std::spa
   m.model.layers = m.layers.data();
   m.delta = DeviceArray<std::uint32_t>(delta);
   m.expected = DeviceArray<std::int32_t>(expected);
+  m.scratch = memory != 0 ? memory : flat_tree_scratch;
   m.frontier_length = frontier.length;
   m.count = frontier.count;
   m.word = DeviceArray<std::uint64_t>(std::span<const std::uint64_t>(frontier.word, frontier.count));
@@ -737,7 +760,7 @@ std::uint64_t FlatTree::walk(std::uint64_t done, std::uint64_t target, std::size
   if (depth == 0 || first >= last) return tree_none;
   check_target(depth, target);
   const std::size_t bytes_a_thread = 4 * (depth + 1) * std::max<std::size_t>(1, m.model.hidden_size);
-  const std::size_t most = std::max<std::size_t>(1, flat_tree_scratch / (bytes_a_thread * flat_tree_threads));
+  const std::size_t most = std::max<std::size_t>(1, m.scratch / (bytes_a_thread * flat_tree_threads));
   const auto blocks = static_cast<unsigned>(
       std::min<std::size_t>({most, (last - first + flat_tree_threads - 1) / flat_tree_threads, 132 * 16}));
   const DeviceArray<float> scratch(bytes_a_thread / 4 * blocks * flat_tree_threads);

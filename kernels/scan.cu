@@ -1,97 +1,85 @@
-// One long sequence: every thread multiplies the rows of a contiguous piece into an affine map (its columns are runs of
-// the recurrence from the unit vectors, and from 0 where rows write), CUB scans the maps of all pieces under
-// composition, which is associative and not commutative, and the last prefix acts on the hidden state. All products are
-// exact (the caller's licence), so the pieces' number does not matter. Cost a symbol: size + 1 recurrences, one byte.
+// One long sequence through a finite machine. Every thread walks a contiguous piece of it in a transition table, one
+// look-up a symbol. In the monoid's table the walk from the identity gives the piece's transformation, an element of a
+// finite monoid; CUB scans the elements of all pieces under multiplication, which is associative and not commutative,
+// and the last prefix acts on the machine's state. Where the monoid is too large, each piece is walked from every state
+// of the machine instead, and the pieces are followed one by one. Both are exact: nothing is computed but look-ups.
+// Cost a symbol: one byte read, one look-up (one a state without a monoid). Limits: reads of the symbols; bank
+// conflicts of the look-ups where the table lies in shared memory, the L2 cache's accesses where it does not.
 #include <algorithm>
 #include <cub/device/device_scan.cuh>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "cuda.cuh"
-#include "dense.cuh"
+#include "krohn/error.hpp"
 #include "krohn/kernels/scan.hpp"
 
 namespace krohn {
 namespace {
 
-/// As many threads as the registers of their columns allow.
-constexpr int map_threads(int size) { return size <= 5 ? 768 : 512; }
-/// Symbols a piece at least; below, the maps would cost more than the symbols.
-constexpr std::size_t least_piece = 64;
+constexpr int walk_threads = 512;
+constexpr int walk_blocks = 3;  // a multiprocessor
+/// Symbols that a thread loads at a time: a whole sector of device memory.
+constexpr std::size_t sector = 32;
+/// Symbols a piece at least; below, the scan would cost more than the walks.
+constexpr std::size_t least_piece = 2 * sector;
 
-/// Column c is the image of unit vector c; the last of an affine map the image of 0.
-template <int D, bool Affine>
-struct Map {
-  static constexpr int columns = D + (Affine ? 1 : 0);
-  float column[columns][D];
-};
-
-/// `first` acts first.
-template <int D, bool Affine>
-struct Compose {
-  __host__ __device__ Map<D, Affine> operator()(const Map<D, Affine>& first, const Map<D, Affine>& second) const {
-    Map<D, Affine> result;
-    for (int c = 0; c < Map<D, Affine>::columns; ++c) {
-      for (int i = 0; i < D; ++i) {
-        float sum = Affine && c == D ? second.column[Map<D, Affine>::columns - 1][i] : 0.0F;
-        for (int j = 0; j < D; ++j) sum = fused(second.column[j][i], first.column[c][j], sum);
-        result.column[c][i] = sum;
-      }
-    }
-    return result;
+/// Walks task t = (piece, start): end[t] <- where `start` is after the piece. An entry of the table is the offset of
+/// the next state's row. Starts are rows 0 .. starts - 1.
+template <class Entry>
+__global__ void __launch_bounds__(walk_threads, walk_blocks)
+    walk_kernel(const Entry* table, std::uint32_t entries, bool in_shared, std::uint32_t num_symbols,
+                const std::uint8_t* symbols, std::size_t count, std::size_t piece, std::uint32_t tasks,
+                std::uint32_t starts, std::uint32_t* end) {
+  extern __shared__ std::uint32_t shared_words[];
+  if (in_shared) {
+    Entry* shared = reinterpret_cast<Entry*>(shared_words);
+    for (std::uint32_t i = threadIdx.x; i < entries; i += blockDim.x) shared[i] = table[i];
+    __syncthreads();
   }
-};
-
-template <int D, bool Affine>
-__global__ void __launch_bounds__(map_threads(D))
-    map_kernel(const float4* rows, std::uint32_t table_quads, std::uint32_t copies, GeneralLayout layout,
-               const std::uint8_t* symbols, std::size_t count, std::size_t piece, std::size_t pieces,
-               Map<D, Affine>* maps) {
-  extern __shared__ float4 table[];
-  constexpr int columns = Map<D, Affine>::columns;
-  if (table_quads != 0) {
-    load_table(table, rows, table_quads, copies);
-    rows = table + threadIdx.x % copies;
-  }
-  for (std::size_t p = blockIdx.x * static_cast<std::size_t>(blockDim.x) + threadIdx.x; p < pieces;
-       p += static_cast<std::size_t>(gridDim.x) * blockDim.x) {
-    float h[columns][D];
-#pragma unroll
-    for (int c = 0; c < columns; ++c) {
-#pragma unroll
-      for (int j = 0; j < D; ++j) h[c][j] = c == j ? 1.0F : 0.0F;
-    }
-    const std::size_t begin = p * piece;
-    const std::size_t end = min(begin + piece, count);
-    const uint4* at = reinterpret_cast<const uint4*>(symbols + begin);
-    const uint4* last = reinterpret_cast<const uint4*>(symbols + (end + 15) / 16 * 16);
-    uint4 next = *at;
-    std::size_t left = end - begin;
-    while (left > 0) {
-      uint4 now = next;
-      if (++at < last) next = *at;
-      const int here = left < 16 ? static_cast<int>(left) : 16;
-      left -= here;
-      for (int i = 0; i < here; ++i) {
-        const std::uint32_t symbol = now.x & 0xFFU;
-        now.x >>= 8U;
-        if (i % 4 == 3) {
-          now.x = now.y;
-          now.y = now.z;
-          now.z = now.w;
-        }
-        general_step<D, columns, Affine>(layout, rows + symbol * layout.quads_a_row * copies, static_cast<int>(copies),
-                                         Affine ? D : columns, h);
+  const Entry* rows = in_shared ? reinterpret_cast<const Entry*>(shared_words) : table;
+  for (std::uint32_t task = blockIdx.x * blockDim.x + threadIdx.x; task < tasks; task += gridDim.x * blockDim.x) {
+    const std::size_t begin = static_cast<std::size_t>(task / starts) * piece;
+    std::uint32_t at = task % starts * num_symbols;
+    const auto length = static_cast<std::uint32_t>(min(piece, count - begin));
+    const uint4* source = reinterpret_cast<const uint4*>(symbols + begin);
+    uint4 next[2] = {source[0], source[1]};
+    std::uint32_t left = length;
+    for (; left >= sector; left -= sector) {
+      const std::uint32_t now[8] = {next[0].x, next[0].y, next[0].z, next[0].w,
+                                    next[1].x, next[1].y, next[1].z, next[1].w};
+      source += 2;
+      if (left > sector) {
+        next[0] = source[0];
+        next[1] = source[1];
       }
-    }
 #pragma unroll
-    for (int c = 0; c < columns; ++c) {
-#pragma unroll
-      for (int j = 0; j < D; ++j) maps[p].column[c][j] = h[c][j];
+      for (int i = 0; i < 32; ++i) at = rows[at + __byte_perm(now[i / 4], 0U, 0x4440U + i % 4)];
     }
+    const std::uint32_t now[8] = {next[0].x, next[0].y, next[0].z, next[0].w,
+                                  next[1].x, next[1].y, next[1].z, next[1].w};
+#pragma unroll
+    for (std::uint32_t i = 0; i < 31; ++i) {
+      if (i < left) at = rows[at + __byte_perm(now[i / 4], 0U, 0x4440U + i % 4)];
+    }
+    end[task] = at / num_symbols;
   }
 }
+
+/// a followed by b, symbol by symbol of b.
+struct Multiply {
+  const std::uint32_t* right;
+  const std::uint32_t* first;
+  const std::uint32_t* rest;
+  std::uint32_t num_symbols;
+  __device__ std::uint32_t operator()(std::uint32_t a, std::uint32_t b) const {
+    if (a == 0) return b;
+    for (; b != 0; b = rest[b]) a = right[static_cast<std::size_t>(a) * num_symbols + first[b]];
+    return a;
+  }
+};
 
 __global__ void random_bytes_kernel(std::uint32_t* out, std::size_t count, std::uint32_t symbols, std::uint64_t seed) {
   for (std::size_t i = blockIdx.x * static_cast<std::size_t>(blockDim.x) + threadIdx.x; i < count;
@@ -104,141 +92,163 @@ __global__ void random_bytes_kernel(std::uint32_t* out, std::size_t count, std::
   }
 }
 
+/// The table whose entries are row offsets.
+template <class Entry>
+std::vector<Entry> offsets(const std::uint32_t* next, std::size_t entries, std::uint32_t num_symbols) {
+  std::vector<Entry> out(entries);
+  for (std::size_t i = 0; i < entries; ++i) out[i] = static_cast<Entry>(next[i] * num_symbols);
+  return out;
+}
+
 }  // namespace
 
-/// The sizes are hidden behind virtual calls: one class an instantiated size.
-struct MapScan::Memory {
-  virtual ~Memory() = default;
-  /// Enqueues maps and scan of `count` symbols in device memory, then applies the last prefix to h.
-  virtual void advance(const std::uint8_t* symbols, std::size_t count, float* h) = 0;
-
-  std::uint32_t size = 0;
-  std::uint32_t symbol_rows = 0;
+struct PieceScan::Memory {
+  std::uint32_t num_symbols = 0;
+  std::uint32_t starts = 1;
+  std::vector<std::uint32_t> next;  // the machine's, on the host
+  std::vector<std::uint32_t> first;
+  std::vector<std::uint32_t> rest;
+  bool monoid = false;
+  DeviceArray<std::uint32_t> right;
+  DeviceArray<std::uint32_t> device_first;
+  DeviceArray<std::uint32_t> device_rest;
+  DeviceArray<std::uint16_t> narrow;
+  DeviceArray<std::uint32_t> wide;
+  bool in_shared = false;
+  std::size_t shared_bytes = 0;
+  std::uint32_t entries = 0;
+  unsigned blocks = 0;
   std::size_t capacity = 0;
-  DeviceArray<std::uint8_t> buffer;
   std::size_t last_count = 0;
-};
+  DeviceArray<std::uint8_t> buffer;
+  DeviceArray<std::uint32_t> ends;
+  DeviceArray<std::uint32_t> prefixes;
+  DeviceArray<std::uint8_t> temporary;
 
-namespace {
+  Multiply multiply() const { return {right.data(), device_first.data(), device_rest.data(), num_symbols}; }
 
-template <int D, bool Affine>
-class SizedScan final : public MapScan::Memory {
- public:
-  explicit SizedScan(const DenseRowsView& rows) {
-    const std::vector<float> values = general_rows(rows, D, layout_);
-    table_ = DeviceArray<float>(std::span<const float>(values));
-    table_quads_ = layout_.quads_a_row * rows.rows;
-    const std::size_t bytes = 16 * std::size_t{table_quads_};
-    copies_ = 8 * bytes <= shared_memory_limit() ? 8 : 1;
-    shared_bytes_ = bytes * copies_;
-    if (shared_bytes_ > shared_memory_limit()) shared_bytes_ = table_quads_ = 0;
-    const auto kernel = map_kernel<D, Affine>;
-    allow_shared_memory(kernel, shared_bytes_);
+  template <class Entry>
+  void prepare(DeviceArray<Entry>& table, const std::uint32_t* source) {
+    const std::vector<Entry> values = offsets<Entry>(source, entries, num_symbols);
+    table = DeviceArray<Entry>(std::span<const Entry>(values));
+    in_shared = sizeof(Entry) * entries <= shared_memory_limit();
+    shared_bytes = in_shared ? sizeof(Entry) * entries : 0;
+    allow_shared_memory(walk_kernel<Entry>, shared_bytes);
     int device = 0;
     int multiprocessors = 0;
-    int blocks = 0;
+    int resident = 0;
     KROHN_CUDA_CHECK(cudaGetDevice(&device));
     KROHN_CUDA_CHECK(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
-    KROHN_CUDA_CHECK(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, map_threads(D), shared_bytes_));
-    blocks_ = static_cast<unsigned>(std::max(1, blocks) * multiprocessors);
-    maps_ = DeviceArray<Map<D, Affine>>(std::size_t{blocks_} * map_threads(D));
-    prefixes_ = DeviceArray<Map<D, Affine>>(maps_.size());
-    std::size_t temporary = 0;
-    KROHN_CUDA_CHECK(cub::DeviceScan::InclusiveScan(nullptr, temporary, maps_.data(), prefixes_.data(),
-                                                    Compose<D, Affine>{}, static_cast<int>(maps_.size())));
-    temporary_ = DeviceArray<std::uint8_t>(temporary);
+    KROHN_CUDA_CHECK(
+        cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident, walk_kernel<Entry>, walk_threads, shared_bytes));
+    blocks = static_cast<unsigned>(std::max(1, resident) * multiprocessors);
   }
 
-  void advance(const std::uint8_t* symbols, std::size_t count, float* h) override {
-    if (count == 0) return;
-    std::size_t piece = std::max((count + maps_.size() - 1) / maps_.size(), least_piece);
-    piece = (piece + 15) / 16 * 16;
+  template <class Entry>
+  void walk(const DeviceArray<Entry>& table, std::size_t count, std::size_t piece, std::uint32_t tasks) {
+    const unsigned grid = std::min(blocks, (tasks + walk_threads - 1) / walk_threads);
+    walk_kernel<Entry><<<grid, walk_threads, shared_bytes>>>(table.data(), entries, in_shared, num_symbols,
+                                                             buffer.data(), count, piece, tasks, starts, ends.data());
+    check_launch("walk_kernel");
+  }
+
+  /// Walks the first `count` symbols of the buffer.
+  std::uint32_t advance(std::size_t count, std::uint32_t state) {
+    last_count = count;
+    if (count == 0) return state;
+    // One piece for every resident thread, or every group of threads that starts in all states.
+    const std::size_t wanted = std::max<std::size_t>(1, std::size_t{blocks} * walk_threads / starts);
+    std::size_t piece = std::max((count + wanted - 1) / wanted, least_piece);
+    piece = (piece + sector - 1) / sector * sector;
     const std::size_t pieces = (count + piece - 1) / piece;
-    const unsigned blocks = std::min(blocks_, static_cast<unsigned>((pieces + map_threads(D) - 1) / map_threads(D)));
-    map_kernel<D, Affine><<<blocks, map_threads(D), shared_bytes_>>>(reinterpret_cast<const float4*>(table_.data()),
-                                                                     table_quads_, copies_, layout_, symbols, count,
-                                                                     piece, pieces, maps_.data());
-    check_launch("map_kernel");
-    std::size_t temporary = temporary_.size();
-    KROHN_CUDA_CHECK(cub::DeviceScan::InclusiveScan(temporary_.data(), temporary, maps_.data(), prefixes_.data(),
-                                                    Compose<D, Affine>{}, static_cast<int>(pieces)));
-    Map<D, Affine> map;
-    KROHN_CUDA_CHECK(cudaMemcpy(&map, prefixes_.data() + (pieces - 1), sizeof map, cudaMemcpyDeviceToHost));
-    float padded[D] = {};
-    float result[D] = {};
-    std::copy_n(h, size, padded);
-    for (int i = 0; i < D; ++i) {
-      float sum = Affine ? map.column[Map<D, Affine>::columns - 1][i] : 0.0F;
-      for (int j = 0; j < D; ++j) sum = fused(map.column[j][i], padded[j], sum);
-      result[i] = sum + 0.0F;
+    const auto tasks = static_cast<std::uint32_t>(pieces * starts);
+    if (ends.size() < tasks) ends = DeviceArray<std::uint32_t>(tasks);
+    if (narrow.size() != 0) {
+      walk(narrow, count, piece, tasks);
+    } else {
+      walk(wide, count, piece, tasks);
     }
-    std::copy_n(result, size, h);
+    if (!monoid) {
+      std::vector<std::uint32_t> images(tasks);
+      KROHN_CUDA_CHECK(cudaMemcpy(images.data(), ends.data(), 4 * std::size_t{tasks}, cudaMemcpyDeviceToHost));
+      for (std::size_t p = 0; p < pieces; ++p) state = images[p * starts + state];
+      return state;
+    }
+    if (prefixes.size() < tasks) prefixes = DeviceArray<std::uint32_t>(tasks);
+    std::size_t bytes = 0;
+    KROHN_CUDA_CHECK(cub::DeviceScan::InclusiveScan(nullptr, bytes, ends.data(), prefixes.data(), multiply(), tasks));
+    if (temporary.size() < bytes) temporary = DeviceArray<std::uint8_t>(bytes);
+    KROHN_CUDA_CHECK(
+        cub::DeviceScan::InclusiveScan(temporary.data(), bytes, ends.data(), prefixes.data(), multiply(), tasks));
+    std::uint32_t element = 0;
+    KROHN_CUDA_CHECK(cudaMemcpy(&element, prefixes.data() + (tasks - 1), sizeof element, cudaMemcpyDeviceToHost));
+    for (; element != 0; element = rest[element]) state = next[std::size_t{state} * num_symbols + first[element]];
+    return state;
   }
-
- private:
-  GeneralLayout layout_;
-  DeviceArray<float> table_;
-  std::uint32_t table_quads_ = 0;
-  std::uint32_t copies_ = 1;
-  std::size_t shared_bytes_ = 0;
-  unsigned blocks_ = 0;
-  DeviceArray<Map<D, Affine>> maps_;
-  DeviceArray<Map<D, Affine>> prefixes_;
-  DeviceArray<std::uint8_t> temporary_;
 };
 
-template <bool Affine>
-std::unique_ptr<MapScan::Memory> sized_scan(const DenseRowsView& rows) {
-  if constexpr (!Affine) {
-    if (rows.size == 1) return std::make_unique<SizedScan<1, false>>(rows);
-    if (rows.size == 3) return std::make_unique<SizedScan<3, false>>(rows);
-    if (rows.size == 4) return std::make_unique<SizedScan<4, false>>(rows);
+PieceScan::PieceScan(const MachineView& machine, const MonoidView* monoid, std::size_t capacity)
+    : memory_(std::make_unique<Memory>()) {
+  Memory& m = *memory_;
+  m.num_symbols = machine.num_symbols;
+  m.monoid = monoid != nullptr;
+  m.starts = monoid != nullptr ? 1 : machine.num_states;
+  const std::uint32_t rows = monoid != nullptr ? monoid->num_elements : machine.num_states;
+  const std::uint32_t* source = monoid != nullptr ? monoid->right : machine.next;
+  const std::uint64_t entries = std::uint64_t{rows} * machine.num_symbols;
+  if (entries > piece_scan_max_entries || m.starts > piece_scan_max_states) {
+    throw DeviceError("scan: expected a table of at most " + std::to_string(piece_scan_max_entries) +
+                      " entries, walked from at most " + std::to_string(piece_scan_max_states) + " states, got " +
+                      std::to_string(entries) + " entries and " + std::to_string(m.starts) + " states");
   }
-  if (rows.size <= 2) return std::make_unique<SizedScan<2, Affine>>(rows);
-  if (rows.size <= 5) return std::make_unique<SizedScan<5, Affine>>(rows);
-  if (rows.size <= 8) return std::make_unique<SizedScan<8, Affine>>(rows);
-  throw DeviceError("scan: expected a hidden size of 1 to 8, got " + std::to_string(rows.size));
+  m.entries = static_cast<std::uint32_t>(entries);
+  m.next.assign(machine.next, machine.next + std::size_t{machine.num_states} * machine.num_symbols);
+  if (monoid != nullptr) {
+    m.first.assign(monoid->first, monoid->first + rows);
+    m.rest.assign(monoid->rest, monoid->rest + rows);
+    m.right = DeviceArray<std::uint32_t>(std::span<const std::uint32_t>(source, entries));
+    m.device_first = DeviceArray<std::uint32_t>(std::span<const std::uint32_t>(m.first));
+    m.device_rest = DeviceArray<std::uint32_t>(std::span<const std::uint32_t>(m.rest));
+  }
+  if (entries <= std::numeric_limits<std::uint16_t>::max()) {
+    m.prepare(m.narrow, source);
+  } else {
+    m.prepare(m.wide, source);
+  }
+  // The first load of a piece reads a whole sector, whatever the sequence's length.
+  m.capacity = (capacity + sector - 1) / sector * sector;
+  m.buffer = DeviceArray<std::uint8_t>(m.capacity);
+  KROHN_CUDA_CHECK(cudaMemset(m.buffer.data(), 0, m.capacity));
 }
 
-}  // namespace
+PieceScan::~PieceScan() = default;
 
-MapScan::MapScan(const DenseRowsView& rows, bool affine, std::size_t capacity)
-    : memory_(affine ? sized_scan<true>(rows) : sized_scan<false>(rows)) {
-  memory_->size = rows.size;
-  memory_->symbol_rows = rows.rows - 1;
-  memory_->capacity = (capacity + 15) / 16 * 16;
-  memory_->buffer = DeviceArray<std::uint8_t>(memory_->capacity);
-  // The last load of a sequence reaches up to 15 bytes past it.
-  KROHN_CUDA_CHECK(cudaMemset(memory_->buffer.data(), 0, memory_->capacity));
-}
-
-MapScan::~MapScan() = default;
-
-void MapScan::advance(std::span<const std::uint8_t> symbols, std::span<float> hidden) {
+std::uint32_t PieceScan::advance(std::span<const std::uint8_t> symbols, std::uint32_t state) {
   Memory& m = *memory_;
   while (!symbols.empty()) {
     const std::span<const std::uint8_t> part = symbols.first(std::min(symbols.size(), m.capacity));
     KROHN_CUDA_CHECK(cudaMemcpy(m.buffer.data(), part.data(), part.size(), cudaMemcpyHostToDevice));
-    m.advance(m.buffer.data(), part.size(), hidden.data());
-    m.last_count = part.size();
+    state = m.advance(part.size(), state);
     symbols = symbols.subspan(part.size());
   }
+  return state;
 }
 
-double MapScan::advance_random(std::size_t count, std::uint64_t seed, std::span<float> hidden) {
+std::uint32_t PieceScan::advance_random(std::size_t count, std::uint64_t seed, std::uint32_t state,
+                                        double& milliseconds) {
   Memory& m = *memory_;
   if (count > m.capacity) throw DeviceError("scan: expected at most " + std::to_string(m.capacity) + " symbols");
-  random_bytes_kernel<<<4096, 256>>>(reinterpret_cast<std::uint32_t*>(m.buffer.data()), (count + 3) / 4, m.symbol_rows,
+  random_bytes_kernel<<<4096, 256>>>(reinterpret_cast<std::uint32_t*>(m.buffer.data()), (count + 3) / 4, m.num_symbols,
                                      seed);
   check_launch("random_bytes_kernel");
   KROHN_CUDA_CHECK(cudaDeviceSynchronize());
   EventTimer timer;
-  m.advance(m.buffer.data(), count, hidden.data());
-  m.last_count = count;
-  return timer.milliseconds();
+  state = m.advance(count, state);
+  milliseconds += timer.milliseconds();
+  return state;
 }
 
-void MapScan::symbols(std::span<std::uint8_t> out) const {
+void PieceScan::symbols(std::span<std::uint8_t> out) const {
   const std::size_t count = std::min(out.size(), memory_->last_count);
   KROHN_CUDA_CHECK(cudaMemcpy(out.data(), memory_->buffer.data(), count, cudaMemcpyDeviceToHost));
 }

@@ -21,7 +21,7 @@ constexpr const char* missing = "this build of krohn has no CUDA kernels (no nvc
 struct DeviceWords::Memory {};
 struct DenseTree::Memory {};
 struct FlatTree::Memory {};
-struct MapScan::Memory {};
+struct PieceScan::Memory {};
 struct LearnedStates::Memory {};
 struct LearnedDevice::Memory {};
 
@@ -90,17 +90,17 @@ const std::string& DenseTree::form() const noexcept {
 }
 
 FlatTree::FlatTree(const FlatModelView&, std::size_t, std::span<const std::uint32_t>, std::span<const std::int32_t>,
-                   const TreeFrontier&, const std::uint8_t*) {
+                   const TreeFrontier&, const std::uint8_t*, std::size_t) {
   refuse();
 }
 FlatTree::~FlatTree() = default;
 std::uint64_t FlatTree::walk(std::uint64_t, std::uint64_t, std::size_t, std::size_t, double&) { refuse(); }
 
-MapScan::MapScan(const DenseRowsView&, bool, std::size_t) { refuse(); }
-MapScan::~MapScan() = default;
-void MapScan::advance(std::span<const std::uint8_t>, std::span<float>) { refuse(); }
-double MapScan::advance_random(std::size_t, std::uint64_t, std::span<float>) { refuse(); }
-void MapScan::symbols(std::span<std::uint8_t>) const { refuse(); }
+PieceScan::PieceScan(const MachineView&, const MonoidView*, std::size_t) { refuse(); }
+PieceScan::~PieceScan() = default;
+std::uint32_t PieceScan::advance(std::span<const std::uint8_t>, std::uint32_t) { refuse(); }
+std::uint32_t PieceScan::advance_random(std::size_t, std::uint64_t, std::uint32_t, double&) { refuse(); }
+void PieceScan::symbols(std::span<std::uint8_t>) const { refuse(); }
 
 }  // namespace krohn
 

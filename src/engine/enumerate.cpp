@@ -97,7 +97,7 @@ class Search {
   }
 
  private:
-  bool stopped() const { return options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed); }
+  bool stopped() const { return stop_requested(options_); }
   double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
 
   /// Depth first from one frontier node: symbols ascending, so that words of one length come in order.
@@ -106,7 +106,7 @@ class Search {
     const std::size_t size = frontier.state_size;
     const std::uint64_t compared_from = agreed_ + 1;
     std::uint64_t longest = first.longest(block, target);
-    if (longest <= frontier.length) return;
+    if (longest <= frontier.length || stopped()) return;
     const auto depth_limit = static_cast<std::size_t>(target - frontier.length);
     std::vector<std::byte> states((depth_limit + 1) * size);
     std::vector<std::uint32_t> q(depth_limit + 1);

@@ -102,8 +102,13 @@ class DeviceSearch {
       total_ += line.words;
     }
     const std::uint64_t words = *bounded_power(symbols, options_.max_length);
-    const std::uint64_t wanted =
-        std::clamp<std::uint64_t>(words / words_below / options_.shard.count, 1, frontier_nodes);
+    // A quarter of the memory for the frontier: hidden states, words and states of its nodes.
+    const std::uint64_t bytes_a_node = recognizer_->state_size() + 16;
+    const std::uint64_t most_nodes =
+        options_.device_memory == 0
+            ? frontier_nodes
+            : std::clamp<std::uint64_t>(options_.device_memory / 4 / bytes_a_node, 1, frontier_nodes);
+    const std::uint64_t wanted = std::clamp<std::uint64_t>(words / words_below / options_.shard.count, 1, most_nodes);
     const Beginning beginning = begin_search(*recognizer_, automaton_, options_, wanted);
     nodes_ = beginning.nodes;
     std::optional<Event> event = beginning.event;
@@ -139,7 +144,7 @@ class DeviceSearch {
  private:
   using Key = std::uint64_t;
 
-  bool stopped() const { return options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed); }
+  bool stopped() const { return stop_requested(options_); }
   double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
 
   /// Moves the frontier to the device, in canonical form where that exists.
@@ -179,7 +184,7 @@ class DeviceSearch {
     flat_tree_ = std::make_unique<FlatTree>(flat_.view(), flat_.words().size(), automaton_.delta, automaton_.expected,
                                             TreeFrontier{frontier.length, frontier.size(), frontier.word.data(),
                                                          hidden.data(), frontier.automaton_state.data()},
-                                            undefined.data());
+                                            undefined.data(), options_.device_memory / 2);
   }
 
   std::vector<float> hidden_of(const Frontier& frontier) const {

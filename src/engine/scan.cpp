@@ -1,20 +1,20 @@
-// The CPU form: a piece of the sequence is cut into equal parts, which run_dense_avx2 takes as words, once from each
-// unit vector; the maps found are applied to the hidden state in order. Every operation is exact (scan_plan.cpp), so
-// the state is the run's, whatever the cut. The last symbol is run by the recognizer, which gives label and margin.
-// Without AVX2 the recognizer runs the sequence symbol by symbol. On a CUDA device MapScan does the same.
+// The sequence is read in blocks. On the CPU a block is cut into pieces, several of which a thread walks side by side
+// in the monoid's table (independent look-ups hide each other's latency); the elements found act on the machine's state
+// in order. Without a monoid the machine walks the block symbol by symbol. On a CUDA device PieceScan does both. The
+// last symbol is run by the recognizer, which gives label and margin.
 #include "krohn/engine/scan.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <array>
+#include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "choose_device.hpp"
-#include "cpu_features.hpp"
-#include "dense_avx2.hpp"
-#include "krohn/engine/flat_model.hpp"
 #include "krohn/engine/recognizer.hpp"
 #include "krohn/error.hpp"
 #include "krohn/kernels/scan.hpp"
@@ -24,11 +24,14 @@
 namespace krohn {
 namespace {
 
-constexpr std::size_t max_symbols = 256;
-/// Symbols a thread takes at a time, in parts of equal length.
-constexpr std::size_t piece_symbols = std::size_t{1} << 16U;
-/// Pieces read ahead for each thread.
-constexpr std::size_t pieces_a_thread = 4;
+/// Pieces that a thread walks side by side.
+constexpr std::size_t lanes = 8;
+/// Symbols of the pieces that are walked side by side.
+constexpr std::size_t run_symbols = std::size_t{1} << 16U;
+/// Such runs read ahead for each thread.
+constexpr std::size_t runs_a_thread = 4;
+/// Device::automatic has a machine without a monoid walked by a device up to this number of states.
+constexpr std::size_t most_states_automatic = 256;
 /// Symbols read at a time where a CUDA device may take them; Device::automatic does if there are as many.
 constexpr std::size_t device_symbols = std::size_t{1} << 26U;
 
@@ -41,42 +44,52 @@ void check_symbols(std::span<const std::uint8_t> symbols, std::size_t alphabet, 
                    ": expected a symbol below " + std::to_string(alphabet) + ", got " + std::to_string(*at));
 }
 
-/// h <- map(h): column j of `map` is the image of unit vector j, the last one (if affine) the image of 0.
-void apply_map(const ScanPlan& plan, const float* map, float* h) {
-  const std::size_t size = plan.rows.size;
-  float result[scan_max_size] = {};
-  for (std::size_t i = 0; i < size; ++i) {
-    float sum = plan.affine ? map[size * size + i] : 0.0F;
-    for (std::size_t j = 0; j < size; ++j) sum = fused(map[j * size + i], h[j], sum);
-    result[i] = sum + 0.0F;
-  }
-  std::copy_n(result, size, h);
-}
-
-/// The maps of consecutive parts of a piece, [parts][columns][size].
-std::vector<float> maps_of(const ScanPlan& plan, std::span<const std::uint8_t> piece) {
-  const std::size_t size = plan.rows.size;
-  const std::size_t columns = size + (plan.affine ? 1 : 0);
-  const std::size_t parts = std::min(dense_avx2_words, std::max<std::size_t>(1, piece.size() / 64));
-  const Word symbols(piece.begin(), piece.end());
-  std::vector<std::span<const Symbol>> words;
-  for (std::size_t i = 0; i < parts; ++i) {
-    const std::size_t begin = symbols.size() * i / parts;
-    words.emplace_back(symbols.data() + begin, symbols.size() * (i + 1) / parts - begin);
-  }
-  std::vector<float> maps(parts * columns * size);
-  std::vector<float> images(parts * size);
-  for (std::size_t column = 0; column < columns; ++column) {
-    float start[scan_max_size] = {};
-    if (column < size) start[column] = 1.0F;
-    run_dense_avx2(column < size ? plan.linear : plan.rows, StateFormat::fp32, start, words, images.data());
-    for (std::size_t i = 0; i < parts; ++i) {
-      std::copy_n(images.begin() + static_cast<std::ptrdiff_t>(i * size), size,
-                  maps.begin() + static_cast<std::ptrdiff_t>((i * columns + column) * size));
+/// The elements of `lanes` consecutive pieces of equal length, walked side by side.
+std::array<std::uint32_t, lanes> elements_of(const MonoidView& monoid, std::span<const std::uint8_t> pieces) {
+  std::array<std::uint32_t, lanes> element{};
+  const std::size_t length = pieces.size() / lanes;
+  for (std::size_t t = 0; t < length; ++t) {
+    for (std::size_t lane = 0; lane < lanes; ++lane) {
+      element[lane] = monoid.right[element[lane] * monoid.num_symbols + pieces[lane * length + t]];
     }
   }
-  return maps;
+  return element;
 }
+
+class MachineWalk {
+ public:
+  MachineWalk(const ScanPlan& plan, std::uint32_t num_symbols) : plan_(plan), num_symbols_(num_symbols) {}
+
+  std::uint32_t step(std::uint32_t state, std::uint8_t a) const {
+    return plan_.machine.next[std::size_t{state} * num_symbols_ + a];
+  }
+  std::uint32_t walk(std::uint32_t state, std::span<const std::uint8_t> symbols) const {
+    for (const std::uint8_t a : symbols) state = step(state, a);
+    return state;
+  }
+  /// The same, by the monoid where there is one and in parallel.
+  std::uint32_t advance(std::uint32_t state, std::span<const std::uint8_t> symbols, unsigned threads) const {
+    if (!plan_.monoid) return walk(state, symbols);
+    const MonoidView monoid = plan_.monoid->view();
+    const std::size_t runs = symbols.size() / run_symbols;
+    std::vector<std::array<std::uint32_t, lanes>> elements(runs);
+    parallel_blocks(runs, threads, [&](std::size_t i) {
+      elements[i] = elements_of(monoid, symbols.subspan(i * run_symbols, run_symbols));
+    });
+    for (const auto& run : elements) {
+      for (std::uint32_t element : run) {
+        for (; element != 0; element = monoid.rest[element]) {
+          state = step(state, static_cast<std::uint8_t>(monoid.first[element]));
+        }
+      }
+    }
+    return walk(state, symbols.subspan(runs * run_symbols));
+  }
+
+ private:
+  const ScanPlan& plan_;
+  std::uint32_t num_symbols_;
+};
 
 /// Reads until the buffer is full or the source is at its end.
 std::size_t fill(const SymbolSource& source, std::span<std::uint8_t> buffer) {
@@ -101,68 +114,69 @@ SymbolSource source_of(std::span<const std::uint8_t> symbols) {
 }
 
 std::optional<std::string> scan_refusal(const LrnnModel& model, Semantics semantics) {
-  const auto plan = plan_scan(model, semantics, *make_recognizer(model, semantics));
+  const auto plan = plan_scan(*make_recognizer(model, semantics));
   if (const std::string* reason = std::get_if<std::string>(&plan)) return *reason;
   return std::nullopt;
 }
 
 ScanResult scan(const LrnnModel& model, const SymbolSource& source, const ScanOptions& options) {
   const std::size_t alphabet = model.alphabet().size();
-  if (alphabet > max_symbols) {
+  if (alphabet > piece_scan_max_symbols) {
     throw InputError("scan: expected an alphabet of at most 256 symbols, got " + std::to_string(alphabet));
   }
   const auto recognizer = make_recognizer(model, options.semantics);
-  const auto plan_or_reason = plan_scan(model, options.semantics, *recognizer);
+  const auto plan_or_reason = plan_scan(*recognizer);
   if (const std::string* reason = std::get_if<std::string>(&plan_or_reason)) {
     throw InputError("scan: the model cannot be scanned exactly: " + *reason);
   }
   const ScanPlan& plan = std::get<ScanPlan>(plan_or_reason);
-  const std::size_t size = plan.rows.size;
-  const std::size_t map_size = size * (size + (plan.affine ? 1 : 0));
+  const MachineWalk machine(plan, static_cast<std::uint32_t>(alphabet));
   const unsigned threads = threads_to_use(options.threads);
-  const std::optional<CudaDevice> device = choose_device(options.device, true);
+  const bool worthwhile = plan.monoid || plan.machine.count <= most_states_automatic;
+  const std::optional<CudaDevice> device = choose_device(options.device, worthwhile);
   ScanResult result;
-  result.device = has_avx2_fma() ? "cpu (avx2)" : "cpu";
-  std::unique_ptr<MapScan> device_scan;
-  std::vector<std::byte> state(recognizer->state_size());
-  result.observation = recognizer->initial(state);
-  std::size_t read_size = piece_symbols * pieces_a_thread * threads;
+  result.device = "cpu";
+  std::unique_ptr<PieceScan> device_scan;
+  std::vector<std::byte> carried(recognizer->state_size());
+  result.observation = recognizer->initial(carried);
+  std::size_t read_size = run_symbols * runs_a_thread * threads;
   if (device) {
     read_size = options.device_memory != 0 ? std::clamp<std::size_t>(options.device_memory / 2, 4096, device_symbols)
                                            : device_symbols;
   }
+  // One buffer is read while the other is walked.
   std::vector<std::uint8_t> buffer(read_size);
-  float h[scan_max_size];
-  for (;;) {
-    const std::size_t filled = fill(source, buffer);
-    if (filled == 0) return result;
-    check_symbols({buffer.data(), filled}, alphabet, result.length);
+  std::vector<std::uint8_t> ahead(read_size);
+  const auto read = [&source, alphabet](std::vector<std::uint8_t>& into, std::uint64_t position) {
+    const std::size_t filled = fill(source, into);
+    check_symbols({into.data(), filled}, alphabet, position);
+    return filled;
+  };
+  std::size_t filled = read(buffer, 0);
+  std::uint32_t state = 0;
+  while (filled != 0) {
     result.length += filled;
-    std::size_t scanned = 0;
+    std::future<std::size_t> reading;
+    if (filled == buffer.size()) reading = std::async(std::launch::async, read, std::ref(ahead), result.length);
     if (device && !device_scan && (options.device == Device::cuda || filled == buffer.size())) {
-      device_scan = std::make_unique<MapScan>(plan.rows.view(), plan.affine, buffer.size());
+      const MachineView view{static_cast<std::uint32_t>(plan.machine.count), static_cast<std::uint32_t>(alphabet),
+                             plan.machine.next.data()};
+      const std::optional<MonoidView> monoid = plan.monoid ? std::optional(plan.monoid->view()) : std::nullopt;
+      device_scan = std::make_unique<PieceScan>(view, monoid ? &*monoid : nullptr, buffer.size());
       result.device = device->name;
     }
-    if (device_scan || has_avx2_fma()) {
-      scanned = filled - 1;
-      std::memcpy(h, state.data(), 4 * size);
-      if (device_scan) {
-        device_scan->advance({buffer.data(), scanned}, {h, size});
-      } else {
-        std::vector<std::vector<float>> maps((scanned + piece_symbols - 1) / piece_symbols);
-        parallel_blocks(maps.size(), threads, [&](std::size_t i) {
-          const std::size_t begin = i * piece_symbols;
-          maps[i] = maps_of(plan, {buffer.data() + begin, std::min(piece_symbols, scanned - begin)});
-        });
-        for (const std::vector<float>& piece : maps) {
-          for (std::size_t at = 0; at < piece.size(); at += map_size) apply_map(plan, piece.data() + at, h);
-        }
-      }
-      std::memcpy(state.data(), h, 4 * size);
-    }
-    for (std::size_t i = scanned; i < filled; ++i) result.observation = recognizer->step(state, buffer[i]);
-    if (filled < buffer.size()) return result;
+    const std::span<const std::uint8_t> all_but_last(buffer.data(), filled - 1);
+    state = device_scan ? device_scan->advance(all_but_last, state) : machine.advance(state, all_but_last, threads);
+    // Which symbol is the last of all is known at the end of the source only.
+    const std::size_t size = recognizer->state_size();
+    std::copy_n(plan.machine.states.begin() + static_cast<std::ptrdiff_t>(state * size), size, carried.begin());
+    result.observation = recognizer->step(carried, buffer[filled - 1]);
+    state = machine.step(state, buffer[filled - 1]);
+    if (!reading.valid()) break;
+    filled = reading.get();
+    std::swap(buffer, ahead);
   }
+  return result;
 }
 
 }  // namespace krohn

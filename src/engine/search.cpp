@@ -38,6 +38,11 @@ void keep_first(std::optional<Event>& best, const Event& event) {
   if (!best || before(event.word, best->word)) best = event;
 }
 
+bool stop_requested(const EnumerateOptions& options) {
+  return (options.stop != nullptr && options.stop->load(std::memory_order_relaxed)) ||
+         (options.deadline && std::chrono::steady_clock::now() >= *options.deadline);
+}
+
 std::optional<std::uint64_t> bounded_power(std::uint64_t base, std::uint64_t exponent) {
   std::uint64_t power = 1;
   if (base <= 1) return power;

@@ -34,6 +34,9 @@ struct Frontier {
   std::size_t size() const noexcept { return word.size(); }
 };
 
+/// True once the search is to end early.
+bool stop_requested(const EnumerateOptions& options);
+
 /// base^exponent, or nothing above 2^62.
 std::optional<std::uint64_t> bounded_power(std::uint64_t base, std::uint64_t exponent);
 

@@ -198,7 +198,10 @@ class Ladder {
       return established(*bound_, report_.method, true);
     }
     options.device = options_.device;
+    options.device_memory = options_.budget.memory;
+    options.deadline = options_.budget.deadline;
     options.stop = options_.budget.stop;
+    options.progress = options_.progress;
     const LabelledAutomaton automaton = labelled_automaton(specification_.automaton(), model_.label_names());
     const EnumerateResult result =
         tables != nullptr ? enumerate(*tables, semantics, automaton, options) : enumerate(model_, automaton, options);

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <iostream>
 #include <string>
@@ -23,5 +24,15 @@ inline std::string gpu_or_skip() {
   std::cerr << "SKIPPED, NO GPU: " << reason << '\n';
   return {};
 }
+
+/// True under KROHN_TEST_SMALL=1: a seventh of the random cases and no long words, for tools that slow a device down a
+/// hundredfold (compute-sanitizer).
+inline bool small_cases() {
+  const char* small = std::getenv("KROHN_TEST_SMALL");
+  return small != nullptr && std::string(small) == "1";
+}
+
+/// Every how many-th seed to take.
+inline std::uint32_t seed_step() { return small_cases() ? 7 : 1; }
 
 }  // namespace krohn::testing

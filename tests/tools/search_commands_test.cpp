@@ -17,7 +17,7 @@ std::string compiled(const TemporaryDirectory& scratch, const std::string& langu
   return model;
 }
 
-TEST_CASE("a long sequence in a file has the label of the word; foreign bytes and models that round are refused") {
+TEST_CASE("a long sequence in a file has the label of the word; any number of layers; foreign bytes are refused") {
   const TemporaryDirectory scratch;
   const std::string model = compiled(scratch, "mod:3", "m");
   std::string word;
@@ -40,9 +40,8 @@ TEST_CASE("a long sequence in a file has the label of the word; foreign bytes an
   CHECK(foreign.error.find("byte 4: expected a symbol, got byte value 50") != std::string::npos);
   CHECK(run_krohn("run " + model + " --sequence /nowhere").exit_code == 1);
   const std::string layers = compiled(scratch, "re:(aaa)*(bb)*", "layers");
-  const ProcessResult refused = run_krohn("run " + layers + " --sequence " + (scratch / "empty").string());
-  CHECK(refused.exit_code == 1);
-  CHECK(refused.error.find("cannot be scanned exactly") != std::string::npos);
+  std::ofstream(scratch / "letters") << std::string(30'000, 'a') << '\n' << std::string(50'000, 'b');
+  CHECK(run_krohn("run " + layers + " --sequence " + (scratch / "letters").string()).out == "1\n");
 }
 
 TEST_CASE("the parts of a search, joined, say what the whole search says, whatever their number") {
@@ -79,6 +78,18 @@ TEST_CASE("the parts of a search, joined, say what the whole search says, whatev
   CHECK(missing.error.find("expected part 2 of 5") != std::string::npos);
   CHECK(run_krohn("check " + model + " parity --exhaustive 9 --shard 0/2 --report " + one).exit_code == 1);
   CHECK(run_krohn("check " + model + " parity --shard 1/2 --report " + one).exit_code == 1);
+  // A report is taken up where it ended, by the same search only.
+  const std::string whole = (scratch / "whole").string();
+  const std::string search = "check " + model + " parity --device cpu --exhaustive ";
+  const ProcessResult cut = run_krohn(search + "60 --time-limit 0.3 --report " + whole);
+  CHECK(cut.exit_code == 20);
+  const ProcessResult on = run_krohn(search + "60 --time-limit 0.3 --report " + whole);
+  CHECK(on.exit_code == 20);
+  CHECK(on.error.find("goes on after length") != std::string::npos);
+  CHECK(run_krohn("merge " + whole).exit_code == 20);
+  const ProcessResult other = run_krohn(search + "9 --report " + whole);
+  CHECK(other.exit_code == 0);
+  CHECK(other.error.find("goes on") == std::string::npos);
 }
 
 }  // namespace

@@ -29,6 +29,7 @@
 #include "krohn/kernels/recurrent.hpp"
 #include "krohn/kernels/scan.hpp"
 #include "krohn/verify/labelled_automaton.hpp"
+#include "scan_plan.hpp"
 
 namespace krohn {
 namespace {
@@ -145,6 +146,7 @@ class Bench {
       device_batch(parity, Semantics::fp16_state_v1);
       device_batch(s5_word, Semantics::bf16_state_v1);
       for (const Subject* s : {&parity, &s5_swaps, &s5_word}) device_scan(*s);
+      device_scan(s5_word, true);
       device_tree(parity, quick_ ? 34 : 42);
       device_tree(swap2, quick_ ? 34 : 41);
       device_tree(s4_swaps, quick_ ? 21 : 25);
@@ -256,37 +258,38 @@ class Bench {
          {"form", std::string(semantics_id(semantics))}});
   }
 
-  void device_scan(const Subject& s) {
-    const DenseRows rows = *dense_rows(s.model);
-    const FlatModel flat(s.model, Semantics::fp32_fma_v1);
+  /// The whole sequence on the device, without its transfer; by the monoid, and by the machine's states alone.
+  void device_scan(const Subject& s, bool by_states = false) {
+    const auto recognizer = make_recognizer(s.model, Semantics::fp32_fma_v1);
+    const ScanPlan plan = std::get<ScanPlan>(plan_scan(*recognizer));
+    if (!plan.monoid) throw InternalError(s.name + ": expected a small monoid");
+    const MonoidView monoid = plan.monoid->view();
+    const MachineView machine{static_cast<std::uint32_t>(plan.machine.count), monoid.num_symbols,
+                              plan.machine.next.data()};
     const std::size_t length = quick_ ? std::size_t{1} << 26U : std::size_t{1} << 30U;
-    MapScan device_scan(rows.view(), rows.value || rows.write, length);
+    PieceScan scan(machine, by_states ? nullptr : &monoid, length);
     std::vector<double> times;
     for (int i = 0; i <= repetitions; ++i) {
-      std::vector<float> h = flat.initial_hidden();
-      const double ms = device_scan.advance_random(length, 11, h);
-      if (i > 0) times.push_back(ms / 1000.0);
+      double milliseconds = 0.0;
+      scan.advance_random(length, 11, 0, milliseconds);
+      if (i > 0) times.push_back(milliseconds / 1000.0);
     }
-    const std::size_t checked = std::size_t{1} << 22U;
-    std::vector<float> h = flat.initial_hidden();
-    device_scan.advance_random(checked, 13, h);
-    std::vector<std::uint8_t> symbols(checked);
-    device_scan.symbols(symbols);
-    const auto recognizer = make_recognizer(s.model, Semantics::fp32_fma_v1);
+    std::vector<std::uint8_t> symbols(std::size_t{1} << 22U);
+    double milliseconds = 0.0;
+    const std::uint32_t end = scan.advance_random(symbols.size(), 13, 0, milliseconds);
+    scan.symbols(symbols);
     std::vector<std::byte> state(recognizer->state_size());
     recognizer->initial(state);
     for (const std::uint8_t a : symbols) recognizer->step(state, a);
-    for (std::size_t j = 0; j < rows.size; ++j) {
-      float expected = 0.0F;
-      std::memcpy(&expected, state.data() + 4 * j, 4);
-      if (!(expected == h[j])) differ(s.name);
-    }
+    if (std::memcmp(state.data(), plan.machine.states.data() + end * state.size(), state.size()) != 0) differ(s.name);
     const double rate = static_cast<double>(length) / median(times);
     put("scan", s,
         {{"rate", rate},
          {"length", length},
          {"of_read_ceiling", rate / bytes_},
-         {"of_fma_ceiling", rate * operations(s) * static_cast<double>(rows.size) / fmas_}});
+         {"machine_states", machine.num_states},
+         {"elements", monoid.num_elements},
+         {"form", by_states ? "states" : "monoid"}});
   }
 
   void device_tree(const Subject& s, std::uint64_t max_length) {

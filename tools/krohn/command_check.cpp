@@ -1,4 +1,6 @@
 // krohn check MODEL LANG: does the model recognise the language?
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdio>
 #include <iostream>
@@ -86,6 +88,13 @@ int run_check(const Arguments& arguments) {
                             std::chrono::milliseconds(static_cast<std::int64_t>(arguments.time_limit * 1000.0));
   options.up_to = arguments.up_to;
   options.exhaustive = arguments.exhaustive;
+  bool shown = false;
+  if (isatty(STDERR_FILENO) != 0) {
+    options.progress = [&shown](const EnumerateProgress& progress) {
+      shown = true;
+      show_progress(progress);
+    };
+  }
   options.device = arguments.device == "cpu"    ? Device::cpu
                    : arguments.device == "cuda" ? Device::cuda
                                                 : Device::automatic;
@@ -95,12 +104,13 @@ int run_check(const Arguments& arguments) {
   const OpenModel open = open_recognizer(arguments.model, arguments.semantics, arguments.task);
   for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
   const Dfa language = language_of(open, arguments.language, arguments.alphabet);
-  if (!arguments.shard.empty()) {
+  if (!arguments.shard.empty() || !arguments.report.empty()) {
     if (!arguments.exhaustive || arguments.report.empty()) {
-      throw InputError("--shard: expected --exhaustive N and --report FILE with it");
+      throw InputError("--shard, --report: expected --exhaustive N and --report FILE with them");
     }
     return run_search_part(open, arguments.semantics, language,
-                           {arguments.shard, arguments.report, *arguments.exhaustive, options.device, 0});
+                           {arguments.shard.empty() ? "1/1" : arguments.shard, arguments.report, *arguments.exhaustive,
+                            options.device, arguments.memory, options.budget.deadline});
   }
   if (!arguments.accuracy.empty()) {
     AccuracyOptions measurement;
@@ -116,6 +126,7 @@ int run_check(const Arguments& arguments) {
                            ? check(open.compiled->model, arguments.semantics.value_or(open.compiled->semantics),
                                    open.compiled->hint, language, options)
                            : check(*open.recognizer, language, options);
+  if (shown) std::fprintf(stderr, "\n");
   if (open.task && open.task->min_length > 0) report.domain = open.domain(language);
   if (!arguments.certificate.empty()) {
     write_certificate(arguments.certificate,
@@ -161,7 +172,9 @@ void add_check(CLI::App& app, int& exit_code) {
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   command->add_option("--shard", arguments->shard,
                       "of --exhaustive: only part i of n (i/n), written to --report for krohn merge");
-  command->add_option("--report", arguments->report, "with --shard: the file for what the part found");
+  command->add_option("--report", arguments->report,
+                      "of --exhaustive: write what the search found to this file, for krohn merge; goes on from what "
+                      "an interrupted run left there");
   command
       ->add_option("--samples", arguments->samples,
                    "if nothing settles it, draw so many random words (default 1000; 0: none)")

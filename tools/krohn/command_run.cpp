@@ -164,7 +164,7 @@ void add_run(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   command->add_option(
       "--sequence", options->sequence,
-      "instead of words: the bytes of this file, of any length, as one word (an exact one-layer model)");
+      "instead of words: the bytes of this file, of any length, as one word (a model that reaches few hidden states)");
   command
       ->add_option("--memory", options->memory, "bytes of device memory to use, with K, M or G (default: what is free)")
       ->transform(CLI::AsSizeValue(false));

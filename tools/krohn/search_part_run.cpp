@@ -5,6 +5,7 @@
 
 #include <charconv>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 
 #include "command.hpp"
@@ -32,7 +33,23 @@ Shard parse_shard(const std::string& text) {
   throw InputError("--shard: expected i/n with 1 <= i <= n, got '" + text + "'");
 }
 
-void show(const EnumerateProgress& progress) {
+/// How far an earlier run of the same part of the same search came, by the report that it left in the file. Any other
+/// file will be written over.
+std::optional<std::uint64_t> established_by(const std::string& file, const SearchPart& part) {
+  if (!std::filesystem::exists(file)) return std::nullopt;
+  try {
+    const SearchPart earlier = read_search_part(file);
+    const bool same = earlier.identity == part.identity && earlier.shard.index == part.shard.index &&
+                      earlier.shard.count == part.shard.count;
+    return same && !earlier.result.disagreement ? earlier.result.agreed : std::nullopt;
+  } catch (const InputError&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+void show_progress(const EnumerateProgress& progress) {
   const double rate = static_cast<double>(progress.nodes) / progress.seconds;
   const double left =
       progress.total > progress.nodes ? static_cast<double>(progress.total - progress.nodes) / rate : 0.0;
@@ -41,8 +58,6 @@ void show(const EnumerateProgress& progress) {
                static_cast<unsigned long long>(progress.length), left);
 }
 
-}  // namespace
-
 int run_search_part(const OpenModel& open, std::optional<Semantics> semantics, const Dfa& language,
                     const SearchPartArguments& arguments) {
   EnumerateOptions options;
@@ -50,9 +65,10 @@ int run_search_part(const OpenModel& open, std::optional<Semantics> semantics, c
   options.shard = parse_shard(arguments.shard);
   options.device = arguments.device;
   options.device_memory = arguments.memory;
+  options.deadline = arguments.deadline;
   options.stop = &interrupt_flag();
   const bool terminal = isatty(STDERR_FILENO) != 0;
-  if (terminal) options.progress = show;
+  if (terminal) options.progress = show_progress;
   const Specification specification(*open.recognizer, language);
   const LabelledAutomaton automaton = labelled_automaton(specification.automaton(), open.recognizer->label_names());
   SearchPart part;
@@ -60,6 +76,9 @@ int run_search_part(const OpenModel& open, std::optional<Semantics> semantics, c
   part.identity = {certified_model(open).fingerprint, fingerprint(specification.automaton()),
                    std::string(open.recognizer->semantics()), open.recognizer->alphabet().names(),
                    arguments.max_length};
+  options.agreed = established_by(arguments.report, part);
+  if (options.agreed)
+    std::cerr << "krohn: goes on after length " << *options.agreed << ", from " << arguments.report << '\n';
   part.result = open.compiled
                     ? enumerate(open.compiled->model, semantics.value_or(open.compiled->semantics), automaton, options)
                     : enumerate(*open.recognizer, automaton, options);

@@ -14,26 +14,27 @@
 namespace krohn::cli {
 namespace {
 
-constexpr std::int16_t skipped = -1;
-constexpr std::int16_t foreign = -2;
+// Line ends are no symbols, so that an alphabet of bytes has at most 254 symbols, below these.
+constexpr std::uint8_t skipped = 254;
+constexpr std::uint8_t foreign = 255;
 
-std::array<std::int16_t, 256> symbols_of(const Alphabet& alphabet) {
-  std::array<std::int16_t, 256> table{};
+std::array<std::uint8_t, 256> symbols_of(const Alphabet& alphabet) {
+  std::array<std::uint8_t, 256> table{};
   table.fill(foreign);
-  table['\n'] = table['\r'] = skipped;
   for (Symbol a = 0; a < alphabet.size(); ++a) {
     if (alphabet.name(a).size() != 1) {
       throw InputError("--sequence: expected an alphabet of single bytes, got the symbol '" + alphabet.name(a) + "'");
     }
-    table[static_cast<unsigned char>(alphabet.name(a).front())] = static_cast<std::int16_t>(a);
+    table[static_cast<unsigned char>(alphabet.name(a).front())] = static_cast<std::uint8_t>(a);
   }
+  table['\n'] = table['\r'] = skipped;
   return table;
 }
 
 }  // namespace
 
 ScanResult scan_file(const LrnnModel& model, const std::string& path, const ScanOptions& options) {
-  const std::array<std::int16_t, 256> table = symbols_of(model.alphabet());
+  const std::array<std::uint8_t, 256> table = symbols_of(model.alphabet());
   std::ifstream file(path, std::ios::binary);
   if (!file) throw InputError(path + ": expected a file of symbols, but it cannot be opened");
   std::vector<char> block(std::size_t{1} << 20U);
@@ -46,13 +47,22 @@ ScanResult scan_file(const LrnnModel& model, const std::string& path, const Scan
       const auto count = static_cast<std::size_t>(file.gcount());
       if (file.bad()) throw InputError(path + ": a read error after " + std::to_string(offset) + " bytes");
       if (count == 0) break;
+      std::uint8_t largest = 0;
       for (std::size_t i = 0; i < count; ++i) {
-        const std::int16_t symbol = table[static_cast<unsigned char>(block[i])];
+        out[i] = table[static_cast<unsigned char>(block[i])];
+        largest = std::max(largest, out[i]);
+      }
+      if (largest < skipped) {
+        offset += count;
+        return count;
+      }
+      for (std::size_t i = 0; i < count; ++i) {
+        const std::uint8_t symbol = table[static_cast<unsigned char>(block[i])];
         if (symbol == foreign) {
           throw InputError(path + ": byte " + std::to_string(offset + i + 1) + ": expected a symbol, got byte value " +
                            std::to_string(static_cast<unsigned char>(block[i])));
         }
-        if (symbol != skipped) out[written++] = static_cast<std::uint8_t>(symbol);
+        if (symbol != skipped) out[written++] = symbol;
       }
       offset += count;
     }

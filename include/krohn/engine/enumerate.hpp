@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -55,7 +56,10 @@ struct EnumerateOptions {
   Shard shard;
   Device device = Device::automatic;
   unsigned threads = 0;
+  /// The most bytes to use on a CUDA device; 0 leaves it to the search.
   std::size_t device_memory = 0;
+  /// The search ends here with what is established, as by the flag.
+  std::optional<std::chrono::steady_clock::time_point> deadline;
   /// Polled; once true, the search ends with what is established.
   const std::atomic<bool>* stop = nullptr;
   /// Called about twice a second, by one thread at a time.
@@ -76,7 +80,7 @@ struct EnumerateResult {
   std::optional<Word> disagreement;
   /// Every word of this part up to this length agrees; nothing if not even the empty word was tried or agrees.
   std::optional<std::uint64_t> agreed;
-  /// True if the search ended because of the stop flag.
+  /// True if the search ended because of the stop flag or the deadline.
   bool stopped = false;
   /// The part's words of every length up to `agreed`, and of the disagreement's length.
   std::vector<LengthStatistics> lengths;

@@ -1,5 +1,6 @@
-// One long sequence by a prefix scan of the affine maps of its pieces: parallel over the one sequence, exact for exact
-// models and refused for others. The sequence is streamed, so that its length is bounded by its source.
+// One long sequence, parallel over its pieces: a prefix scan of the transformations that the pieces effect, exact for
+// models that reach finitely many states and refused for others. The sequence is streamed, so that its length is
+// bounded by its source.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +19,8 @@
 
 namespace krohn {
 
-/// Fills the span with the next symbols, one a byte, and returns how many it wrote; 0 only at the end. May throw.
+/// Fills the span with the next symbols, one a byte, and returns how many it wrote; 0 only at the end. May throw. Is
+/// called from one thread at a time, not always the same.
 using SymbolSource = std::function<std::size_t(std::span<std::uint8_t>)>;
 
 /// Reads the symbols of a sequence in memory.
@@ -38,14 +40,15 @@ struct ScanResult {
   std::string device;
 };
 
-/// Why a scan would not give the bits of the run: nothing for an exact model. Exact means, established by closure on
-/// the bits: one layer of one value column and hidden size at most 8; no reachable state is ever undefined; the row
-/// maps generate finitely many affine maps, found without one rounding; and products of any two of them, and their
-/// values on the initial hidden state, are sums of at most 2^24 units in the last place, so exact in any order.
+/// Why a scan would not give the bits of the run: nothing for a model, of any number of layers, whose runs reach
+/// finitely many hidden states, found by closure on the bits. An exact model does; one that rounds may.
 std::optional<std::string> scan_refusal(const LrnnModel& model, Semantics semantics);
 
-/// The label that run() gives, for exact models. Throws InputError with the reason for others, for an alphabet of more
-/// than 256 symbols and for a symbol outside it; DeviceError as run().
+/// The label that run() gives. Throws InputError with the reason for models that are refused, for an alphabet of more
+/// than 256 symbols and for a symbol outside it; DeviceError as run(), and where Device::cuda is asked for a machine of
+/// more states than the device walks. Cost a symbol: one look-up in the table of the monoid of transformations; where
+/// that is too large, one in the machine's table on the CPU, one a state of the machine on a device, which
+/// Device::automatic takes for few states only.
 ScanResult scan(const LrnnModel& model, const SymbolSource& source, const ScanOptions& options = {});
 
 }  // namespace krohn

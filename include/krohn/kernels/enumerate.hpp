@@ -68,9 +68,11 @@ class DenseTree {
 /// Any model: every node is decoded and its label compared with the automaton's.
 class FlatTree {
  public:
-  /// `delta` is [states * symbols]; `expected` as LabelledAutomaton's: -2 for any label, -3 for none.
+  /// `delta` is [states * symbols]; `expected` as LabelledAutomaton's: -2 for any label, -3 for none. `memory`: the
+  /// most bytes for the stacks of hidden states, but for one block's; 0 for 4 GiB.
   FlatTree(const FlatModelView& model, std::size_t arena_words, std::span<const std::uint32_t> delta,
-           std::span<const std::int32_t> expected, const TreeFrontier& frontier, const std::uint8_t* undefined);
+           std::span<const std::int32_t> expected, const TreeFrontier& frontier, const std::uint8_t* undefined,
+           std::size_t memory);
   ~FlatTree();
   FlatTree(const FlatTree&) = delete;
   FlatTree& operator=(const FlatTree&) = delete;

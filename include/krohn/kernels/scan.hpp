@@ -1,5 +1,5 @@
-// The prefix scan of affine maps on the CUDA device. Every function throws DeviceError where there is no device, or a
-// call to it fails.
+// Walks of a transition table over one long sequence on the CUDA device, piece by piece. Every function throws
+// DeviceError where there is no device, or a call to it fails.
 #pragma once
 
 #include <cstddef>
@@ -7,27 +7,49 @@
 #include <memory>
 #include <span>
 
-#include "krohn/kernels/dense_rows.hpp"
-
 namespace krohn {
 
-/// The largest hidden size of MapScan.
-inline constexpr std::uint32_t map_scan_max_size = 8;
+/// The elements of a finite monoid of transformations, element 0 the identity, and what multiplies them:
+/// right[e * num_symbols + a] is e followed by symbol a, and every element but 0 is the symbol first[e] followed by the
+/// element rest[e].
+struct MonoidView {
+  std::uint32_t num_elements = 0;
+  std::uint32_t num_symbols = 0;
+  const std::uint32_t* right = nullptr;
+  const std::uint32_t* first = nullptr;
+  const std::uint32_t* rest = nullptr;
+};
 
-/// Multiplies the maps of a sequence of rows. The caller has established that the products are exact.
-class MapScan {
+/// A machine as a table: next[q * num_symbols + a].
+struct MachineView {
+  std::uint32_t num_states = 0;
+  std::uint32_t num_symbols = 0;
+  const std::uint32_t* next = nullptr;
+};
+
+/// The most symbols of an alphabet: one a byte.
+inline constexpr std::uint32_t piece_scan_max_symbols = 256;
+/// The most entries of a table.
+inline constexpr std::uint64_t piece_scan_max_entries = std::uint64_t{1} << 26U;
+/// The most states of a machine that is walked from every state.
+inline constexpr std::uint32_t piece_scan_max_states = 1U << 16U;
+
+/// Advances one state of a machine over sequences of symbols. With a monoid, each piece of a sequence is walked once,
+/// from the identity, and the pieces' elements are multiplied by a prefix scan; without, each piece is walked from
+/// every state.
+class PieceScan {
  public:
-  /// `affine` if some row has values or writes. `capacity`: the most symbols on the device at a time.
-  MapScan(const DenseRowsView& rows, bool affine, std::size_t capacity);
-  ~MapScan();
-  MapScan(const MapScan&) = delete;
-  MapScan& operator=(const MapScan&) = delete;
+  /// `capacity`: the most symbols on the device at a time. `monoid` may be null; its generators are the machine's.
+  PieceScan(const MachineView& machine, const MonoidView* monoid, std::size_t capacity);
+  ~PieceScan();
+  PieceScan(const PieceScan&) = delete;
+  PieceScan& operator=(const PieceScan&) = delete;
 
-  /// hidden [size] <- the map of `symbols` applied to hidden.
-  void advance(std::span<const std::uint8_t> symbols, std::span<float> hidden);
-  /// The same for `count` uniform random symbols made on the device beforehand (of the first row numbers, without the
-  /// identity); returns the milliseconds of maps, scan and product. For measurements.
-  double advance_random(std::size_t count, std::uint64_t seed, std::span<float> hidden);
+  /// The state after `symbols`, which are valid, from `state`.
+  std::uint32_t advance(std::span<const std::uint8_t> symbols, std::uint32_t state);
+  /// The same for `count` uniform random symbols made on the device beforehand; adds the milliseconds of walks and
+  /// scan. For measurements.
+  std::uint32_t advance_random(std::size_t count, std::uint64_t seed, std::uint32_t state, double& milliseconds);
   /// Copies back the symbols of the last call.
   void symbols(std::span<std::uint8_t> out) const;
 

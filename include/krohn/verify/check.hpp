@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,6 +34,8 @@ struct CheckOptions {
   std::optional<std::uint64_t> exhaustive = std::nullopt;
   /// Where those words, and a learned model's searches and sample, run.
   Device device = Device::automatic;
+  /// Called about twice a second while it does.
+  std::function<void(const EnumerateProgress&)> progress;
   /// The sample drawn where nothing settles the claim; no words for none.
   SampleDesign sample;
 };
