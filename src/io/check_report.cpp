@@ -27,6 +27,7 @@ std::string check_report_json(const CheckReport& report, const Alphabet& alphabe
   }
   json["semantics"] = report.semantics;
   json["every_order_of_operations"] = nullptr;
+  json["exact_bits"] = nullptr;
   json["method"] = report.method;
   json["pairs"] = report.pairs;
   json["steps"] = report.steps;
@@ -37,7 +38,8 @@ std::string check_report_json(const CheckReport& report, const Alphabet& alphabe
   json["interrupted"] = report.interrupted;
   std::visit(Overloaded{[&](const Proved& proved) {
                           json["verdict"] = "PROVED";
-                          json["every_order_of_operations"] = proved.every_order_of_operations;
+                          json["every_order_of_operations"] = proved.exact_bits.has_value();
+                          if (proved.exact_bits) json["exact_bits"] = *proved.exact_bits;
                         },
                         [&](const CertifiedUpTo& certified) {
                           json["verdict"] = "CERTIFIED";
