@@ -11,17 +11,17 @@
 //     D = { k_j h_j, v },  or of  m D for m = beta, k_i or beta k_i,  or of  E_i = { h_i } and beta k_i D,
 // products of some of beta, k_i, k_j, h_j, v, or entries of I - beta k k^T, which are sums of some of { 1, beta k_i^2 }
 // and products beta k_i k_j. By the facts above no more has to be looked at than the widths of E_i, of {1, beta k_i^2}
-// and of beta k_i k_j for all i, j of the key. Likewise a_j h_jm for the gate, {h, b} for the write, and {bias, w_e h_e}
-// for a score. If all are at most 24 bits and nothing leaves the range of normal binary32 numbers, then each operation
-// in binary32, or in anything that holds binary32, is exact, and the stage's result is the ideal one.
-// Range: every number that takes part is 0 or between 2^-24 and 2^24 in magnitude. So products of up to four are at
-// least 2^-96; a sum that is not 0 has a g of at least 2^-96 / 2^24, hence all its partial sums are 0 or normal; and
-// with fewer than 2^31 terms no sum reaches 2^127.
+// and of beta k_i k_j for all i, j of the key. Likewise a_j h_jm for the gate, {h, b} for the write, and {bias, w_e
+// h_e} for a score. If all are at most 24 bits and nothing leaves the range of normal binary32 numbers, then each
+// operation in binary32, or in anything that holds binary32, is exact, and the stage's result is the ideal one. Range:
+// every number that takes part is 0 or between 2^-24 and 2^24 in magnitude. So products of up to four are at least
+// 2^-96; a sum that is not 0 has a g of at least 2^-96 / 2^24, hence all its partial sums are 0 or normal; and with
+// fewer than 2^31 terms no sum reaches 2^127.
 //
 // In double: products of two numbers of at most 24 bits are exact, and so are sums of width at most 53; a computed sum
-// of magnitudes errs by less than one part in 2^30, which takes no list of width above 53 to one of width up to 24. Each
-// width is looked at before its numbers enter another product. Cost of a step: that of the step itself, times the key's
-// entries in a factor; a key's products beta k_i k_j are looked at once a row.
+// of magnitudes errs by less than one part in 2^30, which takes no list of width above 53 to one of width up to 24.
+// Each width is looked at before its numbers enter another product. Cost of a step: that of the step itself, times the
+// key's entries in a factor; a key's products beta k_i k_j are looked at once a row.
 #include "krohn/verify/exactness.hpp"
 
 #include <algorithm>
@@ -54,9 +54,7 @@ std::uint64_t fraction_of(double x) {
 }
 
 // The e of 2^e <= |x| < 2^{e+1}, for x normal and not 0: products of a few binary32 numbers are.
-int exponent_of(double x) {
-  return static_cast<int>(std::bit_cast<std::uint64_t>(x) >> fraction_bits & 0x7FFU) - 1023;
-}
+int exponent_of(double x) { return static_cast<int>(std::bit_cast<std::uint64_t>(x) >> fraction_bits & 0x7FFU) - 1023; }
 
 // The exponent of the largest power of two that divides x, which is not 0.
 int valuation(double x) {

@@ -95,6 +95,24 @@ TEST_CASE("a horizon is recomputed by both checkers") {
   CHECK(verified(run_krohn("verify " + certificate)));
 }
 
+TEST_CASE("a lasso of krohn refute is replayed by both checkers") {
+  const TemporaryDirectory directory;
+  const std::string model = (directory / "model").string();
+  const std::string language = (directory / "language.json").string();
+  const std::string certificate = (directory / "certificate").string();
+  REQUIRE(run_krohn("compile 're:(0|1)*1' --spectrum nonnegative -o " + model).exit_code == 0);
+  REQUIRE(run_krohn("convert parity -o " + language).exit_code == 0);
+  REQUIRE(run_krohn("refute " + model + " --certificate " + certificate).exit_code == 10);
+  const ProcessResult python = run_tool("check_certificate", certificate + " " + model + " " + language);
+  CHECK_MESSAGE(verified(python), python.out, python.error);
+  CHECK(python.out.find("same bits") != std::string::npos);
+  CHECK(run_krohn("verify " + certificate).out == python.out);
+  REQUIRE(run_krohn("convert mod:2 -o " + language).exit_code == 0);
+  CHECK(refused(run_tool("check_certificate", certificate + " " + model + " " + language)));
+  CHECK(run_krohn("refute --family gla --certificate " + certificate).exit_code == 1);
+  CHECK(run_krohn("refute " + model + " --format fp32-separate-v1 --certificate " + certificate).exit_code == 1);
+}
+
 TEST_CASE("what is no certificate of this model and language is refused by both checkers") {
   const Fixture fixture("tomita:5", "tomita:5", "", 0);
   const std::string bytes = bytes_of(fixture.certificate);

@@ -52,9 +52,10 @@ void print(const CheckReport& report, const Alphabet& alphabet) {
   std::printf("semantics: %s; domain: %s\n", report.semantics.c_str(), report.domain.c_str());
   if (const auto* refuted = std::get_if<Refuted>(&report.verdict)) {
     const Counterexample& found = refuted->counterexample;
-    std::printf("on a word of length %zu (%s) the language says %s, the model %s (margin %g)\n", found.word.size(),
-                found.shortest ? "a shortest one" : "shortened, not proved shortest", found.expected.c_str(),
-                found.observed.c_str(), static_cast<double>(found.margin));
+    std::printf(
+        "on a word of length %zu (%s) the language says %s, the model %s (margin %g); they part at position %llu\n",
+        found.word.size(), found.shortest ? "a shortest one" : "shortened, not proved shortest", found.expected.c_str(),
+        found.observed.c_str(), static_cast<double>(found.margin), static_cast<unsigned long long>(found.position));
   }
   if (report.sample && report.sample->bound) {
     const SampleDesign& design = report.sample->design;

@@ -57,8 +57,8 @@ class ExactModel {
   /// The model must outlive this.
   ExactModel(const LrnnModel& model, Semantics semantics);
 
-  /// Looks at all that `symbol` does to a carried state (docs/semantics.md, 5). False where exactness was not shown, now
-  /// or earlier.
+  /// Looks at all that `symbol` does to a carried state (docs/semantics.md, 5). False where exactness was not shown,
+  /// now or earlier.
   bool add(std::span<const std::byte> state, Symbol symbol);
   ExactLayer& layer(std::size_t index) { return layers_[index]; }
 
