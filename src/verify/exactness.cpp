@@ -249,6 +249,7 @@ std::optional<std::int32_t> ExactLayer::add(const Move& move, std::span<const fl
   if (exact_ && layer_.reads_before) {
     slot = decode(move.readout);
     exact_ = slot.has_value();
+    if (exact_ && *slot < 0) return slot;  // there is no update
   }
   exact_ = exact_ && update(action(move.action));
   if (exact_ && !layer_.reads_before) {
