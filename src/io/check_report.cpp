@@ -66,11 +66,8 @@ std::string check_report_json(const CheckReport& report, const Alphabet& alphabe
   json["sample"] = nullptr;
   if (report.sample) {
     const SampleDesign& design = report.sample->design;
-    json["sample"] = {{"words", design.words},
-                      {"max_length", design.max_length},
-                      {"seed", design.seed},
-                      {"confidence", design.confidence},
-                      {"bound", nullptr}};
+    json["sample"] = {{"words", design.words}, {"labelled", report.sample->labelled}, {"max_length", design.max_length},
+                      {"seed", design.seed},   {"confidence", design.confidence},     {"bound", nullptr}};
     if (report.sample->bound) json["sample"]["bound"] = *report.sample->bound;
   }
   json["rungs"] = nlohmann::ordered_json::array();

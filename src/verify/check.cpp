@@ -249,7 +249,9 @@ class Ladder {
       rung.outcome("a disagreement after " + words);
       return refuted(*drawn.disagreement, false, "sample");
     }
-    rung.outcome(words + (drawn.bound ? ": all right" : ": cut short, no bound"));
+    rung.outcome(words + (drawn.bound                  ? ": all right"
+                          : drawn.limit == Limit::none ? ": none has a label in the language, no bound"
+                                                       : ": cut short, no bound"));
     report_.sample = std::move(drawn);
     return false;
   }

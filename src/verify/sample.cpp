@@ -40,6 +40,7 @@ Sample sample(const Recognizer& model, const Specification& specification, const
     Word word;
     Observation observation = model.initial(state);
     State q = automaton.start();
+    bool labelled = automaton.label(q) != null_label;
     while (specification.agrees(observation.label, q) && word.size() < length) {
       if (result.steps % 64 == 0 && (budget.interrupted() || budget.out_of_time())) {
         result.limit = budget.interrupted() ? Limit::interrupt : Limit::time;
@@ -48,14 +49,16 @@ Sample sample(const Recognizer& model, const Specification& specification, const
       word.push_back(static_cast<Symbol>(draw_below(random, automaton.num_symbols())));
       observation = model.step(state, word.back());
       q = automaton.next(q, word.back());
+      labelled = labelled || automaton.label(q) != null_label;
       ++result.steps;
     }
+    result.labelled += labelled ? 1 : 0;
     if (!specification.agrees(observation.label, q)) {
       result.disagreement = std::move(word);
       return result;
     }
   }
-  result.bound = clopper_pearson_upper(0, design.words, design.confidence);
+  if (result.labelled > 0) result.bound = clopper_pearson_upper(0, design.words, design.confidence);
   return result;
 }
 

@@ -61,9 +61,10 @@ void print(const CheckReport& report, const Alphabet& alphabet) {
     const SampleDesign& design = report.sample->design;
     std::printf(
         "of the words of uniform length 1 to %llu and uniform symbols at most %.3g %% are answered wrongly, with "
-        "confidence %g %% (%llu words drawn, seed %llu)\n",
+        "confidence %g %% (%llu words drawn, %llu with a label, seed %llu)\n",
         static_cast<unsigned long long>(design.max_length), 100.0 * *report.sample->bound, 100.0 * design.confidence,
-        static_cast<unsigned long long>(design.words), static_cast<unsigned long long>(design.seed));
+        static_cast<unsigned long long>(design.words), static_cast<unsigned long long>(report.sample->labelled),
+        static_cast<unsigned long long>(design.seed));
   }
   if (const auto* unknown = std::get_if<Unknown>(&report.verdict)) {
     const std::string bound = unknown->length

@@ -16,9 +16,10 @@
 //  6. "up_to": the length asked for, null for all lengths. "holds": whether the claim asked for is established (exit
 //     code 0).
 //  7. "reason": why the answer is UNKNOWN, else null. "interrupted": whether an interrupt ended the check.
-//  8. "sample": null, or what was drawn where nothing settled the claim: {"words", "max_length", "seed", "confidence",
-//     "bound"}; with that confidence a word of that distribution (verify/sample.hpp) is answered wrongly with at most
-//     the probability "bound" (null if the sample was cut short).
+//  8. "sample": null, or what was drawn where nothing settled the claim: {"words", "labelled", "max_length", "seed",
+//     "confidence", "bound"}; "labelled" of the words have a label in the language; with that confidence a word of that
+//     distribution (verify/sample.hpp) is answered wrongly with at most the probability "bound" (null if the sample was
+//     cut short).
 //  9. "rungs": the methods tried, in order: {"method", "outcome", "seconds"}.
 #pragma once
 
