@@ -25,7 +25,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "words are copied as they lie in memory");
 
-constexpr std::string_view first_line = "krohn-certificate-v1\n";
+constexpr std::string_view first_line = "krohn-certificate-v2\n";
 constexpr std::size_t digest_size = 32;
 constexpr std::size_t max_file_bytes = std::size_t{4} << 30U;
 constexpr std::uint64_t max_count = std::numeric_limits<std::uint32_t>::max();
@@ -200,6 +200,24 @@ struct EvidenceWriter {
     words.add(evidence.word);
     words.add(evidence.state);
   }
+  void operator()(const LassoEvidence& evidence) {
+    json["kind"] = "lasso";
+    json["prefix_a"] = evidence.prefix_a.size();
+    json["prefix_b"] = evidence.prefix_b.size();
+    json["loop"] = evidence.loop.size();
+    json["exponent_a"] = evidence.exponent_a;
+    json["exponent_b"] = evidence.exponent_b;
+    json["suffix"] = evidence.suffix.size();
+    json["expected_a"] = evidence.expected_a;
+    json["expected_b"] = evidence.expected_b;
+    json["observed"] = evidence.observed;
+    json["state_words"] = evidence.state.size();
+    words.add(evidence.prefix_a);
+    words.add(evidence.prefix_b);
+    words.add(evidence.loop);
+    words.add(evidence.suffix);
+    words.add(evidence.state);
+  }
   void operator()(const HorizonEvidence& evidence) {
     json["kind"] = "horizon";
     json["start"] = evidence.reference.start;
@@ -265,6 +283,21 @@ Evidence parse_evidence(const JsonField& field, std::size_t num_symbols, std::st
     announced(words.read(evidence.word, count(field, "symbols")));
     announced(words.read(evidence.state, count(field, "state_words")));
     result = std::move(evidence);
+  } else if (kind == "lasso") {
+    field.only({"kind", "prefix_a", "prefix_b", "loop", "exponent_a", "exponent_b", "suffix", "expected_a",
+                "expected_b", "observed", "state_words"});
+    LassoEvidence evidence;
+    evidence.exponent_a = field.at("exponent_a").natural().value_or(0);
+    evidence.exponent_b = field.at("exponent_b").natural().value_or(0);
+    evidence.expected_a = field.at("expected_a").string().value_or("");
+    evidence.expected_b = field.at("expected_b").string().value_or("");
+    evidence.observed = field.at("observed").string().value_or("");
+    announced(words.read(evidence.prefix_a, count(field, "prefix_a")));
+    announced(words.read(evidence.prefix_b, count(field, "prefix_b")));
+    announced(words.read(evidence.loop, count(field, "loop")));
+    announced(words.read(evidence.suffix, count(field, "suffix")));
+    announced(words.read(evidence.state, count(field, "state_words")));
+    result = std::move(evidence);
   } else if (kind == "horizon") {
     field.only({"kind", "start", "centres", "successors"});
     HorizonEvidence evidence;
@@ -281,7 +314,7 @@ Evidence parse_evidence(const JsonField& field, std::size_t num_symbols, std::st
     field.only({"kind", "statement"});
     result = NoEvidence{field.at("statement").string().value_or("")};
   } else {
-    field.at("kind").report("closure, invariant, word, horizon or none");
+    field.at("kind").report("closure, invariant, word, lasso, horizon or none");
   }
   if (!fits || !words.at_end()) {
     field.report("a payload of the announced sizes", std::to_string(payload.size()) + " bytes");
@@ -300,6 +333,8 @@ std::string certificate_bytes(const Certificate& certificate) {
   header["language_name"] = certificate.language_name;
   header["verdict"] = certificate.verdict;
   header["length"] = certificate.length ? nlohmann::ordered_json(*certificate.length) : nlohmann::ordered_json(nullptr);
+  header["exact_bits"] =
+      certificate.exact_bits ? nlohmann::ordered_json(*certificate.exact_bits) : nlohmann::ordered_json(nullptr);
   header["semantics"] = certificate.semantics;
   header["claim"] = certificate_claim(certificate);
   header["label_rule"] = certificate_label_rule;
@@ -326,7 +361,7 @@ std::string certificate_bytes(const Certificate& certificate) {
 Certificate parse_certificate(std::string_view bytes, const std::string& source) {
   if (bytes.substr(0, first_line.size()) != first_line) {
     const bool other_version = bytes.substr(0, 19) == "krohn-certificate-v";
-    throw InputError(source + ": expected a certificate of version 1, got " +
+    throw InputError(source + ": expected a certificate of version 2, got " +
                      (other_version ? "version " + shown(bytes.substr(19, bytes.substr(19, 12).find('\n')))
                                     : std::string("a file that is no certificate")));
   }
@@ -344,8 +379,8 @@ Certificate parse_certificate(std::string_view bytes, const std::string& source)
   const JsonDocument document = parse_json(bytes.substr(before, length), source);
   JsonProblems problems(document);
   const JsonField root = problems.root();
-  root.only({"tool", "model_name", "language_name", "verdict", "length", "semantics", "claim", "label_rule",
-             "model_fingerprint", "automaton_fingerprint", "automaton", "symbol_map", "evidence"});
+  root.only({"tool", "model_name", "language_name", "verdict", "length", "exact_bits", "semantics", "claim",
+             "label_rule", "model_fingerprint", "automaton_fingerprint", "automaton", "symbol_map", "evidence"});
   const std::optional<Dfa> automaton = parse_automaton(root.at("automaton"));
   const std::string semantics = root.at("semantics").string().value_or("");
   const std::string verdict = root.at("verdict").string().value_or("");
@@ -354,6 +389,11 @@ Certificate parse_certificate(std::string_view bytes, const std::string& source)
   }
   std::optional<std::uint64_t> claimed;
   if (!root.at("length").is_null()) claimed = root.at("length").natural();
+  std::optional<unsigned> exact_bits;
+  if (!root.at("exact_bits").is_null()) {
+    exact_bits = static_cast<unsigned>(root.at("exact_bits").integer(0, 24).value_or(0));
+    if (verdict != "PROVED") root.at("exact_bits").report("null, for a verdict other than PROVED");
+  }
   std::vector<Symbol> symbol_map;
   for (const JsonField& symbol : root.at("symbol_map").elements()) {
     symbol_map.push_back(static_cast<Symbol>(symbol.integer(0, max_count).value_or(0)));
@@ -366,15 +406,16 @@ Certificate parse_certificate(std::string_view bytes, const std::string& source)
                           .language_name = root.at("language_name").string().value_or(""),
                           .verdict = verdict,
                           .length = claimed,
+                          .exact_bits = exact_bits,
                           .semantics = semantics,
                           .model_fingerprint = root.at("model_fingerprint").string().value_or(""),
                           .automaton = *automaton,
                           .symbol_map = std::move(symbol_map),
                           .evidence = std::move(evidence)};
   if (root.at("claim").string() != certificate_claim(certificate)) {
-    root.at("claim").report("the claim of verdict, length and semantics");
+    root.at("claim").report("the claim of verdict, length, semantics and evidence");
   }
-  if (root.at("label_rule").string() != certificate_label_rule) root.at("label_rule").report("the rule of version 1");
+  if (root.at("label_rule").string() != certificate_label_rule) root.at("label_rule").report("the rule of version 2");
   if (root.at("automaton_fingerprint").string() != fingerprint(*automaton)) {
     root.at("automaton_fingerprint").report("the fingerprint of the automaton");
   }

@@ -27,6 +27,7 @@ std::string check_report_json(const CheckReport& report, const Alphabet& alphabe
   }
   json["semantics"] = report.semantics;
   json["every_order_of_operations"] = nullptr;
+  json["exact_bits"] = nullptr;
   json["method"] = report.method;
   json["pairs"] = report.pairs;
   json["steps"] = report.steps;
@@ -37,7 +38,8 @@ std::string check_report_json(const CheckReport& report, const Alphabet& alphabe
   json["interrupted"] = report.interrupted;
   std::visit(Overloaded{[&](const Proved& proved) {
                           json["verdict"] = "PROVED";
-                          json["every_order_of_operations"] = proved.every_order_of_operations;
+                          json["every_order_of_operations"] = proved.exact_bits.has_value();
+                          if (proved.exact_bits) json["exact_bits"] = *proved.exact_bits;
                         },
                         [&](const CertifiedUpTo& certified) {
                           json["verdict"] = "CERTIFIED";
@@ -64,11 +66,8 @@ std::string check_report_json(const CheckReport& report, const Alphabet& alphabe
   json["sample"] = nullptr;
   if (report.sample) {
     const SampleDesign& design = report.sample->design;
-    json["sample"] = {{"words", design.words},
-                      {"max_length", design.max_length},
-                      {"seed", design.seed},
-                      {"confidence", design.confidence},
-                      {"bound", nullptr}};
+    json["sample"] = {{"words", design.words}, {"labelled", report.sample->labelled}, {"max_length", design.max_length},
+                      {"seed", design.seed},   {"confidence", design.confidence},     {"bound", nullptr}};
     if (report.sample->bound) json["sample"]["bound"] = *report.sample->bound;
   }
   json["rungs"] = nlohmann::ordered_json::array();

@@ -48,15 +48,18 @@ std::string OpenModel::domain(const Dfa& language) const {
   }
   std::vector<State> pending(level.begin(), level.end());
   bool partial = false;
+  bool empty = true;
   while (!pending.empty()) {
     const State state = pending.back();
     pending.pop_back();
     partial = partial || language.label(state) == null_label;
+    empty = empty && language.label(state) == null_label;
     for (Symbol a = 0; a < language.num_symbols(); ++a) {
       if (level.insert(language.next(state, a)).second) pending.push_back(language.next(state, a));
     }
   }
   const std::string words = least == 0 ? "" : "words of length at least " + std::to_string(least);
+  if (empty) return "no words: the language's labels are all null";
   if (!partial) return least == 0 ? "all words" : "all " + words;
   return "the " + (least == 0 ? "words" : words) + " whose label in the language is not null";
 }

@@ -17,12 +17,15 @@
 #include "krohn/automata/minimize.hpp"
 #include "krohn/error.hpp"
 #include "krohn/verify/counterexample.hpp"
+#include "krohn/verify/exactness.hpp"
 #include "krohn/verify/layer_steps.hpp"
 #include "krohn/verify/specification.hpp"
 
 namespace krohn {
 namespace {
 
+/// Lassos beyond are not replayed.
+constexpr std::uint64_t max_replay = std::uint64_t{1} << 32U;
 constexpr std::size_t max_evidence_bytes = std::size_t{2} << 30U;
 
 std::vector<std::uint32_t> words_of(std::span<const std::byte> bytes) {
@@ -143,8 +146,9 @@ void expect_same_language(const Dfa& claimed, const Dfa& language) {
   }
 }
 
+// `exact`, if given, sees every step.
 void check_closure(const ClosureEvidence& evidence, const Certificate& certificate, const Recognizer& model,
-                   const Specification& specification) {
+                   const Specification& specification, ExactModel* exact) {
   const Dfa& automaton = specification.automaton();
   const std::size_t pairs = evidence.pairs();
   const std::size_t words = evidence.state_words;
@@ -171,6 +175,7 @@ void check_closure(const ClosureEvidence& evidence, const Certificate& certifica
     if (bounded && evidence.depths[i] >= *certificate.length) continue;
     for (Symbol a = 0; a < symbols; ++a) {
       std::copy_n(listed(i), words, state.begin());
+      if (exact != nullptr) exact->add(bytes, a);
       const Observation observation = model.step(bytes, a);
       const State successor = automaton.next(q, a);
       expect(specification.agrees(observation.label, successor), "a label on an edge is wrong");
@@ -203,12 +208,53 @@ void check_word(const WordEvidence& evidence, const Certificate& certificate, co
   expect(words_of(state) == evidence.state, "the model ends in other bits");
 }
 
+void check_lasso(const LassoEvidence& evidence, const Certificate& certificate, const CertifiedModel& model,
+                 const Specification& specification) {
+  const Recognizer& recognizer = model.recognizer;
+  const Dfa& automaton = specification.automaton();
+  expect(!evidence.loop.empty(), "the lasso has no loop");
+  for (const Word* word : {&evidence.prefix_a, &evidence.prefix_b, &evidence.loop, &evidence.suffix}) {
+    for (const Symbol a : *word) expect(a < recognizer.alphabet().size(), "a word has a symbol that is not there");
+  }
+  const std::uint64_t most = max_replay / evidence.loop.size();
+  if (evidence.exponent_a > most || evidence.exponent_b > most) {
+    throw Refusal{{true, "a lasso of words of more than 2^32 symbols"}};
+  }
+  const std::uint64_t length_a = evidence.prefix_a.size() + evidence.exponent_a * evidence.loop.size();
+  const std::uint64_t length_b = evidence.prefix_b.size() + evidence.exponent_b * evidence.loop.size();
+  expect(certificate.length == std::max(length_a, length_b) + evidence.suffix.size(),
+         "the claim's length is not that of the longer word");
+
+  const auto behind = [&](const Word& prefix, std::uint64_t exponent, const std::string& expected) {
+    std::vector<std::byte> state(recognizer.state_size());
+    Observation observation = recognizer.initial(state);
+    State q = automaton.start();
+    const auto read = [&](const Word& word) {
+      for (const Symbol a : word) observation = recognizer.step(state, a);
+      q = automaton.next(q, word);
+    };
+    read(prefix);
+    for (std::uint64_t k = 0; k < exponent; ++k) read(evidence.loop);
+    expect(words_of(state) == evidence.state, "a word leaves the model in other bits");
+    read(evidence.suffix);
+    expect(automaton.label(q) != null_label && specification.expected(q) == expected,
+           "the automaton gives another label");
+    expect(specification.observed(observation.label) == evidence.observed, "the model gives another label");
+  };
+  expect(evidence.expected_a != evidence.expected_b, "the automaton asks for one label only");
+  // An undefined run is where a readout's tie led: another readout might not have tied.
+  expect(model.tables == nullptr || (!evidence.state.empty() && evidence.state.back() == 0), "the runs are undefined");
+  behind(evidence.prefix_a, evidence.exponent_a, evidence.expected_a);
+  behind(evidence.prefix_b, evidence.exponent_b, evidence.expected_b);
+}
+
 // The induction of invariant.cpp with listed rows and hidden states.
 class ListedInvariant {
  public:
+  /// `exact`, if given, sees every step.
   ListedInvariant(const InvariantEvidence& evidence, const LrnnModel& model, Semantics semantics,
-                  const Specification& specification)
-      : evidence_(evidence), model_(model), semantics_(semantics), specification_(specification) {}
+                  const Specification& specification, ExactModel* exact)
+      : evidence_(evidence), model_(model), semantics_(semantics), specification_(specification), exact_(exact) {}
 
   void check() {
     check_shapes();
@@ -310,11 +356,16 @@ class ListedInvariant {
       std::uint32_t state = 0;
       std::int32_t handed_on = -1;
     };
+    std::vector<float> values(words);
     std::vector<Result> results(count * moves.size());
     const auto result = [&](std::uint32_t x, std::size_t move) -> const Result& {
       Result& memo = results[x * moves.size() + move];
       if (!memo.known) {
         std::copy_n(lists.hidden.begin() + static_cast<std::ptrdiff_t>(x * words), words, hidden.begin());
+        if (exact_ != nullptr) {
+          std::memcpy(values.data(), hidden.data(), words * sizeof(float));
+          exact_->layer(l).add(moves[move], values);
+        }
         memo.handed_on = steps.step(std::as_writable_bytes(std::span(hidden)), move);
         expect(memo.handed_on >= 0, "a decode ties");
         const auto found = index.find(hidden);
@@ -386,6 +437,7 @@ class ListedInvariant {
   const LrnnModel& model_;
   Semantics semantics_;
   const Specification& specification_;
+  ExactModel* exact_;
   std::map<Edge, std::uint32_t> target_;
   std::map<Edge, std::set<std::int32_t>> labels_;
 };
@@ -396,8 +448,14 @@ std::string certificate_claim(const Certificate& certificate) {
   const std::string& semantics = certificate.semantics;
   const std::string agree = "the model's label in " + semantics + " is the automaton's";
   const std::string length = certificate.length ? std::to_string(*certificate.length) : "";
-  if (certificate.verdict == "PROVED") return "on every word " + agree;
+  if (certificate.verdict == "PROVED") {
+    return "on every word " + agree + (certificate.exact_bits ? ", for every order of operations" : "");
+  }
   if (certificate.verdict == "CERTIFIED") return "on every word of length at most " + length + " " + agree;
+  if (certificate.verdict == "REFUTED" && std::holds_alternative<LassoEvidence>(certificate.evidence)) {
+    return "behind two words the model carries the same bits in " + semantics +
+           ", and with one suffix, the longer then of length " + length + ", the automaton asks for different labels";
+  }
   if (certificate.verdict == "REFUTED") {
     return "on the word of length " + length + " the model's label in " + semantics + " is not the automaton's";
   }
@@ -405,21 +463,31 @@ std::string certificate_claim(const Certificate& certificate) {
                         : "no certificate: a search says that on every word of length at most " + length + " " + agree;
 }
 
+namespace {
+
+// Of UNKNOWN, with everything filled in but what was found.
+Certificate blank(const CertifiedModel& model, const Dfa& automaton, const CertificateSubject& subject) {
+  const Recognizer& recognizer = model.recognizer;
+  return {.tool = subject.tool,
+          .model_name = subject.model_name,
+          .language_name = subject.language_name,
+          .verdict = "UNKNOWN",
+          .length = std::nullopt,
+          .exact_bits = std::nullopt,
+          .semantics = std::string(recognizer.semantics()),
+          .model_fingerprint = model.fingerprint,
+          .automaton = automaton,
+          .symbol_map = symbols_by_name(recognizer.alphabet(), automaton.alphabet()),
+          .evidence = NoEvidence{"nothing was established"}};
+}
+
+}  // namespace
+
 Certificate make_certificate(const CheckReport& report, const CertifiedModel& model, const Dfa& language,
                              const CertificateSubject& subject) {
-  const Dfa automaton = minimize(language);
   const Recognizer& recognizer = model.recognizer;
-  const Specification specification(recognizer, automaton);
-  Certificate certificate{.tool = subject.tool,
-                          .model_name = subject.model_name,
-                          .language_name = subject.language_name,
-                          .verdict = "UNKNOWN",
-                          .length = std::nullopt,
-                          .semantics = std::string(recognizer.semantics()),
-                          .model_fingerprint = model.fingerprint,
-                          .automaton = automaton,
-                          .symbol_map = symbols_by_name(recognizer.alphabet(), automaton.alphabet()),
-                          .evidence = NoEvidence{"nothing was established"}};
+  const Specification specification(recognizer, minimize(language));
+  Certificate certificate = blank(model, specification.automaton(), subject);
   if (const auto* refuted = std::get_if<Refuted>(&report.verdict)) {
     const Counterexample& found = refuted->counterexample;
     std::vector<std::byte> state(recognizer.state_size());
@@ -438,7 +506,11 @@ Certificate make_certificate(const CheckReport& report, const CertifiedModel& mo
   }
   const auto* certified = std::get_if<CertifiedUpTo>(&report.verdict);
   certificate.verdict = certified != nullptr ? "CERTIFIED" : "PROVED";
-  if (certified != nullptr) certificate.length = certified->length;
+  if (certified != nullptr) {
+    certificate.length = certified->length;
+  } else {
+    certificate.exact_bits = std::get<Proved>(report.verdict).exact_bits;
+  }
   certificate.evidence = NoEvidence{"established by the method \"" + report.method + "\"; the search can be run again"};
   if (report.invariant && report.invariant->proved && model.hint != nullptr) {
     certificate.evidence = invariant_evidence(*report.invariant, *model.hint, specification.automaton());
@@ -451,6 +523,41 @@ Certificate make_certificate(const CheckReport& report, const CertifiedModel& mo
     certificate.evidence = HorizonEvidence{report.horizon->reference};
   }
   return certificate;
+}
+
+Certificate make_certificate(TheoremReport& report, const CertifiedModel& model, const Dfa& language,
+                             const CertificateSubject& subject) {
+  const Recognizer& recognizer = model.recognizer;
+  const Specification specification(recognizer, minimize(language));
+  if (report.pair) {
+    const IndistinguishablePair& pair = *report.pair;
+    Certificate certificate = blank(model, specification.automaton(), subject);
+    std::vector<std::byte> state(recognizer.state_size());
+    recognizer.initial(state);
+    for (const Symbol a : pair.word_a.prefix) recognizer.step(state, a);
+    for (std::uint64_t k = 0; k < pair.word_a.exponent; ++k) {
+      for (const Symbol a : pair.word_a.loop) recognizer.step(state, a);
+    }
+    certificate.verdict = "REFUTED";
+    certificate.length = std::max(pair.word_a.length(), pair.word_b.length()) + pair.suffix.size();
+    certificate.evidence = LassoEvidence{
+        pair.word_a.prefix, pair.word_b.prefix, pair.word_a.loop, pair.word_a.exponent, pair.word_b.exponent,
+        pair.suffix,        pair.expected_a,    pair.expected_b,  pair.observed,        words_of(state)};
+    return certificate;
+  }
+  CheckReport found;
+  if (report.wrong_word) {
+    std::optional<Counterexample> counterexample = confirm(recognizer, specification, *report.wrong_word);
+    if (!counterexample) throw InternalError("certificate: a word that does not refute");
+    found.verdict = Refuted{*std::move(counterexample)};
+  } else if (report.conclusion == Conclusion::recognised) {
+    found.verdict = Proved{};
+    found.method = "closure";
+    found.closure = std::move(report.closure);
+  } else {
+    found.verdict = Unknown{std::nullopt, report.reason};
+  }
+  return make_certificate(found, model, language, subject);
 }
 
 std::optional<Rejection> reject(const Certificate& certificate, const CertifiedModel& model, const Dfa& language) {
@@ -468,18 +575,28 @@ std::optional<Rejection> reject(const Certificate& certificate, const CertifiedM
              "the symbol map does not follow the names");
     }
     const Specification specification(recognizer, certificate.automaton);
+    std::optional<ExactModel> exact;
+    if (certificate.exact_bits) {
+      const std::optional<Semantics> semantics = parse_semantics(certificate.semantics);
+      expect(model.tables != nullptr && semantics, "exactness is claimed of a model without tables");
+      exact.emplace(*model.tables, *semantics);
+    }
+    ExactModel* const steps = exact ? &*exact : nullptr;
     if (const auto* closure = std::get_if<ClosureEvidence>(&certificate.evidence)) {
       expect(certificate.verdict == "PROVED" || certificate.verdict == "CERTIFIED",
              "a closure shows PROVED or CERTIFIED only");
-      check_closure(*closure, certificate, recognizer, specification);
+      check_closure(*closure, certificate, recognizer, specification, steps);
     } else if (const auto* invariant = std::get_if<InvariantEvidence>(&certificate.evidence)) {
       expect(certificate.verdict == "PROVED" && !certificate.length, "an invariant shows PROVED only");
       const std::optional<Semantics> semantics = parse_semantics(certificate.semantics);
       expect(model.tables != nullptr && semantics, "an invariant is about a model of tables");
-      ListedInvariant(*invariant, *model.tables, *semantics, specification).check();
+      ListedInvariant(*invariant, *model.tables, *semantics, specification, steps).check();
     } else if (const auto* word = std::get_if<WordEvidence>(&certificate.evidence)) {
       expect(certificate.verdict == "REFUTED", "a word shows REFUTED only");
       check_word(*word, certificate, recognizer, specification);
+    } else if (const auto* lasso = std::get_if<LassoEvidence>(&certificate.evidence)) {
+      expect(certificate.verdict == "REFUTED", "a lasso shows REFUTED only");
+      check_lasso(*lasso, certificate, model, specification);
     } else if (const auto* horizon = std::get_if<HorizonEvidence>(&certificate.evidence)) {
       const std::optional<Semantics> semantics = parse_semantics(certificate.semantics);
       expect(certificate.verdict == "CERTIFIED" && certificate.length, "a horizon shows CERTIFIED only");
@@ -488,6 +605,11 @@ std::optional<Rejection> reject(const Certificate& certificate, const CertifiedM
       expect(check.length && *check.length >= *certificate.length, "the reference states do not give that horizon");
     } else {
       return Rejection{true, "a report without evidence: " + std::get<NoEvidence>(certificate.evidence).statement};
+    }
+    if (exact) {
+      expect(certificate.verdict == "PROVED", "exactness is claimed of another verdict than PROVED");
+      const std::optional<unsigned> bits = exact->bits();
+      expect(bits && *bits <= *certificate.exact_bits, "an intermediate value is not exact in so many bits");
     }
   } catch (const Refusal& refusal) {
     return refusal.rejection;

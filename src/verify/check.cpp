@@ -13,6 +13,7 @@
 #include "krohn/automata/minimize.hpp"
 #include "krohn/error.hpp"
 #include "krohn/verify/counterexample.hpp"
+#include "krohn/verify/exactness.hpp"
 #include "krohn/verify/fast_refutation.hpp"
 #include "krohn/verify/labelled_automaton.hpp"
 
@@ -29,19 +30,24 @@ constexpr std::uint64_t minimise_steps = std::uint64_t{1} << 22U;
 
 class Ladder {
  public:
-  Ladder(const Recognizer& model, const Dfa& language, const CheckOptions& options)
-      : model_(model), specification_(model, minimize(language)), options_(options) {
+  /// `tables`: the model itself, where it is one of tables; null for others.
+  Ladder(const Recognizer& model, const LrnnModel* tables, Semantics semantics, const Dfa& language,
+         const CheckOptions& options)
+      : model_(model),
+        tables_(tables),
+        semantics_(semantics),
+        specification_(model, minimize(language)),
+        options_(options) {
     report_.semantics = std::string(model.semantics());
     report_.domain = specification_.domain();
     report_.verdict = Unknown{std::nullopt, "nothing was tried"};
   }
 
-  CheckReport run(const LrnnModel* tables, Semantics semantics, const InvariantHint* hint) {
-    const bool settled = close(small_closure, 0.2) || (hint != nullptr && induct(*tables, semantics, *hint)) ||
-                         (tables != nullptr && approximate(*tables, semantics)) || refute() ||
+  CheckReport run(const InvariantHint* hint) {
+    const bool settled = close(small_closure, 0.2) || (tables_ != nullptr && hint != nullptr && induct(*hint)) ||
+                         (tables_ != nullptr && approximate()) || refute() ||
                          close(std::nullopt, options_.sample.words > 0 || options_.exhaustive ? 0.6 : 1.0) ||
-                         (options_.exhaustive && enumerate_words(tables, semantics)) ||
-                         (options_.sample.words > 0 && draw());
+                         (options_.exhaustive && enumerate_words()) || (options_.sample.words > 0 && draw());
     if (!settled) conclude();
     report_.interrupted = options_.budget.interrupted();
     return std::move(report_);
@@ -116,8 +122,9 @@ class Ladder {
     closure_limit_ = closure.limit;
     const std::string pairs = std::to_string(closure.pairs.size()) + " pairs";
     if (closure.closed) {
-      rung.outcome("closed with " + pairs);
-      report_.verdict = Proved{};
+      const std::optional<unsigned> bits = exact_bits(closure.pairs);
+      rung.outcome("closed with " + pairs + exactness(bits));
+      report_.verdict = Proved{bits};
     } else if (closure.disagreement) {
       rung.outcome("a disagreement after " + pairs);
       if (!refuted(*closure.disagreement, true, "closure")) {
@@ -136,11 +143,29 @@ class Ladder {
     return true;
   }
 
-  bool induct(const LrnnModel& tables, Semantics semantics, const InvariantHint& hint) {
+  // The bits that the steps from all pairs need, where they are exact and that can be seen in time.
+  std::optional<unsigned> exact_bits(const PairSet& pairs) const {
+    if (tables_ == nullptr) return std::nullopt;
+    const Budget budget = options_.budget.share(0.5);
+    ExactModel exact(*tables_, semantics_);
+    for (std::uint32_t pair = 0; pair < pairs.size(); ++pair) {
+      if (budget.interrupted() || budget.out_of_time()) return std::nullopt;
+      for (Symbol a = 0; a < model_.alphabet().size(); ++a) {
+        if (!exact.add(pairs.state(pair), a)) return std::nullopt;
+      }
+    }
+    return exact.bits();
+  }
+
+  static std::string exactness(const std::optional<unsigned>& bits) {
+    return bits ? ", every value exact in " + std::to_string(*bits) + " bits" : "";
+  }
+
+  bool induct(const InvariantHint& hint) {
     Timed rung(report_, "invariant");
     Budget budget = options_.budget.share(0.15);
     budget.memory = std::min(budget.memory, invariant_memory);
-    InvariantCheck invariant = check_invariant(tables, semantics, hint, specification_, budget);
+    InvariantCheck invariant = check_invariant(*tables_, semantics_, hint, specification_, budget);
     report_.steps += invariant.steps;
     if (!invariant.proved) {
       rung.outcome("not proved: " + invariant.reason);
@@ -149,9 +174,9 @@ class Ladder {
     std::uint64_t states = 0;
     for (const LayerInvariant& layer : invariant.layers) states += layer.count();
     rung.outcome("holds on " + std::to_string(states) + " hidden states of " + std::to_string(invariant.layers.size()) +
-                 " layers");
+                 " layers" + exactness(invariant.exact_bits));
     report_.pairs = states;
-    report_.verdict = Proved{};
+    report_.verdict = Proved{invariant.exact_bits};
     report_.method = "invariant";
     report_.invariant = std::move(invariant);
     return true;
@@ -171,9 +196,9 @@ class Ladder {
     return refuted(found->word, false, found->method);
   }
 
-  bool approximate(const LrnnModel& tables, Semantics semantics) {
+  bool approximate() {
     Timed rung(report_, "horizon");
-    HorizonCheck horizon = check_horizon(tables, semantics, specification_);
+    HorizonCheck horizon = check_horizon(*tables_, semantics_, specification_);
     if (horizon.disagreement) {
       rung.outcome("a disagreement within the horizon");
       return refuted(*horizon.disagreement, true, "horizon");
@@ -188,7 +213,7 @@ class Ladder {
     return settled;
   }
 
-  bool enumerate_words(const LrnnModel* tables, Semantics semantics) {
+  bool enumerate_words() {
     Timed rung(report_, "exhaustive");
     EnumerateOptions options;
     options.max_length = *options_.exhaustive;
@@ -203,8 +228,8 @@ class Ladder {
     options.stop = options_.budget.stop;
     options.progress = options_.progress;
     const LabelledAutomaton automaton = labelled_automaton(specification_.automaton(), model_.label_names());
-    const EnumerateResult result =
-        tables != nullptr ? enumerate(*tables, semantics, automaton, options) : enumerate(model_, automaton, options);
+    const EnumerateResult result = tables_ != nullptr ? enumerate(*tables_, semantics_, automaton, options)
+                                                      : enumerate(model_, automaton, options);
     report_.steps += result.nodes;
     if (result.disagreement) {
       rung.outcome("a disagreement, on " + result.device);
@@ -229,12 +254,16 @@ class Ladder {
       rung.outcome("a disagreement after " + words);
       return refuted(*drawn.disagreement, false, "sample");
     }
-    rung.outcome(words + (drawn.bound ? ": all right" : ": cut short, no bound"));
+    rung.outcome(words + (drawn.bound                  ? ": all right"
+                          : drawn.limit == Limit::none ? ": none has a label in the language, no bound"
+                                                       : ": cut short, no bound"));
     report_.sample = std::move(drawn);
     return false;
   }
 
   const Recognizer& model_;
+  const LrnnModel* tables_;
+  Semantics semantics_;
   Specification specification_;
   const CheckOptions& options_;
   CheckReport report_;
@@ -247,13 +276,13 @@ class Ladder {
 }  // namespace
 
 CheckReport check(const Recognizer& model, const Dfa& language, const CheckOptions& options) {
-  return Ladder(model, language, options).run(nullptr, Semantics::fp32_fma_v1, nullptr);
+  return Ladder(model, nullptr, Semantics::fp32_fma_v1, language, options).run(nullptr);
 }
 
 CheckReport check(const LrnnModel& model, Semantics semantics, const std::optional<InvariantHint>& hint,
                   const Dfa& language, const CheckOptions& options) {
   const std::unique_ptr<Recognizer> recognizer = make_recognizer(model, semantics);
-  return Ladder(*recognizer, language, options).run(&model, semantics, hint ? &*hint : nullptr);
+  return Ladder(*recognizer, &model, semantics, language, options).run(hint ? &*hint : nullptr);
 }
 
 }  // namespace krohn

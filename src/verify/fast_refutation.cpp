@@ -34,7 +34,7 @@ class Search {
       : model_(model), specification_(specification), automaton_(specification.automaton()), options_(options) {}
 
   std::optional<Refutation> run() {
-    tell_states_apart();
+    find_access_words();
     for (const auto search : {&Search::w_method, &Search::powers, &Search::beam}) {
       steps_left_ = options_.steps;
       try {
@@ -49,6 +49,11 @@ class Search {
 
  private:
   struct OutOfSteps {};
+  // How breadth-first search first came to a state.
+  struct Arrival {
+    State parent;
+    Symbol symbol;
+  };
 
   bool over() const { return options_.budget.interrupted() || options_.budget.out_of_time(); }
 
@@ -77,18 +82,24 @@ class Search {
     return std::nullopt;
   }
 
-  // Access words, and for pairs of states a first symbol of a shortest word that tells them apart, both by breadth
-  // first search; states reachable from the start only. Skipped for automata with too many pairs.
-  void tell_states_apart() {
+  // A shortest word from the start into a reachable state; words are not kept, for there may be as many as long.
+  Word access_word(State q) const {
+    Word word;
+    for (; q != automaton_.start(); q = access_[q]->parent) word.push_back(access_[q]->symbol);
+    std::reverse(word.begin(), word.end());
+    return word;
+  }
+
+  // Finds the states that words reach, breadth first.
+  void find_access_words() {
     access_.assign(automaton_.num_states(), std::nullopt);
-    access_[automaton_.start()] = Word{};
+    access_[automaton_.start()] = Arrival{automaton_.start(), 0};
     reachable_ = {automaton_.start()};
     for (std::size_t i = 0; i < reachable_.size(); ++i) {
       for (Symbol a = 0; a < automaton_.num_symbols(); ++a) {
         const State next = automaton_.next(reachable_[i], a);
         if (access_[next]) continue;
-        access_[next] = *access_[reachable_[i]];
-        access_[next]->push_back(a);
+        access_[next] = Arrival{reachable_[i], a};
         reachable_.push_back(next);
       }
     }
@@ -107,6 +118,7 @@ class Search {
     std::set<std::pair<State, State>> seen = {{p, q}};
     std::optional<Word> result;
     for (std::size_t i = 0; i < queue.size() && !result && queue.size() < 200'000; ++i) {
+      if (i % 1024 == 0 && over()) throw OutOfSteps{};
       const Visit visit = queue[i];
       const LabelId x = automaton_.label(visit.p);
       const LabelId y = automaton_.label(visit.q);
@@ -141,6 +153,10 @@ class Search {
         if (fresh) continue;
         const std::optional<Word> word = separating(entry->second, q);
         if (!word) continue;
+        // Each of these costs as a step of a small model does.
+        const std::uint64_t cost = std::uint64_t{word->size()} * reachable_.size();
+        if (cost > steps_left_ || over()) throw OutOfSteps{};
+        steps_left_ -= cost;
         for (const State state : reachable_)
           signature[state].push_back(automaton_.label(automaton_.next(state, *word)));
         characterising.push_back(*word);
@@ -153,14 +169,14 @@ class Search {
     }
     for (const State q : reachable_) {
       Run base = start();
+      const Word access = access_word(q);
       try {
-        if (const auto length = advance(base, *access_[q])) {
-          return Refutation{Word(access_[q]->begin(), access_[q]->begin() + static_cast<std::ptrdiff_t>(*length)),
-                            "w-method"};
+        if (const auto length = advance(base, access)) {
+          return Refutation{Word(access.begin(), access.begin() + static_cast<std::ptrdiff_t>(*length)), "w-method"};
         }
         for (Symbol a = 0; a < automaton_.num_symbols(); ++a) {
           Run edge = base;
-          Word word = *access_[q];
+          Word word = access;
           word.push_back(a);
           if (advance(edge, a)) return Refutation{word, "w-method"};
           for (const Word& tail : characterising) {
@@ -311,7 +327,7 @@ class Search {
     const std::size_t prefixes = std::min<std::size_t>(reachable_.size(), 4);
     const std::uint64_t share = options_.steps / (loops.size() * prefixes) + 1;
     for (std::size_t i = 0; i < prefixes; ++i) {
-      const Word& prefix = *access_[reachable_[i]];
+      const Word prefix = access_word(reachable_[i]);
       Run from = start();
       try {
         if (const auto length = advance(from, prefix)) {
@@ -378,7 +394,7 @@ class Search {
   const Dfa& automaton_;
   const FastRefutationOptions& options_;
   std::uint64_t steps_left_ = 0;
-  std::vector<std::optional<Word>> access_;
+  std::vector<std::optional<Arrival>> access_;
   std::vector<State> reachable_;
   std::map<std::pair<State, State>, std::optional<Word>> separating_;
 };

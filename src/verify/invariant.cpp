@@ -39,6 +39,7 @@
 
 #include "krohn/error.hpp"
 #include "krohn/verify/closure.hpp"
+#include "krohn/verify/exactness.hpp"
 #include "krohn/verify/layer_steps.hpp"
 
 namespace krohn {
@@ -117,8 +118,11 @@ class LayerStates {
   LayerStates(const TableLayer& layer, std::uint32_t slot_readout, const std::vector<Move>& moves, Semantics semantics,
               std::size_t number)
       : number_(number),
+        moves_(moves),
         num_moves_(moves.size()),
         engine_(layer, slot_readout, moves, semantics),
+        exact_(layer, semantics),
+        values_(layer.hidden_size()),
         scratch_(engine_.hidden_size() + sizeof(State)),
         states_(engine_.hidden_size()) {
     engine_.initial(hidden_scratch());
@@ -134,10 +138,14 @@ class LayerStates {
     return states_.memory() + slot_.capacity() * sizeof(std::int32_t) + edge_.capacity() * sizeof(Edge);
   }
   std::uint64_t steps() const { return steps_; }
+  // Of all steps taken.
+  std::optional<unsigned> exact_bits() const { return exact_.bits(); }
 
   void step(std::uint32_t x, std::size_t move) {
     if (edge_[x * num_moves_ + move].state != unknown) return;
     std::memcpy(scratch_.data(), states_.state(x).data(), engine_.hidden_size());
+    std::memcpy(values_.data(), scratch_.data(), engine_.hidden_size());
+    exact_.add(moves_[move], values_);
     const std::int32_t slot = engine_.step(hidden_scratch(), move);
     ++steps_;
     if (slot < 0) fail(at_layer(number_) + "a decode ties");
@@ -165,8 +173,11 @@ class LayerStates {
   }
 
   std::size_t number_;
+  std::vector<Move> moves_;
   std::size_t num_moves_;
   LayerSteps engine_;
+  ExactLayer exact_;
+  std::vector<float> values_;
   std::vector<std::byte> scratch_;
   PairSet states_;
   std::vector<std::int32_t> slot_;
@@ -209,6 +220,7 @@ class Induction {
       rows.push_back(static_cast<std::uint32_t>(row));
     }
     start_node_ = hint_.root;
+    check_.exact_bits = 0;
     for (std::size_t l = 0; l < layers.size(); ++l) {
       std::sort(rows.begin(), rows.end());
       rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
@@ -285,6 +297,8 @@ class Induction {
       }
     }
     check_.steps += states.steps();
+    const std::optional<unsigned> bits = states.exact_bits();
+    check_.exact_bits = check_.exact_bits && bits ? std::optional(std::max(*check_.exact_bits, *bits)) : std::nullopt;
 
     const std::int64_t start = tree_.after(start_node_, l, states.slot(0));
     if (start == no_child) fail(at_layer(l) + "the walk over the initial hidden states is not defined");

@@ -138,8 +138,8 @@ Replay replay(const Recognizer& recognizer, const PowerWord& word) {
   return run;
 }
 
-/// Fills in the labels of a pair by plain replay; nothing if the model's labels differ after all, which happens only
-/// where a layer reads its hidden state before the update and the suffix is empty.
+/// Fills in the labels of a pair by plain replay; nothing if a readout's tie led to it, or if the model's labels differ
+/// after all, which happens only where a layer reads its hidden state before the update and the suffix is empty.
 std::optional<IndistinguishablePair> confirm(const Recognizer& recognizer, const Dfa& dfa, IndistinguishablePair pair) {
   Replay a = replay(recognizer, pair.word_a);
   Replay b;
@@ -153,6 +153,8 @@ std::optional<IndistinguishablePair> confirm(const Recognizer& recognizer, const
     b = replay(recognizer, pair.word_b);
   }
   if (!same(a.state, b.state)) throw InternalError("lasso: the replay of a pair did not end in equal bits");
+  // Where a tie ended both runs, it was the readout that forgot, and another one might not.
+  if (a.observation.label == undefined_label) return std::nullopt;
   a.observation = advance(recognizer, a.state, pair.suffix, a.observation);
   b.observation = advance(recognizer, b.state, pair.suffix, b.observation);
   const auto name = [&](std::int32_t label) {

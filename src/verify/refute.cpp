@@ -150,6 +150,7 @@ TheoremReport start_report(const Recognizer& recognizer, Hypothesis hypothesis, 
                        {},
                        {},
                        {},
+                       {},
                        0,
                        {}};
   report.counted = counted_symbol(recognizer.alphabet(), options);
@@ -226,13 +227,14 @@ void settle(TheoremReport& report, const Recognizer& recognizer, const RefuteOpt
   ClosureOptions closure_options;
   closure_options.budget.memory = options.closure_memory;
   closure_options.budget.stop = options.budget.stop;
-  const Closure closure = joint_closure(recognizer, specification, closure_options);
+  Closure closure = joint_closure(recognizer, specification, closure_options);
   if (closure.disagreement) {
     wrong(*closure.disagreement);
     return;
   }
   if (closure.closed) {
     report.conclusion = Conclusion::recognised;
+    report.closure = std::move(closure);
     return;
   }
   if (const std::optional<Word> word = wrong_power(recognizer, specification, report.counted)) {

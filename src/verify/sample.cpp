@@ -49,6 +49,17 @@ bool over(const Budget& budget, Sample& result) {
   return true;
 }
 
+/// Whether the language says something of the word or of a beginning of it.
+bool meets_label(const Dfa& automaton, const Word& word) {
+  State q = automaton.start();
+  bool labelled = automaton.label(q) != null_label;
+  for (std::size_t i = 0; i < word.size() && !labelled; ++i) {
+    q = automaton.next(q, word[i]);
+    labelled = automaton.label(q) != null_label;
+  }
+  return labelled;
+}
+
 void step_words(const Recognizer& model, const Specification& specification, const Budget& budget, Sample& result) {
   const SampleDesign& design = result.design;
   const Dfa& automaton = specification.automaton();
@@ -66,6 +77,7 @@ void step_words(const Recognizer& model, const Specification& specification, con
       q = automaton.next(q, word.back());
       ++result.steps;
     }
+    result.labelled += meets_label(automaton, word) ? 1 : 0;
     if (!specification.agrees(observation.label, q)) {
       result.disagreement = std::move(word);
       return;
@@ -107,11 +119,15 @@ void run_words(const Recognizer& model, const Recognizer::Learned& learned, cons
     }
     result.device = seen.device;
     const std::size_t right = seen.wrong ? seen.wrong->word : words.size();
-    for (std::size_t i = 0; i < right; ++i) result.steps += words[i].size();
+    for (std::size_t i = 0; i < right; ++i) {
+      result.steps += words[i].size();
+      result.labelled += meets_label(automaton, words[i]) ? 1 : 0;
+    }
     result.drawn += right;
     if (seen.wrong) {
       result.steps += seen.wrong->length;
       words[right].resize(seen.wrong->length);
+      ++result.labelled;
       result.disagreement = std::move(words[right]);
       return;
     }
@@ -130,7 +146,7 @@ Sample sample(const Recognizer& model, const Specification& specification, const
   } else {
     step_words(model, specification, budget, result);
   }
-  if (!result.disagreement && result.limit == Limit::none) {
+  if (!result.disagreement && result.limit == Limit::none && result.labelled > 0) {
     result.bound = clopper_pearson_upper(0, design.words, design.confidence);
   }
   return result;

@@ -68,10 +68,12 @@ std::string Specification::domain() const {
   std::vector<State> stack = {automaton_.start()};
   seen[automaton_.start()] = true;
   bool null_reached = false;
+  bool label_reached = false;
   while (!stack.empty()) {
     const State q = stack.back();
     stack.pop_back();
     null_reached = null_reached || automaton_.label(q) == null_label;
+    label_reached = label_reached || automaton_.label(q) != null_label;
     for (Symbol a = 0; a < automaton_.num_symbols(); ++a) {
       const State successor = automaton_.next(q, a);
       if (!seen[successor]) {
@@ -80,6 +82,7 @@ std::string Specification::domain() const {
       }
     }
   }
+  if (!label_reached) return "no words: the language's labels are all null";
   return null_reached ? "the words whose label in the language is not null" : "all words";
 }
 

@@ -12,6 +12,7 @@
 
 #include "krohn/automata/catalog.hpp"
 #include "krohn/automata/minimize.hpp"
+#include "krohn/automata/regex.hpp"
 #include "krohn/compile/compile.hpp"
 #include "krohn/error.hpp"
 #include "krohn/model/fingerprint.hpp"
@@ -123,6 +124,74 @@ TEST_CASE("a horizon is certified from its reference states, and no further") {
   CHECK(with([](Certificate&, ReferenceStates& r) { r.start = (r.start + 1) % 101; }));
 }
 
+TEST_CASE("a lasso is replayed, and every part of it counts") {
+  CompileOptions nonnegative;
+  nonnegative.spectrum = Spectrum::nonnegative;
+  const Dfa ends_in_one = minimize(parse_regex("(0|1)*1", Alphabet::of_characters("01")));
+  const LrnnModel model = compile(ends_in_one, nonnegative).model;
+  const Dfa parity = catalog_language("parity");
+  const auto recognizer = make_recognizer(model, Semantics::fp32_fma_v1);
+  TheoremReport report = refute_theorem(model, Semantics::fp32_fma_v1, Theorem::parity());
+  REQUIRE(report.pair.has_value());
+  const Certificate made =
+      make_certificate(report, {*recognizer, fingerprint(model), &model, nullptr}, parity, subject);
+  REQUIRE(std::holds_alternative<LassoEvidence>(made.evidence));
+  CHECK(same(parse_certificate(certificate_bytes(made), "x"), made));
+  CHECK(!rejected(made, model, parity));
+  CHECK(rejected(made, model, catalog_language("mod:2")));  // the complement: other labels are asked for
+  CHECK(rejected(made, compile(parity).model, parity));
+  const auto with = [&](auto change) {
+    Certificate certificate = made;
+    change(certificate, std::get<LassoEvidence>(certificate.evidence));
+    return rejected(certificate, model, parity).has_value();
+  };
+  CHECK(!with([](Certificate&, LassoEvidence&) {}));
+  CHECK(with([](Certificate& c, LassoEvidence&) { c.length = *c.length + 1; }));
+  CHECK(with([](Certificate& c, LassoEvidence&) { c.verdict = "PROVED"; }));
+  CHECK(with([](Certificate& c, LassoEvidence&) { c.exact_bits = 24; }));
+  CHECK(with([](Certificate&, LassoEvidence& e) { e.state[0] ^= 1; }));
+  CHECK(with([](Certificate&, LassoEvidence& e) { e.state.pop_back(); }));
+  CHECK(with([](Certificate&, LassoEvidence& e) { e.loop.clear(); }));
+  CHECK(with([](Certificate&, LassoEvidence& e) { e.suffix.push_back(2); }));
+  CHECK(with([](Certificate&, LassoEvidence& e) { std::swap(e.expected_a, e.expected_b); }));
+  CHECK(with([](Certificate&, LassoEvidence& e) { e.expected_a = e.expected_b; }));
+  CHECK(with([](Certificate&, LassoEvidence& e) { e.observed = e.observed == "0" ? "1" : "0"; }));
+  CHECK(with([](Certificate&, LassoEvidence& e) { e.exponent_b = e.exponent_a; }));
+  CHECK(with([](Certificate& c, LassoEvidence& e) {
+    e.exponent_b = std::uint64_t{1} << 62U;
+    c.length = e.exponent_b;
+  }));
+}
+
+TEST_CASE("exactness is recomputed, and claimed with no fewer bits than it takes") {
+  for (const Dfa& language : {catalog_language("tomita:5"), deep()}) {
+    for (const bool by_closure : {true, false}) {
+      CompileResult compiled = compile(language);
+      const auto recognizer = make_recognizer(compiled.model, Semantics::bf16_state_v1);
+      CheckReport report = check(compiled.model, Semantics::bf16_state_v1, compiled.hint, language, {});
+      REQUIRE(std::holds_alternative<Proved>(report.verdict));
+      if (!by_closure) {
+        const Specification specification(*recognizer, minimize(language));
+        report.closure.reset();
+        report.invariant = check_invariant(compiled.model, Semantics::bf16_state_v1, compiled.hint, specification, {});
+        REQUIRE(report.invariant->proved);
+        REQUIRE(report.invariant->exact_bits.has_value());
+        report.verdict = Proved{report.invariant->exact_bits};
+      }
+      Certificate made = make_certificate(
+          report, {*recognizer, fingerprint(compiled.model), &compiled.model, &compiled.hint}, language, subject);
+      REQUIRE(made.exact_bits.has_value());
+      CHECK(std::holds_alternative<ClosureEvidence>(made.evidence) == by_closure);
+      CHECK(!rejected(made, compiled.model, language));
+      CHECK(parse_certificate(certificate_bytes(made), "x").exact_bits == made.exact_bits);
+      --*made.exact_bits;
+      CHECK(rejected(made, compiled.model, language));
+      made.exact_bits.reset();
+      CHECK(!rejected(made, compiled.model, language));
+    }
+  }
+}
+
 TEST_CASE("a report without evidence is not accepted, and says so") {
   Made made = make(catalog_language("parity"), catalog_language("parity"), Semantics::fp32_fma_v1);
   made.certificate.evidence = NoEvidence{"searched"};
@@ -141,8 +210,8 @@ TEST_CASE("every flipped bit, every missing and every added byte is refused") {
     CHECK_THROWS_AS(parse_certificate(bytes.substr(0, at), "x"), InputError);
   }
   CHECK_THROWS_AS(parse_certificate(bytes + '\0', "x"), InputError);
-  CHECK_THROWS_WITH_AS(parse_certificate("krohn-certificate-v2\n" + bytes.substr(21), "x"),
-                       "x: expected a certificate of version 1, got version '2'", InputError);
+  CHECK_THROWS_WITH_AS(parse_certificate("krohn-certificate-v1\n" + bytes.substr(21), "x"),
+                       "x: expected a certificate of version 2, got version '1'", InputError);
   CHECK_THROWS_AS(parse_certificate("hello", "x"), InputError);
 }
 

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <string>
 
+#include "krohn/io/model_directory.hpp"
 #include "krohn_process.hpp"
 #include "temporary_directory.hpp"
 
@@ -93,6 +94,53 @@ TEST_CASE("a horizon is recomputed by both checkers") {
   REQUIRE_MESSAGE(checked.exit_code == 0, checked.out, checked.error);
   CHECK(verified(run_tool("check_certificate", certificate + " " + model + " " + language)));
   CHECK(verified(run_krohn("verify " + certificate)));
+}
+
+TEST_CASE("a lasso of krohn refute is replayed by both checkers") {
+  const TemporaryDirectory directory;
+  const std::string model = (directory / "model").string();
+  const std::string language = (directory / "language.json").string();
+  const std::string certificate = (directory / "certificate").string();
+  REQUIRE(run_krohn("compile 're:(0|1)*1' --spectrum nonnegative -o " + model).exit_code == 0);
+  REQUIRE(run_krohn("convert parity -o " + language).exit_code == 0);
+  REQUIRE(run_krohn("refute " + model + " --certificate " + certificate).exit_code == 10);
+  const ProcessResult python = run_tool("check_certificate", certificate + " " + model + " " + language);
+  CHECK_MESSAGE(verified(python), python.out, python.error);
+  CHECK(python.out.find("same bits") != std::string::npos);
+  CHECK(run_krohn("verify " + certificate).out == python.out);
+  REQUIRE(run_krohn("convert mod:2 -o " + language).exit_code == 0);
+  CHECK(refused(run_tool("check_certificate", certificate + " " + model + " " + language)));
+  CHECK(run_krohn("refute --family gla --certificate " + certificate).exit_code == 1);
+  CHECK(run_krohn("refute " + model + " --format fp32-separate-v1 --certificate " + certificate).exit_code == 1);
+}
+
+TEST_CASE("a tie read before the update, and a margin that rounds to infinity, are no overflow") {
+  const TemporaryDirectory directory;
+  const Alphabet alphabet = Alphabet::of_characters("a");
+  TokenRow row;
+  row.write = {{0, 0x1p127F}};
+  // Two slots that tie: the update, which would overflow, never happens, and the run is undefined from the start.
+  TableLayer tie{TokenTable(1, 1, {row}), {0x1p127F}, {}, true, {0}, {0}, {0}, {0, 0}};
+  tie.readouts.push_back({{{}, {}}, {0.0F, 0.0F}});
+  // Scores 2^127 and -2^127, whose difference is 2^128.
+  TableLayer far{TokenTable(1, 1, {TokenRow{}}), {0x1p127F}, {}, false, {0}, {0}, {0}, {0, 0}};
+  far.readouts.push_back({{{{0, 1.0F}}, {{0, -1.0F}}}, {0.0F, 0.0F}});
+  const LrnnModel models[] = {LrnnModel(alphabet, {"x"}, 0, {0}, {tie}), LrnnModel(alphabet, {"x"}, 0, {0}, {far})};
+  // The empty word is x; nothing is asked of the others, or all are x.
+  const std::string languages[] = {R"("transitions": [[1], [1]], "labels": ["x", null]})",
+                                   R"("transitions": [[0]], "labels": ["x"]})"};
+  for (std::size_t i = 0; i < 2; ++i) {
+    const std::string model = (directory / ("model" + std::to_string(i))).string();
+    const std::string language = (directory / "language.json").string();
+    const std::string certificate = (directory / "certificate").string();
+    write_model(model, {.model = models[i]});
+    write(language, R"({"format": "krohn-automaton-v1", "alphabet": ["a"], "start": 0, )" + languages[i]);
+    const ProcessResult checked = run_krohn("check " + model + " " + language + " --certificate " + certificate);
+    REQUIRE_MESSAGE(checked.exit_code == 0, checked.out, checked.error);
+    const ProcessResult python = run_tool("check_certificate", certificate + " " + model + " " + language);
+    CHECK_MESSAGE(verified(python), python.out, python.error);
+    CHECK(verified(run_krohn("verify " + certificate)));
+  }
 }
 
 TEST_CASE("what is no certificate of this model and language is refused by both checkers") {

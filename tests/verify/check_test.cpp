@@ -114,6 +114,19 @@ TEST_CASE("Clopper and Pearson's upper bound has the binomial tail that defines 
   CHECK(clopper_pearson_upper(10, 10, 0.95) == 1.0);
 }
 
+TEST_CASE("a sample of words without labels bounds nothing, and the domain is said to be empty") {
+  CheckOptions options;
+  options.budget.memory = std::size_t{1} << 20U;
+  options.sample.words = 50;
+  const Dfa nothing(Alphabet::of_characters("ab"), 0, {0, 0}, {null_label}, {"1"});
+  const CheckReport report = check(two_rotations(), fp32, std::nullopt, nothing, options);
+  CHECK(report.domain == "no words: the language's labels are all null");
+  REQUIRE(report.sample.has_value());
+  CHECK(report.sample->drawn == 50);
+  CHECK(report.sample->labelled == 0);
+  CHECK(!report.sample->bound);
+}
+
 TEST_CASE("an exhaustive search certifies its length, and an interrupt ends a check with what there is") {
   CheckOptions options;
   options.budget.memory = std::size_t{1} << 20U;

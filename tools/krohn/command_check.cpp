@@ -54,17 +54,19 @@ void print(const CheckReport& report, const Alphabet& alphabet) {
   std::printf("semantics: %s; domain: %s\n", report.semantics.c_str(), report.domain.c_str());
   if (const auto* refuted = std::get_if<Refuted>(&report.verdict)) {
     const Counterexample& found = refuted->counterexample;
-    std::printf("on a word of length %zu (%s) the language says %s, the model %s (margin %g)\n", found.word.size(),
-                found.shortest ? "a shortest one" : "shortened, not proved shortest", found.expected.c_str(),
-                found.observed.c_str(), static_cast<double>(found.margin));
+    std::printf(
+        "on a word of length %zu (%s) the language says %s, the model %s (margin %g); they part at position %llu\n",
+        found.word.size(), found.shortest ? "a shortest one" : "shortened, not proved shortest", found.expected.c_str(),
+        found.observed.c_str(), static_cast<double>(found.margin), static_cast<unsigned long long>(found.position));
   }
   if (report.sample && report.sample->bound) {
     const SampleDesign& design = report.sample->design;
     std::printf(
         "of the words of uniform length 1 to %llu and uniform symbols at most %.3g %% are answered wrongly, with "
-        "confidence %g %% (%llu words drawn, seed %llu)\n",
+        "confidence %g %% (%llu words drawn, %llu with a label, seed %llu)\n",
         static_cast<unsigned long long>(design.max_length), 100.0 * *report.sample->bound, 100.0 * design.confidence,
-        static_cast<unsigned long long>(design.words), static_cast<unsigned long long>(design.seed));
+        static_cast<unsigned long long>(design.words), static_cast<unsigned long long>(report.sample->labelled),
+        static_cast<unsigned long long>(design.seed));
   }
   if (const auto* unknown = std::get_if<Unknown>(&report.verdict)) {
     const std::string bound = unknown->length

@@ -11,12 +11,17 @@
 #include "command.hpp"
 #include "explain_groups.hpp"
 #include "interrupt.hpp"
+#include "krohn/engine/recognizer.hpp"
 #include "krohn/error.hpp"
+#include "krohn/io/certificate_file.hpp"
 #include "krohn/io/model_directory.hpp"
 #include "krohn/io/open_model.hpp"
+#include "krohn/model/fingerprint.hpp"
 #include "krohn/model/model_family.hpp"
+#include "krohn/verify/certificate.hpp"
 #include "krohn/verify/layered_lasso.hpp"
 #include "krohn/verify/refute.hpp"
+#include "model_argument.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -40,6 +45,7 @@ struct Arguments {
   std::optional<std::string> symbol;
   std::uint64_t budget = RefuteOptions{}.budget.max_steps;
   bool explain = false;
+  std::string certificate;
   bool json = false;
 };
 
@@ -322,6 +328,17 @@ RefuteOptions options_of(const Arguments& arguments) {
   return options;
 }
 
+/// Writes what the report rests on, if asked for. The language is named as the catalogue names it, which is the same
+/// language where the model's symbols are 0 and 1.
+void certify(const Arguments& arguments, TheoremReport& report, const CertifiedModel& model,
+             const RefuteOptions& options) {
+  if (arguments.certificate.empty()) return;
+  const Dfa language = report.theorem.language(model.recognizer.alphabet(), report.counted, options.min_length);
+  const std::string name = report.theorem.is_parity() ? "parity" : "mod:" + std::to_string(report.theorem.modulus());
+  write_certificate(arguments.certificate,
+                    make_certificate(report, model, language, {"krohn " KROHN_VERSION, arguments.model, name}));
+}
+
 TheoremReport refute_in(const LrnnModel& model, const Arithmetic& arithmetic, const Theorem& theorem,
                         const RefuteOptions& options) {
   if (!arithmetic.separate) return refute_theorem(model, canonical_semantics(arithmetic.format), theorem, options);
@@ -350,8 +367,10 @@ Result refute_learned(const Arguments& arguments, const Theorem& theorem) {
   }
   RefuteOptions options = options_of(arguments);
   if (model.task) options.min_length = static_cast<std::size_t>(std::min<std::uint64_t>(model.task->min_length, 1));
-  return {refute_theorem(*model.recognizer, check_hypothesis(*model.learned, theorem), theorem, options),
-          model.recognizer->alphabet(), arguments.model + " (" + model.learned->architecture() + ")", ""};
+  TheoremReport report = refute_theorem(*model.recognizer, check_hypothesis(*model.learned, theorem), theorem, options);
+  certify(arguments, report, certified_model(model), options);
+  return {std::move(report), model.recognizer->alphabet(), arguments.model + " (" + model.learned->architecture() + ")",
+          ""};
 }
 
 Result refute_directory(const Arguments& arguments, const Theorem& theorem) {
@@ -361,8 +380,17 @@ Result refute_directory(const Arguments& arguments, const Theorem& theorem) {
   if (!arguments.semantics.empty()) arithmetic = parse_arithmetic(arguments.semantics).value();
   const RefuteOptions options = options_of(arguments);
   counted_symbol(directory.model.alphabet(), options);
+  if (arithmetic.separate && !arguments.certificate.empty()) {
+    throw InputError("--certificate: expected a semantics that models are certified in (fp32, fp16, bf16), got '" +
+                     arguments.semantics + "'");
+  }
   require_hypothesis(arguments.model, check_hypothesis(directory.model, theorem));
-  return {refute_in(directory.model, arithmetic, theorem, options), directory.model.alphabet(), arguments.model, ""};
+  TheoremReport report = refute_in(directory.model, arithmetic, theorem, options);
+  if (!arguments.certificate.empty()) {
+    const auto recognizer = make_recognizer(directory.model, canonical_semantics(arithmetic.format));
+    certify(arguments, report, {*recognizer, fingerprint(directory.model), &directory.model, nullptr}, options);
+  }
+  return {std::move(report), directory.model.alphabet(), arguments.model, ""};
 }
 
 Result refute_example(const Arguments& arguments) {
@@ -556,6 +584,9 @@ int run_refute(const Arguments& arguments) {
   if (arguments.search && (!arguments.model.empty() || !arguments.example.empty())) {
     problems.push_back("--search: expected no MODEL and no --example");
   }
+  if (!arguments.certificate.empty() && arguments.model.empty()) {
+    problems.push_back("--certificate: expected a MODEL directory, which the certificate is about, got none");
+  }
   if (!problems.empty()) throw InputError(problems);
   if (arguments.theorem.starts_with("groups:")) {
     if (sources > 0 || arguments.search) throw InputError("--theorem groups:G: expected no MODEL, --family, --example");
@@ -629,6 +660,10 @@ void add_refute(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(1, 100000000));
   command->add_option("--budget", arguments->budget, "steps for the orbit of 1^k (default 33554432)")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 48U));
+  command
+      ->add_option("--certificate", arguments->certificate,
+                   "write what was found to this file: the two words and the bits behind them")
+      ->check([](const std::string& path) { return path.empty() ? "expected a file's name, got none" : ""; });
   command->add_flag("--explain", arguments->explain, "with groups:G (where it is the only mode)");
   command->add_flag("--json", arguments->json, "print one JSON object instead");
   command->callback([arguments, size, &exit_code] {

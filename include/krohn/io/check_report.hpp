@@ -9,15 +9,17 @@
 //     one (null without a word). "expected", "observed": the labels of language and model on it; "margin": the model's
 //     margin there (null if infinite); "position": the first position at which the labels part, 0 for the empty word.
 //  4. "semantics": the arithmetic that the verdict is about. "every_order_of_operations": true only where exactness
-//     was shown, so that the verdict holds for every order of operations (null unless PROVED).
+//     was shown, so that the verdict holds for every order of operations (null unless PROVED); "exact_bits": the
+//     significant bits that suffice for every intermediate value then, else null.
 //  5. "method": what settled it. "pairs": pairs of the closure or hidden states of the invariant; "steps": recurrence
 //     steps computed. "domain": the words that the verdict ranges over, in words.
 //  6. "up_to": the length asked for, null for all lengths. "holds": whether the claim asked for is established (exit
 //     code 0).
 //  7. "reason": why the answer is UNKNOWN, else null. "interrupted": whether an interrupt ended the check.
-//  8. "sample": null, or what was drawn where nothing settled the claim: {"words", "max_length", "seed", "confidence",
-//     "bound"}; with that confidence a word of that distribution (verify/sample.hpp) is answered wrongly with at most
-//     the probability "bound" (null if the sample was cut short).
+//  8. "sample": null, or what was drawn where nothing settled the claim: {"words", "labelled", "max_length", "seed",
+//     "confidence", "bound"}; "labelled" of the words have a label in the language; with that confidence a word of that
+//     distribution (verify/sample.hpp) is answered wrongly with at most the probability "bound" (null if the sample was
+//     cut short).
 //  9. "rungs": the methods tried, in order: {"method", "outcome", "seconds"}.
 #pragma once
 

@@ -15,6 +15,7 @@
 #include "krohn/model/lrnn_model.hpp"
 #include "krohn/model/semantics.hpp"
 #include "krohn/verify/check.hpp"
+#include "krohn/verify/refute.hpp"
 #include "krohn/verify/verdict.hpp"
 
 namespace krohn {
@@ -70,6 +71,25 @@ struct WordEvidence {
   friend bool operator==(const WordEvidence&, const WordEvidence&) = default;
 };
 
+/// Evidence for REFUTED: two words behind which the model carries the same bits, and a suffix that makes the automaton
+/// ask for different labels. No readout is right on both.
+struct LassoEvidence {
+  Word prefix_a;
+  Word prefix_b;
+  /// The words are prefix loop^exponent.
+  Word loop;
+  std::uint64_t exponent_a = 0;
+  std::uint64_t exponent_b = 0;
+  Word suffix;
+  /// The automaton's labels behind the suffix, and the model's, which is the same for both.
+  std::string expected_a;
+  std::string expected_b;
+  std::string observed;
+  /// The words of the carried state before the suffix.
+  std::vector<std::uint32_t> state;
+  friend bool operator==(const LassoEvidence&, const LassoEvidence&) = default;
+};
+
 /// Evidence for CERTIFIED: reference states, from which the horizon is computed anew.
 struct HorizonEvidence {
   ReferenceStates reference;
@@ -86,16 +106,21 @@ struct NoEvidence {
   friend bool operator==(const NoEvidence&, const NoEvidence&) = default;
 };
 
-using Evidence = std::variant<NoEvidence, ClosureEvidence, InvariantEvidence, WordEvidence, HorizonEvidence>;
+using Evidence =
+    std::variant<NoEvidence, ClosureEvidence, InvariantEvidence, WordEvidence, LassoEvidence, HorizonEvidence>;
 
 struct Certificate {
   /// Name and version of the program that wrote it; the model and the language as they were named to it. Informative.
   std::string tool;
   std::string model_name;
   std::string language_name;
-  /// "PROVED", "CERTIFIED", "REFUTED" or "UNKNOWN" and the length as in the report (io/check_report.hpp, 2).
+  /// "PROVED", "CERTIFIED", "REFUTED" or "UNKNOWN" and the length as in the report (io/check_report.hpp, 2); for a
+  /// lasso the length of the longer word with the suffix.
   std::string verdict;
   std::optional<std::uint64_t> length;
+  /// Of PROVED: the significant bits that suffice for every intermediate value, where all are exact in every order of
+  /// operations (verify/exactness.hpp).
+  std::optional<unsigned> exact_bits;
   /// As Recognizer::semantics() names it.
   std::string semantics;
   std::string model_fingerprint;
@@ -106,7 +131,8 @@ struct Certificate {
   Evidence evidence;
 };
 
-/// The claim in words, as it stands in the file: a function of verdict, length and semantics.
+/// The claim in words, as it stands in the file: a function of verdict, length, semantics, whether there are
+/// exact_bits, and whether the evidence is a lasso.
 std::string certificate_claim(const Certificate& certificate);
 
 /// How labels are compared, as it stands in the file.
@@ -136,9 +162,15 @@ struct CertifiedModel {
 Certificate make_certificate(const CheckReport& report, const CertifiedModel& model, const Dfa& language,
                              const CertificateSubject& subject);
 
+/// The certificate of a theorem's refutation on this model, whose language is `language`: a lasso, a word, or a closure
+/// where the model recognises the language all the same (it is taken out of the report).
+Certificate make_certificate(TheoremReport& report, const CertifiedModel& model, const Dfa& language,
+                             const CertificateSubject& subject);
+
 /// Why a certificate was not accepted.
 struct Rejection {
-  /// True if it is a report without evidence: nothing is wrong with it, but nothing could be checked.
+  /// True if nothing is wrong with it, but nothing could be checked: a report without evidence, or a lasso of words of
+  /// more than 2^32 symbols.
   bool unchecked = false;
   std::string reason;
 };

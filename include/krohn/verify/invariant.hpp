@@ -36,6 +36,8 @@ struct InvariantCheck {
   std::optional<Word> disagreement;
   /// Why nothing was proved; empty if `proved`. A hint that fails says nothing about the model.
   std::string reason;
+  /// Where all steps of all layers are exact in every order of operations, the significant bits that they need.
+  std::optional<unsigned> exact_bits;
   /// Recurrence steps computed, and the layers closed.
   std::uint64_t steps = 0;
   std::vector<LayerInvariant> layers;

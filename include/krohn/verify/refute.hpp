@@ -20,6 +20,7 @@
 #include "krohn/model/lrnn_model.hpp"
 #include "krohn/model/spectrum.hpp"
 #include "krohn/model/triangular_model.hpp"
+#include "krohn/verify/closure.hpp"
 #include "krohn/verify/lasso.hpp"
 
 namespace krohn {
@@ -114,6 +115,8 @@ struct TheoremReport {
   std::optional<Word> wrong_word;
   std::string expected;
   std::string observed;
+  /// For recognised: all pairs of bits and residue.
+  std::optional<Closure> closure;
   std::uint64_t steps = 0;
   /// For not_settled: how far the search came.
   std::string reason;

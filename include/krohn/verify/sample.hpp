@@ -29,11 +29,14 @@ struct Sample {
   SampleDesign design;
   /// Fewer than design.words only if a limit ended the sampling: then there is no bound.
   std::uint64_t drawn = 0;
+  /// Of these, the words with a label in the language at some position: the others cannot be wrong.
+  std::uint64_t labelled = 0;
   /// A word whose label is wrong at its end or before. The sampling ends with the first.
   std::optional<Word> disagreement;
   Limit limit = Limit::none;
   /// Without a disagreement: with the design's confidence, the probability that a word of this distribution has a wrong
   /// label at some position is at most this (Clopper and Pearson 1934, one-sided, no failure among the words drawn).
+  /// Nothing where no word drawn had a label.
   std::optional<double> bound;
   std::uint64_t steps = 0;
   /// What ran the last words, as Trace::device.

@@ -25,8 +25,9 @@ struct Counterexample {
 
 /// The labels agree on every word of the domain, of any length, in the semantics named.
 struct Proved {
-  /// True only where exactness was shown: then the verdict holds for every order of operations.
-  bool every_order_of_operations = false;
+  /// Present where every intermediate value of every step was shown to be exact (verify/exactness.hpp): the significant
+  /// bits that suffice. The verdict then holds for every order of operations.
+  std::optional<unsigned> exact_bits = std::nullopt;
 };
 
 /// The labels agree on every word of the domain up to `length`.
