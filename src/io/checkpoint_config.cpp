@@ -17,15 +17,9 @@ namespace {
 namespace fs = std::filesystem;
 
 /// What an experiment says of training, or of itself, in its model section.
-constexpr std::array<std::string_view, 9> passed_over = {"name",
-                                                         "layer_type",
-                                                         "add_embedding_dropout",
-                                                         "dropout",
-                                                         "weight_decay_on_embedding",
-                                                         "context_length",
-                                                         "vocab_size",
-                                                         "gradient_checkpointing",
-                                                         "init_distribution"};
+constexpr std::array<std::string_view, 9> passed_over = {
+    "name",           "layer_type", "add_embedding_dropout",  "dropout",          "weight_decay_on_embedding",
+    "context_length", "vocab_size", "gradient_checkpointing", "init_distribution"};
 
 template <std::size_t N>
 using Renaming = std::array<std::pair<std::string_view, std::string_view>, N>;
@@ -48,7 +42,8 @@ void lift(const JsonField& from, const Renaming<N>& keys, const std::string& pre
   if (!from.exists() || from.is_null()) return;
   for (const auto& [key, field] : from.members()) {
     if (std::find(passed_over.begin(), passed_over.end(), key) != passed_over.end()) continue;
-    const auto* renamed = std::find_if(keys.begin(), keys.end(), [&, k = key](const auto& pair) { return pair.first == k; });
+    const auto* renamed =
+        std::find_if(keys.begin(), keys.end(), [&, k = key](const auto& pair) { return pair.first == k; });
     to.push_back({renamed == keys.end() ? prefix + key : std::string(renamed->second), *field.value()});
   }
 }

@@ -5,7 +5,8 @@
 // 3. Another config.yaml is an experiment, as the scripts that compare DeltaNet, Mamba and xLSTM on formal languages
 //    save it beside NAME.pth: a mapping `model`, and dataset.kwargs.vocab_size (else model.vocab_size). model.name
 //    says what the rest means:
-//      delta_net: DeltaNet of the November 2024 form with d_model, n_layers, n_heads, sigmoid_scale, use_short_conv, the
+//      delta_net: DeltaNet of the November 2024 form with d_model, n_layers, n_heads, sigmoid_scale, use_short_conv,
+//      the
 //        rest that form's defaults;
 //      mamba: paper_mamba_lm with the keys of its own;
 //      another name, with num_blocks: xlstm_lm with mlstm_block.mlstm, slstm_block.slstm and slstm_block.feedforward,
