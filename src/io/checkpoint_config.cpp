@@ -17,9 +17,9 @@ namespace {
 namespace fs = std::filesystem;
 
 /// What an experiment says of training, or of itself, in its model section.
-constexpr std::array<std::string_view, 9> passed_over = {
-    "name",           "layer_type", "add_embedding_dropout",  "dropout",          "weight_decay_on_embedding",
-    "context_length", "vocab_size", "gradient_checkpointing", "init_distribution"};
+constexpr std::array<std::string_view, 7> passed_over = {
+    "name",           "layer_type", "add_embedding_dropout", "dropout", "weight_decay_on_embedding",
+    "context_length", "vocab_size"};
 
 template <std::size_t N>
 using Renaming = std::array<std::pair<std::string_view, std::string_view>, N>;
