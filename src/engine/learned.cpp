@@ -291,10 +291,12 @@ void run_on_cpu(const LearnedModel& model, std::span<const Tokens> words, const 
             [&](std::size_t a, std::size_t b) { return words[a] != words[b] ? words[a] < words[b] : a < b; });
   std::size_t threads = options.threads != 0 ? options.threads : std::thread::hardware_concurrency();
   threads = std::max<std::size_t>(threads, 1);
-  // Chunks of whole vectors, small enough that every thread has one, at most 64 words and states of 256 MiB.
+  // One word a thread goes alone, eight columns to a vector, with the same bits; more of them eight words to a vector,
+  // in chunks of whole vectors, small enough that every thread has one, at most 64 words and states of 256 MiB.
   const std::size_t share = (order.size() + threads - 1) / threads;
+  const bool alone = share <= 1;
   const std::size_t vectors = std::clamp<std::size_t>((std::size_t{1} << 28U) / (32 * (model.state_size() + 1)), 1, 8);
-  const std::size_t chunk_size = std::clamp<std::size_t>((share + 7) / 8 * 8, 8, 8 * vectors);
+  const std::size_t chunk_size = alone ? 1 : std::clamp<std::size_t>((share + 7) / 8 * 8, 8, 8 * vectors);
   const std::size_t chunks = (order.size() + chunk_size - 1) / chunk_size;
   threads = std::clamp<std::size_t>(threads, 1, std::max<std::size_t>(chunks, 1));
   std::atomic<std::size_t> next{0};
@@ -302,7 +304,7 @@ void run_on_cpu(const LearnedModel& model, std::span<const Tokens> words, const 
   std::exception_ptr failure;
   std::size_t failed_chunk = std::numeric_limits<std::size_t>::max();
   const auto work = [&] {
-    const std::unique_ptr<LearnedPass<float>> pass = make_batch(model);
+    const std::unique_ptr<LearnedPass<float>> pass = alone ? make_pass(model, float{}) : make_batch(model);
     for (;;) {
       const std::size_t chunk = next.fetch_add(1);
       if (chunk >= chunks) return;

@@ -7,6 +7,7 @@
 #include <limits>
 #include <set>
 
+#include "checkpoint_config.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/json_document.hpp"
 #include "krohn/io/source_text.hpp"
@@ -909,6 +910,8 @@ LearnedModel xlstm(Source& s) {
   const std::size_t size = c.size("embedding_dim", 128);
   const std::size_t layers = c.size("num_blocks", 1, most_layers);
   const std::size_t heads = c.size("num_heads", 4);
+  const std::size_t mlstm_heads = c.size("mlstm_num_heads", heads);
+  const std::size_t slstm_heads = c.size("slstm_num_heads", heads);
   const std::size_t vocabulary = c.size("vocab_size", std::max<std::size_t>(extent(s, "token_embedding.weight", 0), 1));
   const std::size_t mlstm_width = c.size("mlstm_conv1d_kernel_size", 4);
   std::size_t slstm_width = 0;
@@ -955,7 +958,7 @@ LearnedModel xlstm(Source& s) {
     LearnedBlock b;
     b.mixer_norm = offset_norm(s, name + ".xlstm_norm", size);
     if (scalar[i]) {
-      b.mixer = slstm(s, name + ".xlstm.", size, heads, slstm_width);
+      b.mixer = slstm(s, name + ".xlstm.", size, slstm_heads, slstm_width);
       b.feed_forward_norm = offset_norm(s, name + ".ffn_norm", size);
       GatedFeedForward f;
       f.activation = GatedFeedForward::Gate::gelu;
@@ -968,7 +971,7 @@ LearnedModel xlstm(Source& s) {
       f.down = s.weights.matrix(name + ".ffn.proj_down.weight", size, inner);
       b.feed_forward = std::move(f);
     } else {
-      b.mixer = mlstm(s, name + ".xlstm.", size, heads, channels, mlstm_width, block);
+      b.mixer = mlstm(s, name + ".xlstm.", size, mlstm_heads, channels, mlstm_width, block);
     }
     blocks.push_back(std::move(b));
   }
@@ -1005,26 +1008,17 @@ const Loader* find_loader(std::string_view model_type) {
   return nullptr;
 }
 
-JsonDocument read_config(const fs::path& directory) {
-  if (!fs::exists(directory / "config.json") && fs::exists(directory / "config.yaml")) {
-    throw InputError(directory.string() +
-                     ": expected config.json, got config.yaml: write its model section as JSON, "
-                     "with a model_type");
-  }
-  return read_json(directory / "config.json", {.non_finite = true});
-}
-
 }  // namespace
 
 bool is_checkpoint(const fs::path& directory) {
-  if (!fs::is_regular_file(directory / "config.json")) return false;
-  const JsonDocument document = read_config(directory);
+  if (!has_checkpoint_config(directory)) return false;
+  const JsonDocument document = read_checkpoint_config(directory);
   const JsonValue* type = document.root.find("model_type");
   return type != nullptr && type->string() != nullptr && find_loader(*type->string()) != nullptr;
 }
 
 Checkpoint read_checkpoint(const fs::path& directory) {
-  const JsonDocument document = read_config(directory);
+  const JsonDocument document = read_checkpoint_config(directory);
   JsonProblems problems(document);
   const std::optional<std::string> type = problems.root().at("model_type").string();
   problems.raise_if_any();

@@ -492,6 +492,8 @@ void JsonField::report_problem(const std::string& problem) const {
 }
 
 void JsonProblems::add(std::string problem) {
+  // A field that is asked for twice is wrong once.
+  if (std::find(problems_.begin(), problems_.end(), problem) != problems_.end()) return;
   if (++count_ <= max_problems) problems_.push_back(std::move(problem));
 }
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "checkpoint_config.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/atomic_file.hpp"
 #include "krohn/io/format_json.hpp"
@@ -442,9 +443,7 @@ ModelDirectory read_model(const fs::path& path) {
 
 std::string read_model_type(const fs::path& path) {
   require_directory(path);
-  JsonOptions options;
-  options.non_finite = true;
-  const JsonDocument document = read_json(path / config_name, options);
+  const JsonDocument document = read_checkpoint_config(path);
   JsonProblems problems(document);
   const std::optional<std::string> type = problems.root().at("model_type").string();
   problems.raise_if_any();

@@ -54,6 +54,7 @@ class WeightsBuilder {
   }
 
   Weights finish() {
+    drop_wrapper_prefix();
     std::sort(weights_.tensors_.begin(), weights_.tensors_.end(),
               [](const TensorView& a, const TensorView& b) { return a.name < b.name; });
     std::vector<std::string> problems;
@@ -67,6 +68,18 @@ class WeightsBuilder {
   }
 
  private:
+  /// torch.compile and DataParallel put the name of the wrapped module before every name.
+  void drop_wrapper_prefix() {
+    for (const std::string_view prefix : {"_orig_mod.", "module."}) {
+      std::vector<TensorView>& tensors = weights_.tensors_;
+      if (!std::all_of(tensors.begin(), tensors.end(),
+                       [&](const TensorView& t) { return t.name.starts_with(prefix); })) {
+        continue;
+      }
+      for (TensorView& tensor : tensors) tensor.name.erase(0, prefix.size());
+    }
+  }
+
   Weights weights_;
 };
 
@@ -120,14 +133,16 @@ Weights Weights::read_directory(const fs::path& directory) {
        {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"}) {
     if (fs::exists(directory / name)) return read(directory / name);
   }
-  std::vector<fs::path> found;
+  // Safetensors beside a PyTorch file hold something else, as inputs or reference values.
+  std::vector<fs::path> torch_files;
+  std::vector<fs::path> others;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
     const fs::path extension = entry.path().extension();
-    if (extension == ".safetensors" || extension == ".bin" || extension == ".pth" || extension == ".pt") {
-      found.push_back(entry.path());
-    }
+    if (extension == ".bin" || extension == ".pth" || extension == ".pt") torch_files.push_back(entry.path());
+    if (extension == ".safetensors") others.push_back(entry.path());
   }
+  std::vector<fs::path>& found = torch_files.empty() ? others : torch_files;
   if (found.size() == 1) return read(found.front());
   std::sort(found.begin(), found.end());
   std::string got = found.empty() ? "none" : "";

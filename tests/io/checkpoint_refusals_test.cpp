@@ -179,8 +179,19 @@ TEST_CASE("weights that are missing, ambiguous, truncated or oversized are refus
   CHECK(mentions(copy.problems(), "expected model.safetensors, pytorch_model.bin or one file of weights, got none"));
   copy.write("a.safetensors", bytes);
   CHECK(copy.problems() == "accepted");
-  copy.write("b.pth", bytes);
-  CHECK(mentions(copy.problems(), "got a.safetensors, b.pth"));
+  copy.write("b.safetensors", bytes);
+  CHECK(mentions(copy.problems(), "got a.safetensors, b.safetensors"));
+  copy.write("c.pth", bytes);
+  copy.write("d.bin", bytes);
+  CHECK(mentions(copy.problems(), "got c.pth, d.bin"));
+}
+
+TEST_CASE("inputs and reference values beside a PyTorch file are not taken for its weights") {
+  const Copy copy("golden/delta_net_neg");
+  fs::rename(copy.path() / "model.safetensors", copy.path() / "golden.safetensors");
+  fs::copy_file(fs::path(KROHN_TEST_DATA) / "torch" / "tensors.pth", copy.path() / "trained.pth");
+  CHECK(mentions(copy.problems(), "trained.pth: "));
+  CHECK_FALSE(mentions(copy.problems(), "one file of weights"));
 }
 
 TEST_CASE("shards need an index that fits them") {

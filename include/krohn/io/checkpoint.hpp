@@ -1,4 +1,4 @@
-// Trained checkpoints: a directory with config.json and the weights.
+// Trained checkpoints: a directory with config.json (or an experiment's config.yaml) and the weights.
 //
 // 1. config.json names its model_type: delta_net, gated_deltanet, gated_deltaproduct, mamba, mamba2, gla or rwkv7, as
 //    flash-linear-attention writes them through Hugging Face's save_pretrained (absent keys have that library's
@@ -10,6 +10,10 @@
 // 4. A tensor that is missing, of another shape, not F32, F16 or BF16, not finite, or that the configuration does not
 //    call for is an error. Without lm_head.weight the head is the embedding, unless config.json says that it is not.
 // 5. Weights: Weights::read_directory.
+// 6. config.yaml, read where there is no config.json: the options of config.json as YAML, or what the training scripts
+// of
+//    Grazzi et al. 2025 save: a section `model` with a `name` (delta_net, mamba, or an xLSTM's) and that code's own
+//    keys, and dataset.kwargs.vocab_size.
 #pragma once
 
 #include <filesystem>
@@ -26,7 +30,7 @@ struct Checkpoint {
   std::vector<std::string> notes;
 };
 
-/// True if the directory's config.json names one of the model types above.
+/// True if the directory's config.json or config.yaml names one of the model types above.
 bool is_checkpoint(const std::filesystem::path& directory);
 
 /// Throws InputError with every problem of the configuration and of the weights at once.

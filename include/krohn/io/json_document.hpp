@@ -137,7 +137,7 @@ class JsonProblems {
   JsonField root() { return {this, &document_->root}; }
   const JsonDocument& document() const noexcept { return *document_; }
   bool empty() const noexcept { return count_ == 0; }
-  /// Adds a problem as it stands; beyond 50 problems only their number is kept.
+  /// Adds a problem as it stands, once; beyond 50 problems only their number is kept.
   void add(std::string problem);
   /// Throws InputError with all problems, if there are any.
   void raise_if_any();

@@ -52,7 +52,7 @@ void write_model(const std::filesystem::path& path, const ModelDirectory& direct
 /// Throws InputError with every problem of the directory.
 ModelDirectory read_model(const std::filesystem::path& path);
 
-/// The "model_type" of a directory's config.json, which Hugging Face models have too. Throws InputError.
+/// The "model_type" of a directory's config.json or, for a checkpoint, config.yaml. Throws InputError.
 std::string read_model_type(const std::filesystem::path& path);
 
 }  // namespace krohn

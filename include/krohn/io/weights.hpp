@@ -22,8 +22,8 @@ class Weights {
   /// shard lacks a tensor that the index names, or holds one that it does not.
   static Weights read(const std::filesystem::path& path);
   /// The weights of a model directory: model.safetensors, model.safetensors.index.json, pytorch_model.bin,
-  /// pytorch_model.bin.index.json, else the only file *.safetensors, *.bin, *.pth or *.pt in it. Throws InputError
-  /// where there is none, or more than one of the last kind.
+  /// pytorch_model.bin.index.json, else the only file *.bin, *.pth or *.pt in it, else the only *.safetensors. Throws
+  /// InputError where there is none, or more than one of the kind that decides.
   static Weights read_directory(const std::filesystem::path& directory);
 
   const std::string& source() const noexcept { return source_; }
