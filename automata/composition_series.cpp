@@ -1,8 +1,8 @@
 // From the top down. A group that is not perfect: between it and its derived subgroup every subgroup is normal, and
 // adding one element x with x^p inside adds a factor Z_p. A perfect group: the action on an orbit or on blocks gives
 // a kernel K and an image of smaller degree; the image's series, lifted along the stabiliser chain, comes before K's.
-// What is left is perfect and primitive of some degree n. It is simple if n is prime (Burnside), and if it is A_n. Else,
-// below n = 5^5, the theorem of O'Nan and Scott leaves three cases, since a perfect group that permutes k simple
+// What is left is perfect and primitive of some degree n. It is simple if n is prime (Burnside), and if it is A_n.
+// Else, below n = 5^5, the theorem of O'Nan and Scott leaves three cases, since a perfect group that permutes k simple
 // factors of a socle transitively needs k >= 5: affine, with a normal Z_p^d that is regular; T x T on T, of order n^2,
 // with T normal and regular; a simple group (almost simple and perfect, Schreier's conjecture). A regular normal
 // subgroup N is looked for among the normal closures of fixed-point-free elements of prime order, at random and then,
@@ -60,18 +60,19 @@ PermutationGroup join(const PermutationGroup& group, const std::vector<Permutati
 std::string simple_name(const PermutationGroup& simple) {
   if (const auto natural = natural_symmetric(simple)) return "A_" + std::to_string(natural->first);
   static const std::vector<std::pair<std::uint64_t, const char*>> names = {
-      {60, "A_5"},           {168, "PSL(2,7)"},    {360, "A_6"},         {504, "PSL(2,8)"},    {660, "PSL(2,11)"},
-      {1092, "PSL(2,13)"},   {2448, "PSL(2,17)"},  {2520, "A_7"},        {3420, "PSL(2,19)"},  {4080, "PSL(2,16)"},
-      {5616, "PSL(3,3)"},    {6048, "PSU(3,3)"},   {6072, "PSL(2,23)"},  {7800, "PSL(2,25)"},  {7920, "M_11"},
-      {9828, "PSL(2,27)"},   {12180, "PSL(2,29)"}, {14880, "PSL(2,31)"}, {25920, "PSU(4,2)"},  {29120, "Sz(8)"},
-      {32736, "PSL(2,32)"},  {62400, "PSU(3,4)"},  {95040, "M_12"},      {126000, "PSU(3,5)"}, {175560, "J_1"},
-      {181440, "A_9"},       {443520, "M_22"},     {604800, "J_2"},      {1814400, "A_10"},    {9999360, "PSL(5,2)"},
-      {10200960, "M_23"},    {19958400, "A_11"},   {44352000, "HS"},     {244823040, "M_24"}};
+      {60, "A_5"},          {168, "PSL(2,7)"},    {360, "A_6"},         {504, "PSL(2,8)"},    {660, "PSL(2,11)"},
+      {1092, "PSL(2,13)"},  {2448, "PSL(2,17)"},  {2520, "A_7"},        {3420, "PSL(2,19)"},  {4080, "PSL(2,16)"},
+      {5616, "PSL(3,3)"},   {6048, "PSU(3,3)"},   {6072, "PSL(2,23)"},  {7800, "PSL(2,25)"},  {7920, "M_11"},
+      {9828, "PSL(2,27)"},  {12180, "PSL(2,29)"}, {14880, "PSL(2,31)"}, {25920, "PSU(4,2)"},  {29120, "Sz(8)"},
+      {32736, "PSL(2,32)"}, {62400, "PSU(3,4)"},  {95040, "M_12"},      {126000, "PSU(3,5)"}, {175560, "J_1"},
+      {181440, "A_9"},      {443520, "M_22"},     {604800, "J_2"},      {1814400, "A_10"},    {9999360, "PSL(5,2)"},
+      {10200960, "M_23"},   {19958400, "A_11"},   {44352000, "HS"},     {244823040, "M_24"}};
   for (const auto& [order, name] : names) {
     if (simple.order() == order) return name;
   }
   if (simple.order() == 20160U) {
-    const bool has_six = std::ranges::any_of(simple.elements(20160), [](const Permutation& g) { return order_of(g) == 6; });
+    const bool has_six =
+        std::ranges::any_of(simple.elements(20160), [](const Permutation& g) { return order_of(g) == 6; });
     return has_six ? "A_8" : "PSL(3,4)";
   }
   return "simple of order " + simple.order_text();

@@ -352,7 +352,8 @@ std::vector<Permutation> PermutationGroup::elements(std::size_t limit) const {
 }
 
 PermutationGroup PermutationGroup::stabilizer(std::span<const std::uint32_t> points) const {
-  if (!std::ranges::equal(points, given_base_)) return PermutationGroup(degree_, generators_, points).stabilizer(points);
+  if (!std::ranges::equal(points, given_base_))
+    return PermutationGroup(degree_, generators_, points).stabilizer(points);
   // The transversals of the levels below those points generate it.
   std::vector<Permutation> members;
   PermutationGroup result(degree_, {});

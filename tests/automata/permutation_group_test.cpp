@@ -274,29 +274,30 @@ TEST_CASE("composition series are chains of normal subgroups with simple quotien
   CHECK(std::ranges::count(wreath_series->factors, "A_5") == 1);
   check_series(wreath, wreath_series->factors);
   // A_5 wr A_5 on 25 points.
-  check_series(PermutationGroup(25,
-                                {cycle(25, {0, 1, 2, 3, 4}), cycle(25, {0, 1, 2}),
-                                 [] {
-                                   Permutation p(25);
-                                   for (std::uint32_t x = 0; x < 25; ++x) p[x] = (x + 5) % 25;
-                                   return p;
-                                 }(),
-                                 [] {
-                                   Permutation p = identity(25);
-                                   for (std::uint32_t x = 0; x < 15; ++x) p[x] = (x + 5) % 15;
-                                   return p;
-                                 }()}),
+  check_series(PermutationGroup(25, {cycle(25, {0, 1, 2, 3, 4}), cycle(25, {0, 1, 2}),
+                                     [] {
+                                       Permutation p(25);
+                                       for (std::uint32_t x = 0; x < 25; ++x) p[x] = (x + 5) % 25;
+                                       return p;
+                                     }(),
+                                     [] {
+                                       Permutation p = identity(25);
+                                       for (std::uint32_t x = 0; x < 15; ++x) p[x] = (x + 5) % 15;
+                                       return p;
+                                     }()}),
                {"A_5", "A_5", "A_5", "A_5", "A_5", "A_5"});
   // Perfect and primitive: AGL(3,2) and AGL(4,2) are affine, with a regular normal subgroup; A_5 x A_5 acts on A_5 from
   // both sides; PSL(4,2) is A_8; PSL(2,7) on 8 points has a degree and an order that affine groups have, and is simple.
   const Permutation shift = affine(3, {1, 2, 4}, 1);
   check_series(PermutationGroup(8, {affine(3, {2, 4, 1}, 0), affine(3, {3, 2, 4}, 0), shift}),
                {"PSL(2,7)", "Z_2", "Z_2", "Z_2"});
-  check_series(PermutationGroup(16, {affine(4, {2, 4, 8, 1}, 0), affine(4, {3, 2, 4, 8}, 0), affine(4, {1, 2, 4, 8}, 1)}),
-               {"A_8", "Z_2", "Z_2", "Z_2", "Z_2"});
-  check_series(PermutationGroup(8, {cycle(8, {0, 1, 2, 3, 4, 5, 6}), then(cycle(8, {1, 2, 4}), cycle(8, {3, 6, 5})),
-                                    then(then(cycle(8, {7, 0}), cycle(8, {1, 6})), then(cycle(8, {2, 3}), cycle(8, {4, 5})))}),
-               {"PSL(2,7)"});
+  check_series(
+      PermutationGroup(16, {affine(4, {2, 4, 8, 1}, 0), affine(4, {3, 2, 4, 8}, 0), affine(4, {1, 2, 4, 8}, 1)}),
+      {"A_8", "Z_2", "Z_2", "Z_2", "Z_2"});
+  check_series(
+      PermutationGroup(8, {cycle(8, {0, 1, 2, 3, 4, 5, 6}), then(cycle(8, {1, 2, 4}), cycle(8, {3, 6, 5})),
+                           then(then(cycle(8, {7, 0}), cycle(8, {1, 6})), then(cycle(8, {2, 3}), cycle(8, {4, 5})))}),
+      {"PSL(2,7)"});
   const std::vector<Permutation> a5 = {rotation(5), cycle(5, {0, 1, 2})};
   const Set elements = closure(5, a5);
   const std::vector<Permutation> list(elements.begin(), elements.end());
