@@ -149,7 +149,12 @@ std::optional<std::string> product_name(const PermutationGroup& group, const std
       std::vector<Permutation> meet;
       std::set_intersection(members.begin(), members.end(), others.begin(), others.end(), std::back_inserter(meet));
       if (meet.size() != 1) continue;
-      return join({name_of(first, depth + 1), name_of(second, depth + 1)});
+      const std::string left = name_of(first, depth + 1);
+      const std::string right = name_of(second, depth + 1);
+      // "order 24 x S_3" would say less than it seems to.
+      if (left.find("order") == std::string::npos && right.find("order") == std::string::npos) {
+        return join({left, right});
+      }
     }
   }
   return std::nullopt;

@@ -186,6 +186,12 @@ TEST_CASE("names do not depend on the action") {
   check("S_5", 5, {rotation(5), cycle(5, {0, 1})}, {"Z_2", "A_5"});
   check("S_6", 6, {rotation(6), cycle(6, {0, 1})}, {"Z_2", "A_6"});
   check("S_20", 20, {rotation(20), cycle(20, {0, 1})}, {"Z_2", "A_20"});
+  // Z_3:D_4 has none of these names, and neither has its product with S_3.
+  const std::vector<Permutation> z3d4 = {cycle(10, {0, 1, 2}), then(cycle(10, {0, 1}), cycle(10, {3, 4, 5, 6})),
+                                         cycle(10, {3, 5})};
+  check("order 24", 10, z3d4, {"Z_2", "Z_2", "Z_2", "Z_3"});
+  check("order 144", 10, {z3d4[0], z3d4[1], z3d4[2], cycle(10, {7, 8, 9}), cycle(10, {7, 8})},
+        {"Z_2", "Z_2", "Z_2", "Z_2", "Z_3", "Z_3"});
   check("S_3 x Z_3", 6,
         {rotation(3).size() == 3 ? cycle(6, {0, 1, 2}) : identity(6), cycle(6, {0, 1}), cycle(6, {3, 4, 5})},
         {"Z_2", "Z_3", "Z_3"});
