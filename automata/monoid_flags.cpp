@@ -71,6 +71,18 @@ bool has_2_power_order(const Permutation& p) {
   return true;
 }
 
+/// The group of an automaton with permutation letters on the points of a faithful action of low degree; none where that
+/// is too large as well, or a state is not reachable.
+std::optional<PermutationGroup> smaller_action(const Dfa& dfa) {
+  try {
+    const GroupAction action = find_action(dfa);
+    return PermutationGroup(action.degree, action.letters);
+  } catch (const ResourceError&) {
+  } catch (const InputError&) {
+  }
+  return std::nullopt;
+}
+
 /// A single letter of period above 1, else the shortest loop of the component.
 std::optional<PeriodWitness> period_witness(const Dfa& dfa, const MonoidFacts& facts, std::size_t component) {
   Word word;
@@ -128,6 +140,17 @@ MonoidFacts find_flags(const Dfa& dfa, std::size_t max_sets) {
       first_not_solvable = c;
     }
   }
+  if (flags.is_group && unsettled) {
+    facts.group_on_fewer_points = smaller_action(dfa);
+    if (const auto& group = facts.group_on_fewer_points) {
+      unsettled = false;
+      two_groups = group->is_2_group();
+      abelian = group->is_abelian();
+      nilpotent = group->is_nilpotent();
+      solvable = group->is_solvable();
+      first_not_solvable = first_group;
+    }
+  }
   // What the whole orbit is not needed for: in an R-trivial monoid all groups are trivial, in a commutative one all are
   // abelian, and w = a_1 .. a_n has w^k = a_1^k .. a_n^k, so that the letters' own periods decide.
   bool known = facts.orbit.complete() && !unsettled;
@@ -151,9 +174,15 @@ MonoidFacts find_flags(const Dfa& dfa, std::size_t max_sets) {
   if (!aperiodic) flags.not_aperiodic = period_witness(dfa, facts, first_group);
   if (!solvable) {
     const std::span<const std::uint32_t> points = facts.orbit.points(components[first_not_solvable].members[0]);
-    GroupWitness witness{name_group(components[first_not_solvable].group).name, {points.begin(), points.end()}, {}};
-    for (const auto& letters : facts.orbit.generating_words(first_not_solvable)) {
-      witness.words.push_back(to_symbols(letters, facts.letters));
+    const auto& smaller = facts.group_on_fewer_points;
+    GroupWitness witness{
+        name_group(smaller ? *smaller : components[first_not_solvable].group).name, {points.begin(), points.end()}, {}};
+    if (smaller) {
+      for (const Symbol symbol : facts.letters.symbol) witness.words.push_back({symbol});
+    } else {
+      for (const auto& letters : facts.orbit.generating_words(first_not_solvable)) {
+        witness.words.push_back(to_symbols(letters, facts.letters));
+      }
     }
     flags.not_solvable = std::move(witness);
   }

@@ -192,6 +192,14 @@ TEST_CASE("classify gives the algebra with witnesses, and past a cap what is sti
   CHECK(suffix.at("monoid_order") == 7);
   CHECK(suffix.at("maximal_subgroups") == json::array());
   CHECK(suffix.at("witnesses").at("not_aperiodic").is_null());
+  // 40,320 states, too many for a stabiliser chain: the same group on eight points.
+  const json s8 = json::parse(run_krohn("classify S:8 --json").out);
+  CHECK(s8.at("monoid_order") == 40320);
+  CHECK(s8.at("maximal_subgroups").at(0).at("name") == "S_8");
+  CHECK(s8.at("maximal_subgroups").at(0).at("degree") == 8);
+  CHECK(s8.at("all_groups_solvable") == false);
+  CHECK(s8.at("only_2_groups") == false);
+  CHECK(s8.at("unknown_because").is_null());
   // Letters that act alike, and one state.
   const json alike = json::parse(run_krohn("classify 're:(a|b)*c' --alphabet abc --json").out);
   CHECK(alike.at("distinct_letters") == 2);

@@ -124,6 +124,17 @@ std::vector<SubgroupKind> maximal_subgroups(const MonoidFacts& facts, const Gree
   return kinds;
 }
 
+// Green's relations of a group: one class of each kind.
+GreenRelations group_as_monoid(const PermutationGroup& group, std::size_t states) {
+  GreenRelations green;
+  green.order = group.order_text();
+  green.l_classes = green.h_classes = "1";
+  green.r_classes = green.regular_d_classes = 1;
+  green.idempotents = "1";
+  green.d_classes.push_back({states, 0, 1, "1", green.order, true, {0}});
+  return green;
+}
+
 // Symbols with one action, those groups that have more than one symbol.
 std::vector<std::vector<std::string>> symbols_alike(const Dfa& dfa, const DistinctLetters& letters) {
   std::vector<std::vector<std::string>> groups(letters.images.size());
@@ -147,8 +158,15 @@ void classify(const Options& options) {
   const MonoidFlags& flags = facts.flags;
   GreenLimits limits;
   limits.r_classes = options.max_monoid;
-  const std::optional<GreenRelations> green = find_green(facts.orbit, limits);
-  const std::vector<SubgroupKind> subgroups = green ? maximal_subgroups(facts, *green) : std::vector<SubgroupKind>{};
+  std::optional<GreenRelations> green = find_green(facts.orbit, limits);
+  std::vector<SubgroupKind> subgroups;
+  if (green) {
+    subgroups = maximal_subgroups(facts, *green);
+  } else if (const auto& group = facts.group_on_fewer_points) {
+    green = group_as_monoid(*group, minimal.num_states());
+    subgroups.push_back({name_group(*group), group->order_text(), std::nullopt, std::nullopt, group->degree(), 1});
+    add_structure(subgroups.back(), *group);
+  }
   const std::vector<std::vector<std::string>> alike = symbols_alike(minimal, facts.letters);
   const Alphabet& alphabet = minimal.alphabet();
   LanguageFacts decided_from = letter_facts(minimal);
@@ -160,7 +178,8 @@ void classify(const Options& options) {
     reason = facts.orbit.size() < options.max_monoid
                  ? "images of the state set with more than " + std::to_string(ImageOrbit::max_points) + " points in all"
                  : "more than " + std::to_string(options.max_monoid) + " images of the state set (--max-monoid)";
-  } else if (std::ranges::any_of(facts.orbit.components(), [](const ImageComponent& c) { return !c.group_known; })) {
+  } else if (!green &&
+             std::ranges::any_of(facts.orbit.components(), [](const ImageComponent& c) { return !c.group_known; })) {
     reason = "a group whose stabiliser chain would take more than a gigabyte";
   } else if (!green) {
     reason = "more than " + std::to_string(limits.r_classes) + " R-classes (--max-monoid), or " +
