@@ -140,7 +140,7 @@ MonoidFacts find_flags(const Dfa& dfa, std::size_t max_sets) {
       first_not_solvable = c;
     }
   }
-  if (flags.is_group && unsettled) {
+  if (flags.is_group && !components[0].group_known) {
     facts.group_on_fewer_points = smaller_action(dfa);
     if (const auto& group = facts.group_on_fewer_points) {
       unsettled = false;

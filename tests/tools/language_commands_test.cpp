@@ -200,6 +200,7 @@ TEST_CASE("classify gives the algebra with witnesses, and past a cap what is sti
   CHECK(s8.at("all_groups_solvable") == false);
   CHECK(s8.at("only_2_groups") == false);
   CHECK(s8.at("unknown_because").is_null());
+  CHECK(json::parse(run_krohn("classify mod:20000 --json").out).at("monoid_order") == 20000);
   // Letters that act alike, and one state.
   const json alike = json::parse(run_krohn("classify 're:(a|b)*c' --alphabet abc --json").out);
   CHECK(alike.at("distinct_letters") == 2);
