@@ -45,8 +45,12 @@ Integer order_of(const PermutationGroup& group) {
 /// numbered by first occurrence) and the place in P of every kernel class.
 class RClasses {
  public:
-  RClasses(const ImageOrbit& orbit, std::size_t limit)
-      : orbit_(orbit), degree_(orbit.degree()), letters_(orbit.letters().size()), limit_(limit), table_(64, none) {
+  RClasses(const ImageOrbit& orbit, const GreenLimits& limits)
+      : orbit_(orbit),
+        degree_(orbit.degree()),
+        letters_(orbit.letters().size()),
+        limit_(std::min(limits.r_classes, limits.kernel_entries / std::max<std::size_t>(1, orbit.degree()))),
+        table_(64, none) {
     if (degree_ > std::numeric_limits<Point>::max()) {
       throw ResourceError("Green's relations: expected at most 65535 states, got " + std::to_string(degree_));
     }
@@ -76,6 +80,7 @@ class RClasses {
   std::span<const Point> kernel(std::uint32_t i) const {
     return std::span<const Point>(kernels_).subspan(i * degree_, degree_);
   }
+  std::vector<Point> kernels() && { return std::move(kernels_); }
   std::uint32_t target(std::uint32_t i, std::size_t letter) const { return targets_[i * letters_ + letter]; }
 
   /// Where target(i, letter) lies in the same component: the permutation g of P with
@@ -312,8 +317,7 @@ Integer h_class_size(RClasses& classes, const std::vector<std::uint32_t>& member
   return order_of(group);
 }
 
-template <typename Index>
-bool is_transversal(std::span<const std::uint32_t> set, std::span<const Index> kernel,
+bool is_transversal(std::span<const std::uint32_t> set, std::span<const Point> kernel,
                     std::vector<std::uint32_t>& stamp, std::uint32_t& clock) {
   ++clock;
   for (const std::uint32_t q : set) {
@@ -330,14 +334,12 @@ std::optional<GreenRelations> find_green(const ImageOrbit& orbit, const GreenLim
   for (const ImageComponent& component : orbit.components()) {
     if (!component.group_known) return std::nullopt;
   }
-  RClasses classes(orbit, limits.r_classes);
+  RClasses classes(orbit, limits);
   if (!classes.search()) return std::nullopt;
   const std::size_t letters = orbit.letters().size();
 
   GreenRelations green;
   green.r_classes = classes.size();
-  for (std::uint32_t i = 0; i < classes.size(); ++i)
-    green.r_class_kernel.emplace_back(classes.kernel(i).begin(), classes.kernel(i).end());
   Integer order = 0;
   Integer l_total = 0;
   Integer h_total = 0;
@@ -387,6 +389,8 @@ std::optional<GreenRelations> find_green(const ImageOrbit& orbit, const GreenLim
     d_class.rows = std::move(members);
     green.d_classes.push_back(std::move(d_class));
   }
+  green.degree = orbit.degree();
+  green.kernels = std::move(classes).kernels();
   green.order = order.str();
   green.l_classes = l_total.str();
   green.h_classes = h_total.str();
@@ -402,9 +406,7 @@ std::vector<std::vector<bool>> egg_box(const ImageOrbit& orbit, const GreenRelat
   for (const std::uint32_t row : d_class.rows) {
     box.emplace_back();
     for (const std::uint32_t set : component.members) {
-      box.back().push_back(
-          d_class.regular &&
-          is_transversal(orbit.points(set), std::span<const std::uint32_t>(green.r_class_kernel[row]), stamp, clock));
+      box.back().push_back(d_class.regular && is_transversal(orbit.points(set), green.kernel(row), stamp, clock));
     }
   }
   return box;

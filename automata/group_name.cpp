@@ -10,9 +10,6 @@
 //   s^2 = r^(n/2). SL(2,3): order 24 and derived subgroup Q_8.
 // * direct products: normal subgroups N_1, N_2 with trivial meet and |N_1| |N_2| = |G|.
 // * Z_p:Z_k: a normal Z_p that is its own centraliser; Aut(Z_p) has one subgroup of order k.
-//
-// Composition factors: the solvable quotients along the derived series give primes; the perfect rest is broken up along
-// orbits and block systems (kernel and image of an action) until a factor is recognised; if one is not, none are given.
 #include <algorithm>
 #include <map>
 #include <numeric>
@@ -21,8 +18,10 @@
 #include <string>
 #include <utility>
 
+#include "krohn/automata/composition_series.hpp"
 #include "krohn/automata/permutation_group.hpp"
 #include "krohn/error.hpp"
+#include "permutation_action.hpp"
 
 namespace krohn {
 namespace {
@@ -34,196 +33,24 @@ constexpr int max_depth = 12;
 struct PerfectGroup {
   std::uint64_t order;
   const char* name;
-  std::vector<std::string> factors;
 };
 
-/// The orders below 10^4 that have exactly one perfect group, with its composition factors.
+/// The orders below 10^4 that have exactly one perfect group.
 const std::vector<PerfectGroup>& perfect_groups() {
   static const std::vector<PerfectGroup> groups = {
-      {60, "A_5", {"A_5"}},
-      {120, "SL(2,5)", {"Z_2", "A_5"}},
-      {168, "PSL(2,7)", {"PSL(2,7)"}},
-      {336, "SL(2,7)", {"Z_2", "PSL(2,7)"}},
-      {360, "A_6", {"A_6"}},
-      {504, "PSL(2,8)", {"PSL(2,8)"}},
-      {660, "PSL(2,11)", {"PSL(2,11)"}},
-      {720, "SL(2,9)", {"Z_2", "A_6"}},
-      {1092, "PSL(2,13)", {"PSL(2,13)"}},
-      {1320, "SL(2,11)", {"Z_2", "PSL(2,11)"}},
-      {2184, "SL(2,13)", {"Z_2", "PSL(2,13)"}},
-      {2448, "PSL(2,17)", {"PSL(2,17)"}},
-      {2520, "A_7", {"A_7"}},
-      {3420, "PSL(2,19)", {"PSL(2,19)"}},
-      {3600, "A_5 x A_5", {"A_5", "A_5"}},
-      {4080, "PSL(2,16)", {"PSL(2,16)"}},
-      {5616, "PSL(3,3)", {"PSL(3,3)"}},
-      {6048, "PSU(3,3)", {"PSU(3,3)"}},
-      {6072, "PSL(2,23)", {"PSL(2,23)"}},
-      {7800, "PSL(2,25)", {"PSL(2,25)"}},
-      {7920, "M_11", {"M_11"}},
-      {9828, "PSL(2,27)", {"PSL(2,27)"}},
+      {60, "A_5"},         {120, "SL(2,5)"},    {168, "PSL(2,7)"},  {336, "SL(2,7)"},    {360, "A_6"},
+      {504, "PSL(2,8)"},   {660, "PSL(2,11)"},  {720, "SL(2,9)"},   {1092, "PSL(2,13)"}, {1320, "SL(2,11)"},
+      {2184, "SL(2,13)"},  {2448, "PSL(2,17)"}, {2520, "A_7"},      {3420, "PSL(2,19)"}, {3600, "A_5 x A_5"},
+      {4080, "PSL(2,16)"}, {5616, "PSL(3,3)"},  {6048, "PSU(3,3)"}, {6072, "PSL(2,23)"}, {7800, "PSL(2,25)"},
+      {7920, "M_11"},      {9828, "PSL(2,27)"},
   };
   return groups;
-}
-
-std::uint64_t order_of(const Permutation& p) {
-  std::vector<bool> seen(p.size(), false);
-  std::uint64_t order = 1;
-  for (std::uint32_t x = 0; x < p.size(); ++x) {
-    std::uint64_t length = 0;
-    for (std::uint32_t y = x; !seen[y]; y = p[y]) {
-      seen[y] = true;
-      ++length;
-    }
-    if (length > 1) order = std::lcm(order, length);
-  }
-  return order;
-}
-
-Permutation power(const Permutation& p, std::uint64_t exponent) {
-  Permutation result(p.size());
-  std::iota(result.begin(), result.end(), 0U);
-  Permutation base = p;
-  for (; exponent > 0; exponent >>= 1U) {
-    if ((exponent & 1U) != 0) result = then(result, base);
-    base = then(base, base);
-  }
-  return result;
-}
-
-std::vector<std::vector<std::uint32_t>> orbits(const PermutationGroup& group) {
-  std::vector<std::vector<std::uint32_t>> result;
-  std::vector<bool> seen(group.degree(), false);
-  for (std::uint32_t x = 0; x < group.degree(); ++x) {
-    if (seen[x]) continue;
-    std::vector<std::uint32_t> orbit = {x};
-    seen[x] = true;
-    for (std::size_t i = 0; i < orbit.size(); ++i) {
-      for (const Permutation& g : group.generators()) {
-        if (!seen[g[orbit[i]]]) {
-          seen[g[orbit[i]]] = true;
-          orbit.push_back(g[orbit[i]]);
-        }
-      }
-    }
-    if (orbit.size() > 1) result.push_back(std::move(orbit));
-  }
-  return result;
-}
-
-/// The action on classes of points: `class_of` is invariant; points with class -1 are left out.
-PermutationGroup action_on(const PermutationGroup& group, const std::vector<std::int32_t>& class_of,
-                           std::size_t classes) {
-  std::vector<Permutation> images;
-  for (const Permutation& g : group.generators()) {
-    Permutation image(classes);
-    for (std::uint32_t x = 0; x < group.degree(); ++x) {
-      if (class_of[x] >= 0) image[static_cast<std::size_t>(class_of[x])] = static_cast<std::uint32_t>(class_of[g[x]]);
-    }
-    images.push_back(std::move(image));
-  }
-  return PermutationGroup(classes, images);
-}
-
-/// The subgroup that fixes every class: the chain of the joint action on (classes, points), classes first, is cut
-/// where the classes are fixed. Built from random elements: an element of the group divided by one with the same
-/// action on the classes; checked by the order.
-std::optional<PermutationGroup> kernel_of(const PermutationGroup& group, const std::vector<std::int32_t>& class_of,
-                                          std::size_t classes, const PermutationGroup& image) {
-  // Relators of the image are hard to come by; instead take normal closures of powers that act trivially.
-  std::vector<Permutation> members;
-  const auto trivially = [&](const Permutation& g) {
-    for (std::uint32_t x = 0; x < group.degree(); ++x) {
-      if (class_of[x] >= 0 && class_of[g[x]] != class_of[x]) return false;
-    }
-    return true;
-  };
-  std::vector<std::uint32_t> expected = group.order_primes();
-  for (const std::uint32_t p : image.order_primes()) expected.erase(std::find(expected.begin(), expected.end(), p));
-  std::vector<Permutation> pool = group.generators();
-  std::uint64_t seed = 7;
-  PermutationGroup kernel(group.degree(), {});
-  for (int attempt = 0; attempt < 400; ++attempt) {
-    if (kernel.order_primes() == expected) return kernel;
-    seed = seed * 6364136223846793005U + 1442695040888963407U;
-    const std::size_t i = (seed >> 33U) % pool.size();
-    const std::size_t j = (seed >> 45U) % pool.size();
-    pool.push_back(then(pool[i], pool[j]));
-    if (pool.size() > 64) pool.erase(pool.begin() + static_cast<std::ptrdiff_t>((seed >> 20U) % 32));
-    // The least power that fixes all classes.
-    Permutation on_classes(classes);
-    const Permutation& g = pool.back();
-    for (std::uint32_t x = 0; x < group.degree(); ++x) {
-      if (class_of[x] >= 0) {
-        on_classes[static_cast<std::size_t>(class_of[x])] = static_cast<std::uint32_t>(class_of[g[x]]);
-      }
-    }
-    const Permutation candidate = power(g, order_of(on_classes));
-    if (!trivially(candidate) || kernel.contains(candidate)) continue;
-    members.push_back(candidate);
-    kernel = group.normal_closure(members);
-  }
-  return std::nullopt;
-}
-
-/// A non-trivial block system of a transitive group on its single orbit: class per point (-1 off the orbit).
-std::optional<std::pair<std::vector<std::int32_t>, std::size_t>> block_system(const PermutationGroup& group,
-                                                                              const std::vector<std::uint32_t>& orbit) {
-  for (std::size_t i = 1; i < orbit.size(); ++i) {
-    std::vector<std::uint32_t> parent(group.degree());
-    std::iota(parent.begin(), parent.end(), 0U);
-    const auto find = [&](std::uint32_t x) {
-      while (parent[x] != x) x = parent[x] = parent[parent[x]];
-      return x;
-    };
-    std::vector<std::pair<std::uint32_t, std::uint32_t>> queue = {{orbit[0], orbit[i]}};
-    parent[orbit[i]] = orbit[0];
-    for (std::size_t k = 0; k < queue.size(); ++k) {
-      for (const Permutation& g : group.generators()) {
-        const std::uint32_t x = find(g[queue[k].first]);
-        const std::uint32_t y = find(g[queue[k].second]);
-        if (x == y) continue;
-        parent[y] = x;
-        queue.emplace_back(g[queue[k].first], g[queue[k].second]);
-      }
-    }
-    std::vector<std::int32_t> class_of(group.degree(), -1);
-    std::map<std::uint32_t, std::int32_t> number;
-    for (const std::uint32_t x : orbit) {
-      class_of[x] = number.try_emplace(find(x), static_cast<std::int32_t>(number.size())).first->second;
-    }
-    if (number.size() > 1) return std::pair(class_of, number.size());
-  }
-  return std::nullopt;
 }
 
 std::uint64_t factorial(std::size_t n) {
   std::uint64_t product = 1;
   for (std::size_t i = 2; i <= n; ++i) product *= i;
   return product;
-}
-
-/// m and true if the chain has the lengths of S_m (false: A_m) and some orbit of m points carries the whole group.
-std::optional<std::pair<std::size_t, bool>> natural_symmetric(const PermutationGroup& group) {
-  const std::vector<std::uint32_t> primes = group.order_primes();
-  for (const std::vector<std::uint32_t>& orbit : orbits(group)) {
-    std::vector<std::int32_t> place(group.degree(), -1);
-    for (std::size_t i = 0; i < orbit.size(); ++i) place[orbit[i]] = static_cast<std::int32_t>(i);
-    const PermutationGroup image = action_on(group, place, orbit.size());
-    if (image.order_primes() != primes) continue;  // not faithful
-    std::vector<std::uint32_t> symmetric;
-    for (std::uint32_t i = 2; i <= orbit.size(); ++i) {
-      std::uint32_t rest = i;
-      for (std::uint32_t p = 2; p <= rest; ++p) {
-        for (; rest % p == 0; rest /= p) symmetric.push_back(p);
-      }
-    }
-    std::sort(symmetric.begin(), symmetric.end());
-    if (symmetric == primes) return std::pair(orbit.size(), true);
-    symmetric.erase(symmetric.begin());
-    if (orbit.size() >= 3 && symmetric == primes) return std::pair(orbit.size(), false);
-  }
-  return std::nullopt;
 }
 
 std::string cyclic(std::uint64_t n) { return "Z_" + std::to_string(n); }
@@ -322,7 +149,12 @@ std::optional<std::string> product_name(const PermutationGroup& group, const std
       std::vector<Permutation> meet;
       std::set_intersection(members.begin(), members.end(), others.begin(), others.end(), std::back_inserter(meet));
       if (meet.size() != 1) continue;
-      return join({name_of(first, depth + 1), name_of(second, depth + 1)});
+      const std::string left = name_of(first, depth + 1);
+      const std::string right = name_of(second, depth + 1);
+      // "order 24 x S_3" would say less than it seems to.
+      if (left.find("order") == std::string::npos && right.find("order") == std::string::npos) {
+        return join({left, right});
+      }
     }
   }
   return std::nullopt;
@@ -361,8 +193,8 @@ std::string name_of(const PermutationGroup& group, int depth) {
     }
     return unnamed;
   }
-  const std::optional<std::uint64_t> centre = group.centre_order();
-  if (centre == 1) {
+  const std::optional<PermutationGroup> centre = group.centre();
+  if (centre && centre->is_trivial()) {
     if (order == 12) return "A_4";
     if (order == 24) return "S_4";
     for (const std::size_t n : {5U, 6U, 7U}) {
@@ -384,42 +216,6 @@ std::string name_of(const PermutationGroup& group, int depth) {
   return unnamed;
 }
 
-/// Appends the composition factors; false where they were not determined.
-bool add_factors(const PermutationGroup& group, std::vector<std::string>& factors, int depth) {
-  const std::vector<PermutationGroup> series = group.derived_series();
-  std::vector<std::uint32_t> solvable = group.order_primes();
-  const PermutationGroup& perfect = series.back();
-  for (const std::uint32_t p : perfect.order_primes()) solvable.erase(std::find(solvable.begin(), solvable.end(), p));
-  for (const std::uint32_t p : solvable) factors.push_back(cyclic(p));
-  if (perfect.is_trivial()) return true;
-  if (depth > max_depth) return false;
-  if (const auto natural = natural_symmetric(perfect)) {
-    factors.push_back("A_" + std::to_string(natural->first));  // perfect, so not symmetric
-    return true;
-  }
-  for (const PerfectGroup& known : perfect_groups()) {
-    if (known.order == perfect.order()) {
-      factors.insert(factors.end(), known.factors.begin(), known.factors.end());
-      return true;
-    }
-  }
-  const std::vector<std::vector<std::uint32_t>> parts = orbits(perfect);
-  std::vector<std::int32_t> class_of(perfect.degree(), -1);
-  std::size_t classes = 0;
-  if (parts.size() > 1) {
-    for (const std::uint32_t x : parts[0]) class_of[x] = static_cast<std::int32_t>(classes++);
-  } else if (const auto blocks = block_system(perfect, parts[0])) {
-    class_of = blocks->first;
-    classes = blocks->second;
-  } else {
-    return false;  // primitive and not recognised
-  }
-  const PermutationGroup image = action_on(perfect, class_of, classes);
-  if (!add_factors(image, factors, depth + 1)) return false;
-  const std::optional<PermutationGroup> kernel = kernel_of(perfect, class_of, classes, image);
-  return kernel && add_factors(*kernel, factors, depth + 1);
-}
-
 /// Cyclic factors by their order, then the others as found.
 void sort_factors(std::vector<std::string>& factors) {
   const auto rank = [](const std::string& name) -> std::uint64_t {
@@ -434,10 +230,13 @@ void sort_factors(std::vector<std::string>& factors) {
 GroupName name_group(const PermutationGroup& group) {
   GroupName result;
   result.name = name_of(group, 0);
-  std::vector<std::string> factors;
-  if (add_factors(group, factors, 0)) {
-    sort_factors(factors);
-    result.composition_factors = std::move(factors);
+  if (group.is_solvable()) {
+    // The primes of the order, no matter how large the group is.
+    result.composition_factors.emplace();
+    for (const std::uint32_t p : group.order_primes()) result.composition_factors->push_back(cyclic(p));
+  } else if (std::optional<CompositionSeries> series = composition_series(group)) {
+    sort_factors(series->factors);
+    result.composition_factors = std::move(series->factors);
   }
   return result;
 }

@@ -94,7 +94,7 @@ void ImageOrbit::explore(std::size_t max_sets) {
       }
       std::uint32_t target = lookup(image);
       if (target == none) {
-        if (size() < max_sets) {
+        if (size() < max_sets && points_.size() < max_points) {
           target = insert(image, set, a);
         } else {
           complete_ = false;

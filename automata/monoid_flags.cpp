@@ -1,10 +1,11 @@
 // Flags from the groups G_P of image sets (image_orbit.hpp). A non-trivial G_P gives a word of period above 1, and
 // every group in the monoid divides some G_P; a property of groups that is inherited by divisors holds for all maximal
 // subgroups iff it holds for all G_P. A group found in a part of the orbit settles a flag to the negative; the positive
-// needs the whole orbit.
+// needs the whole orbit, or a monoid that is R-trivial or commutative.
 #include "krohn/automata/monoid_flags.hpp"
 
 #include <algorithm>
+#include <boost/multiprecision/cpp_int.hpp>
 #include <map>
 #include <utility>
 
@@ -18,6 +19,31 @@ Word to_symbols(const std::vector<std::uint32_t>& letters, const DistinctLetters
   Word word;
   for (const std::uint32_t letter : letters) word.push_back(distinct.symbol[letter]);
   return word;
+}
+
+bool is_power_of_two(const std::string& decimal) {
+  const boost::multiprecision::cpp_int n(decimal);
+  return (n & (n - 1)) == 0;
+}
+
+/// Every strongly connected component of the automaton is one state: words only move down, the monoid is R-trivial.
+bool only_self_loops(const std::vector<Transformation>& letters, std::size_t states) {
+  // Kahn's algorithm on the edges that are no loops.
+  std::vector<std::size_t> incoming(states, 0);
+  for (const Transformation& letter : letters) {
+    for (std::size_t q = 0; q < states; ++q) incoming[letter[q]] += letter[q] == q ? 0 : 1;
+  }
+  std::vector<std::size_t> ready;
+  for (std::size_t q = 0; q < states; ++q) {
+    if (incoming[q] == 0) ready.push_back(q);
+  }
+  for (std::size_t i = 0; i < ready.size(); ++i) {
+    for (const Transformation& letter : letters) {
+      const std::size_t target = letter[ready[i]];
+      if (target != ready[i] && --incoming[target] == 0) ready.push_back(target);
+    }
+  }
+  return ready.size() == states;
 }
 
 bool letters_commute(const std::vector<Transformation>& letters) {
@@ -43,6 +69,18 @@ bool has_2_power_order(const Permutation& p) {
     if ((length & (length - 1)) != 0) return false;
   }
   return true;
+}
+
+/// The group of an automaton with permutation letters on the points of a faithful action of low degree; none where that
+/// is too large as well, or a state is not reachable.
+std::optional<PermutationGroup> smaller_action(const Dfa& dfa) {
+  try {
+    const GroupAction action = find_action(dfa);
+    return PermutationGroup(action.degree, action.letters);
+  } catch (const ResourceError&) {
+  } catch (const InputError&) {
+  }
+  return std::nullopt;
 }
 
 /// A single letter of period above 1, else the shortest loop of the component.
@@ -102,8 +140,31 @@ MonoidFacts find_flags(const Dfa& dfa, std::size_t max_sets) {
       first_not_solvable = c;
     }
   }
+  if (flags.is_group && !components[0].group_known) {
+    facts.group_on_fewer_points = smaller_action(dfa);
+    if (const auto& group = facts.group_on_fewer_points) {
+      unsettled = false;
+      two_groups = group->is_2_group();
+      abelian = group->is_abelian();
+      nilpotent = group->is_nilpotent();
+      solvable = group->is_solvable();
+      first_not_solvable = first_group;
+    }
+  }
+  // What the whole orbit is not needed for: in an R-trivial monoid all groups are trivial, in a commutative one all are
+  // abelian, and w = a_1 .. a_n has w^k = a_1^k .. a_n^k, so that the letters' own periods decide.
+  bool known = facts.orbit.complete() && !unsettled;
+  if (!known) known = only_self_loops(distinct.images, dfa.num_states());
+  if (!known && flags.is_commutative) {
+    known = true;
+    for (const Transformation& letter : distinct.images) {
+      const PowerPattern pattern = power_pattern(letter);
+      aperiodic = aperiodic && !pattern.periodic;
+      two_groups = two_groups && is_power_of_two(pattern.period);
+    }
+  }
   const auto settle = [&](bool holds_so_far) {
-    return !holds_so_far || (facts.orbit.complete() && !unsettled) ? std::optional<bool>(holds_so_far) : std::nullopt;
+    return !holds_so_far || known ? std::optional<bool>(holds_so_far) : std::nullopt;
   };
   flags.is_aperiodic = settle(aperiodic);
   flags.all_groups_abelian = settle(abelian);
@@ -113,9 +174,15 @@ MonoidFacts find_flags(const Dfa& dfa, std::size_t max_sets) {
   if (!aperiodic) flags.not_aperiodic = period_witness(dfa, facts, first_group);
   if (!solvable) {
     const std::span<const std::uint32_t> points = facts.orbit.points(components[first_not_solvable].members[0]);
-    GroupWitness witness{name_group(components[first_not_solvable].group).name, {points.begin(), points.end()}, {}};
-    for (const auto& letters : facts.orbit.generating_words(first_not_solvable)) {
-      witness.words.push_back(to_symbols(letters, facts.letters));
+    const auto& smaller = facts.group_on_fewer_points;
+    GroupWitness witness{
+        name_group(smaller ? *smaller : components[first_not_solvable].group).name, {points.begin(), points.end()}, {}};
+    if (smaller) {
+      for (const Symbol symbol : facts.letters.symbol) witness.words.push_back({symbol});
+    } else {
+      for (const auto& letters : facts.orbit.generating_words(first_not_solvable)) {
+        witness.words.push_back(to_symbols(letters, facts.letters));
+      }
     }
     flags.not_solvable = std::move(witness);
   }

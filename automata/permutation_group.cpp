@@ -117,18 +117,25 @@ class PermutationGroup::Chain {
     return {std::move(g), l};
   }
 
+  /// A deepest level on a base point, with no generators so far.
+  void start_level(std::uint32_t base) {
+    Level level;
+    level.base = base;
+    level.index.assign(degree_, -1);
+    level.orbit = {base};
+    level.index[base] = 0;
+    level.transversal = {identity(degree_)};
+    level.inverse = {identity(degree_)};
+    count_entries();
+    levels_.push_back(std::move(level));
+  }
+
   /// Adds g, which fixes the base points before level `last`, to the levels first..last.
   void insert(const Permutation& g, std::size_t first, std::size_t last) {
     if (last == levels_.size()) {
-      Level level;
-      level.index.assign(degree_, -1);
-      while (g[level.base] == level.base) ++level.base;
-      level.orbit = {level.base};
-      level.index[level.base] = 0;
-      level.transversal = {identity(degree_)};
-      level.inverse = {identity(degree_)};
-      count_entries();
-      levels_.push_back(std::move(level));
+      std::uint32_t base = 0;
+      while (g[base] == base) ++base;
+      start_level(base);
     }
     for (std::size_t l = first; l <= last; ++l) {
       Level& level = levels_[l];
@@ -243,7 +250,9 @@ class PermutationGroup::Chain {
   Permutation scratch_;
 };
 
-PermutationGroup::PermutationGroup(std::size_t degree, const std::vector<Permutation>& generators) : degree_(degree) {
+PermutationGroup::PermutationGroup(std::size_t degree, const std::vector<Permutation>& generators,
+                                   std::span<const std::uint32_t> base)
+    : degree_(degree), given_base_(base.begin(), base.end()) {
   std::unordered_set<Permutation, PermutationHash> seen;
   for (const Permutation& generator : generators) {
     std::vector<bool> hit(degree, false);
@@ -266,6 +275,7 @@ PermutationGroup::PermutationGroup(std::size_t degree, const std::vector<Permuta
   const auto moved = static_cast<std::size_t>(std::count(moves.begin(), moves.end(), true));
 
   Chain chain(degree);
+  for (const std::uint32_t point : base) chain.start_level(point);
   // Generators that the chain so far contains add nothing; the rest go in whole or as residues.
   for (const Permutation& generator : generators_) {
     auto [residue, level] = chain.sift(generator, 0);
@@ -341,6 +351,44 @@ std::vector<Permutation> PermutationGroup::elements(std::size_t limit) const {
   return result;
 }
 
+PermutationGroup PermutationGroup::stabilizer(std::span<const std::uint32_t> points) const {
+  if (!std::ranges::equal(points, given_base_))
+    return PermutationGroup(degree_, generators_, points).stabilizer(points);
+  // The transversals of the levels below those points generate it.
+  std::vector<Permutation> members;
+  PermutationGroup result(degree_, {});
+  for (std::size_t l = 0; l < base_.size(); ++l) {
+    if (std::ranges::find(points, base_[l]) != points.end()) continue;
+    for (const Permutation& g : transversal_inverse_[l]) {
+      if (result.contains(g)) continue;
+      members.push_back(g);
+      result = PermutationGroup(degree_, members);
+    }
+  }
+  return result;
+}
+
+std::optional<Permutation> PermutationGroup::element_with(std::span<const std::uint32_t> images) const {
+  // g is sought as .. v_2 v_1 with v_l from the transversal of level l: divided by v_1, .., v_{l-1}, the image of the
+  // l-th base point must lie in the l-th orbit. Base points that the chain does not move are left out of `base_`.
+  Permutation element = identity(degree_);
+  std::size_t l = 0;
+  for (std::size_t i = 0; i < given_base_.size(); ++i) {
+    // `element` is the product of the inverses so far.
+    std::uint32_t image = element[images[i]];
+    if (l < base_.size() && base_[l] == given_base_[i]) {
+      const std::int32_t at = orbit_index_[l][image];
+      if (at < 0) return std::nullopt;
+      const Permutation& divisor = transversal_inverse_[l][static_cast<std::size_t>(at)];
+      element = then(element, divisor);
+      image = divisor[image];
+      ++l;
+    }
+    if (image != given_base_[i]) return std::nullopt;
+  }
+  return inverse(element);
+}
+
 PermutationGroup PermutationGroup::normal_closure(const std::vector<Permutation>& elements) const {
   std::vector<Permutation> members;
   PermutationGroup closure(degree_, {});
@@ -410,8 +458,8 @@ bool PermutationGroup::is_2_group() const {
   return std::all_of(chain_.begin(), chain_.end(), [](std::uint32_t length) { return (length & (length - 1)) == 0; });
 }
 
-std::optional<std::uint64_t> PermutationGroup::centre_order() const {
-  if (is_abelian()) return order();
+std::optional<PermutationGroup> PermutationGroup::centre() const {
+  if (is_abelian()) return *this;
   std::vector<Permutation> candidates = {identity(degree_)};
   std::vector<bool> done(degree_, false);
   for (std::uint32_t first = 0; first < degree_; ++first) {
@@ -453,8 +501,14 @@ std::optional<std::uint64_t> PermutationGroup::centre_order() const {
     }
     candidates = std::move(combined);
   }
-  return static_cast<std::uint64_t>(
-      std::count_if(candidates.begin(), candidates.end(), [&](const Permutation& z) { return contains(z); }));
+  std::vector<Permutation> members;
+  PermutationGroup result(degree_, {});
+  for (const Permutation& z : candidates) {
+    if (!contains(z) || result.contains(z)) continue;
+    members.push_back(z);
+    result = PermutationGroup(degree_, members);
+  }
+  return result;
 }
 
 }  // namespace krohn

@@ -129,6 +129,14 @@ class Collector final : public forward::Probe<double> {
     const bool first = s.eigenvalues == 0;
     const auto least = [first](double& kept, double x) { kept = first ? x : std::min(kept, x); };
     const auto most = [first](double& kept, double x) { kept = first ? x : std::max(kept, x); };
+    if (first || value.real() < s.least.real()) {
+      s.least = value;
+      s.least_token = token_;
+    }
+    if (first || std::fabs(value.imag()) > std::fabs(s.widest.imag())) {
+      s.widest = value;
+      s.widest_token = token_;
+    }
     least(s.least_real, value.real());
     most(s.most_real, value.real());
     least(s.least_modulus, modulus);

@@ -283,7 +283,11 @@ void add_trajectories(Page& page, const Recognizer& recognizer, Symbol symbol, c
                       const std::vector<HiddenName>& elements) {
   page.heading("Hidden trajectories");
   std::uint64_t length = 24;
-  if (lasso) length = std::clamp<std::uint64_t>(lasso->transient + 3 * lasso->period + 4, 16, 240);
+  // A lasso that begins beyond the plot is not waited for: fewer steps are easier to read.
+  if (lasso) {
+    const std::uint64_t whole = lasso->transient + 3 * lasso->period + 4;
+    length = lasso->transient < 240 ? std::clamp<std::uint64_t>(whole, 16, 240) : 48;
+  }
   if (!lasso) length = 64;
   std::vector<std::vector<float>> values;
   std::vector<std::byte> state(recognizer.state_size());

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 
+#include "krohn/automata/composition_series.hpp"
 #include "krohn/error.hpp"
 
 namespace krohn {
@@ -112,7 +113,7 @@ TEST_CASE("random groups of degree up to 7: order, elements, membership, series,
                     ? 1
                     : 0;
     }
-    CHECK(group.centre_order() == centre);
+    CHECK(group.centre().value().order() == centre);
     // Nilpotent iff elements of coprime prime-power order commute.
     bool nilpotent = true;
     const auto order = [&](const Permutation& g) {
@@ -148,7 +149,7 @@ TEST_CASE("orders that are known: S_n, A_n, Mathieu groups, wreath products") {
   const Permutation top = then(cycle(10, {0, 2, 4, 6, 8}), cycle(10, {1, 3, 5, 7, 9}));
   const PermutationGroup wreath(10, {cycle(10, {0, 1}), top});
   CHECK(wreath.order() == 160);
-  CHECK(wreath.centre_order() == 2);
+  CHECK(wreath.centre().value().order() == 2);
   CHECK(wreath.is_solvable());
   CHECK_FALSE(wreath.is_nilpotent());
   CHECK(PermutationGroup(4, {}).order() == 1);
@@ -185,6 +186,12 @@ TEST_CASE("names do not depend on the action") {
   check("S_5", 5, {rotation(5), cycle(5, {0, 1})}, {"Z_2", "A_5"});
   check("S_6", 6, {rotation(6), cycle(6, {0, 1})}, {"Z_2", "A_6"});
   check("S_20", 20, {rotation(20), cycle(20, {0, 1})}, {"Z_2", "A_20"});
+  // Z_3:D_4 has none of these names, and neither has its product with S_3.
+  const std::vector<Permutation> z3d4 = {cycle(10, {0, 1, 2}), then(cycle(10, {0, 1}), cycle(10, {3, 4, 5, 6})),
+                                         cycle(10, {3, 5})};
+  check("order 24", 10, z3d4, {"Z_2", "Z_2", "Z_2", "Z_3"});
+  check("order 144", 10, {z3d4[0], z3d4[1], z3d4[2], cycle(10, {7, 8, 9}), cycle(10, {7, 8})},
+        {"Z_2", "Z_2", "Z_2", "Z_2", "Z_3", "Z_3"});
   check("S_3 x Z_3", 6,
         {rotation(3).size() == 3 ? cycle(6, {0, 1, 2}) : identity(6), cycle(6, {0, 1}), cycle(6, {3, 4, 5})},
         {"Z_2", "Z_3", "Z_3"});
@@ -209,6 +216,156 @@ TEST_CASE("names do not depend on the action") {
   const GroupName wreath =
       name_group(PermutationGroup(10, {cycle(10, {0, 1}), pairs({0, 1, 2, 3, 4}), pairs({0, 1, 2})}));
   CHECK(wreath.composition_factors == std::vector<std::string>{"Z_2", "Z_2", "Z_2", "Z_2", "Z_2", "A_5"});
+}
+
+/// Each term normal in the one before, by conjugation; quotients simple, by the definition where they are small: the
+/// normal closure of any element outside the lower term and the lower term is the upper one.
+void check_series(const PermutationGroup& group, const std::vector<std::string>& factors) {
+  const std::optional<CompositionSeries> series = composition_series(group);
+  REQUIRE(series);
+  CHECK(series->factors == factors);
+  REQUIRE(series->terms.size() == factors.size() + 1);
+  CHECK(series->terms.front().order_text() == group.order_text());
+  CHECK(series->terms.back().is_trivial());
+  for (std::size_t i = 0; i < factors.size(); ++i) {
+    const PermutationGroup& above = series->terms[i];
+    const PermutationGroup& below = series->terms[i + 1];
+    CAPTURE(i);
+    bool normal = true;
+    for (const Permutation& n : below.generators()) {
+      normal = normal && above.contains(n);
+      for (const Permutation& g : above.generators()) normal = normal && below.contains(then(then(inverse(g), n), g));
+    }
+    CHECK(normal);
+    if (!above.order() || *above.order() > 400) continue;
+    bool simple = true;
+    for (const Permutation& g : above.elements(400)) {
+      if (below.contains(g)) continue;
+      std::vector<Permutation> members = below.generators();
+      members.push_back(g);
+      simple = simple && above.normal_closure(members).order() == above.order();
+    }
+    CHECK(simple);
+  }
+}
+
+/// Affine maps x -> x m + v of GF(2)^d, on 2^d points; rows as bit masks.
+Permutation affine(std::size_t d, const std::vector<std::uint32_t>& rows, std::uint32_t v) {
+  Permutation p;
+  for (std::uint32_t x = 0; x < (1U << d); ++x) {
+    std::uint32_t y = v;
+    for (std::size_t i = 0; i < d; ++i) y ^= (x >> i & 1U) != 0 ? rows[i] : 0U;
+    p.push_back(y);
+  }
+  return p;
+}
+
+TEST_CASE("composition series are chains of normal subgroups with simple quotients") {
+  check_series(PermutationGroup(3, {}), {});
+  check_series(PermutationGroup(4, {rotation(4), cycle(4, {0, 1})}), {"Z_2", "Z_3", "Z_2", "Z_2"});
+  check_series(PermutationGroup(12, {rotation(12)}), {"Z_2", "Z_2", "Z_3"});
+  check_series(PermutationGroup(5, {rotation(5), cycle(5, {0, 1})}), {"Z_2", "A_5"});
+  check_series(PermutationGroup(20, {rotation(20), cycle(20, {0, 1})}), {"Z_2", "A_20"});
+  // Z_2 wr A_5 by blocks: A_5 above five times Z_2.
+  const auto pairs = [](const std::vector<std::uint32_t>& points) {
+    std::vector<std::uint32_t> even;
+    std::vector<std::uint32_t> odd;
+    for (const std::uint32_t p : points) even.push_back(2 * p), odd.push_back(2 * p + 1);
+    return then(cycle(10, even), cycle(10, odd));
+  };
+  const PermutationGroup wreath(10, {cycle(10, {0, 1}), pairs({0, 1, 2, 3, 4}), pairs({0, 1, 2})});
+  const auto wreath_series = composition_series(wreath);
+  REQUIRE(wreath_series);
+  CHECK(std::ranges::count(wreath_series->factors, "Z_2") == 5);
+  CHECK(std::ranges::count(wreath_series->factors, "A_5") == 1);
+  check_series(wreath, wreath_series->factors);
+  // A_5 wr A_5 on 25 points.
+  check_series(PermutationGroup(25, {cycle(25, {0, 1, 2, 3, 4}), cycle(25, {0, 1, 2}),
+                                     [] {
+                                       Permutation p(25);
+                                       for (std::uint32_t x = 0; x < 25; ++x) p[x] = (x + 5) % 25;
+                                       return p;
+                                     }(),
+                                     [] {
+                                       Permutation p = identity(25);
+                                       for (std::uint32_t x = 0; x < 15; ++x) p[x] = (x + 5) % 15;
+                                       return p;
+                                     }()}),
+               {"A_5", "A_5", "A_5", "A_5", "A_5", "A_5"});
+  // Perfect and primitive: AGL(3,2) and AGL(4,2) are affine, with a regular normal subgroup; A_5 x A_5 acts on A_5 from
+  // both sides; PSL(4,2) is A_8; PSL(2,7) on 8 points has a degree and an order that affine groups have, and is simple.
+  const Permutation shift = affine(3, {1, 2, 4}, 1);
+  check_series(PermutationGroup(8, {affine(3, {2, 4, 1}, 0), affine(3, {3, 2, 4}, 0), shift}),
+               {"PSL(2,7)", "Z_2", "Z_2", "Z_2"});
+  check_series(
+      PermutationGroup(16, {affine(4, {2, 4, 8, 1}, 0), affine(4, {3, 2, 4, 8}, 0), affine(4, {1, 2, 4, 8}, 1)}),
+      {"A_8", "Z_2", "Z_2", "Z_2", "Z_2"});
+  check_series(
+      PermutationGroup(8, {cycle(8, {0, 1, 2, 3, 4, 5, 6}), then(cycle(8, {1, 2, 4}), cycle(8, {3, 6, 5})),
+                           then(then(cycle(8, {7, 0}), cycle(8, {1, 6})), then(cycle(8, {2, 3}), cycle(8, {4, 5})))}),
+      {"PSL(2,7)"});
+  const std::vector<Permutation> a5 = {rotation(5), cycle(5, {0, 1, 2})};
+  const Set elements = closure(5, a5);
+  const std::vector<Permutation> list(elements.begin(), elements.end());
+  std::vector<Permutation> both;
+  for (const Permutation& g : a5) {
+    Permutation left;
+    Permutation right;
+    for (const Permutation& x : list) {
+      const auto place = [&](const Permutation& y) {
+        return static_cast<std::uint32_t>(std::lower_bound(list.begin(), list.end(), y) - list.begin());
+      };
+      left.push_back(place(then(inverse(g), x)));
+      right.push_back(place(then(x, g)));
+    }
+    both.push_back(left);
+    both.push_back(right);
+  }
+  check_series(PermutationGroup(60, both), {"A_5", "A_5"});
+  // Mathieu groups.
+  const Permutation eleven = cycle(12, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
+  const Permutation m11 = then(cycle(12, {2, 6, 10, 7}), cycle(12, {3, 9, 4, 5}));
+  check_series(PermutationGroup(12, {eleven, m11}), {"M_11"});
+  Permutation m12 = identity(12);
+  for (const auto& [x, y] :
+       std::vector<std::pair<std::uint32_t, std::uint32_t>>{{0, 11}, {1, 10}, {2, 5}, {3, 7}, {4, 8}, {6, 9}}) {
+    m12 = then(m12, cycle(12, {x, y}));
+  }
+  check_series(PermutationGroup(12, {eleven, m11, m12}), {"M_12"});
+}
+
+TEST_CASE("random groups: composition series, stabilisers and elements with given images") {
+  std::mt19937 random(11);
+  for (int trial = 0; trial < 40; ++trial) {
+    const std::size_t n = 2 + random() % 6;
+    std::vector<Permutation> generators;
+    for (std::size_t i = 0; i < 1 + random() % 3; ++i) {
+      Permutation p = identity(n);
+      for (std::size_t k = 0; k < 1 + random() % 4; ++k) std::swap(p[random() % n], p[random() % n]);
+      generators.push_back(p);
+    }
+    CAPTURE(trial);
+    const PermutationGroup group(n, generators);
+    const auto series = composition_series(group);
+    REQUIRE(series);
+    check_series(group, series->factors);
+    const std::vector<std::uint32_t> base = {static_cast<std::uint32_t>(n - 1), 0};
+    const PermutationGroup based(n, generators, base);
+    CHECK(based.order() == group.order());
+    const Set elements = closure(n, generators);
+    std::size_t fixing = 0;
+    for (const Permutation& g : elements) fixing += g[base[0]] == base[0] && g[base[1]] == base[1] ? 1 : 0;
+    CHECK(group.stabilizer(base).order() == fixing);
+    for (std::uint32_t x = 0; x < n; ++x) {
+      for (std::uint32_t y = 0; y < n; ++y) {
+        const bool expected =
+            std::ranges::any_of(elements, [&](const Permutation& g) { return g[base[0]] == x && g[base[1]] == y; });
+        const std::optional<Permutation> found = based.element_with(std::vector<std::uint32_t>{x, y});
+        CHECK(found.has_value() == expected);
+        if (found) CHECK((elements.contains(*found) && (*found)[base[0]] == x && (*found)[base[1]] == y));
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -158,5 +158,26 @@ TEST_CASE("inspect shows a checkpoint's eigenvalues, as text, JSON and a drawing
   check_refused(run_krohn("inspect " + golden + "gla_default --svg " + (directory / "plot.png").string()), ".svg");
 }
 
+TEST_CASE("refute decides a checkpoint's hypothesis from its weights") {
+  // Negative eigenvalues in force: -0.9987 for '1', so that the theorem says nothing; the factor is symmetric, so
+  // that Theorem 2's hypothesis holds in this one layer.
+  const std::string negative = models + "parity_delta_net_neg_noconv_1layer";
+  check_refused(run_krohn("refute " + negative + " --theorem parity --budget 1000"),
+                "layer 1, head 1, symbol '1': expected only eigenvalues that are real and not negative, got -0.998707");
+  nlohmann::json report =
+      nlohmann::json::parse(run_krohn("refute " + negative + " --theorem modular:3 --budget 1000 --json").out);
+  CHECK(report.at("hypothesis_holds") == true);
+  // Two factors a token: 120 degrees for a rotation of S_3, cos 120 = -0.5.
+  for (const std::string theorem : {"parity", "modular:3"}) {
+    check_refused(run_krohn("refute " + models + "s3_gated_deltaproduct_n2_neg --theorem " + theorem + " --budget 9"),
+                  "got -0.48867+0.872465i");
+  }
+  report = nlohmann::json::parse(
+      run_krohn("refute " + models + "parity_delta_net_pos --theorem parity --budget 1000 --json").out);
+  CHECK(report.at("hypothesis_holds") == true);
+  CHECK(report.at("layers").at(0).at("method") ==
+        "1 factor a token, beta from 8.2457e-05 to 0.999918 (by its weights), |k| < 1");
+}
+
 }  // namespace
 }  // namespace krohn

@@ -178,6 +178,13 @@ TEST_CASE("classify gives the algebra with witnesses, and past a cap what is sti
   const json s5 = json::parse(run_krohn("classify S:5 --json").out);
   CHECK(s5.at("all_groups_solvable") == false);
   CHECK(s5.at("maximal_subgroups").at(0).at("composition_factors") == json{"Z_2", "A_5"});
+  const json& series = s5.at("maximal_subgroups").at(0).at("composition_series");
+  REQUIRE(series.size() == 3);
+  CHECK(series[0].at("order") == 120);
+  CHECK(series[0].at("quotient") == "Z_2");
+  CHECK(series[1].at("order") == 60);
+  CHECK(series[2] == json{{"order", 1}, {"generators", json::array()}, {"quotient", nullptr}});
+  CHECK(s5.at("maximal_subgroups").at(0).at("centre_order") == 1);
   CHECK(s5.at("witnesses").at("not_solvable").at("group") == "S_5");
   CHECK(s5.at("green").at("d_classes") == 1);
   const json suffix = json::parse(run_krohn("classify 're:(a|b)*abb' --json").out);
@@ -185,6 +192,15 @@ TEST_CASE("classify gives the algebra with witnesses, and past a cap what is sti
   CHECK(suffix.at("monoid_order") == 7);
   CHECK(suffix.at("maximal_subgroups") == json::array());
   CHECK(suffix.at("witnesses").at("not_aperiodic").is_null());
+  // 40,320 states, too many for a stabiliser chain: the same group on eight points.
+  const json s8 = json::parse(run_krohn("classify S:8 --json").out);
+  CHECK(s8.at("monoid_order") == 40320);
+  CHECK(s8.at("maximal_subgroups").at(0).at("name") == "S_8");
+  CHECK(s8.at("maximal_subgroups").at(0).at("degree") == 8);
+  CHECK(s8.at("all_groups_solvable") == false);
+  CHECK(s8.at("only_2_groups") == false);
+  CHECK(s8.at("unknown_because").is_null());
+  CHECK(json::parse(run_krohn("classify mod:20000 --json").out).at("monoid_order") == 20000);
   // Letters that act alike, and one state.
   const json alike = json::parse(run_krohn("classify 're:(a|b)*c' --alphabet abc --json").out);
   CHECK(alike.at("distinct_letters") == 2);
@@ -199,6 +215,12 @@ TEST_CASE("classify gives the algebra with witnesses, and past a cap what is sti
   CHECK(capped.at("unknown_because").get<std::string>().find("--max-monoid") != std::string::npos);
   const json few = json::parse(run_krohn("classify dyck:2,3 --max-monoid 5 --json").out);
   CHECK(few.at("is_aperiodic").is_null());
+  // Past the cap an automaton whose only cycles are loops is aperiodic, and commuting letters decide by themselves.
+  CHECK(json::parse(run_krohn("classify 're:a{9}b*' --max-monoid 5 --json").out).at("is_aperiodic") == true);
+  const json commuting = json::parse(run_krohn("classify 're:a{9}(a{6})*' --max-monoid 5 --json").out);
+  CHECK(commuting.at("is_aperiodic") == false);
+  CHECK(commuting.at("only_2_groups") == false);
+  CHECK(commuting.at("all_groups_solvable") == true);
   CHECK(few.at("is_group") == false);
   check_refused(run_krohn("classify parity --max-monoid 0"), "--max-monoid", 2);
 }

@@ -7,6 +7,7 @@
 #include "command.hpp"
 #include "expressivity_table.hpp"
 #include "krohn/automata/catalog.hpp"
+#include "krohn/automata/composition_series.hpp"
 #include "krohn/automata/green.hpp"
 #include "krohn/automata/minimize.hpp"
 #include "krohn/automata/monoid_flags.hpp"
@@ -25,6 +26,8 @@ struct Options {
 // Groups beyond this number are given by their order alone; longer lists are cut in text output.
 constexpr std::size_t max_named_groups = 100;
 constexpr std::size_t max_printed_groups = 8;
+// Numbers in the generators of a composition series that is printed.
+constexpr std::size_t max_series_entries = 20'000;
 constexpr std::size_t max_printed_symbols = 16;
 // Sets of a cascade for the sizes in the decision table, which is complete without them.
 constexpr std::size_t max_decision_family = 4096;
@@ -64,9 +67,34 @@ Json word_json(const Alphabet& alphabet, const Word& word) {
 struct SubgroupKind {
   GroupName name;
   std::string order;
+  /// Decimal; none where the centre was not found.
+  std::optional<std::string> centre_order;
+  /// None where it was not found, or has too many entries to print.
+  std::optional<CompositionSeries> series;
   std::size_t degree = 0;
   std::size_t d_classes = 0;
 };
+
+void add_structure(SubgroupKind& kind, const PermutationGroup& group) {
+  if (const auto centre = group.centre()) kind.centre_order = centre->order_text();
+  kind.series = composition_series(group);
+  if (!kind.series) return;
+  std::size_t entries = 0;
+  for (const PermutationGroup& term : kind.series->terms) entries += term.generators().size() * term.degree();
+  if (entries > max_series_entries) kind.series.reset();
+}
+
+// The terms from the group down to 1, each with generators on the places of the image set, and its quotient by the
+// next.
+Json series_json(const CompositionSeries& series) {
+  Json terms = Json::array();
+  for (std::size_t i = 0; i < series.terms.size(); ++i) {
+    terms.push_back({{"order", big_number(series.terms[i].order_text())},
+                     {"generators", series.terms[i].generators()},
+                     {"quotient", i < series.factors.size() ? Json(series.factors[i]) : Json()}});
+  }
+  return terms;
+}
 
 // The non-trivial maximal subgroups of the regular D-classes, larger degrees first.
 std::vector<SubgroupKind> maximal_subgroups(const MonoidFacts& facts, const GreenRelations& green) {
@@ -84,13 +112,27 @@ std::vector<SubgroupKind> maximal_subgroups(const MonoidFacts& facts, const Gree
         return kind.name.name == name.name && kind.degree == component.rank;
       });
       at->second = static_cast<std::size_t>(same - kinds.begin());
-      if (same == kinds.end()) kinds.push_back({name, component.group.order_text(), component.rank, 0});
+      if (same == kinds.end()) {
+        kinds.push_back({name, component.group.order_text(), std::nullopt, std::nullopt, component.rank, 0});
+        if (known.size() <= max_named_groups) add_structure(kinds.back(), component.group);
+      }
     }
     ++kinds[at->second].d_classes;
   }
   std::stable_sort(kinds.begin(), kinds.end(),
                    [](const SubgroupKind& x, const SubgroupKind& y) { return x.degree > y.degree; });
   return kinds;
+}
+
+// Green's relations of a group: one class of each kind.
+GreenRelations group_as_monoid(const PermutationGroup& group, std::size_t states) {
+  GreenRelations green;
+  green.order = group.order_text();
+  green.l_classes = green.h_classes = "1";
+  green.r_classes = green.regular_d_classes = 1;
+  green.idempotents = "1";
+  green.d_classes.push_back({states, 0, 1, "1", green.order, true, {0}});
+  return green;
 }
 
 // Symbols with one action, those groups that have more than one symbol.
@@ -116,8 +158,15 @@ void classify(const Options& options) {
   const MonoidFlags& flags = facts.flags;
   GreenLimits limits;
   limits.r_classes = options.max_monoid;
-  const std::optional<GreenRelations> green = find_green(facts.orbit, limits);
-  const std::vector<SubgroupKind> subgroups = green ? maximal_subgroups(facts, *green) : std::vector<SubgroupKind>{};
+  std::optional<GreenRelations> green = find_green(facts.orbit, limits);
+  std::vector<SubgroupKind> subgroups;
+  if (green) {
+    subgroups = maximal_subgroups(facts, *green);
+  } else if (const auto& group = facts.group_on_fewer_points) {
+    green = group_as_monoid(*group, minimal.num_states());
+    subgroups.push_back({name_group(*group), group->order_text(), std::nullopt, std::nullopt, group->degree(), 1});
+    add_structure(subgroups.back(), *group);
+  }
   const std::vector<std::vector<std::string>> alike = symbols_alike(minimal, facts.letters);
   const Alphabet& alphabet = minimal.alphabet();
   LanguageFacts decided_from = letter_facts(minimal);
@@ -126,11 +175,15 @@ void classify(const Options& options) {
   const std::vector<FamilyDecision> families = decide_expressivity(decided_from);
   std::string reason;
   if (!facts.orbit.complete()) {
-    reason = "more than " + std::to_string(options.max_monoid) + " images of the state set (--max-monoid)";
-  } else if (std::ranges::any_of(facts.orbit.components(), [](const ImageComponent& c) { return !c.group_known; })) {
+    reason = facts.orbit.size() < options.max_monoid
+                 ? "images of the state set with more than " + std::to_string(ImageOrbit::max_points) + " points in all"
+                 : "more than " + std::to_string(options.max_monoid) + " images of the state set (--max-monoid)";
+  } else if (!green &&
+             std::ranges::any_of(facts.orbit.components(), [](const ImageComponent& c) { return !c.group_known; })) {
     reason = "a group whose stabiliser chain would take more than a gigabyte";
   } else if (!green) {
-    reason = "more than " + std::to_string(options.max_monoid) + " R-classes (--max-monoid)";
+    reason = "more than " + std::to_string(limits.r_classes) + " R-classes (--max-monoid), or " +
+             std::to_string(limits.kernel_entries) + " numbers in their kernels";
   }
 
   if (options.json) {
@@ -150,7 +203,9 @@ void classify(const Options& options) {
              {"order", big_number(kind.order)},
              {"degree", kind.degree},
              {"d_classes", kind.d_classes},
-             {"composition_factors", kind.name.composition_factors ? Json(*kind.name.composition_factors) : Json()}});
+             {"centre_order", kind.centre_order ? big_number(*kind.centre_order) : Json()},
+             {"composition_factors", kind.name.composition_factors ? Json(*kind.name.composition_factors) : Json()},
+             {"composition_series", kind.series ? series_json(*kind.series) : Json()}});
       }
     }
     Json not_aperiodic;
@@ -230,6 +285,18 @@ void classify(const Options& options) {
       groups += (groups.empty() ? "" : ", ") + kind.name.name + " (degree " + std::to_string(kind.degree) + ")";
     }
     lines.emplace_back("subgroups", groups.empty() ? "all trivial" : groups);
+    for (std::size_t i = 0; i < subgroups.size() && i < max_printed_groups; ++i) {
+      const SubgroupKind& kind = subgroups[i];
+      if (!kind.series || kind.series->factors.size() < 2) continue;
+      std::string orders;
+      for (const PermutationGroup& term : kind.series->terms) {
+        orders += (orders.empty() ? "" : " > ") + term.order_text();
+      }
+      std::string factors;
+      for (const std::string& factor : kind.series->factors) factors += (factors.empty() ? "" : ", ") + factor;
+      lines.emplace_back("", kind.name.name + ": normal chain of orders " + orders + ", quotients " + factors +
+                                 (kind.centre_order ? "; centre of order " + *kind.centre_order : ""));
+    }
     lines.emplace_back(
         "green", std::to_string(green->d_classes.size()) + " D" + " (" + std::to_string(green->regular_d_classes) +
                      " regular), " + std::to_string(green->r_classes) + " R, " + green->l_classes + " L, " +

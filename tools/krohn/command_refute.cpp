@@ -362,12 +362,16 @@ Result refute_learned(const Arguments& arguments, const Theorem& theorem) {
   }
   const OpenModel model = open_recognizer(arguments.model, semantics);
   for (const std::string& note : model.notes) std::cerr << "krohn: " << note << '\n';
-  if (!model.recognizer || !model.learned) {
+  if (!model.recognizer || !model.learned || !model.task) {
     throw InputError(arguments.model + ": expected a task.json that names its symbols, got none");
   }
   RefuteOptions options = options_of(arguments);
-  if (model.task) options.min_length = static_cast<std::size_t>(std::min<std::uint64_t>(model.task->min_length, 1));
-  TheoremReport report = refute_theorem(*model.recognizer, check_hypothesis(*model.learned, theorem), theorem, options);
+  options.min_length = static_cast<std::size_t>(std::min<std::uint64_t>(model.task->min_length, 1));
+  counted_symbol(model.recognizer->alphabet(), options);
+  Hypothesis hypothesis =
+      check_hypothesis(*model.learned, theorem, {model.task->answers.tokens, model.recognizer->alphabet().names()});
+  require_hypothesis(arguments.model, hypothesis);
+  TheoremReport report = refute_theorem(*model.recognizer, std::move(hypothesis), theorem, options);
   certify(arguments, report, certified_model(model), options);
   return {std::move(report), model.recognizer->alphabet(), arguments.model + " (" + model.learned->architecture() + ")",
           ""};

@@ -12,6 +12,8 @@ namespace krohn::cli {
 namespace {
 
 constexpr std::size_t max_rows = 200000;
+// States beyond which no cascade is made for the table.
+constexpr std::size_t max_states = 512;
 
 Json number(const std::optional<std::size_t>& value) { return value ? Json(*value) : Json(nullptr); }
 
@@ -20,7 +22,9 @@ Json text(const std::string& value) { return value.empty() ? Json(nullptr) : Jso
 }  // namespace
 
 void add_cascade_facts(LanguageFacts& facts, const Dfa& minimal, std::size_t max_family) {
-  // The table is complete without these numbers: a cap that is met only leaves them out.
+  // The table is complete without these numbers: a cap that is met only leaves them out. A cascade's tables can be
+  // quadratic in the states.
+  if (minimal.num_states() > max_states) return;
   try {
     CompileOptions options;
     options.cascade.max_family = max_family;

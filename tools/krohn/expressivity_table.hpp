@@ -8,7 +8,8 @@
 
 namespace krohn::cli {
 
-/// The cascades that the table's numbers come from, left out where they would take more than `max_family` sets.
+/// The cascades that the table's numbers come from, left out where they would take more than `max_family` sets or the
+/// automaton has more than 512 states.
 void add_cascade_facts(LanguageFacts& facts, const Dfa& minimal, std::size_t max_family);
 
 /// [{"family", "models", "answer", "reason", "theorem", "arithmetic", "layers", "num_householder", "size"}].

@@ -34,6 +34,10 @@ class ImageOrbit {
  public:
   static constexpr std::uint32_t none = 0xFFFFFFFFU;
 
+  /// The most points, over all sets: past it the exploration ends as it does past `max_sets`. A chain of n states has n
+  /// sets of some n / 2 points.
+  static constexpr std::size_t max_points = std::size_t{1} << 26U;
+
   /// Explores at most `max_sets` sets, breadth first from the full set. Where there are more, complete() is false and
   /// the components and groups are those of the part explored: groups found there are real, others may be missing.
   /// Sets of one point form components without a group.

@@ -24,7 +24,9 @@ class PermutationGroup {
  public:
   /// Throws InputError if a generator is not a permutation of the degree, ResourceError if the chain would take more
   /// than about a gigabyte. No generators give the trivial group.
-  PermutationGroup(std::size_t degree, const std::vector<Permutation>& generators);
+  /// The stabiliser chain starts with the points of `base`, which are distinct, and goes on with others.
+  PermutationGroup(std::size_t degree, const std::vector<Permutation>& generators,
+                   std::span<const std::uint32_t> base = {});
 
   std::size_t degree() const noexcept { return degree_; }
   /// Generators as given, without the identity and repetitions.
@@ -44,6 +46,11 @@ class PermutationGroup {
   /// All elements, the identity first; throws ResourceError above `limit`.
   std::vector<Permutation> elements(std::size_t limit) const;
 
+  /// The elements that fix each of `points`, which are distinct.
+  PermutationGroup stabilizer(std::span<const std::uint32_t> points) const;
+  /// An element that takes the i-th point of the base given to the constructor to images[i]; none if there is none.
+  std::optional<Permutation> element_with(std::span<const std::uint32_t> images) const;
+
   /// The smallest normal subgroup that contains `elements` (members of this group).
   PermutationGroup normal_closure(const std::vector<Permutation>& elements) const;
   PermutationGroup derived_subgroup() const;
@@ -54,14 +61,15 @@ class PermutationGroup {
   bool is_nilpotent() const;
   /// The order is a power of two (the trivial group included).
   bool is_2_group() const;
-  /// The order of the centre; none where it was not found within the search limit.
-  std::optional<std::uint64_t> centre_order() const;
+  /// The elements that commute with all; none where they were not found within the search limit.
+  std::optional<PermutationGroup> centre() const;
 
  private:
   struct Level;
   class Chain;
   std::size_t degree_ = 0;
   std::vector<Permutation> generators_;
+  std::vector<std::uint32_t> given_base_;
   std::vector<std::uint32_t> base_;
   std::vector<std::uint32_t> chain_;
   /// Per level and orbit point the inverse of the transversal element, for membership.
@@ -74,7 +82,8 @@ struct GroupName {
   /// "1", "Z_6", "Z_2 x Z_4", "D_4" (order 8), "Q_8", "S_5", "A_5", "PSL(2,7)", products "S_3 x Z_3", Frobenius groups
   /// "Z_5:Z_4"; else "order N".
   std::string name;
-  /// Names of the composition factors, ascending by order, with multiplicity; none where they were not determined.
+  /// Names of the composition factors (composition_series.hpp), cyclic ones first by order, with multiplicity; none
+  /// where they were not determined.
   std::optional<std::vector<std::string>> composition_factors;
 };
 

@@ -33,6 +33,12 @@ struct HeadSpectrum {
   double from_minus_one = 0.0;
   double from_zero = 0.0;
   double from_one = 0.0;
+  /// The eigenvalue with the least real part, that with the largest imaginary part, and the places in `tokens` of the
+  /// tokens that were read.
+  std::complex<double> least = 0.0;
+  std::complex<double> widest = 0.0;
+  std::size_t least_token = 0;
+  std::size_t widest_token = 0;
   /// Eigenvalues whose real part is below -1e-6, or whose imaginary part is beyond 1e-6 on either side.
   std::uint64_t negative = 0;
   std::uint64_t complex = 0;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "krohn/automata/dfa.hpp"
+#include "krohn/engine/learned.hpp"
 #include "krohn/engine/recognizer.hpp"
 #include "krohn/engine/theorem_recognizers.hpp"
 #include "krohn/model/learned_model.hpp"
@@ -87,9 +88,17 @@ Hypothesis check_hypothesis(const LrnnModel& model, const Theorem& theorem, std:
 /// Products of lower triangular real matrices are so: only the diagonals matter.
 Hypothesis check_hypothesis(const TriangularModel& model, const Theorem& theorem);
 
-/// From the form of a learned model's layers alone, in exact arithmetic: what gates, betas and key norms can be. Holds,
-/// or is undecided with the layer that leaves the hypothesis' range, or that no theorem covers, in the statement.
-Hypothesis check_hypothesis(const LearnedModel& model, const Theorem& theorem);
+/// What a learned model reads: its tokens, and what they are called.
+struct LearnedSymbols {
+  Tokens tokens;
+  std::vector<std::string> names;
+};
+
+/// Of a learned model: by the form of its layers (what gates, betas and key norms can be), by bounds on beta from the
+/// weights, else by the eigenvalues themselves, in double, for every symbol read first and along sampled words. A
+/// symbol is named for an eigenvalue beyond any rounding error; where none is met the layer is undecided, unless the
+/// symbols read first are all that it can read. Throws InputError for tokens outside the vocabulary.
+Hypothesis check_hypothesis(const LearnedModel& model, const Theorem& theorem, const LearnedSymbols& symbols);
 
 enum class Conclusion {
   /// Two words, equal bits, different labels: no readout can be right on both.
