@@ -2,6 +2,7 @@
 #if !defined(KROHN_HAVE_CUDA)
 
 #include "krohn/error.hpp"
+#include "krohn/kernels/chunked.hpp"
 #include "krohn/kernels/device.hpp"
 #include "krohn/kernels/enumerate.hpp"
 #include "krohn/kernels/learned.hpp"
@@ -22,6 +23,7 @@ struct DeviceWords::Memory {};
 struct DenseTree::Memory {};
 struct FlatTree::Memory {};
 struct PieceScan::Memory {};
+struct ChunkedRecurrence::Plan {};
 struct LearnedStates::Memory {};
 struct LearnedDevice::Memory {};
 
@@ -101,6 +103,14 @@ PieceScan::~PieceScan() = default;
 std::uint32_t PieceScan::advance(std::span<const std::uint8_t>, std::uint32_t) { refuse(); }
 std::uint32_t PieceScan::advance_random(std::size_t, std::uint64_t, std::uint32_t, double&) { refuse(); }
 void PieceScan::symbols(std::span<std::uint8_t>) const { refuse(); }
+
+ChunkedRecurrence::ChunkedRecurrence(ChunkedRule, ChunkedFormat, const ChunkedShape&, float) { refuse(); }
+ChunkedRecurrence::~ChunkedRecurrence() = default;
+ChunkedRecurrence::ChunkedRecurrence(ChunkedRecurrence&&) noexcept = default;
+ChunkedRecurrence& ChunkedRecurrence::operator=(ChunkedRecurrence&&) noexcept = default;
+void ChunkedRecurrence::run(const ChunkedArrays&) { refuse(); }
+std::size_t ChunkedRecurrence::segments() const noexcept { return 1; }
+double run_chunked(ChunkedRule, ChunkedFormat, const ChunkedShape&, float, const ChunkedHostArrays&) { refuse(); }
 
 }  // namespace krohn
 

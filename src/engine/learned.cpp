@@ -32,6 +32,9 @@ class PlainPass final : public LearnedPass<T> {
   std::size_t lanes() const override { return 1; }
   void initial(T* state) const override { pass_.initial(state); }
   void step(T* state, const std::uint32_t* tokens, T* logits) override { pass_.step(state, tokens, logits); }
+  void step(T* state, std::uint32_t token, T* logits, forward::Probe<T>& probe) override {
+    pass_.step(state, &token, logits, &probe);
+  }
 
  private:
   forward::ForwardPass<forward::OneByOne<T>> pass_;
@@ -331,6 +334,8 @@ void run_on_cpu(const LearnedModel& model, std::span<const Tokens> words, const 
 }
 
 }  // namespace
+
+std::unique_ptr<LearnedPass<float>> make_pass(const LearnedModel& model) { return make_pass(model, float{}); }
 
 template <class T>
 std::unique_ptr<LearnedPass<T>> make_plain_pass(const LearnedModel& model) {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -128,6 +129,13 @@ class Pass final : public LearnedPass<T> {
   void initial(T* state) const override { pass_.initial(reinterpret_cast<typename A::Number*>(state)); }
   void step(T* state, const std::uint32_t* tokens, T* logits) override {
     pass_.step(reinterpret_cast<typename A::Number*>(state), tokens, reinterpret_cast<typename A::Number*>(logits));
+  }
+  void step(T* state, std::uint32_t token, T* logits, forward::Probe<T>& probe) override {
+    if constexpr (std::is_same_v<typename A::Number, T>) {
+      pass_.step(state, &token, logits, &probe);
+    } else {
+      throw InternalError("LearnedPass::step: expected a pass of one lane to look at");
+    }
   }
 
  private:

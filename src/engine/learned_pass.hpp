@@ -9,6 +9,11 @@
 
 namespace krohn {
 
+namespace forward {
+template <class Number>
+class Probe;
+}  // namespace forward
+
 /// A forward pass with scratch memory of its own; the model must outlive it. Arrays hold `lanes` words side by side:
 /// number i of word l at [i * lanes + l], aligned to lanes * sizeof(T).
 template <class T>
@@ -19,7 +24,12 @@ class LearnedPass {
   virtual void initial(T* state) const = 0;
   /// One token for each lane; `logits` may be null.
   virtual void step(T* state, const std::uint32_t* tokens, T* logits) = 0;
+  /// The same for a pass of one lane, seen by `probe`.
+  virtual void step(T* state, std::uint32_t token, T* logits, forward::Probe<T>& probe) = 0;
 };
+
+/// The quickest pass of one lane that this processor runs.
+std::unique_ptr<LearnedPass<float>> make_pass(const LearnedModel& model);
 
 template <class T>
 std::unique_ptr<LearnedPass<T>> make_plain_pass(const LearnedModel& model);

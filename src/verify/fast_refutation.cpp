@@ -230,7 +230,7 @@ class Search {
     };
     for (const State q : reachable_) {
       for (Symbol a = 0; a < automaton_.num_symbols(); ++a) {
-        Word edge = *access_[q];
+        Word edge = access_word(q);
         edge.push_back(a);
         if (characterising.empty()) {
           if (auto found = add(edge)) return found;

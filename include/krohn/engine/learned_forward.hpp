@@ -80,6 +80,12 @@ class Probe {
   virtual ~Probe() = default;
   virtual void recurrence(std::size_t block, std::size_t head, std::size_t key_size, std::size_t value_size,
                           const Decay<Number>& decay, std::span<const Update<Number>> updates) = 0;
+  /// May answer the step's `queries` queries [key_size] itself, with as many outputs [value_size] to `out`; if it
+  /// returns true, the step is not run and the state stays as it is. Called after recurrence().
+  virtual bool answer(std::size_t /*block*/, std::size_t /*head*/, std::size_t /*queries*/, const Number* /*query*/,
+                      Number* /*out*/) {
+    return false;
+  }
 };
 
 /// The forward pass of one model. Holds scratch memory: one instance a thread. The model must outlive it.
@@ -499,8 +505,11 @@ class ForwardPass {
 
   /// One step of the recurrence on one state, and its read-out with `query`.
   void recur(std::size_t head, Number* state, std::size_t key_size, std::size_t value_size, const Decay<Number>& decay,
-             std::span<const Update<Number>> updates, const Number* query, Number* out) {
-    if (probe_ != nullptr) probe_->recurrence(block_, head, key_size, value_size, decay, updates);
+             std::span<const Update<Number>> updates, const Number* query, Number* out, std::size_t queries = 1) {
+    if (probe_ != nullptr) {
+      probe_->recurrence(block_, head, key_size, value_size, decay, updates);
+      if (probe_->answer(block_, head, queries, query, out)) return;
+    }
     std::size_t first = 0;
     for (; first + 4 * A::width <= value_size; first += 4 * A::width) {
       recur_columns<Wide, 4>(state, key_size, value_size, first, decay, updates, query, out);
@@ -512,6 +521,9 @@ class ForwardPass {
       for (; first < value_size; ++first) {
         recur_columns<Number, 1>(state, key_size, value_size, first, decay, updates, query, out);
       }
+    }
+    for (std::size_t i = 1; i < queries; ++i) {
+      read_out(state, key_size, value_size, query + i * key_size, out + i * value_size);
     }
   }
 
@@ -641,10 +653,8 @@ class ForwardPass {
       updates_[0] = {nullptr, k + head * m.key_size, v + head * m.value_size, nullptr, false};
       const Decay<Number> step{Decay<Number>::Kind::key, decay + head * m.key_size};
       const std::size_t first = head * group;
-      recur(head, carried, m.key_size, m.value_size, step, updates_, q + first * m.key_size, o + first * m.value_size);
-      for (std::size_t i = first + 1; i < first + group; ++i) {
-        read_out(carried, m.key_size, m.value_size, q + i * m.key_size, o + i * m.value_size);
-      }
+      recur(head, carried, m.key_size, m.value_size, step, updates_, q + first * m.key_size, o + first * m.value_size,
+            group);
       carried += m.key_size * m.value_size;
     }
     scale_by_root(o, values, m.key_size);

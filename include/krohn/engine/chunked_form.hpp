@@ -1,0 +1,49 @@
+// The chunked form of a learned model: every block's recurrence 64 updates at a time as matrix products, everything else
+// as in the canonical form. It is another function than learned-fp32-v1 (docs/semantics.md, 9): it searches, no verdict
+// rests on it.
+//
+// It exists for recurrences with one decay a step and any number of Householder factors (the delta family), and for
+// outer products with one decay a step or one a key (Mamba-2, mLSTM, GLA); not for Mamba's decay an element, RWKV-7's
+// undecayed reads and sLSTM.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "krohn/engine/learned.hpp"
+#include "krohn/engine/run.hpp"
+#include "krohn/kernels/chunked.hpp"
+
+namespace krohn {
+
+/// Why the model has no chunked form, naming the layer; nothing where it has one.
+std::optional<std::string> without_chunked_form(const LearnedModel& model);
+
+/// chunked.hpp's recurrence on the CPU: the same formulas, rounded to the format in the same places (for fp32 nowhere
+/// but in the sums). Any key and value size.
+void run_chunked_cpu(ChunkedRule rule, ChunkedFormat format, const ChunkedShape& shape, float scale,
+                     const ChunkedHostArrays& arrays);
+
+struct ChunkedFormOptions {
+  ChunkedFormat format = ChunkedFormat::bf16;
+  Device device = Device::automatic;
+};
+
+struct ChunkedLogits {
+  /// [words, length, num_logits]
+  std::vector<float> logits;
+  /// "cpu", or the device's name.
+  std::string device;
+};
+
+/// The logits at every position of words of one length. A block's recurrence reads what the chunked forms of those
+/// below it gave. Cost: one canonical pass over the words for each layer and one more. Throws InputError for a model
+/// without a chunked form, words of several lengths, or a token outside the vocabulary; NumericError where a logit is
+/// not finite; DeviceError as Device::cuda says.
+ChunkedLogits run_chunked_form(const LearnedModel& model, std::span<const Tokens> words,
+                               const ChunkedFormOptions& options);
+
+}  // namespace krohn

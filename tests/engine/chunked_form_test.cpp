@@ -1,0 +1,99 @@
+// label: quick
+// The chunked form on the CPU: its recurrence agrees with the recurrence step by step in double, is exact where every
+// order of operations is, and whole models agree with the float64 reference and with the canonical labels.
+#include "krohn/engine/chunked_form.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "krohn/error.hpp"
+#include "krohn/io/checkpoint.hpp"
+#include "krohn/io/safetensors.hpp"
+#include "krohn/io/token_run.hpp"
+#include "recurrence_reference.hpp"
+
+namespace krohn {
+namespace {
+
+using namespace testing;
+
+TEST_CASE("chunks agree with the recurrence step by step") {
+  unsigned seed = 1;
+  for (const ChunkedRule rule : {ChunkedRule::delta, ChunkedRule::linear, ChunkedRule::keywise}) {
+    for (const std::size_t length : {0U, 1U, 63U, 64U, 65U, 150U}) {
+      const std::uint32_t n = rule == ChunkedRule::delta ? 1 + seed % 4 : 1;
+      const ChunkedShape shape{2, length, 4, seed % 2 == 0 ? 4U : 2U, 5 + seed % 12, 3 + seed % 9, n};
+      for (const bool decays : {false, true}) {
+        if (rule == ChunkedRule::keywise && !decays) continue;
+        const RecurrenceCase c = random_case(rule, shape, decays, seed);
+        const RecurrenceResult expected = run_reference(c);
+        std::vector<float> output;
+        std::vector<float> state;
+        run_chunked_cpu(rule, ChunkedFormat::bf16, shape, c.scale, c.arrays(output, state));
+        CHECK(relative_error(output, expected.output) <= rounding_bound(shape, 0x1p-8));
+        CHECK(relative_error(state, expected.final_state) <= rounding_bound(shape, 0x1p-8));
+        // Nothing but sums of at most 64 + key_size terms rounds in fp32.
+        run_chunked_cpu(rule, ChunkedFormat::fp32, shape, c.scale, c.arrays(output, state));
+        CHECK(relative_error(output, expected.output) <= rounding_bound(shape, 0x1p-24 * 80));
+        CHECK(relative_error(state, expected.final_state) <= rounding_bound(shape, 0x1p-24 * 80));
+      }
+      ++seed;
+    }
+  }
+}
+
+TEST_CASE("dyadic reflections are exact in bf16 chunks") {
+  for (const std::uint32_t n : {1U, 2U, 3U, 4U}) {
+    const RecurrenceCase c = dyadic_reflections(2048 / n, n, n);
+    const RecurrenceResult expected = run_reference(c);
+    std::vector<float> output;
+    std::vector<float> state;
+    run_chunked_cpu(c.rule, ChunkedFormat::bf16, c.shape, c.scale, c.arrays(output, state));
+    CHECK(relative_error(output, expected.output) == 0.0);
+    CHECK(relative_error(state, expected.final_state) == 0.0);
+  }
+}
+
+TEST_CASE("whole models in fp32 chunks lie within 1e-4 of the float64 reference") {
+  // The canonical form's own limit: both round only sums, in fp32.
+  std::size_t seen = 0;
+  std::size_t refused = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(KROHN_TEST_DATA) / "golden")) {
+    CAPTURE(entry.path().string());
+    const LearnedModel model = read_checkpoint(entry.path()).model;
+    const Safetensors golden = Safetensors::read(entry.path() / "golden.safetensors");
+    const InputIds ids = read_input_ids(golden, model);
+    if (without_chunked_form(model)) {
+      CHECK_THROWS_AS(run_chunked_form(model, ids.words, {ChunkedFormat::fp32, Device::cpu}), InputError);
+      ++refused;
+      continue;
+    }
+    const TensorView* logits = golden.find("logits_ref");
+    if (logits == nullptr) logits = golden.find("logits");
+    const std::vector<double> expected = to_double(*logits);
+    const ChunkedLogits got = run_chunked_form(model, ids.words, {ChunkedFormat::fp32, Device::cpu});
+    REQUIRE(got.logits.size() == expected.size());
+    double largest = 0.0;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      largest = std::max(largest, std::abs(double{got.logits[i]} - expected[i]));
+    }
+    CHECK(largest <= 1e-4);
+    ++seen;
+  }
+  CHECK(seen >= 9);
+  CHECK(refused >= 4);
+}
+
+TEST_CASE("words of several lengths and foreign tokens are refused") {
+  const LearnedModel model = read_checkpoint(std::filesystem::path(KROHN_TEST_DATA) / "golden" / "gla_default").model;
+  const std::vector<Tokens> ragged = {{0, 1}, {0}};
+  CHECK_THROWS_AS(run_chunked_form(model, ragged, {}), InputError);
+  const std::vector<Tokens> foreign = {{static_cast<std::uint32_t>(model.vocabulary_size())}};
+  CHECK_THROWS_AS(run_chunked_form(model, foreign, {}), InputError);
+  CHECK(run_chunked_form(model, {}, {}).logits.empty());
+}
+
+}  // namespace
+}  // namespace krohn

@@ -1,0 +1,167 @@
+// Linear recurrences step by step in double, by plain loops: what chunked forms are compared with.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <random>
+#include <vector>
+
+#include "krohn/kernels/chunked.hpp"
+#include "krohn/numeric/rounding.hpp"
+
+namespace krohn::testing {
+
+struct RecurrenceCase {
+  ChunkedRule rule = ChunkedRule::delta;
+  ChunkedShape shape;
+  float scale = 1.0F;
+  std::vector<float> query, key, value, beta, decay, initial_state;
+
+  ChunkedHostArrays arrays(std::vector<float>& output, std::vector<float>& final_state) const {
+    output.assign(shape.batch * shape.length * shape.heads * shape.value_size, NAN);
+    final_state.assign(shape.batch * shape.heads * shape.key_size * shape.value_size, NAN);
+    return {query, key, value, beta, decay, initial_state, output, final_state};
+  }
+};
+
+/// Normal queries, values and states of bf16 numbers; delta: unit keys (before their rounding) and betas that are 0, 1, 2
+/// or between 1 and 2; log decays in [-1, 0].
+inline RecurrenceCase random_case(ChunkedRule rule, const ChunkedShape& shape, bool decays, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::uniform_real_distribution<float> uniform(0.0F, 1.0F);
+  const auto fill = [&](std::vector<float>& to, std::size_t size) {
+    to.resize(size);
+    for (float& x : to) x = round_to_bf16(normal(random));
+  };
+  RecurrenceCase c;
+  c.rule = rule;
+  c.shape = shape;
+  c.scale = 0.25F;
+  const std::size_t tokens = shape.batch * shape.length;
+  fill(c.query, tokens * shape.key_heads * shape.key_size);
+  fill(c.key, tokens * shape.householder * shape.key_heads * shape.key_size);
+  fill(c.value, tokens * shape.householder * shape.heads * shape.value_size);
+  fill(c.initial_state, shape.batch * shape.heads * shape.key_size * shape.value_size);
+  if (rule == ChunkedRule::delta) {
+    for (std::size_t row = 0; row < c.key.size(); row += shape.key_size) {
+      float square = 0.0F;
+      for (std::size_t i = 0; i < shape.key_size; ++i) square += c.key[row + i] * c.key[row + i];
+      // A little under unit length, so that beta = 2 stays a contraction after the rounding.
+      for (std::size_t i = 0; i < shape.key_size; ++i) {
+        c.key[row + i] = round_to_bf16(0.996F * c.key[row + i] / std::sqrt(square));
+      }
+    }
+    for (std::size_t i = 0; i < tokens * shape.householder * shape.heads; ++i) {
+      const float betas[] = {0.0F, 1.0F, 2.0F, 1.0F + uniform(random)};
+      c.beta.push_back(betas[random() % 4]);
+    }
+  }
+  if (decays) {
+    const bool keywise = rule == ChunkedRule::keywise;
+    const std::size_t count = tokens * (keywise ? shape.key_heads * shape.key_size : shape.heads);
+    for (std::size_t i = 0; i < count; ++i) c.decay.push_back(round_to_bf16(-uniform(random)));
+  }
+  return c;
+}
+
+struct RecurrenceResult {
+  std::vector<double> output, final_state;
+};
+
+inline RecurrenceResult run_reference(const RecurrenceCase& c) {
+  const ChunkedShape& s = c.shape;
+  RecurrenceResult result;
+  result.output.resize(s.batch * s.length * s.heads * s.value_size);
+  for (std::size_t b = 0; b < s.batch; ++b) {
+    for (std::size_t h = 0; h < s.heads; ++h) {
+      const std::size_t group = h / (s.heads / s.key_heads);
+      const std::size_t size = s.key_size * s.value_size;
+      std::vector<double> state(size, 0.0);
+      for (std::size_t i = 0; i < size && !c.initial_state.empty(); ++i) {
+        state[i] = c.initial_state[(b * s.heads + h) * size + i];
+      }
+      for (std::size_t t = 0; t < s.length; ++t) {
+        const std::size_t token = b * s.length + t;
+        if (!c.decay.empty()) {
+          for (std::size_t k = 0; k < s.key_size; ++k) {
+            const float g = c.rule == ChunkedRule::keywise ? c.decay[(token * s.key_heads + group) * s.key_size + k]
+                                                           : c.decay[token * s.heads + h];
+            for (std::size_t v = 0; v < s.value_size; ++v) state[k * s.value_size + v] *= std::exp(double{g});
+          }
+        }
+        for (std::size_t u = 0; u < s.householder; ++u) {
+          const std::size_t row = token * s.householder + u;
+          const float* key = &c.key[(row * s.key_heads + group) * s.key_size];
+          for (std::size_t v = 0; v < s.value_size; ++v) {
+            double w = c.value[(row * s.heads + h) * s.value_size + v];
+            if (c.rule == ChunkedRule::delta) {
+              for (std::size_t k = 0; k < s.key_size; ++k) w -= double{key[k]} * state[k * s.value_size + v];
+              w *= double{c.beta[row * s.heads + h]};
+            }
+            for (std::size_t k = 0; k < s.key_size; ++k) state[k * s.value_size + v] += double{key[k]} * w;
+          }
+        }
+        const float* query = &c.query[(token * s.key_heads + group) * s.key_size];
+        for (std::size_t v = 0; v < s.value_size; ++v) {
+          double sum = 0.0;
+          for (std::size_t k = 0; k < s.key_size; ++k) sum += double{query[k]} * state[k * s.value_size + v];
+          result.output[(token * s.heads + h) * s.value_size + v] = sum * double{c.scale};
+        }
+      }
+      result.final_state.insert(result.final_state.end(), state.begin(), state.end());
+    }
+  }
+  return result;
+}
+
+/// |got - expected| / |expected| in the 2-norm; infinity where something was not written.
+inline double relative_error(const std::vector<float>& got, const std::vector<double>& expected) {
+  double difference = 0.0;
+  double norm = 0.0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const double d = double{got[i]} - expected[i];
+    difference += d * d;
+    norm += expected[i] * expected[i];
+  }
+  if (expected.empty()) return 0.0;
+  return std::isnan(difference) ? INFINITY : std::sqrt(difference / norm);
+}
+
+/// What rounding can do, relative to the 2-norm. A chunk rounds six operands in a row (state, V - K S, T, U, P, output),
+/// each by one unit roundoff u of its own size; the sums in between are fp32. A contraction carries what went wrong on
+/// without growth, so that m chunks add at most m times as much: 6 u (m + 1). Random signs make it far less.
+inline double rounding_bound(const ChunkedShape& shape, double unit_roundoff) {
+  const double chunks = std::ceil(static_cast<double>(shape.length * shape.householder) / 60.0);
+  return 6.0 * unit_roundoff * (chunks + 1.0);
+}
+
+/// S_5's reflections in doubled coordinates: point i is e_2i + e_2i+1, the swap of i and j has the unit key
+/// (1/2, 1/2, -1/2, -1/2). Reading with queries e_2i is exact whatever the order of operations.
+inline RecurrenceCase dyadic_reflections(std::size_t length, std::uint32_t householder, unsigned seed) {
+  std::mt19937 random(seed);
+  RecurrenceCase c;
+  c.rule = ChunkedRule::delta;
+  c.shape = {1, length, 1, 1, 16, 16, householder};
+  c.initial_state.assign(256, 0.0F);
+  for (std::size_t point = 0; point < 5; ++point) {
+    c.initial_state[2 * point * 16 + point] = 1.0F;
+    c.initial_state[(2 * point + 1) * 16 + point] = 1.0F;
+  }
+  c.value.assign(length * householder * 16, 0.0F);
+  c.beta.assign(length * householder, 2.0F);
+  for (std::size_t i = 0; i < length * householder; ++i) {
+    const std::size_t a = random() % 5;
+    const std::size_t b = (a + 1 + random() % 4) % 5;
+    std::vector<float> key(16, 0.0F);
+    key[2 * a] = key[2 * a + 1] = 0.5F;
+    key[2 * b] = key[2 * b + 1] = -0.5F;
+    c.key.insert(c.key.end(), key.begin(), key.end());
+  }
+  for (std::size_t t = 0; t < length; ++t) {
+    for (std::size_t k = 0; k < 16; ++k) c.query.push_back(k == 2 * (t % 5) ? 1.0F : 0.0F);
+  }
+  return c;
+}
+
+}  // namespace krohn::testing
