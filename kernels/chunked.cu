@@ -104,7 +104,8 @@ class Carried {
     const std::size_t rows = values.size() / columns;
     if (format == ChunkedFormat::fp32) {
       std::vector<float> host(rows * padded, 0.0F);
-      for (std::size_t r = 0; r < rows; ++r) std::copy_n(values.data() + r * columns, columns, host.data() + r * padded);
+      for (std::size_t r = 0; r < rows; ++r)
+        std::copy_n(values.data() + r * columns, columns, host.data() + r * padded);
       single_ = DeviceArray<float>(std::span<const float>(host));
     } else {
       std::vector<__nv_bfloat16> host(rows * padded, __float2bfloat16_rn(0.0F));
@@ -114,7 +115,9 @@ class Carried {
       half_ = DeviceArray<__nv_bfloat16>(std::span<const __nv_bfloat16>(host));
     }
   }
-  const void* data() const { return single_.data() != nullptr ? static_cast<const void*>(single_.data()) : half_.data(); }
+  const void* data() const {
+    return single_.data() != nullptr ? static_cast<const void*>(single_.data()) : half_.data();
+  }
 
  private:
   DeviceArray<float> single_;
@@ -193,10 +196,12 @@ ChunkedRecurrence::ChunkedRecurrence(ChunkedRule rule, ChunkedFormat format, con
   const std::size_t room =
       static_cast<std::size_t>(multiprocessors()) * (a.key_size <= 64 && format == ChunkedFormat::bf16 ? 2 : 1);
   const std::size_t blocks = p.sequences * static_cast<std::size_t>(a.value_tiles);
-  std::size_t segments = blocks == 0 ? 1 : std::clamp<std::size_t>(room / blocks, 1, std::max<std::size_t>(chunks / 8, 1));
+  std::size_t segments =
+      blocks == 0 ? 1 : std::clamp<std::size_t>(room / blocks, 1, std::max<std::size_t>(chunks / 8, 1));
   if (segments < 4) segments = 1;
   a.segment_chunks = static_cast<int>(divide_up(std::max<std::size_t>(chunks, 1), segments));
-  a.segments = static_cast<int>(divide_up(std::max<std::size_t>(chunks, 1), static_cast<std::size_t>(a.segment_chunks)));
+  a.segments =
+      static_cast<int>(divide_up(std::max<std::size_t>(chunks, 1), static_cast<std::size_t>(a.segment_chunks)));
   if (a.segments > 1) {
     const std::size_t parts = p.sequences * static_cast<std::size_t>(a.segments);
     p.own = DeviceArray<float>(parts * shape.key_size * shape.value_size);
@@ -242,9 +247,9 @@ void ChunkedRecurrence::run(const ChunkedArrays& arrays) {
     check_launch("chain_transfers");
   } else {
     const auto blocks = static_cast<unsigned>(divide_up(p.shape.key_size * p.shape.value_size, chain_threads));
-    chain_decays<<<dim3(sequences, blocks), chain_threads>>>(p.decay.data(), p.rule == ChunkedRule::keywise, p.own.data(),
-                                                             arrays.initial_state, p.before.data(), a.segments,
-                                                             a.key_size, a.value_size);
+    chain_decays<<<dim3(sequences, blocks), chain_threads>>>(p.decay.data(), p.rule == ChunkedRule::keywise,
+                                                             p.own.data(), arrays.initial_state, p.before.data(),
+                                                             a.segments, a.key_size, a.value_size);
     check_launch("chain_decays");
   }
   a.arrays.initial_state = p.before.data();
@@ -266,8 +271,8 @@ double run_chunked(ChunkedRule rule, ChunkedFormat format, const ChunkedShape& s
   const Carried decay(keywise ? format : ChunkedFormat::fp32, arrays.decay, keywise ? shape.key_size : 1,
                       keywise ? keys : 1);
   const DeviceArray<float> beta(arrays.beta);
-  const DeviceArray<float> initial(std::span<const float>(
-      resized(arrays.initial_state, shape.key_size, shape.value_size, keys, values)));
+  const DeviceArray<float> initial(
+      std::span<const float>(resized(arrays.initial_state, shape.key_size, shape.value_size, keys, values)));
   const std::size_t sequences = shape.batch * shape.heads;
   const DeviceArray<float> final_state(arrays.final_state.empty() ? 0 : sequences * keys * values);
   const std::size_t numbers = shape.batch * shape.length * shape.heads * values;
@@ -293,7 +298,8 @@ double run_chunked(ChunkedRule rule, ChunkedFormat format, const ChunkedShape& s
   } else {
     std::vector<__nv_bfloat16> rounded(numbers);
     half.download(std::span<__nv_bfloat16>(rounded));
-    std::transform(rounded.begin(), rounded.end(), outputs.begin(), [](__nv_bfloat16 x) { return __bfloat162float(x); });
+    std::transform(rounded.begin(), rounded.end(), outputs.begin(),
+                   [](__nv_bfloat16 x) { return __bfloat162float(x); });
   }
   for (std::size_t r = 0; r < numbers / values; ++r) {
     std::copy_n(outputs.data() + r * values, shape.value_size, arrays.output.data() + r * shape.value_size);

@@ -4,7 +4,8 @@
 //     delta:   (1 + A) U = diag(beta) (V - diag(c) K S),   A_ij = beta_i e^{b_i - b_j} k_i . k_j  (j < i)
 //     o_i = c_i S^T q_i + sum_{j <= i} P_ij u_j,           P_ij = e^{b_i - b_j} q_i . k_j
 //     S = c_64 S + sum_j e^{b_64 - b_j} k_j u_j^T
-// (the UT form of a product of Householder factors; linear and keywise rules have U = V). No exponent above is positive.
+// (the UT form of a product of Householder factors; linear and keywise rules have U = V). No exponent above is
+// positive.
 //
 // Four *preparing* warps copy keys, queries and values to shared memory, and make P and T = (1 + A)^-1 diag(beta): A by
 // tensor cores, its diagonal 16 x 16 blocks inverted by substitution, the blocks below by
@@ -71,7 +72,8 @@ struct Layout {
   static constexpr int planes = std::is_same_v<Input, float> ? 2 : 1;
   static constexpr int max_state_warps = K == 128 ? (planes == 2 ? 4 : 8) : 4;
   static constexpr int stages = planes == 2 ? 2 : 3;
-  /// fp32 inputs come by way of a buffer where each thread finds again what it copied; where there is no room, directly.
+  /// fp32 inputs come by way of a buffer where each thread finds again what it copied; where there is no room,
+  /// directly.
   static constexpr bool buffered = planes == 2 && K <= 64;
   /// Copies of a chunk are under way while the one before is prepared.
   static constexpr bool ahead = planes == 1 || buffered;
@@ -312,8 +314,8 @@ struct Preparing {
           const int r = i / pieces;
           const int piece = i % pieces;
           const bool there = r < tokens && piece * numbers < a.key_size;
-          copy_async(base + L::scratch_base + L::decay_at + i * 16, there ? decay + r * key_stride + piece * numbers : decay,
-                     there);
+          copy_async(base + L::scratch_base + L::decay_at + i * 16,
+                     there ? decay + r * key_stride + piece * numbers : decay, there);
         }
       }
     } else if (warp == 0) {
@@ -324,8 +326,9 @@ struct Preparing {
         next_beta[e] = 0.0F;
         if (u >= updates) continue;
         if (a.arrays.decay != nullptr && u % a.householder == 0) {
-          next_decay[e] = __ldg(static_cast<const float*>(a.arrays.decay) +
-                                (row + u / a.householder) * a.heads + place.head) * log2_e;
+          next_decay[e] =
+              __ldg(static_cast<const float*>(a.arrays.decay) + (row + u / a.householder) * a.heads + place.head) *
+              log2_e;
         }
         if constexpr (L::delta) {
           next_beta[e] = __ldg(a.arrays.beta + (row * a.householder + u) * a.heads + place.head);
@@ -476,8 +479,8 @@ struct Preparing {
       float x[2][4] = {};
 #pragma unroll
       for (int q = 0; q < step; ++q) {
-        const Operand<2> below = FineBlock::load_right(
-            scratch + L::below_at + (row * (row - 1) / 2 + column + q) * FineBlock::bytes, 0, 0);
+        const Operand<2> below =
+            FineBlock::load_right(scratch + L::below_at + (row * (row - 1) / 2 + column + q) * FineBlock::bytes, 0, 0);
         multiply_add<2>(x[0], x[1], done[q], below);
       }
       const Operand<2> left = left_operand<2>(x[0], x[1]);
@@ -547,8 +550,9 @@ struct Preparing {
           product[2 * j + h][e] = u <= (e < 2 ? update0 : update1) ? x : 0.0F;
         }
       }
-      store_block<planes>(scores + (multiple ? score_block(query_block, j, n) : query_block * (query_block + 1) / 2 + j) *
-                                       Block::bytes, product[2 * j], product[2 * j + 1]);
+      store_block<planes>(
+          scores + (multiple ? score_block(query_block, j, n) : query_block * (query_block + 1) / 2 + j) * Block::bytes,
+          product[2 * j], product[2 * j + 1]);
     }
   }
 
@@ -635,8 +639,8 @@ struct Preparing {
       Operand<planes> left = Keys::load_left(stage + L::query_at, 16 * warp, 2 * k);
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        const float2 at = *reinterpret_cast<const float2*>(b + (16 * warp + row + (i & 1) * 8) * L::sum_pitch + key +
-                                                           (i >> 1) * 8);
+        const float2 at =
+            *reinterpret_cast<const float2*>(b + (16 * warp + row + (i & 1) * 8) * L::sum_pitch + key + (i >> 1) * 8);
         scale(left, i, power_of_two(at.x - from[i >> 1].x), power_of_two(at.y - from[i >> 1].y));
       }
 #pragma unroll
@@ -645,8 +649,8 @@ struct Preparing {
         Operand<planes> right = Keys::load_right(stage + L::key_at, 16 * j, 2 * k);
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
-          const float2 at = *reinterpret_cast<const float2*>(b + (16 * j + row + (i >> 1) * 8) * L::sum_pitch + key +
-                                                             (i & 1) * 8);
+          const float2 at =
+              *reinterpret_cast<const float2*>(b + (16 * j + row + (i >> 1) * 8) * L::sum_pitch + key + (i & 1) * 8);
           scale(right, i, power_of_two(from[i & 1].x - at.x), power_of_two(from[i & 1].y - at.y));
         }
         multiply_add<planes>(product[2 * j], product[2 * j + 1], left, right);
@@ -806,8 +810,12 @@ struct StateColumns {
   /// S^T: row lane / 4 (+ 8) is a value column, tile t the keys 8 t + 2 (lane % 4), + 1.
   float state[K / 8][4];
 
-  __device__ __forceinline__ int value_of(int e) const { return place.first_value + 16 * warp + (lane >> 2) + (e >> 1) * 8; }
-  static __device__ __forceinline__ int key_of(int lane, int tile, int e) { return 8 * tile + 2 * (lane & 3) + (e & 1); }
+  __device__ __forceinline__ int value_of(int e) const {
+    return place.first_value + 16 * warp + (lane >> 2) + (e >> 1) * 8;
+  }
+  static __device__ __forceinline__ int key_of(int lane, int tile, int e) {
+    return 8 * tile + 2 * (lane & 3) + (e & 1);
+  }
 
   __device__ __forceinline__ void start() {
     const int columns = place.unit ? a.key_size : a.value_size;
@@ -821,7 +829,8 @@ struct StateColumns {
         const int key = key_of(lane, t, e);
         const int value = value_of(e);
         state[t][e] = place.unit && key == value ? 1.0F : 0.0F;
-        if (given && key < a.key_size && value < columns) state[t][e] = from[static_cast<std::size_t>(key) * columns + value];
+        if (given && key < a.key_size && value < columns)
+          state[t][e] = from[static_cast<std::size_t>(key) * columns + value];
       }
     }
   }
@@ -832,7 +841,8 @@ struct StateColumns {
     if (to == nullptr) return;
     const bool by_segment = place.unit || a.final_by_segment;
     if (!by_segment && place.segment != a.segments - 1) return;
-    to += (by_segment ? static_cast<std::size_t>(blockIdx.x) : static_cast<std::size_t>(place.sequence)) * a.key_size * columns;
+    to += (by_segment ? static_cast<std::size_t>(blockIdx.x) : static_cast<std::size_t>(place.sequence)) * a.key_size *
+          columns;
 #pragma unroll
     for (int t = 0; t < K / 8; ++t) {
 #pragma unroll
@@ -959,8 +969,9 @@ struct StateColumns {
         for (int j = 0; j < 4; ++j) {
 #pragma unroll
           for (int i = j; i < 4; ++i) {
-            multiply_add<planes>(sums[2 * i], sums[2 * i + 1], u[j],
-                                 Block::load_right(prepared + L::inverse_at + (i * (i + 1) / 2 + j) * Block::bytes, 0, 0));
+            multiply_add<planes>(
+                sums[2 * i], sums[2 * i + 1], u[j],
+                Block::load_right(prepared + L::inverse_at + (i * (i + 1) / 2 + j) * Block::bytes, 0, 0));
           }
         }
 #pragma unroll

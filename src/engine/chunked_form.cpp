@@ -1,6 +1,6 @@
 // A block's recurrence needs its inputs at all positions before any output. So the words are read once for each layer:
-// the recurrences below answer from what is known, the layer's own inputs are collected, then run in chunks. A last pass
-// gives the logits.
+// the recurrences below answer from what is known, the layer's own inputs are collected, then run in chunks. A last
+// pass gives the logits.
 #include "krohn/engine/chunked_form.hpp"
 
 #include <algorithm>
@@ -35,7 +35,8 @@ struct BlockArrays {
 
 class Collector final : public forward::Probe<float> {
  public:
-  Collector(std::size_t words, std::size_t length, std::size_t blocks) : words_(words), length_(length), known_(blocks) {}
+  Collector(std::size_t words, std::size_t length, std::size_t blocks)
+      : words_(words), length_(length), known_(blocks) {}
 
   void begin(std::size_t block) { collected_ = block; }
   void at(std::size_t word, std::size_t position) {
@@ -84,11 +85,11 @@ class Collector final : public forward::Probe<float> {
     const Step& s = step_;
     const std::size_t n = s.updates.size();
     if (word_ == 0 && position_ == 0) {
-      arrays.shape = {words_, length_, (head_ + 1) * queries, (head_ + 1) * queries, s.key_size, s.value_size,
-                      static_cast<std::uint32_t>(n)};
-      arrays.rule = s.updates[0].read != nullptr               ? ChunkedRule::delta
+      arrays.shape = {words_,     length_,      (head_ + 1) * queries,        (head_ + 1) * queries,
+                      s.key_size, s.value_size, static_cast<std::uint32_t>(n)};
+      arrays.rule = s.updates[0].read != nullptr              ? ChunkedRule::delta
                     : s.decay.kind == Decay<float>::Kind::key ? ChunkedRule::keywise
-                                                               : ChunkedRule::linear;
+                                                              : ChunkedRule::linear;
       arrays.decays = s.decay.kind != Decay<float>::Kind::none;
     }
     for (std::size_t i = 0; i < queries; ++i) {
@@ -109,7 +110,9 @@ class Collector final : public forward::Probe<float> {
       }
     }
   }
-  static void append(std::vector<float>& to, const float* from, std::size_t size) { to.insert(to.end(), from, from + size); }
+  static void append(std::vector<float>& to, const float* from, std::size_t size) {
+    to.insert(to.end(), from, from + size);
+  }
   static float log_of(float decay) { return std::max(std::log(decay), least_log_decay); }
 
   std::size_t words_;
@@ -142,7 +145,8 @@ std::vector<float> updates_outside(const std::vector<float>& from, std::size_t h
 /// A recurrence of one sequence on the CPU.
 class Chunks {
  public:
-  Chunks(ChunkedRule rule, ChunkedFormat format, const ChunkedShape& shape, float scale, const ChunkedHostArrays& arrays)
+  Chunks(ChunkedRule rule, ChunkedFormat format, const ChunkedShape& shape, float scale,
+         const ChunkedHostArrays& arrays)
       : rule_(rule), round_(format == ChunkedFormat::bf16), shape_(shape), scale_(scale), arrays_(arrays) {}
 
   void run(std::size_t batch, std::size_t head) {

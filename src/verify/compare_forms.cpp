@@ -54,7 +54,8 @@ class Comparison {
     LearnedRunOptions options;
     run_learned(model_, words, options,
                 [&](std::size_t word, std::size_t position, std::span<const float> row, std::span<const float>) {
-                  std::copy(row.begin(), row.end(), logits.begin() + static_cast<std::ptrdiff_t>((word * length + position) * size));
+                  std::copy(row.begin(), row.end(),
+                            logits.begin() + static_cast<std::ptrdiff_t>((word * length + position) * size));
                 });
     return logits;
   }
@@ -93,8 +94,12 @@ class Comparison {
         ++difference.labels;
         if (result.witness && result.witness->word.size() <= read) continue;
         const auto first = words[w].begin() + static_cast<std::ptrdiff_t>(skipped());
-        result.witness = FormWitness{Tokens(first, first + static_cast<std::ptrdiff_t>(read)), std::move(la.name),
-                                     std::move(lb.name), la.margin, lb.margin, false};
+        result.witness = FormWitness{Tokens(first, first + static_cast<std::ptrdiff_t>(read)),
+                                     std::move(la.name),
+                                     std::move(lb.name),
+                                     la.margin,
+                                     lb.margin,
+                                     false};
       }
     }
     result.words += words.size();
@@ -190,7 +195,8 @@ FormComparison compare_with_logits(const LearnedModel& model, const LearnedTask*
   std::transform(logits.begin(), logits.end(), other.begin(), [](double x) { return static_cast<float>(x); });
   const std::vector<float> mine = comparison.canonical(words);
   if (mine.size() != other.size()) {
-    throw InputError("logits: expected " + std::to_string(mine.size()) + " numbers, got " + std::to_string(other.size()));
+    throw InputError("logits: expected " + std::to_string(mine.size()) + " numbers, got " +
+                     std::to_string(other.size()));
   }
   for (const float x : other) {
     if (!std::isfinite(x)) throw InputError("logits: expected finite numbers, got NaN or infinity");

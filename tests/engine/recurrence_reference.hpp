@@ -24,8 +24,8 @@ struct RecurrenceCase {
   }
 };
 
-/// Normal queries, values and states of bf16 numbers; delta: unit keys (before their rounding) and betas that are 0, 1, 2
-/// or between 1 and 2; log decays in [-1, 0].
+/// Normal queries, values and states of bf16 numbers; delta: unit keys (before their rounding) and betas that are 0, 1,
+/// 2 or between 1 and 2; log decays in [-1, 0].
 inline RecurrenceCase random_case(ChunkedRule rule, const ChunkedShape& shape, bool decays, unsigned seed) {
   std::mt19937 random(seed);
   std::normal_distribution<float> normal;
@@ -128,9 +128,9 @@ inline double relative_error(const std::vector<float>& got, const std::vector<do
   return std::isnan(difference) ? INFINITY : std::sqrt(difference / norm);
 }
 
-/// What rounding can do, relative to the 2-norm. A chunk rounds six operands in a row (state, V - K S, T, U, P, output),
-/// each by one unit roundoff u of its own size; the sums in between are fp32. A contraction carries what went wrong on
-/// without growth, so that m chunks add at most m times as much: 6 u (m + 1). Random signs make it far less.
+/// What rounding can do, relative to the 2-norm. A chunk rounds six operands in a row (state, V - K S, T, U, P,
+/// output), each by one unit roundoff u of its own size; the sums in between are fp32. A contraction carries what went
+/// wrong on without growth, so that m chunks add at most m times as much: 6 u (m + 1). Random signs make it far less.
 inline double rounding_bound(const ChunkedShape& shape, double unit_roundoff) {
   const double chunks = std::ceil(static_cast<double>(shape.length * shape.householder) / 60.0);
   return 6.0 * unit_roundoff * (chunks + 1.0);

@@ -1,5 +1,5 @@
-// The kernels of learned models behind a C interface, so that tools/bench_chunked.py can run them on the very tensors it
-// gives to other implementations. Every function returns nullptr, or a message that stays valid until the next call.
+// The kernels of learned models behind a C interface, so that tools/bench_chunked.py can run them on the very tensors
+// it gives to other implementations. Every function returns nullptr, or a message that stays valid until the next call.
 #include <exception>
 #include <memory>
 #include <string>
@@ -30,8 +30,8 @@ extern "C" {
 
 /// rule 0 delta, 1 linear, 2 keywise; format 0 bf16, 1 fp32.
 const char* krohn_chunked_make(int rule, int format, std::size_t batch, std::size_t length, std::size_t heads,
-                               std::size_t key_heads, std::size_t key_size, std::size_t value_size, unsigned householder,
-                               float scale, void** out) {
+                               std::size_t key_heads, std::size_t key_size, std::size_t value_size,
+                               unsigned householder, float scale, void** out) {
   return guarded([&] {
     const krohn::ChunkedShape shape{batch, length, heads, key_heads, key_size, value_size, householder};
     *out = new krohn::ChunkedRecurrence(static_cast<krohn::ChunkedRule>(rule),
@@ -39,8 +39,9 @@ const char* krohn_chunked_make(int rule, int format, std::size_t batch, std::siz
   });
 }
 
-const char* krohn_chunked_run(void* recurrence, const void* query, const void* key, const void* value, const float* beta,
-                              const void* decay, const float* initial_state, void* output, float* final_state) {
+const char* krohn_chunked_run(void* recurrence, const void* query, const void* key, const void* value,
+                              const float* beta, const void* decay, const float* initial_state, void* output,
+                              float* final_state) {
   return guarded([&] {
     static_cast<krohn::ChunkedRecurrence*>(recurrence)
         ->run({query, key, value, beta, decay, initial_state, output, final_state});

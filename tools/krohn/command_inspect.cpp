@@ -6,6 +6,7 @@
 
 #include "command.hpp"
 #include "inspect_checkpoint.hpp"
+#include "inspect_forms.hpp"
 #include "krohn/automata/fingerprint.hpp"
 #include "krohn/automata/minimize.hpp"
 #include "krohn/error.hpp"
@@ -28,6 +29,8 @@ struct Options {
   bool levels = false;
   bool dot = false;
   InspectCheckpoint checkpoint;
+  InspectForms forms;
+  bool compare_forms = false;
 };
 
 std::string joined(const std::vector<std::string>& items, std::size_t most = 40) {
@@ -202,12 +205,38 @@ void add_inspect(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000}))
       ->capture_default_str();
   command->add_option("--task", options->checkpoint.task, "of a checkpoint: this file in place of its task.json");
+  command->add_flag(
+      "--compare-forms", options->compare_forms,
+      "of a checkpoint: how far its chunked form (tensor-core arithmetic) and its canonical form part, by "
+      "length, and a word on which their labels differ; --words, --length, --seed, --form, --device");
+  command->add_option("--reference", options->forms.reference,
+                      "of a checkpoint: the same against another program's logits, a safetensors file with input_ids "
+                      "[B, T] and logits [B, T, V]");
+  command
+      ->add_option("--form", options->forms.format, "what --compare-forms rounds operands to: bf16, or fp32 (16 bits)")
+      ->check(CLI::IsMember({"bf16", "fp32"}))
+      ->capture_default_str();
+  command->add_option("--device", options->forms.device, "where --compare-forms runs: auto, cpu or cuda")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+  command->add_option("--seed", options->forms.seed, "of the words of --compare-forms")->capture_default_str();
   add_alphabet_option(*command, options->alphabet);
   command->callback([options, &exit_code] {
     if (is_model_argument(options->target) && read_model_type(options->target) != "krohn-lrnn") {
       options->checkpoint.model = options->target;
       options->checkpoint.json = options->json;
-      inspect_checkpoint(options->checkpoint);
+      if (options->compare_forms || !options->forms.reference.empty()) {
+        options->forms.model = options->target;
+        options->forms.task = options->checkpoint.task;
+        options->forms.json = options->json;
+        options->forms.words = options->checkpoint.words;
+        options->forms.length = options->checkpoint.length;
+        inspect_forms(options->forms);
+      } else {
+        inspect_checkpoint(options->checkpoint);
+      }
+    } else if (options->compare_forms || !options->forms.reference.empty()) {
+      throw InputError("--compare-forms and --reference: expected a checkpoint, got '" + options->target + "'");
     } else if (is_model_argument(options->target)) {
       inspect_model(*options);
     } else if (options->dot || options->levels || options->tables) {

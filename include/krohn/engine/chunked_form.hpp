@@ -1,6 +1,6 @@
-// The chunked form of a learned model: every block's recurrence 64 updates at a time as matrix products, everything else
-// as in the canonical form. It is another function than learned-fp32-v1 (docs/semantics.md, 9): it searches, no verdict
-// rests on it.
+// The chunked form of a learned model: every block's recurrence 64 updates at a time as matrix products, everything
+// else as in the canonical form. It is another function than learned-fp32-v1 (docs/semantics.md, 9): it searches, no
+// verdict rests on it.
 //
 // It exists for recurrences with one decay a step and any number of Householder factors (the delta family), and for
 // outer products with one decay a step or one a key (Mamba-2, mLSTM, GLA); not for Mamba's decay an element, RWKV-7's

@@ -1,6 +1,6 @@
 // The chunked forms of linear recurrences on the CUDA device: 64 steps at a time as matrix products on tensor cores.
-// They are another function than the canonical recurrence (docs/semantics.md, 9): they search, no verdict rests on them.
-// Every function throws DeviceError where there is no device, or a call to it fails.
+// They are another function than the canonical recurrence (docs/semantics.md, 9): they search, no verdict rests on
+// them. Every function throws DeviceError where there is no device, or a call to it fails.
 //
 // With a state S [key_size, value_size], a log decay g and n = `householder` keys, values and betas a token:
 //     delta:    S = e^g S;  n times  S = S + k (beta (v - S^T k))^T;   o = scale S^T q

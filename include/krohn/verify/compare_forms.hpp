@@ -29,7 +29,7 @@ struct FormWitness {
   std::string canonical, other;
   float canonical_margin = 0.0F;
   float other_margin = 0.0F;
-  /// No word that lacks some of its tokens parts the forms; only searched where the other form can be run.
+  /// Without any one of its tokens the labels agree; only searched where the other form can be run.
   bool minimised = false;
 };
 
@@ -48,9 +48,9 @@ struct CompareFormsOptions {
   std::uint64_t seed = 1;
 };
 
-/// Random words over the task's symbols (without a task, over the vocabulary; labels are then the largest logit), in the
-/// chunked and in the canonical form. The shortest prefix on which the labels differ is made smaller, token by token,
-/// while they still differ. Throws as run_chunked_form.
+/// Random words over the task's symbols (without a task, over the vocabulary; labels are then the largest logit), in
+/// the chunked and in the canonical form. The shortest prefix on which the labels differ is made smaller, token by
+/// token, while they still differ. Throws as run_chunked_form.
 FormComparison compare_forms(const LearnedModel& model, const LearnedTask* task, const CompareFormsOptions& options);
 
 /// The same for recorded logits, [words, length, num_logits] of words of one length as the other program read them (a
