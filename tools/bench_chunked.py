@@ -2,7 +2,7 @@
 """Chunked kernels of krohn beside those of flash-linear-attention, on the same tensors in one run.
 
     cmake --preset cuda -DKROHN_BENCH=ON && cmake --build --preset cuda --target krohn_kernels_shared
-    PYTHONPATH=/path/to/fla tools/bench_chunked.py [--library FILE] [--json FILE] [--check]
+    PYTHONPATH=/path/to/fla tools/bench_chunked.py [--json FILE]
 
 Needs PyTorch and a CUDA device; without fla only krohn's rows are filled. Times are medians of launches between device
 events; errors are |o - reference| / |reference| (2-norms over all outputs of the sequences looked at) and the largest
@@ -167,9 +167,9 @@ OPERATORS = [("delta rule", "delta", 1, False), ("gated delta rule", "delta", 1,
 def bench(library, args):
     rows = []
     for name, rule, n, gated in OPERATORS:
-        if args.only and args.only not in name:
+        if args.only and name not in args.only:
             continue
-        for batch, heads, length, size, dtype in SHAPES:
+        for batch, heads, length, size, dtype in (SHAPES[i] for i in args.shapes):
             x = inputs(rule, batch, heads, length, size, size, dtype, n=n, gated=gated)
             if rule == "delta":  # fla takes betas in the inputs' format
                 x["beta"] = x["beta"].to(dtype).float()
@@ -201,6 +201,8 @@ def bench(library, args):
             row["bytes"] = moved
             row["floor_ms"] = moved / args.bandwidth * 1e3
             rows.append(row)
+            if args.json:
+                args.json.write_text(json.dumps({"device": torch.cuda.get_device_name(), "rows": rows}, indent=1) + "\n")
             rate = batch * length / 1e6
             fla_text = (f"{rate / row['fla_ms'] * 1e3:9.1f} Mtok/s  err {row['fla_error']['relative']:.1e}  ratio "
                         f"{row['fla_ms'] / row['krohn_ms']:5.1f}") if "fla_ms" in row else row.get("fla_refused", "")[:60]
@@ -260,7 +262,9 @@ def main():
     parser.add_argument("--library", type=Path, default=Path("build/cuda/tools/bench/libkrohn_kernels_shared.so"))
     parser.add_argument("--json", type=Path, help="write all numbers here")
     parser.add_argument("--check", action="store_true", help="errors of many small shapes only; exit 1 if one is large")
-    parser.add_argument("--only", help="operators whose name contains this")
+    parser.add_argument("--only", action="append", choices=[o[0] for o in OPERATORS], help="this operator; may be repeated")
+    parser.add_argument("--shapes", type=int, nargs="+", choices=range(len(SHAPES)), default=range(len(SHAPES)),
+                        help="numbers of: " + ", ".join(f"{i} = {s[:4]} {str(s[4])[6:]}" for i, s in enumerate(SHAPES)))
     parser.add_argument("--alone", action="store_true", help="without fla, whose kernels take minutes to compile")
     parser.add_argument("--bandwidth", type=float, default=3.0e12, help="bytes a second of the floor (default: %(default)s)")
     args = parser.parse_args()
@@ -268,9 +272,7 @@ def main():
     if args.check:
         sys.exit(1 if check(library) else 0)
     print("device:", torch.cuda.get_device_name(), "torch", torch.__version__)
-    rows = bench(library, args)
-    if args.json:
-        args.json.write_text(json.dumps({"device": torch.cuda.get_device_name(), "rows": rows}, indent=1) + "\n")
+    bench(library, args)
 
 
 if __name__ == "__main__":
