@@ -34,8 +34,7 @@ std::pair<std::string, std::string> labels(const LearnedModel& model, const Lear
   if (task.first_token) word.insert(word.begin(), *task.first_token);
   if (word.empty()) return {"?", "?"};
   const ChunkedLogits chunked = run_chunked_form(model, std::span(&word, 1), {ChunkedFormat::bf16, Device::cpu});
-  return {label(task, canonical(model, word)),
-          label(task, std::span(chunked.logits).last(model.num_logits()))};
+  return {label(task, canonical(model, word)), label(task, std::span(chunked.logits).last(model.num_logits()))};
 }
 
 TEST_CASE("a witness parts the forms, and none of its tokens can be left out") {
@@ -85,8 +84,9 @@ TEST_CASE("recorded logits with one planted change are found at its place") {
   // After the 9th symbol the label's logit falls below every other.
   const std::size_t skipped = task.answers.first_token ? 1 : 0;
   const std::size_t place = (skipped + 8) * row.size();
-  const Observation seen = task.answers.observe(std::vector<float>(
-      logits.begin() + static_cast<std::ptrdiff_t>(place), logits.begin() + static_cast<std::ptrdiff_t>(place + row.size())));
+  const Observation seen =
+      task.answers.observe(std::vector<float>(logits.begin() + static_cast<std::ptrdiff_t>(place),
+                                              logits.begin() + static_cast<std::ptrdiff_t>(place + row.size())));
   for (const LearnedTask::Output& output : task.answers.outputs) {
     if (output.label == seen.label) logits[place + output.logit] -= 1000.0;
   }

@@ -77,10 +77,10 @@ void inspect_forms(const InspectForms& options) {
     Json witness;
     if (found.witness) {
       const FormWitness& w = *found.witness;
-      witness = {{"word", names_of(w.word, answers)},   {"tokens", w.word},
-                 {"length", w.word.size()},             {"canonical", w.canonical},
-                 {"other", w.other},                    {"canonical_margin", w.canonical_margin},
-                 {"other_margin", w.other_margin},      {"minimised", w.minimised}};
+      witness = {
+          {"word", names_of(w.word, answers)}, {"tokens", w.word},        {"length", w.word.size()},
+          {"canonical", w.canonical},          {"other", w.other},        {"canonical_margin", w.canonical_margin},
+          {"other_margin", w.other_margin},    {"minimised", w.minimised}};
     }
     print_json({{"kind", "forms"},
                 {"model", options.model},
@@ -99,7 +99,8 @@ void inspect_forms(const InspectForms& options) {
                {"words", std::to_string(found.words)}});
   std::printf("\n%15s %12s %12s %12s %14s\n", "length", "positions", "largest", "rms", "labels differ");
   for (const FormDifference& d : found.by_length) {
-    const std::string range = d.from == d.to ? std::to_string(d.from) : std::to_string(d.from) + ".." + std::to_string(d.to);
+    const std::string range =
+        d.from == d.to ? std::to_string(d.from) : std::to_string(d.from) + ".." + std::to_string(d.to);
     std::printf("%15s %12llu %12.3g %12.3g %14llu\n", range.c_str(), static_cast<unsigned long long>(d.positions),
                 d.largest, d.root_mean_square, static_cast<unsigned long long>(d.labels));
   }
@@ -116,7 +117,8 @@ void inspect_forms(const InspectForms& options) {
   for (const std::string& name : names) text += (single || text.empty() ? "" : " ") + name;
   std::cout << "\nlabels differ on " << text << " (" << w.word.size() << " symbols"
             << (w.minimised ? ", minimised" : ", the shortest beginning seen") << ")\n  canonical: " << w.canonical
-            << ", margin " << w.canonical_margin << "\n  other:     " << w.other << ", margin " << w.other_margin << '\n';
+            << ", margin " << w.canonical_margin << "\n  other:     " << w.other << ", margin " << w.other_margin
+            << '\n';
 }
 
 }  // namespace krohn::cli
