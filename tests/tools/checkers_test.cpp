@@ -222,4 +222,16 @@ TEST_CASE("an interrupt ends a check with the best verdict so far and a whole ce
   CHECK(directory.names() == std::vector<std::string>{"certificate", "model"});
 }
 
+TEST_CASE("krohn verify takes the symbols of an expression from the certificate") {
+  const TemporaryDirectory directory;
+  const std::string model = (directory / "model").string();
+  const std::string certificate = (directory / "certificate").string();
+  // b does not occur in it, and the words with b are part of the claim.
+  const std::string language = "'re:(aa)*' --alphabet ab";
+  REQUIRE(run_krohn("compile " + language + " -o " + model).exit_code == 0);
+  REQUIRE(run_krohn("check " + model + " " + language + " --certificate " + certificate).exit_code == 0);
+  CHECK(verified(run_krohn("verify " + certificate)));
+  CHECK(run_krohn("verify " + certificate + " --alphabet abc").exit_code == 1);
+}
+
 }  // namespace

@@ -22,12 +22,26 @@ struct Arguments {
   std::optional<std::string> task;
 };
 
+/// An expression does not tell its alphabet where symbols do not occur in it: the one that the certificate claims. (A
+/// comma separates in --alphabet, so that an alphabet with one is left to the user.)
+std::optional<std::string> claimed_alphabet(const Certificate& certificate) {
+  if (!certificate.language_name.starts_with("re:")) return std::nullopt;
+  std::string symbols;
+  for (const std::string& name : certificate.automaton.alphabet().names()) {
+    if (name == ",") return std::nullopt;
+    symbols += name;
+  }
+  return symbols;
+}
+
 int run_verify(const Arguments& arguments) {
   const Certificate certificate = read_certificate(arguments.certificate);
   const std::string& model_name = arguments.model.empty() ? certificate.model_name : arguments.model;
   const std::string& language_name = arguments.language.empty() ? certificate.language_name : arguments.language;
   const OpenModel open = open_recognizer(model_name, parse_semantics(certificate.semantics), arguments.task);
-  const Dfa language = language_of(open, language_name, arguments.alphabet);
+  const Dfa language = language_of(
+      open, language_name,
+      arguments.language.empty() && !arguments.alphabet ? claimed_alphabet(certificate) : arguments.alphabet);
   const std::optional<Rejection> rejection = reject(certificate, certified_model(open), language);
   if (!rejection) {
     std::printf("s VERIFIED %s: %s\n", certificate.verdict.c_str(), certificate_claim(certificate).c_str());
