@@ -53,12 +53,12 @@ class LearnedRowsOnCpu {
     using Kind = LearnedOperation::Kind;
     const auto each = [&](std::uint32_t count, std::uint32_t others, const auto& element) {
       for (std::uint32_t i = 0; i < count; ++i) {
-        for (std::uint32_t other = 0; other < others; ++other) element(op, x, i, other);
+        for (std::uint32_t other = 0; other < others; ++other) element(i, other);
       }
     };
     switch (op.kind) {
       case Kind::gather:
-        return each(op.count, x.rows, gather);
+        return each(op.count, x.rows, [&](std::uint32_t i, std::uint32_t j) { gather(op, x, i, j); });
       case Kind::multiply:
         for (std::uint32_t block = 0; block < op.groups; ++block) {
           for (std::uint32_t o = 0; o < op.count; ++o) {
@@ -67,17 +67,17 @@ class LearnedRowsOnCpu {
         }
         return;
       case Kind::map:
-        return each(op.count, x.rows, map);
+        return each(op.count, x.rows, [&](std::uint32_t i, std::uint32_t j) { map(op, x, i, j); });
       case Kind::group:
-        return each(op.count, x.rows, group);
+        return each(op.count, x.rows, [&](std::uint32_t i, std::uint32_t j) { group(op, x, i, j); });
       case Kind::convolution:
-        each(op.count, x.rows, convolution);
-        return each(op.count, x.words, keep_tail);
+        each(op.count, x.rows, [&](std::uint32_t i, std::uint32_t j) { convolution(op, x, i, j); });
+        return each(op.count, x.words, [&](std::uint32_t i, std::uint32_t j) { keep_tail(op, x, i, j); });
       case Kind::shift:
-        each(op.count, x.rows, shift);
-        return each(op.count, x.words, keep_shift);
+        each(op.count, x.rows, [&](std::uint32_t i, std::uint32_t j) { shift(op, x, i, j); });
+        return each(op.count, x.words, [&](std::uint32_t i, std::uint32_t j) { keep_shift(op, x, i, j); });
       case Kind::stabilizer:
-        return each(op.count, x.words, stabilizer);
+        return each(op.count, x.words, [&](std::uint32_t i, std::uint32_t j) { stabilizer(op, x, i, j); });
       case Kind::recurrence:
         return recur(recurrence(program_.recurrences[op.w0], x));
       case Kind::cell:
