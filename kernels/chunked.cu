@@ -82,14 +82,6 @@ __global__ void __launch_bounds__(chain_threads)
   }
 }
 
-int multiprocessors() {
-  int device = 0;
-  int count = 0;
-  KROHN_CUDA_CHECK(cudaGetDevice(&device));
-  KROHN_CUDA_CHECK(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device));
-  return count;
-}
-
 void require(bool holds, const std::string& what) {
   if (!holds) throw InputError("chunked form: expected " + what);
 }

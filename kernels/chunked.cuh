@@ -67,6 +67,14 @@ __device__ __forceinline__ float power_of_two(float x) {
   return y;
 }
 
+__device__ __forceinline__ void clear(float (&sums)[8][4]) {
+#pragma unroll
+  for (int t = 0; t < 8; ++t) {
+#pragma unroll
+    for (int e = 0; e < 4; ++e) sums[t][e] = 0.0F;
+  }
+}
+
 template <int K, ChunkedRule rule, class Input>
 struct Layout {
   static constexpr int planes = std::is_same_v<Input, float> ? 2 : 1;
@@ -117,7 +125,7 @@ struct Layout {
       delta ? raw_at + 4 * 16 * 16 * 4
             : (keywise ? decay_at + (ahead ? chunk_steps * K * static_cast<std::uint32_t>(sizeof(Input)) : 0) : 0);
   static constexpr std::uint32_t buffer_base = scratch_base + scratch_bytes;
-  static constexpr int buffer_pieces = 2 * Keys::pieces / 2 + max_state_warps;  // of 32 bytes, a thread
+  static constexpr int buffer_pieces = Keys::pieces + max_state_warps;  // of 32 bytes, a thread
   static constexpr std::uint32_t bytes = buffer_base + (buffered ? buffer_pieces * preparing_threads * 32 : 0);
 };
 
@@ -514,11 +522,7 @@ struct Preparing {
     const std::uint32_t stage = base + (c % L::stages) * L::stage_bytes;
     const float* s = scalars(c);
     float product[8][4];
-#pragma unroll
-    for (int t = 0; t < 8; ++t) {
-#pragma unroll
-      for (int e = 0; e < 4; ++e) product[t][e] = 0.0F;
-    }
+    clear(product);
 #pragma unroll
     for (int k = 0; k < K / 16; ++k) {
       const Operand<planes> left = Keys::load_left(stage + L::query_at, 16 * query_block, 2 * k);
@@ -616,11 +620,7 @@ struct Preparing {
     const float* before = b + (16 * warp - 1) * L::sum_pitch;
     const int row = lane >> 2;
     float product[8][4];
-#pragma unroll
-    for (int t = 0; t < 8; ++t) {
-#pragma unroll
-      for (int e = 0; e < 4; ++e) product[t][e] = 0.0F;
-    }
+    clear(product);
     // Inside the diagonal block the key's factor is above 1; beyond 2^100 pairs are summed one by one.
     bool strong = false;
     for (int key = lane; key < K; key += 32) {
@@ -921,11 +921,7 @@ struct StateColumns {
       Operand<planes> u[4];
       float sums[8][4];
       if constexpr (L::delta) {
-#pragma unroll
-        for (int t = 0; t < 8; ++t) {
-#pragma unroll
-          for (int e = 0; e < 4; ++e) sums[t][e] = 0.0F;
-        }
+        clear(sums);
 #pragma unroll
         for (int k = 0; k < K / 16; ++k) {
           const Operand<planes> left = left_operand<planes>(state[2 * k], state[2 * k + 1]);
@@ -960,11 +956,7 @@ struct StateColumns {
           }
         }
         // U^T = (V^T - (K S)^T) T^T, block column by block column.
-#pragma unroll
-        for (int t = 0; t < 8; ++t) {
-#pragma unroll
-          for (int e = 0; e < 4; ++e) sums[t][e] = 0.0F;
-        }
+        clear(sums);
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
 #pragma unroll
@@ -1005,11 +997,7 @@ struct StateColumns {
       }
 
       if (a.output && !place.unit) {
-#pragma unroll
-        for (int t = 0; t < 8; ++t) {
-#pragma unroll
-          for (int e = 0; e < 4; ++e) sums[t][e] = 0.0F;
-        }
+        clear(sums);
 #pragma unroll
         for (int k = 0; k < K / 16; ++k) {
           const Operand<planes> left = left_operand<planes>(state[2 * k], state[2 * k + 1]);

@@ -90,13 +90,27 @@ class EventTimer {
   cudaEvent_t end_ = nullptr;
 };
 
+/// A number of the current device.
+inline int device_attribute(cudaDeviceAttr attribute) {
+  int device = 0;
+  int value = 0;
+  KROHN_CUDA_CHECK(cudaGetDevice(&device));
+  KROHN_CUDA_CHECK(cudaDeviceGetAttribute(&value, attribute, device));
+  return value;
+}
+inline int multiprocessors() { return device_attribute(cudaDevAttrMultiProcessorCount); }
+
 /// The most dynamic shared memory that a block may ask for.
 inline std::size_t shared_memory_limit() {
-  int device = 0;
-  int bytes = 0;
-  KROHN_CUDA_CHECK(cudaGetDevice(&device));
-  KROHN_CUDA_CHECK(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
-  return static_cast<std::size_t>(bytes);
+  return static_cast<std::size_t>(device_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin));
+}
+
+/// The blocks of `kernel` that the device holds at once, at least one a multiprocessor.
+template <class Kernel>
+unsigned resident_blocks(Kernel kernel, int threads, std::size_t shared_bytes) {
+  int blocks = 0;
+  KROHN_CUDA_CHECK(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, threads, shared_bytes));
+  return static_cast<unsigned>((blocks > 0 ? blocks : 1) * multiprocessors());
 }
 
 /// Allows `kernel` that much dynamic shared memory.

@@ -348,15 +348,8 @@ void check_target(std::uint64_t depth, std::uint64_t target) {
 
 template <class Kernel>
 unsigned grid_of(Kernel kernel, std::size_t bytes) {
-  int device = 0;
-  int multiprocessors = 0;
-  int blocks = 0;
   allow_shared_memory(kernel, bytes);
-  KROHN_CUDA_CHECK(cudaGetDevice(&device));
-  KROHN_CUDA_CHECK(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
-  KROHN_CUDA_CHECK(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, tree_threads, bytes));
-  const unsigned most = static_cast<unsigned>(std::max(1, blocks) * multiprocessors);
-  return most;
+  return resident_blocks(kernel, tree_threads, bytes);
 }
 
 /// Sets the segments so that a thread block has many pieces, all but equal: the last wave of pieces then costs little.

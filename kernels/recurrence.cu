@@ -463,14 +463,6 @@ bool same(const RecurrenceInput& a, const RecurrenceInput& b) {
          a.group == b.group;
 }
 
-int multiprocessors() {
-  int device = 0;
-  int count = 0;
-  KROHN_CUDA_CHECK(cudaGetDevice(&device));
-  KROHN_CUDA_CHECK(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device));
-  return count;
-}
-
 template <Form F, Decay K>
 void launch(const Recurrence& r, std::uint32_t keys, std::uint32_t values, std::uint32_t scalars) {
   const std::uint32_t D = std::max(16U, std::bit_ceil(r.key_size));

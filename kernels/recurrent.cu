@@ -178,15 +178,9 @@ __global__ void __launch_bounds__(dense_threads)
 }
 
 int blocks_for(const void* kernel, std::size_t shared_bytes, std::size_t threads_wanted) {
-  int device = 0;
-  int multiprocessors = 0;
-  int blocks = 0;
-  KROHN_CUDA_CHECK(cudaGetDevice(&device));
-  KROHN_CUDA_CHECK(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
-  KROHN_CUDA_CHECK(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, dense_threads, shared_bytes));
   const std::size_t needed = (threads_wanted + dense_threads - 1) / dense_threads;
-  return static_cast<int>(std::max<std::size_t>(
-      1, std::min<std::size_t>(needed, static_cast<std::size_t>(std::max(1, blocks)) * multiprocessors)));
+  return static_cast<int>(
+      std::max<std::size_t>(1, std::min<std::size_t>(needed, resident_blocks(kernel, dense_threads, shared_bytes))));
 }
 
 struct DenseRun {

@@ -134,14 +134,7 @@ struct PieceScan::Memory {
     in_shared = sizeof(Entry) * entries <= shared_memory_limit();
     shared_bytes = in_shared ? sizeof(Entry) * entries : 0;
     allow_shared_memory(walk_kernel<Entry>, shared_bytes);
-    int device = 0;
-    int multiprocessors = 0;
-    int resident = 0;
-    KROHN_CUDA_CHECK(cudaGetDevice(&device));
-    KROHN_CUDA_CHECK(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
-    KROHN_CUDA_CHECK(
-        cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident, walk_kernel<Entry>, walk_threads, shared_bytes));
-    blocks = static_cast<unsigned>(std::max(1, resident) * multiprocessors);
+    blocks = resident_blocks(walk_kernel<Entry>, walk_threads, shared_bytes);
   }
 
   template <class Entry>

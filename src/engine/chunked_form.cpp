@@ -354,9 +354,7 @@ ChunkedLogits run_chunked_form(const LearnedModel& model, std::span<const Tokens
     }
     if (block == blocks) break;
     BlockArrays& arrays = collector.block(block);
-    ChunkedShape& shape = arrays.shape;
-    shape.heads = arrays.query.size() / (words.size() * length * shape.key_size);
-    shape.key_heads = shape.heads;
+    const ChunkedShape& shape = arrays.shape;
     const std::size_t n = shape.householder;
     const std::vector<float> key = updates_outside(arrays.key, shape.heads, n, shape.key_size);
     const std::vector<float> value = updates_outside(arrays.value, shape.heads, n, shape.value_size);

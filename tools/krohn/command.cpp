@@ -84,4 +84,8 @@ CLI::Validator seconds_number() {
           ""};
 }
 
+Device device_of(const std::string& name) {
+  return name == "cpu" ? Device::cpu : name == "cuda" ? Device::cuda : Device::automatic;
+}
+
 }  // namespace krohn::cli

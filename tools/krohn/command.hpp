@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "krohn/automata/dfa.hpp"
+#include "krohn/engine/run.hpp"
 #include "krohn/model/semantics.hpp"
 
 namespace krohn::cli {
@@ -69,5 +70,8 @@ CLI::Validator natural_number();
 
 /// Accepts a number of seconds from 0 to 10^9; NaN, which passes a range, is refused.
 CLI::Validator seconds_number();
+
+/// What --device says: cpu, cuda, or auto.
+Device device_of(const std::string& name);
 
 }  // namespace krohn::cli

@@ -97,9 +97,7 @@ int run_check(const Arguments& arguments) {
       show_progress(progress);
     };
   }
-  options.device = arguments.device == "cpu"    ? Device::cpu
-                   : arguments.device == "cuda" ? Device::cuda
-                                                : Device::automatic;
+  options.device = device_of(arguments.device);
   options.sample.words = arguments.samples;
   options.sample.max_length = arguments.sample_length;
   options.sample.seed = arguments.seed;

@@ -43,10 +43,6 @@ std::vector<Word> read_words(const Options& options, const Alphabet& alphabet) {
   return parse_words(text, source, alphabet);
 }
 
-Device device_of(const Options& options) {
-  return options.device == "cpu" ? Device::cpu : options.device == "cuda" ? Device::cuda : Device::automatic;
-}
-
 void say_device(const Options& options, const std::string& device) {
   if (options.device == "auto") std::cerr << "krohn: ran on " << device << '\n';
 }
@@ -71,8 +67,8 @@ void run_checkpoint_tokens(const Options& options) {
   for (const std::string& note : checkpoint.notes) std::cerr << "krohn: " << note << '\n';
   const InputIds ids = read_input_ids(Safetensors::read(options.tokens), checkpoint.model);
   std::string device;
-  const std::vector<Tensor> tensors =
-      run_tokens(checkpoint.model, ids, options.states, {options.threads, device_of(options), options.memory}, &device);
+  const std::vector<Tensor> tensors = run_tokens(checkpoint.model, ids, options.states,
+                                                 {options.threads, device_of(options.device), options.memory}, &device);
   say_device(options, device);
   write_file(options.logits, format_safetensors(tensors, {{"semantics", std::string(learned_semantics)}}));
 }
@@ -85,7 +81,8 @@ void run_checkpoint_words(const Options& options) {
   const std::vector<Word> words = read_words(options, task.alphabet);
   std::vector<Tokens> runs;
   for (const Word& word : words) runs.push_back(tokens_of(task, word));
-  LearnedLabels seen = label_words(*open.learned, task, runs, {options.threads, device_of(options), options.memory});
+  LearnedLabels seen =
+      label_words(*open.learned, task, runs, {options.threads, device_of(options.device), options.memory});
   say_device(options, seen.device);
   // Entry 0: the label of the empty word.
   std::vector<std::vector<std::int32_t>>& labels = seen.labels;
@@ -110,7 +107,7 @@ void run_checkpoint_words(const Options& options) {
 void run_words(const Options& options) {
   const ModelDirectory directory = read_model(options.model);
   const LrnnModel& model = directory.model;
-  const Device device = device_of(options);
+  const Device device = device_of(options.device);
   if (!options.sequence.empty()) {
     const ScanResult result =
         scan_file(model, options.sequence,

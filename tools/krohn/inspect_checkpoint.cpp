@@ -12,6 +12,7 @@
 #include "krohn/io/checkpoint.hpp"
 #include "krohn/io/spectrum_svg.hpp"
 #include "krohn/io/task.hpp"
+#include "model_argument.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -94,10 +95,7 @@ Json head_json(const HeadSpectrum& head, const std::vector<std::string>& names) 
 void inspect_checkpoint(const InspectCheckpoint& options) {
   const Checkpoint checkpoint = read_checkpoint(options.model);
   const LearnedModel& model = checkpoint.model;
-  const std::filesystem::path task_path =
-      options.task ? std::filesystem::path(*options.task) : std::filesystem::path(options.model) / "task.json";
-  std::optional<Task> task;
-  if (options.task || std::filesystem::exists(task_path)) task = read_task(task_path, model);
+  const std::optional<Task> task = task_beside(options.model, options.task, model);
   SpectrumOptions spectrum_options;
   spectrum_options.words = options.words;
   spectrum_options.length = options.length;

@@ -1,7 +1,6 @@
 #include "inspect_forms.hpp"
 
 #include <cstdio>
-#include <filesystem>
 #include <iostream>
 
 #include "command.hpp"
@@ -11,6 +10,7 @@
 #include "krohn/io/task.hpp"
 #include "krohn/io/token_run.hpp"
 #include "krohn/verify/compare_forms.hpp"
+#include "model_argument.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -47,16 +47,11 @@ std::vector<std::string> names_of(const Tokens& word, const LearnedTask* task) {
 
 void inspect_forms(const InspectForms& options) {
   const Checkpoint checkpoint = read_checkpoint(options.model);
-  const std::filesystem::path task_path =
-      options.task ? std::filesystem::path(*options.task) : std::filesystem::path(options.model) / "task.json";
-  std::optional<Task> task;
-  if (options.task || std::filesystem::exists(task_path)) task = read_task(task_path, checkpoint.model);
+  const std::optional<Task> task = task_beside(options.model, options.task, checkpoint.model);
   const LearnedTask* answers = task ? &task->answers : nullptr;
   CompareFormsOptions compare;
   compare.form.format = options.format == "fp32" ? ChunkedFormat::fp32 : ChunkedFormat::bf16;
-  compare.form.device = options.device == "cpu"    ? Device::cpu
-                        : options.device == "cuda" ? Device::cuda
-                                                   : Device::automatic;
+  compare.form.device = device_of(options.device);
   compare.words = options.words;
   compare.length = options.length;
   compare.seed = options.seed;

@@ -1,5 +1,6 @@
 #include "model_argument.hpp"
 
+#include <filesystem>
 #include <utility>
 
 #include "command.hpp"
@@ -19,6 +20,14 @@ CertifiedModel certified_model(const OpenModel& open) {
   if (!open.compiled) return {*open.recognizer, open.learned->fingerprint(), nullptr, nullptr};
   return {*open.recognizer, fingerprint(open.compiled->model), &open.compiled->model,
           open.compiled->hint ? &*open.compiled->hint : nullptr};
+}
+
+std::optional<Task> task_beside(const std::string& model_directory, const std::optional<std::string>& file,
+                                const LearnedModel& model) {
+  const std::filesystem::path path =
+      file ? std::filesystem::path(*file) : std::filesystem::path(model_directory) / "task.json";
+  if (!file && !std::filesystem::exists(path)) return std::nullopt;
+  return read_task(path, model);
 }
 
 }  // namespace krohn::cli
