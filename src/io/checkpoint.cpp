@@ -568,7 +568,8 @@ LearnedModel mamba_shell(Source& s, const std::string& architecture, MakeMixer m
   common_options(c);
   c.pass_over({"residual_in_fp32", "rescale_prenorm_residual", "fuse_norm", "dt_scale", "dt_min", "dt_max",
                "dt_init_scheme", "dt_init_floor", "conv_init", "A_init_range", "chunk_size", "time_step_scale",
-               "time_step_min", "time_step_max", "time_step_init_scheme", "time_step_floor", "use_mambapy"});
+               "time_step_min", "time_step_max", "time_step_init_scheme", "time_step_floor", "use_mambapy",
+               "use_associative_scan"});
   const std::size_t size = c.size("hidden_size", 2048);
   const std::size_t vocabulary = c.size("vocab_size", 32000);
   const std::size_t layers = c.size("num_hidden_layers", 48, most_layers);
