@@ -29,13 +29,16 @@ using testing::Beta;
 using testing::gpu_or_skip;
 using testing::LearnedSizes;
 using testing::RandomLearnedModel;
+using testing::small_cases;
 
-// The long matrices run a random tenth unless KROHN_TEST_ALL=1.
+// The long matrices run a random tenth unless KROHN_TEST_ALL=1; small cases a random hundredth.
 bool drawn(std::uint64_t index) {
   static const bool all = std::getenv("KROHN_TEST_ALL") != nullptr;
   SplitMix64 random(index);
-  return all || random.next() % 10 == 0;
+  return all || random.next() % (small_cases() ? 100 : 10) == 0;
 }
+
+using Lengths = std::vector<std::size_t>;
 
 struct Ran {
   std::vector<std::vector<float>> logits;
@@ -90,7 +93,8 @@ TEST_CASE("every recorded case") {
     for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(KROHN_TEST_DATA) / folder)) {
       CAPTURE(entry.path());
       const LearnedModel model = read_checkpoint(entry.path()).model;
-      compare(model, random_words(1, model.vocabulary_size(), {0, 1, 20, 63, 64, 65, 3, 9, 9}));
+      const Lengths lengths = small_cases() ? Lengths{0, 1, 9} : Lengths{0, 1, 20, 63, 64, 65, 3, 9, 9};
+      compare(model, random_words(1, model.vocabulary_size(), lengths));
     }
   }
 }
@@ -120,7 +124,8 @@ TEST_CASE("long words") {
     CAPTURE(architecture);
     RandomLearnedModel random(7);
     const LearnedModel model = random.make(architecture, {2, 16, 2, Beta::doubled});
-    compare(model, random_words(3, model.vocabulary_size(), {4097, 1, 4096, 2000}));
+    const Lengths lengths = small_cases() ? Lengths{65, 1, 64} : Lengths{4097, 1, 4096, 2000};
+    compare(model, random_words(3, model.vocabulary_size(), lengths));
   }
 }
 
@@ -196,7 +201,7 @@ TEST_CASE("the recurrence on arrays [B, T, H, d]: every decay and form of update
             const std::size_t states = std::size_t{words} * heads * d * columns;
             const std::size_t start = arrays.add(states, -1, 1);
             DeviceNumbers state_out(states);
-            DeviceNumbers output(tokens * columns + 1);
+            DeviceNumbers output(std::vector<float>(tokens * columns + 1));
             std::vector<float> expected_output(tokens * columns + 1);
             const auto make = [&](bool device) {
               Recurrence r;
@@ -305,7 +310,7 @@ TEST_CASE("prefix trees: nothing is found where nothing is wrong, and the first 
     RandomLearnedModel random(seed);
     const auto model = std::make_shared<const LearnedModel>(random.make(architecture, {2, 16, 2, Beta::doubled}));
     const std::uint32_t symbols = 2 + seed % 2;
-    const std::uint64_t length = symbols == 2 ? 12 : 8;
+    const std::uint64_t length = small_cases() ? 4 : symbols == 2 ? 12 : 8;
     const auto recognizer = make_recognizer(model, task_of(*model, symbols, seed % 2 == 0));
     const LabelledAutomaton tree = tree_of(*recognizer, length);
     EnumerateOptions options;
@@ -317,7 +322,7 @@ TEST_CASE("prefix trees: nothing is found where nothing is wrong, and the first 
     pieces.device_memory = 4 * (model->num_parameters() + 2000 * model->state_size()) + (std::size_t{8} << 20U);
     CHECK(enumerate(*recognizer, tree, pieces).agreed == length);
     SplitMix64 draw(seed);
-    for (int plant = 0; plant < 6; ++plant) {
+    for (int plant = 0; plant < (small_cases() ? 1 : 6); ++plant) {
       LabelledAutomaton wrong = tree;
       for (int i = 0; i <= plant % 3; ++i) {
         wrong.expected[draw.next() % (wrong.expected.size() - 1)] = LabelledAutomaton::no_label;
@@ -354,7 +359,7 @@ TEST_CASE("accuracies and samples are the same on both") {
   const Dfa language(task.alphabet, 0, {0, 0}, {0}, {"l0", "l1", "l2"});
   AccuracyOptions options;
   options.lengths = {1, 17, 70};
-  options.words = 200;
+  options.words = small_cases() ? 20 : 200;
   options.device = Device::cuda;
   const Accuracy seen = measure_accuracy(*model, task, language, options);
   options.device = Device::cpu;
@@ -366,7 +371,7 @@ TEST_CASE("accuracies and samples are the same on both") {
     CHECK(seen.lengths[i].sequence.value == expected.lengths[i].sequence.value);
   }
   const Specification specification(*recognizer, language);
-  const SampleDesign design{500, 40, 3, 0.99};
+  const SampleDesign design{small_cases() ? 50U : 500U, 40, 3, 0.99};
   const Sample on_device = sample(*recognizer, specification, design, {}, Device::cuda);
   const Sample on_cpu = sample(*recognizer, specification, design, {}, Device::cpu);
   CHECK(on_device.disagreement == on_cpu.disagreement);

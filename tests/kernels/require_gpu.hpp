@@ -25,7 +25,7 @@ inline std::string gpu_or_skip() {
   return {};
 }
 
-/// True under KROHN_TEST_SMALL=1: a seventh of the random cases and no long words, for tools that slow a device down a
+/// True under KROHN_TEST_SMALL=1: few of the random cases and no long words, for tools that slow a device down a
 /// hundredfold (compute-sanitizer).
 inline bool small_cases() {
   const char* small = std::getenv("KROHN_TEST_SMALL");
