@@ -226,6 +226,7 @@ void add_eigenvalues(Page& page, const LearnedModel& model, const LearnedTask& t
   page.heading("Eigenvalues");
   SpectrumOptions options;
   options.tokens = task.tokens;
+  options.first_token = task.first_token;
   std::sort(options.tokens.begin(), options.tokens.end());
   options.tokens.erase(std::unique(options.tokens.begin(), options.tokens.end()), options.tokens.end());
   const LearnedSpectrum spectrum = compute_spectrum(model, options);

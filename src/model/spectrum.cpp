@@ -5,9 +5,10 @@
 // (the diagonal), symmetric (real; the sign by Sturm), characteristic polynomial by Faddeev and LeVerrier and Sturm's
 // theorem: with V(x) the sign changes of the Sturm sequence at x, V(-inf) - V(+inf) is the number of distinct real
 // roots, and all roots are real iff that is deg p - deg gcd(p, p'). Products of two positive semidefinite factors
-// need none of this: A B has the spectrum of A^{1/2} B A^{1/2}, which is positive semidefinite.
-// Cost of a block of size b: b^4 operations on rationals of some b^2 * 48 bits. Refuses nothing; blocks above the cap
-// are answered `undecided`.
+// need none of this: A B has the spectrum of A^{1/2} B A^{1/2}, which is positive semidefinite. m factors under scalar
+// gates, m less than the size, are first reduced to an m by m matrix with the same eigenvalues but for copies of the
+// gate. Cost of a block of size b: b^4 operations on rationals of some b^2 * 48 bits. Refuses nothing; blocks above the
+// cap are answered `undecided`.
 #include "krohn/model/spectrum.hpp"
 
 #include <Eigen/Dense>
@@ -290,6 +291,46 @@ Rational factor_eigenvalue(const GeneralizedHouseholder& factor) {
   return 1 - Rational(static_cast<double>(factor.beta)) * key_norm(factor);
 }
 
+Rational dot(const GeneralizedHouseholder& a, const GeneralizedHouseholder& b) {
+  Rational sum = 0;
+  auto j = b.key.begin();
+  for (const Entry& entry : a.key) {
+    while (j != b.key.end() && j->index < entry.index) ++j;
+    if (j == b.key.end()) break;
+    if (j->index == entry.index) {
+      sum += Rational(static_cast<double>(entry.value)) * Rational(static_cast<double>(j->value));
+    }
+  }
+  return sum;
+}
+
+/// For m factors, the first acting first: an m by m matrix whose eigenvalues, beside copies of `gate`, are those of the
+/// product times `gate`. With K the keys, the product is I + K C^T, whose eigenvalues other than 1 are those of
+/// I + C^T K; C^T = T K^T with T lower triangular, row j of which is -beta_j (e_j + sum_{i<j} (k_i . k_j) row i).
+RationalMatrix reduced_matrix(const std::vector<GeneralizedHouseholder>& factors, const Rational& gate) {
+  const std::size_t m = factors.size();
+  RationalMatrix gram{m, std::vector<Rational>(m * m)};
+  for (std::size_t i = 0; i < m; ++i) {
+    for (std::size_t j = 0; j <= i; ++j) gram.at(i, j) = gram.at(j, i) = dot(factors[i], factors[j]);
+  }
+  RationalMatrix rows{m, std::vector<Rational>(m * m)};
+  for (std::size_t j = 0; j < m; ++j) {
+    const Rational beta(static_cast<double>(factors[j].beta));
+    rows.at(j, j) = -beta;
+    for (std::size_t i = 0; i < j; ++i) {
+      for (std::size_t l = 0; l <= i; ++l) rows.at(j, l) -= beta * gram.at(i, j) * rows.at(i, l);
+    }
+  }
+  RationalMatrix reduced = identity(m);
+  for (std::size_t i = 0; i < m; ++i) {
+    for (std::size_t j = 0; j < m; ++j) {
+      for (std::size_t l = 0; l <= i; ++l) reduced.at(i, j) += rows.at(i, l) * gram.at(l, j);
+      reduced.at(i, j) *= gate;
+    }
+  }
+  return reduced;
+}
+
 bool trivial(const GeneralizedHouseholder& factor) { return factor.beta == 0.0F || factor.key.empty(); }
 
 /// Multiplies `a` by A(row) from the left.
@@ -377,6 +418,13 @@ MatrixSpectrum rows_spectrum(std::span<const TokenRow> rows, std::size_t size, s
     finish(spectrum);
     return spectrum;
   }
+  if (scalar_gates && factors.size() < size && factors.size() <= max_block) {
+    MatrixSpectrum spectrum = matrix_spectrum(reduced_matrix(factors, gate), max_block);
+    join(spectrum, diagonal_spectrum(std::vector<Rational>(size - factors.size(), gate), "a scaled identity"));
+    spectrum.method = std::to_string(factors.size()) + " factors, " + spectrum.method;
+    finish(spectrum);
+    return spectrum;
+  }
   if (size > 96) {
     MatrixSpectrum spectrum;
     spectrum.method = "size " + std::to_string(size) + ": floating-point eigenvalues only";
@@ -416,6 +464,13 @@ MatrixSpectrum product_spectrum(const TokenTable& table, std::span<const std::ui
   taken.reserve(rows.size());
   for (const std::uint32_t row : rows) taken.push_back(table.row(row));
   return rows_spectrum(taken, table.key_size(), max_block);
+}
+
+std::vector<std::complex<double>> product_eigenvalues(const TokenTable& table, std::span<const std::uint32_t> rows) {
+  std::vector<TokenRow> taken;
+  taken.reserve(rows.size());
+  for (const std::uint32_t row : rows) taken.push_back(table.row(row));
+  return spectrum_for_display(taken, table.key_size());
 }
 
 MatrixSpectrum product_spectrum(std::span<const ExactMatrix> matrices, std::size_t max_block) {

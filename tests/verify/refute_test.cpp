@@ -396,6 +396,63 @@ TEST_CASE("a model outside the hypothesis is named by eigenvalue, layer and symb
   CHECK(hypothesis.violation->symbols.size() == 2);
 }
 
+TEST_CASE("more products than can be gone through: a violation is found, or nothing is decided") {
+  // Layer 4 of a deltanet reads 16 rows: 16^8 products of 8.
+  int violated = 0;
+  int undecided = 0;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    FamilyOptions options;
+    options.family = Family::deltanet;
+    options.layers = 4;
+    options.size = 2;
+    options.format = ParameterFormat::bf16;
+    options.seed = seed;
+    const LrnnModel model = std::get<LrnnModel>(make_family_model(options));
+    const Hypothesis hypothesis = check_hypothesis(model, Theorem::modular(3));
+    CHECK(!hypothesis.holds);
+    if (!hypothesis.violation) {
+      CHECK(hypothesis.layers[3].kind == SpectrumKind::undecided);
+      CHECK(hypothesis.layers[3].method.find("16^8 products") == 0);
+      ++undecided;
+      continue;
+    }
+    ++violated;
+    const SpectrumViolation& violation = *hypothesis.violation;
+    // One and two positive semidefinite factors have real products.
+    CHECK(violation.layer >= 3);
+    CHECK(violation.symbols.size() == std::size_t{1} << (violation.layer - 1));
+    CHECK(violation.eigenvalue.imag() > 0.0);
+    // In layer 3 some rows of these symbols, multiplied out in plain doubles, have that eigenvalue: of 8 rows the first
+    // four are read for symbol 0.
+    if (violation.layer != 3) continue;
+    const TableLayer& layer = model.layers()[2];
+    const std::size_t of_symbol = 4;
+    double distance = 1.0;
+    std::vector<std::size_t> choice(violation.symbols.size(), 0);
+    for (std::size_t at = 0; at < choice.size() && distance > 1e-9;) {
+      double product[2][2] = {{1, 0}, {0, 1}};
+      for (std::size_t t = 0; t < choice.size(); ++t) {
+        const TokenRow row = layer.table.row((violation.symbols[t] == "1" ? of_symbol : 0) + choice[t]);
+        double key[2] = {0, 0};
+        for (const Entry& entry : row.factors[0].key) key[entry.index] = double{entry.value};
+        for (int j = 0; j < 2; ++j) {
+          const double dot = double{row.factors[0].beta} * (key[0] * product[0][j] + key[1] * product[1][j]);
+          product[0][j] -= key[0] * dot;
+          product[1][j] -= key[1] * dot;
+        }
+      }
+      const double half = (product[0][0] + product[1][1]) / 2;
+      const double determinant = product[0][0] * product[1][1] - product[0][1] * product[1][0];
+      const std::complex<double> root = half + std::sqrt(std::complex<double>(half * half - determinant));
+      distance = std::min(distance, std::abs(root - violation.eigenvalue));
+      for (at = 0; at < choice.size() && ++choice[at] == of_symbol; ++at) choice[at] = 0;
+    }
+    CHECK(distance < 1e-9);
+  }
+  CHECK(violated > 0);
+  CHECK(undecided > 0);
+}
+
 TEST_CASE("budgets that run out make no claim") {
   RefuteOptions options;
   options.budget.max_steps = 1000;

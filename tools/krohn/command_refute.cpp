@@ -86,8 +86,8 @@ ParameterFormat parameters_of(NumberFormat format) {
   return ParameterFormat::fp32;
 }
 
-std::string counted(std::size_t count, const std::string& noun) {
-  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+std::string counted(std::size_t count, const std::string& noun, const std::string& plural = "") {
+  return std::to_string(count) + " " + (count == 1 ? noun : plural.empty() ? noun + "s" : plural);
 }
 
 /// Where the model came from, in words.
@@ -195,10 +195,8 @@ void print_text(const Result& result) {
       lines.emplace_back("  layer " + std::to_string(l + 1), layer.method);
       continue;
     }
-    std::string text = counted(layer.checked, layer.product_length > 1 && layer.method != "diagonal, exact"
-                                                  ? "product of " + std::to_string(layer.product_length) + " matrices"
-                                                  : "row");
-    if (layer.checked != 1 && text.ends_with("matricess")) text.pop_back();
+    std::string text = counted(layer.checked, layer.counts_products ? "product" : "row");
+    if (layer.counts_products) text += " of " + counted(layer.product_length, "matrix", "matrices");
     text += ", eigenvalues " + std::string(spectrum_kind_name(layer.kind)) + " (" + layer.method + ")";
     lines.emplace_back("  layer " + std::to_string(l + 1), text);
   }
@@ -368,8 +366,9 @@ Result refute_learned(const Arguments& arguments, const Theorem& theorem) {
   RefuteOptions options = options_of(arguments);
   options.min_length = static_cast<std::size_t>(std::min<std::uint64_t>(model.task->min_length, 1));
   counted_symbol(model.recognizer->alphabet(), options);
-  Hypothesis hypothesis =
-      check_hypothesis(*model.learned, theorem, {model.task->answers.tokens, model.recognizer->alphabet().names()});
+  Hypothesis hypothesis = check_hypothesis(
+      *model.learned, theorem,
+      {model.task->answers.tokens, model.recognizer->alphabet().names(), model.task->answers.first_token});
   require_hypothesis(arguments.model, hypothesis);
   TheoremReport report = refute_theorem(*model.recognizer, std::move(hypothesis), theorem, options);
   certify(arguments, report, certified_model(model), options);
@@ -427,7 +426,7 @@ Result refute_made(const Arguments& arguments, const Theorem& theorem) {
     const auto* triangular = std::get_if<TriangularModel>(&model);
     const Hypothesis hypothesis = triangular != nullptr ? check_hypothesis(*triangular, theorem)
                                                         : check_hypothesis(std::get<LrnnModel>(model), theorem);
-    if (!hypothesis.holds) {
+    if (hypothesis.violation) {
       last = hypothesis.statement;
       continue;
     }

@@ -49,6 +49,9 @@ MatrixSpectrum row_spectrum(const TokenTable& table, std::size_t row, std::size_
 MatrixSpectrum product_spectrum(const TokenTable& table, std::span<const std::uint32_t> rows,
                                 std::size_t max_block = 12);
 
+/// The eigenvalues of A(rows.back()) .. A(rows.front()) in double, which decide nothing.
+std::vector<std::complex<double>> product_eigenvalues(const TokenTable& table, std::span<const std::uint32_t> rows);
+
 /// The spectrum of a product of square matrices of equal size, the last one acting last; triangular products (all
 /// lower, or all upper) are decided from the diagonals. `matrices` is not empty.
 MatrixSpectrum product_spectrum(std::span<const ExactMatrix> matrices, std::size_t max_block = 12);
