@@ -411,7 +411,8 @@ void add_compiled_model(Page& page, const LrnnModel& model, Semantics semantics,
   const std::unique_ptr<Recognizer> recognizer = make_recognizer(model, semantics);
   const Symbol symbol = loop_symbol(*recognizer, language);
   const Word loop{symbol};
-  const LayeredLasso lasso = find_layered_lasso(model, semantics, {}, loop, {options.lasso_steps, options.stop});
+  const LayeredLasso lasso =
+      find_layered_lasso(model, arithmetic_of(semantics), {}, loop, {options.lasso_steps, options.stop});
   add_trajectories(page, *recognizer, symbol, lasso.lasso, hidden_names(model));
   add_margins(page, *recognizer, symbol, options, horizon, exactness(exact, horizon));
 }

@@ -499,12 +499,12 @@ TheoremReport refute_theorem(const Recognizer& recognizer, Hypothesis hypothesis
   return report;
 }
 
-TheoremReport refute_theorem(const LrnnModel& model, Semantics semantics, const Theorem& theorem,
+TheoremReport refute_theorem(const LrnnModel& model, const Arithmetic& arithmetic, const Theorem& theorem,
                              const RefuteOptions& options) {
-  const std::unique_ptr<Recognizer> recognizer = make_recognizer(model, semantics);
+  const std::unique_ptr<Recognizer> recognizer = make_recognizer(model, arithmetic);
   TheoremReport report = start_report(*recognizer, check_hypothesis(model, theorem), theorem, options);
   const Word loop{report.counted};
-  LayeredLasso search = find_layered_lasso(model, semantics, {}, loop, options.budget);
+  LayeredLasso search = find_layered_lasso(model, arithmetic, {}, loop, options.budget);
   report.steps = search.steps;
   report.lasso = search.lasso;
   report.layer_lassos = std::move(search.layers);

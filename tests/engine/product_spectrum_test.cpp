@@ -26,8 +26,8 @@ LearnedModel load(const std::string& name) {
   return read_checkpoint(std::filesystem::path(KROHN_TEST_DATA) / name).model;
 }
 
-/// `blocks` blocks of one head; token t has the key (cos angle_t, sin angle_t) in all of them, and beta is 2. Nothing is
-/// written into the stream, so that deeper blocks read the token as well.
+/// `blocks` blocks of one head; token t has the key (cos angle_t, sin angle_t) in all of them, and beta is 2. Nothing
+/// is written into the stream, so that deeper blocks read the token as well.
 LearnedModel reflections(const std::vector<double>& angles, std::size_t blocks) {
   const std::size_t size = 2;
   Matrix embedding{angles.size(), size, std::vector<float>(angles.size() * size)};

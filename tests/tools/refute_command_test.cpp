@@ -102,6 +102,15 @@ TEST_CASE("the search counts cycles") {
   CHECK(row["models"] == 40);
   CHECK(row["cycles"] > 0);
   CHECK(row["escapes"] <= row["cycles"]);
+  // Transients of fp32 mamba reach millions of steps (seed 9: more than 2^20).
+  for (const std::string semantics : {"fp32", "fp32-separate-v1"}) {
+    const std::string command = "refute --search --count 12 --family mamba --size 4 --json --semantics " + semantics;
+    const json settled = json::parse(run_krohn(command).out);
+    CHECK(settled["rows"][0]["models"] == 12);
+    CHECK(settled["rows"][0]["cycles"] == 0);
+    CHECK(settled["rows"][0]["unsettled"] == 0);
+    CHECK(json::parse(run_krohn(command + " --budget 100").out)["rows"][0]["unsettled"] > 0);
+  }
 }
 
 }  // namespace

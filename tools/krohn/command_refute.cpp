@@ -49,31 +49,6 @@ struct Arguments {
   bool json = false;
 };
 
-/// A number format and whether every operation is rounded on its own.
-struct Arithmetic {
-  NumberFormat format = NumberFormat::fp32;
-  bool separate = false;
-  std::string name() const {
-    return separate ? std::string(number_format_name(format)) + "-separate-v1"
-                    : std::string(semantics_id(canonical_semantics(format)));
-  }
-};
-
-std::optional<Arithmetic> parse_arithmetic(const std::string& text) {
-  for (const NumberFormat format : {NumberFormat::fp32, NumberFormat::fp16, NumberFormat::bf16}) {
-    const Arithmetic separate{format, true};
-    if (text == separate.name()) return separate;
-    if (text == number_format_name(format) || text == semantics_id(canonical_semantics(format))) {
-      return Arithmetic{format, false};
-    }
-  }
-  return std::nullopt;
-}
-
-NumberFormat format_of(Semantics semantics) {
-  return parse_number_format(semantics_id(semantics).substr(0, 4)).value();
-}
-
 ParameterFormat parameters_of(NumberFormat format) {
   switch (format) {
     case NumberFormat::fp16:
@@ -337,13 +312,6 @@ void certify(const Arguments& arguments, TheoremReport& report, const CertifiedM
                     make_certificate(report, model, language, {"krohn " KROHN_VERSION, arguments.model, name}));
 }
 
-TheoremReport refute_in(const LrnnModel& model, const Arithmetic& arithmetic, const Theorem& theorem,
-                        const RefuteOptions& options) {
-  if (!arithmetic.separate) return refute_theorem(model, canonical_semantics(arithmetic.format), theorem, options);
-  return refute_theorem(*make_separate_recognizer(model, arithmetic.format), check_hypothesis(model, theorem), theorem,
-                        options);
-}
-
 /// Outside the hypothesis a theorem says nothing.
 void require_hypothesis(const std::string& name, const Hypothesis& hypothesis) {
   if (hypothesis.violation) throw InputError(name + ": " + hypothesis.statement);
@@ -379,7 +347,7 @@ Result refute_learned(const Arguments& arguments, const Theorem& theorem) {
 Result refute_directory(const Arguments& arguments, const Theorem& theorem) {
   if (read_model_type(arguments.model) != "krohn-lrnn") return refute_learned(arguments, theorem);
   const ModelDirectory directory = read_model(arguments.model);
-  Arithmetic arithmetic{format_of(directory.semantics), false};
+  Arithmetic arithmetic = arithmetic_of(directory.semantics);
   if (!arguments.semantics.empty()) arithmetic = parse_arithmetic(arguments.semantics).value();
   const RefuteOptions options = options_of(arguments);
   counted_symbol(directory.model.alphabet(), options);
@@ -388,9 +356,9 @@ Result refute_directory(const Arguments& arguments, const Theorem& theorem) {
                      arguments.semantics + "'");
   }
   require_hypothesis(arguments.model, check_hypothesis(directory.model, theorem));
-  TheoremReport report = refute_in(directory.model, arithmetic, theorem, options);
+  TheoremReport report = refute_theorem(directory.model, arithmetic, theorem, options);
   if (!arguments.certificate.empty()) {
-    const auto recognizer = make_recognizer(directory.model, canonical_semantics(arithmetic.format));
+    const auto recognizer = make_recognizer(directory.model, arithmetic);
     certify(arguments, report, {*recognizer, fingerprint(directory.model), &directory.model, nullptr}, options);
   }
   return {std::move(report), directory.model.alphabet(), arguments.model, ""};
@@ -402,7 +370,7 @@ Result refute_example(const Arguments& arguments) {
     const Theorem theorem = example.modulus == 2 ? Theorem::parity() : Theorem::modular(example.modulus);
     Arithmetic arithmetic = parse_arithmetic(example.semantics).value();
     if (!arguments.semantics.empty()) arithmetic = parse_arithmetic(arguments.semantics).value();
-    return {refute_in(example.model, arithmetic, theorem, options_of(arguments)), example.model.alphabet(),
+    return {refute_theorem(example.model, arithmetic, theorem, options_of(arguments)), example.model.alphabet(),
             example.name + ": " + example.description, ""};
   }
   std::string names;
@@ -445,7 +413,7 @@ Result refute_made(const Arguments& arguments, const Theorem& theorem) {
               describe(made), note};
     }
     const LrnnModel& table = std::get<LrnnModel>(model);
-    return {refute_in(table, arithmetic, theorem, options), table.alphabet(), describe(made), note};
+    return {refute_theorem(table, arithmetic, theorem, options), table.alphabet(), describe(made), note};
   }
   throw InputError("--family " + std::string(family_name(made.family)) + ": expected a model that satisfies the " +
                    "hypothesis of " + theorem.name() + " among " + std::to_string(tries) + " seeds, got: " + last);
@@ -468,30 +436,24 @@ SearchRow search_one(const Arguments& arguments, const Theorem& theorem, FamilyO
   SearchRow row;
   made.format = parameters_of(arithmetic.format);
   row.made = made;
+  row.semantics = arithmetic.name();
+  if (made.family == Family::triangular) {
+    row.semantics = std::string(number_format_name(arithmetic.format)) + "-triangular-v1";
+  }
   const Word loop{1};
-  const LassoBudget budget{std::min<std::uint64_t>(arguments.budget, std::uint64_t{1} << 20U), &interrupt_flag()};
+  const LassoBudget budget{arguments.budget, &interrupt_flag()};
   for (std::uint64_t i = 0; i < arguments.count && !interrupt_flag(); ++i) {
     made.seed = row.made.seed + i;
     const FamilyModel model = make_family_model(made);
     const auto* triangular = std::get_if<TriangularModel>(&model);
     const Hypothesis hypothesis = triangular != nullptr ? check_hypothesis(*triangular, theorem)
                                                         : check_hypothesis(std::get<LrnnModel>(model), theorem);
-    std::unique_ptr<Recognizer> recognizer;
-    if (triangular != nullptr) {
-      recognizer = make_triangular_recognizer(*triangular, arithmetic.format);
-    } else if (arithmetic.separate) {
-      recognizer = make_separate_recognizer(std::get<LrnnModel>(model), arithmetic.format);
-    }
-    row.semantics = recognizer ? std::string(recognizer->semantics()) : arithmetic.name();
     if (!hypothesis.holds) continue;
     ++row.models;
-    std::optional<Lasso> lasso;
-    if (recognizer) {
-      lasso = find_lasso(*recognizer, {}, loop, budget).lasso;
-    } else {
-      lasso = find_layered_lasso(std::get<LrnnModel>(model), canonical_semantics(arithmetic.format), {}, loop, budget)
-                  .lasso;
-    }
+    const std::optional<Lasso> lasso =
+        triangular != nullptr
+            ? find_lasso(*make_triangular_recognizer(*triangular, arithmetic.format), {}, loop, budget).lasso
+            : find_layered_lasso(std::get<LrnnModel>(model), arithmetic, {}, loop, budget).lasso;
     if (!lasso) {
       ++row.unsettled;
     } else if (lasso->period > 1) {
@@ -556,8 +518,9 @@ int run_search(const Arguments& arguments, const Theorem& theorem) {
         {{"theorem", theorem.name()}, {"count", arguments.count}, {"first_seed", arguments.made.seed}, {"rows", rows}});
   } else {
     std::printf(
-        "cycles: the period on 1^k is above 1; escapes: it is a multiple of %u, so that 1^k alone does not refute.\n",
-        theorem.modulus());
+        "cycles: the period on 1^k is above 1; escapes: it is a multiple of %u, so that 1^k alone does not refute;\n"
+        "unsettled: no period within %" PRIu64 " steps (--budget).\n",
+        theorem.modulus(), arguments.budget);
   }
   return exit_ok;
 }
@@ -661,7 +624,9 @@ void add_refute(CLI::App& app, int& exit_code) {
   command->add_flag("--search", arguments->search, "how often rounding cycles occur: random models of every family");
   command->add_option("--count", arguments->count, "models of each kind, for --search (default 200)")
       ->check(CLI::Range(1, 100000000));
-  command->add_option("--budget", arguments->budget, "steps for the orbit of 1^k (default 33554432)")
+  command
+      ->add_option("--budget", arguments->budget,
+                   "steps for the orbit of 1^k, of each model in a --search (default 33554432)")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 48U));
   command
       ->add_option("--certificate", arguments->certificate,

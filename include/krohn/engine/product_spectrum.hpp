@@ -40,11 +40,12 @@ struct ProductSpectrum {
   bool all_positive = true;
 };
 
-/// For each block, the products of `lengths[block]` matrices of consecutive tokens; 0: the block is not looked at. First along powers of every token of `options`, up to options.length symbols (fewer where there are
-/// many tokens, but twice the longest product); then, while no block has met an eigenvalue that is surely not real (with
-/// `or_negative`: or negative), along options.words random words. Cost: the forward passes in double, and a product an
-/// eigenvalue problem of the size of its number of factors, at most of the key size. Throws InputError for tokens
-/// outside the vocabulary or lengths beyond options.length, NumericError where a matrix is not finite.
+/// For each block, the products of `lengths[block]` matrices of consecutive tokens; 0: the block is not looked at.
+/// First along powers of every token of `options`, up to options.length symbols (fewer where there are many tokens, but
+/// twice the longest product); then, while no block has met an eigenvalue that is surely not real (with `or_negative`:
+/// or negative), along options.words random words. Cost: the forward passes in double, and a product an eigenvalue
+/// problem of the size of its number of factors, at most of the key size. Throws InputError for tokens outside the
+/// vocabulary or lengths beyond options.length, NumericError where a matrix is not finite.
 std::vector<ProductSpectrum> product_spectra(const LearnedModel& model, std::span<const std::uint64_t> lengths,
                                              bool or_negative, const SpectrumOptions& options);
 

@@ -154,8 +154,8 @@ Symbol counted_symbol(const Alphabet& alphabet, const RefuteOptions& options);
 /// The search, whatever the hypothesis says: the lasso of 1^k, then other prefixes and loops, then the closure.
 TheoremReport refute_theorem(const Recognizer& recognizer, Hypothesis hypothesis, const Theorem& theorem,
                              const RefuteOptions& options = {});
-/// A compiled model in canonical semantics, layer by layer.
-TheoremReport refute_theorem(const LrnnModel& model, Semantics semantics, const Theorem& theorem,
+/// A table model, layer by layer.
+TheoremReport refute_theorem(const LrnnModel& model, const Arithmetic& arithmetic, const Theorem& theorem,
                              const RefuteOptions& options = {});
 TheoremReport refute_theorem(const TriangularModel& model, NumberFormat format, const Theorem& theorem,
                              const RefuteOptions& options = {});
