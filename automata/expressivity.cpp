@@ -229,7 +229,7 @@ std::vector<FamilyDecision> decide_expressivity(const LanguageFacts& facts) {
       d.householder = facts.reflections;
       say(d, Answer::yes,
           "one layer: the group permutes " + std::to_string(*facts.degree) + " coordinates, a letter takes at most " +
-              std::to_string(*facts.reflections) + " reflections",
+              std::to_string(*facts.reflections) + (*facts.reflections == 1 ? " reflection" : " reflections"),
           theorem_3);
     } else {
       say(d, Answer::yes, "a cascade of permutations and resets", theorem_4);

@@ -43,6 +43,8 @@ std::string joined(const std::vector<std::string>& names, std::size_t most) {
 
 constexpr std::size_t most_drawn_states = 150;
 constexpr std::size_t most_drawn_edges = 48;
+/// On a circle, where edges cross in the middle: edges a state.
+constexpr std::size_t most_circular_edges = 4;
 
 std::size_t reached(const Dfa& dfa, const std::vector<Symbol>& symbols) {
   std::vector<bool> seen(dfa.num_states(), false);
@@ -71,7 +73,7 @@ std::optional<State> sink_of(const Dfa& dfa) {
 }
 
 /// All symbols, or as few as reach every state when all would give too many edges.
-std::vector<Symbol> drawn_symbols(const Dfa& dfa, const std::optional<State>& sink) {
+std::vector<Symbol> drawn_symbols(const Dfa& dfa, const std::optional<State>& sink, bool circular) {
   std::vector<Symbol> all(dfa.num_symbols());
   std::iota(all.begin(), all.end(), Symbol{0});
   std::set<std::pair<State, State>> edges;
@@ -80,7 +82,9 @@ std::vector<Symbol> drawn_symbols(const Dfa& dfa, const std::optional<State>& si
       if (dfa.next(q, a) != sink) edges.insert({q, dfa.next(q, a)});
     }
   }
-  if (edges.size() <= most_drawn_edges) return all;
+  const std::size_t most =
+      circular ? std::min(most_drawn_edges, most_circular_edges * dfa.num_states()) : most_drawn_edges;
+  if (edges.size() <= most) return all;
   const std::size_t every = reached(dfa, all);
   std::vector<Symbol> chosen;
   std::size_t have = 1;
@@ -224,7 +228,10 @@ Placement on_circle(const Dfa& dfa, const std::vector<Symbol>& symbols) {
   const std::size_t n = dfa.num_states();
   p.radius = n <= 30 ? 18.0 : n <= 64 ? 10.0 : 6.5;
   const double spacing = n <= 30 ? 62.0 : n <= 64 ? 30.0 : 18.0;
-  const double r = std::max(n == 1 ? 1.0 : 80.0, spacing * static_cast<double>(n) / (2.0 * std::numbers::pi));
+  const double r = std::max(n == 1  ? 1.0
+                            : n < 5 ? 80.0
+                                    : 100.0,
+                            spacing * static_cast<double>(n) / (2.0 * std::numbers::pi));
   const double margin = p.radius + 58.0;
   p.width = p.height = 2.0 * (r + margin);
   p.at.resize(n);
@@ -341,15 +348,15 @@ Figure draw_automaton(const Dfa& dfa) {
                     ": too large to draw."};
   }
   const std::optional<State> sink = sink_of(dfa);
-  const std::vector<Symbol> symbols = drawn_symbols(dfa, sink);
-  const bool all_drawn = symbols.size() == dfa.num_symbols();
-  const bool by_letter = n > 30 || (!all_drawn && symbols.size() <= 4);
-  std::vector<Edge> edges = merged_edges(dfa, symbols, by_letter);
-  std::erase_if(edges, [&](const Edge& edge) { return edge.to == sink && edge.from != sink; });
   const std::vector<std::vector<State>> columns = columns_of(dfa);
   std::size_t tallest = 0;
   for (const auto& column : columns) tallest = std::max(tallest, column.size());
   const bool circular = letters_are_permutations(dfa) || n > 30 || tallest > 9 || columns.size() > 12;
+  const std::vector<Symbol> symbols = drawn_symbols(dfa, sink, circular);
+  const bool all_drawn = symbols.size() == dfa.num_symbols();
+  const bool by_letter = n > 30 || (!all_drawn && symbols.size() <= 4);
+  std::vector<Edge> edges = merged_edges(dfa, symbols, by_letter);
+  std::erase_if(edges, [&](const Edge& edge) { return edge.to == sink && edge.from != sink; });
   const Placement p = circular ? on_circle(dfa, symbols) : in_columns(dfa, columns);
 
   SvgDrawing drawing(
@@ -371,7 +378,7 @@ Figure draw_automaton(const Dfa& dfa) {
   // The start arrow.
   const auto [sx, sy] = p.at[dfa.start()];
   const auto [ox, oy] = circular ? p.outward[dfa.start()] : Point{-1.0, 0.0};
-  const double turn = circular ? 0.7 : 0.0;  // off the self loop
+  const double turn = circular ? 1.1 : 0.0;  // off the self loop
   const double ax = ox * std::cos(turn) - oy * std::sin(turn);
   const double ay = ox * std::sin(turn) + oy * std::cos(turn);
   drawing.arrow(sx + (p.radius + 30.0) * ax, sy + (p.radius + 30.0) * ay, sx + (p.radius + 15.0) * ax,
@@ -746,7 +753,7 @@ Figure draw_accuracy(const std::vector<AccuracySeries>& series, double chance) {
                 {0.0, 1.05}, true);
   plot.axes("length (logarithmic)", "accuracy");
   drawing.line(plot.left(), plot.y(chance), plot.right(), plot.y(chance), {"#555555", 1.2, "3 3"});
-  drawing.text(plot.right() - 4.0, plot.y(chance) - 5.0, "guessing", {11.0, "end", "#333333", false, true});
+  drawing.text(plot.right() + 5.0, plot.y(chance) + 4.0, "guessing", {11.0, "start", "#333333"});
   std::vector<std::string> names;
   for (std::size_t i = 0; i < series.size(); ++i) {
     const SeriesStyle style = series_style(i);
