@@ -133,8 +133,27 @@ std::vector<Edge> merged_edges(const Dfa& dfa, const std::vector<Symbol>& symbol
   return list;
 }
 
-/// States in an order in which the cycles of the first letters stay together.
+/// The letter whose cycle through the start is longest, on a tie the first; the first letter where none returns.
+std::optional<Symbol> longest_cycle(const Dfa& dfa, const std::vector<Symbol>& symbols) {
+  std::optional<Symbol> best;
+  std::size_t longest = 0;
+  for (const Symbol a : symbols) {
+    std::size_t length = 1;
+    for (State q = dfa.next(dfa.start(), a); q != dfa.start() && length <= dfa.num_states(); q = dfa.next(q, a)) {
+      ++length;
+    }
+    if (length <= dfa.num_states() && length > longest) {
+      longest = length;
+      best = a;
+    }
+  }
+  if (!best && !symbols.empty()) best = symbols[0];
+  return best;
+}
+
+/// States in an order in which the cycles of one letter stay together.
 std::vector<State> circular_order(const Dfa& dfa, const std::vector<Symbol>& symbols) {
+  const std::optional<Symbol> along = longest_cycle(dfa, symbols);
   std::vector<State> order;
   std::vector<bool> seen(dfa.num_states(), false);
   std::deque<State> starts{dfa.start()};
@@ -146,7 +165,7 @@ std::vector<State> circular_order(const Dfa& dfa, const std::vector<Symbol>& sym
       seen[q] = true;
       path.push_back(q);
       order.push_back(q);
-      q = symbols.empty() ? q : dfa.next(q, symbols[0]);
+      q = along ? dfa.next(q, *along) : q;
     }
     for (const State p : path) {
       for (const Symbol a : symbols) {
@@ -331,12 +350,25 @@ void draw_edge(SvgDrawing& drawing, const Placement& p, const Edge& edge, bool h
   const Point start = border(x1, y1, 0.5);
   const Point end = border(x2, y2, 1.5);
   drawing.arrow(start.first, start.second, cx, cy, end.first, end.second, line);
-  // A little nearer to the tail than the middle, so that labels of crossing edges part.
-  const double t = 0.42;
-  const double lx = (1 - t) * (1 - t) * x1 + 2 * t * (1 - t) * cx + t * t * x2;
-  const double ly = (1 - t) * (1 - t) * y1 + 2 * t * (1 - t) * cy + t * t * y2;
   const double side = bend < 0.0 ? -1.0 : 1.0;
-  labels.push_back({{lx + 9.0 * side * nx, ly + 9.0 * side * ny + 4.0}, joined(edge.symbols, 22), line.colour});
+  const auto place = [&](double t) {
+    const double lx = (1 - t) * (1 - t) * x1 + 2 * t * (1 - t) * cx + t * t * x2;
+    const double ly = (1 - t) * (1 - t) * y1 + 2 * t * (1 - t) * cy + t * t * y2;
+    return Point{lx + 9.0 * side * nx, ly + 9.0 * side * ny + 4.0};
+  };
+  const auto free = [&](const Point& at) {
+    const auto apart = [&](const Point& other, double distance) {
+      return std::hypot(at.first - other.first, at.second - 4.0 - other.second) >= distance;
+    };
+    return std::all_of(p.at.begin(), p.at.end(), [&](const Point& node) { return apart(node, p.radius + 4.0); }) &&
+           std::all_of(labels.begin(), labels.end(), [&](const Label& other) {
+             return apart({other.at.first, other.at.second - 4.0}, 14.0);
+           });
+  };
+  // A little nearer to the tail than the middle, so that labels of crossing edges part; off states and other labels.
+  constexpr double places[] = {0.42, 0.34, 0.5, 0.27, 0.58, 0.66, 0.74};
+  const auto* const best = std::find_if(std::begin(places), std::end(places), [&](double t) { return free(place(t)); });
+  labels.push_back({place(best == std::end(places) ? places[0] : *best), joined(edge.symbols, 22), line.colour});
 }
 
 }  // namespace
