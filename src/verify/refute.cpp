@@ -236,6 +236,8 @@ class LayerProducts {
 
 std::string number(std::complex<double> value) {
   char text[64];
+  // What is left of 0 in double would only distract.
+  if (std::fabs(value.real()) < 1e-12 * std::fabs(value.imag())) value.real(0.0);
   if (value.imag() == 0.0) {
     std::snprintf(text, sizeof text, "%.9g", value.real());
   } else {

@@ -2,6 +2,7 @@
 // krohn refute as a program: verdict lines, exit codes, the JSON keys, and models outside a theorem's hypothesis.
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "tools/krohn_process.hpp"
@@ -85,6 +86,51 @@ TEST_CASE("wrong arguments") {
   for (const std::string arguments : {"--family rnn", "--range 0,2", "--layers 0", "--semantics fp64", "--seed x"}) {
     CHECK(run_krohn("refute " + arguments).exit_code == 2);
   }
+}
+
+TEST_CASE("options that mean nothing beside the others are refused, all of them") {
+  const ProcessResult result = run_krohn("refute --example parity-cycle --layers 2 --family gla --count 3");
+  CHECK(result.exit_code == 1);
+  for (const std::string name : {"--layers", "--family", "--count"}) {
+    CHECK(result.error.find(name + ": expected none beside --example") != std::string::npos);
+  }
+  CHECK(run_krohn("refute --theorem groups:S3 --format bf16").exit_code == 1);
+  CHECK(run_krohn("refute --search --symbol 1").exit_code == 1);
+  CHECK(run_krohn("refute --search --family triangular --semantics fp32-separate-v1").exit_code == 1);
+  // A seed from which no thousand others follow.
+  CHECK(run_krohn("refute --seed -1").exit_code == 2);
+}
+
+TEST_CASE("certificates over any alphabet are verified without naming the language") {
+  const TemporaryDirectory directory;
+  const std::string certificate = (directory / "certificate").string();
+  for (const std::string language : {"re:(ab)*", "dyck:1,3", "tomita:5"}) {
+    const std::string model = (directory / "model").string();
+    std::filesystem::remove_all(model);
+    REQUIRE(run_krohn("compile '" + language + "' -o " + model).exit_code == 0);
+    const std::string symbol = language == "re:(ab)*" ? "b" : language == "dyck:1,3" ? "'('" : "0";
+    for (const std::string theorem : {"parity", "modular:3"}) {
+      CAPTURE(language + ", " + theorem);
+      const ProcessResult result = run_krohn("refute " + model + " --theorem " + theorem + " --symbol " + symbol +
+                                             " --certificate " + certificate);
+      // tomita:5 is a group language of negative eigenvalues.
+      CHECK(result.exit_code == (language == "tomita:5" && theorem == "parity" ? 1 : 10));
+      if (result.exit_code != 10) continue;
+      CHECK(run_krohn("verify " + certificate).out.find("s VERIFIED REFUTED") == 0);
+    }
+  }
+}
+
+TEST_CASE("an example under another theorem than its own") {
+  // A cycle of period 2 says nothing about counting modulo 3, and the other way round.
+  const json report = json::parse(run_krohn("refute --example parity-cycle --theorem modular:3 --json").out);
+  CHECK(report["theorem"] == "modular:3");
+  CHECK(report["verdict"] == "REFUTED");
+  CHECK(report["period"] == 2);
+  const json other = json::parse(run_krohn("refute --example mod3-cycle --theorem parity --json").out);
+  CHECK(other["theorem"] == "parity");
+  CHECK(other["verdict"] == "REFUTED");
+  CHECK(other["period"] == 3);
 }
 
 TEST_CASE("a budget that runs out makes no claim") {
