@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "tools/krohn_process.hpp"
@@ -119,6 +120,16 @@ TEST_CASE("certificates over any alphabet are verified without naming the langua
       CHECK(run_krohn("verify " + certificate).out.find("s VERIFIED REFUTED") == 0);
     }
   }
+  // Symbols of more than a character: the automaton lies beside the certificate.
+  const std::string language = (directory / "switch.json").string();
+  std::ofstream(language) << R"({"format": "krohn-automaton-v1", "alphabet": ["on", "off", "wait"], "start": 0,
+                                 "transitions": [[1, 0, 0], [1, 0, 1]], "accepting": [1]})";
+  const std::string model = (directory / "switch").string();
+  REQUIRE(run_krohn("compile " + language + " -o " + model).exit_code == 0);
+  const std::string command = "refute " + model + " --theorem modular:3 --symbol on --certificate " + certificate;
+  REQUIRE(run_krohn(command).exit_code == 10);
+  CHECK(std::filesystem::exists(certificate + ".language.json"));
+  CHECK(run_krohn("verify " + certificate).out.find("s VERIFIED REFUTED") == 0);
 }
 
 TEST_CASE("an example under another theorem than its own") {

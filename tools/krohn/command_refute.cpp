@@ -16,6 +16,7 @@
 #include "krohn/engine/recognizer.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/certificate_file.hpp"
+#include "krohn/io/language.hpp"
 #include "krohn/io/model_directory.hpp"
 #include "krohn/io/open_model.hpp"
 #include "krohn/model/fingerprint.hpp"
@@ -306,13 +307,19 @@ RefuteOptions options_of(const Arguments& arguments) {
   return options;
 }
 
-/// How krohn verify may name the theorem's language: by the catalogue where the symbols are 0 and 1, as an expression
-/// where all are single characters, else not at all: then it is described, and verify asks for the automaton.
-std::string language_name(const Theorem& theorem, const Alphabet& alphabet, Symbol counted) {
+/// How a certificate names the theorem's language: by the catalogue where the symbols are 0 and 1, as an expression
+/// where all are single characters, else by an automaton that is written beside it.
+std::string language_name(const Theorem& theorem, const Alphabet& alphabet, Symbol counted,
+                          const std::string& certificate) {
   if (alphabet.names() == std::vector<std::string>{"0", "1"} && counted == 1) {
     return theorem.is_parity() ? "parity" : "mod:" + std::to_string(theorem.modulus());
   }
-  if (!alphabet.single_characters()) return language_text(theorem, alphabet.name(counted));
+  if (!alphabet.single_characters()) {
+    const std::string path = certificate + ".language.json";
+    write_language(path, theorem.language(alphabet, counted));
+    std::cerr << "krohn: " << path << " written: the automaton that the certificate names\n";
+    return path;
+  }
   const auto literal = [&](Symbol symbol) {
     const std::string& name = alphabet.name(symbol);
     const bool plain = name.size() > 1 || std::isalnum(static_cast<unsigned char>(name[0])) != 0;
@@ -334,9 +341,10 @@ void certify(const Arguments& arguments, TheoremReport& report, const CertifiedM
   if (arguments.certificate.empty()) return;
   const Alphabet& alphabet = model.recognizer.alphabet();
   const Dfa language = report.theorem.language(alphabet, report.counted, options.min_length);
-  write_certificate(arguments.certificate, make_certificate(report, model, language,
-                                                            {"krohn " KROHN_VERSION, arguments.model,
-                                                             language_name(report.theorem, alphabet, report.counted)}));
+  write_certificate(arguments.certificate,
+                    make_certificate(report, model, language,
+                                     {"krohn " KROHN_VERSION, arguments.model,
+                                      language_name(report.theorem, alphabet, report.counted, arguments.certificate)}));
 }
 
 /// Outside the hypothesis a theorem says nothing.
