@@ -14,9 +14,12 @@
 #include <Eigen/Dense>
 #include <Eigen/Eigenvalues>
 #include <algorithm>
+#include <bit>
 #include <boost/multiprecision/cpp_int.hpp>
 #include <cmath>
+#include <functional>
 #include <numeric>
+#include <unordered_map>
 
 #include "krohn/error.hpp"
 
@@ -353,6 +356,54 @@ void apply_row(RationalMatrix& a, const TokenRow& row) {
   }
 }
 
+/// a b.
+RationalMatrix product_of(const RationalMatrix& a, const RationalMatrix& b) {
+  RationalMatrix product{a.size, std::vector<Rational>(a.size * a.size)};
+  for (std::size_t i = 0; i < a.size; ++i) {
+    for (std::size_t l = 0; l < a.size; ++l) {
+      if (a.at(i, l) == 0) continue;
+      for (std::size_t j = 0; j < a.size; ++j) {
+        if (b.at(l, j) != 0) product.at(i, j) += a.at(i, l) * b.at(l, j);
+      }
+    }
+  }
+  return product;
+}
+
+/// Of the rows behind a product so many are kept.
+constexpr std::ptrdiff_t longest_named = 64;
+
+/// Distinct matrices, each with the rows behind it.
+class ProductSet {
+ public:
+  void insert(RationalMatrix matrix, std::vector<std::uint32_t> rows) {
+    const std::size_t hash = hash_of(matrix);
+    const auto [first, last] = places_.equal_range(hash);
+    for (auto place = first; place != last; ++place) {
+      if (matrices_[place->second].entries == matrix.entries) return;
+    }
+    places_.emplace(hash, matrices_.size());
+    matrices_.push_back(std::move(matrix));
+    rows_.push_back(std::move(rows));
+  }
+  std::size_t size() const { return matrices_.size(); }
+  const RationalMatrix& matrix(std::size_t i) const { return matrices_[i]; }
+  const std::vector<std::uint32_t>& rows(std::size_t i) const { return rows_[i]; }
+
+ private:
+  static std::size_t hash_of(const RationalMatrix& matrix) {
+    std::size_t hash = 0;
+    for (std::size_t i = 0; i < matrix.entries.size(); ++i) {
+      if (matrix.entries[i] == 0) continue;
+      hash = hash * 31 + std::hash<double>()(matrix.entries[i].convert_to<double>()) + i;
+    }
+    return hash;
+  }
+  std::vector<RationalMatrix> matrices_;
+  std::vector<std::vector<std::uint32_t>> rows_;
+  std::unordered_multimap<std::size_t, std::size_t> places_;
+};
+
 std::vector<std::complex<double>> spectrum_for_display(std::span<const TokenRow> rows, std::size_t size) {
   Eigen::MatrixXd a = Eigen::MatrixXd::Identity(static_cast<Eigen::Index>(size), static_cast<Eigen::Index>(size));
   for (const TokenRow& row : rows) {
@@ -466,6 +517,46 @@ MatrixSpectrum product_spectrum(const TokenTable& table, std::span<const std::ui
   return rows_spectrum(taken, table.key_size(), max_block);
 }
 
+std::optional<std::vector<DistinctProduct>> distinct_products(const TokenTable& table,
+                                                              std::span<const std::uint32_t> rows, std::uint64_t length,
+                                                              std::size_t most, std::size_t max_block) {
+  if (rows.empty() || !std::has_single_bit(length)) {
+    throw InternalError("spectrum: expected rows and a power of two");
+  }
+  constexpr std::size_t most_entries = std::size_t{1} << 24U;
+  const std::size_t entries = table.key_size() * table.key_size();
+  if (entries > most_entries / rows.size()) return std::nullopt;
+  ProductSet products;
+  for (const std::uint32_t row : rows) {
+    RationalMatrix matrix = identity(table.key_size());
+    apply_row(matrix, table.row(row));
+    products.insert(std::move(matrix), {row});
+  }
+  for (std::uint64_t half = 1; half < length; half *= 2) {
+    if (products.size() > most || products.size() * products.size() > most_entries / entries) return std::nullopt;
+    ProductSet squared;
+    for (std::size_t first = 0; first < products.size(); ++first) {
+      for (std::size_t second = 0; second < products.size(); ++second) {
+        std::vector<std::uint32_t> word = products.rows(first);
+        word.insert(word.end(), products.rows(second).begin(), products.rows(second).end());
+        if (word.size() > longest_named) word.erase(word.begin(), word.end() - longest_named);
+        squared.insert(product_of(products.matrix(second), products.matrix(first)), std::move(word));
+        if (squared.size() > most) return std::nullopt;
+      }
+    }
+    products = std::move(squared);
+  }
+  std::vector<DistinctProduct> result;
+  for (std::size_t i = 0; i < products.size(); ++i) {
+    DistinctProduct& one = result.emplace_back();
+    one.rows = products.rows(i);
+    // The form of the factors decides more than the matrix, where all of them are there.
+    one.spectrum = length <= longest_named ? product_spectrum(table, one.rows, max_block)
+                                           : matrix_spectrum(products.matrix(i), max_block);
+  }
+  return result;
+}
+
 std::vector<std::complex<double>> product_eigenvalues(const TokenTable& table, std::span<const std::uint32_t> rows) {
   std::vector<TokenRow> taken;
   taken.reserve(rows.size());
@@ -481,15 +572,9 @@ MatrixSpectrum product_spectrum(std::span<const ExactMatrix> matrices, std::size
     if (matrix.size != size || matrix.entries.size() != size * size) {
       throw InternalError("spectrum: expected square matrices of equal size");
     }
-    RationalMatrix next{size, std::vector<Rational>(size * size)};
-    for (std::size_t i = 0; i < size; ++i) {
-      for (std::size_t l = 0; l < size; ++l) {
-        if (matrix.entries[i * size + l] == 0.0) continue;
-        const Rational factor(matrix.entries[i * size + l]);
-        for (std::size_t j = 0; j < size; ++j) next.at(i, j) += factor * product.at(l, j);
-      }
-    }
-    product = std::move(next);
+    RationalMatrix exact{size, {}};
+    for (const double entry : matrix.entries) exact.entries.emplace_back(entry);
+    product = product_of(exact, product);
   }
   return matrix_spectrum(product, max_block);
 }

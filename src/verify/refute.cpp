@@ -1,13 +1,13 @@
 // Theorems 1 and 2 of Grazzi et al. (arXiv:2411.12537) on concrete models.
 //
 // The hypothesis is decided from exact values, row by row and, for Theorem 2 in layer i, over all products of 2^{i-1}
-// rows that can occur there (rows are over-approximated by reachability through the layers' tables). Of many products
-// the one whose eigenvalues in double are farthest from real is decided first: most models outside the hypothesis are
-// found so, also where there are too many products to go through. The conclusion is
-// decided on bits: a lasso of 1^k whose period is no multiple of the modulus gives two words that no readout
-// separates; otherwise other prefixes and loop words are tried; otherwise the joint closure of bits and residues shows
-// either a wrong label or that the model does recognise the language, hypothesis or not. Nothing is reported that a
-// plain replay has not confirmed. Refuses moduli of which the theorems say nothing.
+// rows that can occur there (rows are over-approximated by reachability through the layers' tables), of which compiled
+// models have few distinct ones. Of many products the one whose eigenvalues in double are farthest from real is decided
+// first: most models outside the hypothesis are found so, also where there are too many products to go through. The
+// conclusion is decided on bits: a lasso of 1^k whose period is no multiple of the modulus gives two words that no
+// readout separates; otherwise other prefixes and loop words are tried; otherwise the joint closure of bits and
+// residues shows either a wrong label or that the model does recognise the language, hypothesis or not. Nothing is
+// reported that a plain replay has not confirmed. Refuses moduli of which the theorems say nothing.
 #include "krohn/verify/refute.hpp"
 
 #include <algorithm>
@@ -188,10 +188,23 @@ class LayerProducts {
     if (!hypothesis.violation) hypothesis.layers[layer_] = before;
   }
 
-  /// Decides every product, where they are few enough.
+  /// Decides every product, where they or the distinct ones are few enough.
   void decide_all(Hypothesis& hypothesis, const Theorem& theorem) const {
     LayerHypothesis& result = hypothesis.layers[layer_];
     const std::string length = std::to_string(length_);
+    std::vector<std::uint32_t> rows;
+    for (const auto& [row, symbol] : actions_) rows.push_back(row);
+    // From layer 65 on the length is no number of 64 bits.
+    if (!rows.empty() && layer_ < 64) {
+      if (const std::optional<std::vector<DistinctProduct>> distinct = distinct_products(table(), rows, length_)) {
+        result.counts_products = length_ > 1;
+        for (const DistinctProduct& product : *distinct) {
+          record(hypothesis, result, layer_, product.spectrum, theorem, names_of(product.rows));
+          if (hypothesis.violation) return;
+        }
+        return;
+      }
+    }
     if (length_ > longest_product) {
       result.kind = SpectrumKind::undecided;
       result.method = "products of " + length + " matrices are not formed";
@@ -219,10 +232,19 @@ class LayerProducts {
     return rows;
   }
 
-  void decide(Hypothesis& hypothesis, const Theorem& theorem, const ActionProduct& product) const {
+  std::vector<std::string> names_of(const std::vector<std::uint32_t>& rows) const {
     std::vector<std::string> names;
-    for (const std::size_t place : product) names.push_back(model_->alphabet().name(actions_[place].second));
-    record(hypothesis, hypothesis.layers[layer_], layer_, product_spectrum(table(), rows_of(product)), theorem, names);
+    for (const std::uint32_t row : rows) {
+      const auto action =
+          std::find_if(actions_.begin(), actions_.end(), [&](const auto& known) { return known.first == row; });
+      names.push_back(model_->alphabet().name(action->second));
+    }
+    return names;
+  }
+
+  void decide(Hypothesis& hypothesis, const Theorem& theorem, const ActionProduct& product) const {
+    const std::vector<std::uint32_t> rows = rows_of(product);
+    record(hypothesis, hypothesis.layers[layer_], layer_, product_spectrum(table(), rows), theorem, names_of(rows));
   }
 
   const LrnnModel* model_;

@@ -94,6 +94,40 @@ TEST_CASE("few factors are decided in any size") {
   CHECK(row_spectrum(table_of(200, {{1.0F}, {b, swap, b}, {}}), 0).kind == SpectrumKind::real_with_negative);
 }
 
+TEST_CASE("distinct products of any length") {
+  // Two swaps generate S_3: products of an even number are the three even permutations, of an odd number the others.
+  const GeneralizedHouseholder a{{{0, 1.0F}, {1, -1.0F}}, 1.0F, {}};
+  const GeneralizedHouseholder b{{{1, 1.0F}, {2, -1.0F}}, 1.0F, {}};
+  const TokenTable swaps(3, 1, std::vector<TokenRow>{{{1.0F}, {a}, {}}, {{1.0F}, {b}, {}}});
+  const std::vector<std::uint32_t> both{0, 1};
+  CHECK(distinct_products(swaps, both, 1)->size() == 2);
+  for (const std::uint64_t length : {std::uint64_t{2}, std::uint64_t{64}, std::uint64_t{1} << 40U}) {
+    const auto products = distinct_products(swaps, both, length);
+    REQUIRE(products);
+    CHECK(products->size() == 3);
+    std::size_t not_real = 0;
+    for (const DistinctProduct& product : *products) {
+      CHECK(product.rows.size() == std::min<std::uint64_t>(length, 64));
+      not_real += product.spectrum.kind == SpectrumKind::not_all_real ? 1U : 0U;
+      // The rows named give it, as long as all are there.
+      if (length <= 64) CHECK(product_spectrum(swaps, product.rows).kind == product.spectrum.kind);
+    }
+    CHECK(not_real == 2);
+  }
+  // One of them alone: a reflection's even powers.
+  const std::vector<std::uint32_t> one{0};
+  const auto power = distinct_products(swaps, one, std::uint64_t{1} << 62U);
+  REQUIRE(power);
+  REQUIRE(power->size() == 1);
+  CHECK((*power)[0].spectrum.kind == SpectrumKind::nonnegative_real);
+  // Gates of 1/2 and 1/4: the product of L of them is 2^-j for any j from L to 2 L, and no two of these are equal.
+  const TokenTable gates(2, 1, std::vector<TokenRow>{{{0.5F}, {}, {}}, {{0.25F}, {}, {}}});
+  for (const std::uint64_t length : {1U, 2U, 4U, 64U})
+    CHECK(distinct_products(gates, both, length)->size() == length + 1);
+  CHECK_FALSE(distinct_products(gates, both, 256).has_value());
+  CHECK_FALSE(distinct_products(gates, both, 64, 60).has_value());
+}
+
 TEST_CASE("cycles of every length: roots of unity") {
   for (std::size_t n = 1; n <= 12; ++n) {
     ExactMatrix cycle{n, std::vector<double>(n * n, 0.0)};

@@ -55,7 +55,7 @@ class Theorem {
 struct LayerHypothesis {
   /// 2^{i-1} for Theorem 2 in layer i, else 1.
   std::uint64_t product_length = 1;
-  /// Distinct rows looked at, or products, out of those that can occur.
+  /// Distinct rows looked at, or (distinct) products, out of those that can occur.
   std::uint64_t checked = 0;
   bool counts_products = false;
   /// The worst kind met.
@@ -84,8 +84,8 @@ struct Hypothesis {
 };
 
 /// Checks the hypothesis on the exact values of every row that can occur in its layer. A layer with more products than
-/// `max_products`, or of more than 64 matrices, is left undecided unless all its matrices are diagonal or a product is
-/// met that violates the hypothesis.
+/// `max_products`, or of more than 64 matrices, is left undecided unless all its matrices are diagonal, few of the
+/// products are distinct, or a product is met that violates the hypothesis.
 Hypothesis check_hypothesis(const LrnnModel& model, const Theorem& theorem, std::uint64_t max_products = 4096);
 /// Products of lower triangular real matrices are so: only the diagonals matter.
 Hypothesis check_hypothesis(const TriangularModel& model, const Theorem& theorem);
