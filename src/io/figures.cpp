@@ -27,6 +27,16 @@ std::string counted(std::size_t count, const std::string& noun) {
   return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }
 
+/// The first `most` characters (Unicode scalars) of a name, and "..", where it has more.
+std::string short_name(const std::string& name, std::size_t most) {
+  std::size_t characters = 0;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const bool continues = (static_cast<unsigned char>(name[i]) & 0xC0U) == 0x80U;
+    if (!continues && ++characters > most) return name.substr(0, i) + "..";
+  }
+  return name;
+}
+
 /// Shortened to `most` characters of its list.
 std::string joined(const std::vector<std::string>& names, std::size_t most) {
   std::string text;
@@ -43,8 +53,9 @@ std::string joined(const std::vector<std::string>& names, std::size_t most) {
 
 constexpr std::size_t most_drawn_states = 150;
 constexpr std::size_t most_drawn_edges = 48;
-/// On a circle, where edges cross in the middle: edges a state.
+/// On a circle, where edges cross in the middle: edges a state, and symbols, whose names are the edges' labels.
 constexpr std::size_t most_circular_edges = 4;
+constexpr std::size_t most_circular_symbols = 10;
 
 std::size_t reached(const Dfa& dfa, const std::vector<Symbol>& symbols) {
   std::vector<bool> seen(dfa.num_states(), false);
@@ -84,7 +95,7 @@ std::vector<Symbol> drawn_symbols(const Dfa& dfa, const std::optional<State>& si
   }
   const std::size_t most =
       circular ? std::min(most_drawn_edges, most_circular_edges * dfa.num_states()) : most_drawn_edges;
-  if (edges.size() <= most) return all;
+  if (edges.size() <= most && !(circular && all.size() > most_circular_symbols)) return all;
   const std::size_t every = reached(dfa, all);
   std::vector<Symbol> chosen;
   std::size_t have = 1;
@@ -125,7 +136,7 @@ std::vector<Edge> merged_edges(const Dfa& dfa, const std::vector<Symbol>& symbol
       edge.from = q;
       edge.to = r;
       edge.style = style;
-      edge.symbols.push_back(dfa.alphabet().name(symbols[i]));
+      edge.symbols.push_back(short_name(dfa.alphabet().name(symbols[i]), 12));
     }
   }
   std::vector<Edge> list;
@@ -429,7 +440,7 @@ Figure draw_automaton(const Dfa& dfa) {
       drawing.text(x, y + 4.5, std::to_string(q), {13.0, "middle"});
     } else {
       drawing.text(x, y + 1.0, std::to_string(q), {12.0, "middle"});
-      drawing.text(x, y + 11.0, dfa.label_name(dfa.label(q)).substr(0, 6), {9.0, "middle", "#0072B2"});
+      drawing.text(x, y + 11.0, short_name(dfa.label_name(dfa.label(q)), 6), {9.0, "middle", "#0072B2"});
     }
   }
   if (!small) {
