@@ -12,7 +12,7 @@
 // T_IJ = -T_II sum_K A_IK T_KJ. They run up to two chunks ahead of the *state* warps, each of which owns 16 value
 // columns of S^T as sums in registers and needs nothing from its neighbours: all its products are
 // (16 value columns) x (steps or keys), so that the sums of one product are the left operand of the next.
-// Named barriers 2 + (chunk & 1) say that a chunk is prepared, 4 + (chunk & 1) that it is used up.
+// Shared-memory barriers say that a chunk is prepared and that it is used up, one each for even and odd chunks.
 //
 // Entries of T are at most 2 in magnitude for contractions (|T_ij| <= beta_i |k_i| |k_j|), so that its one rounding is
 // harmless; A and the blocks inside the inversion have 16 bits.
@@ -126,7 +126,32 @@ struct Layout {
             : (keywise ? decay_at + (ahead ? chunk_steps * K * static_cast<std::uint32_t>(sizeof(Input)) : 0) : 0);
   static constexpr std::uint32_t buffer_base = scratch_base + scratch_bytes;
   static constexpr int buffer_pieces = Keys::pieces + max_state_warps;  // of 32 bytes, a thread
-  static constexpr std::uint32_t bytes = buffer_base + (buffered ? buffer_pieces * preparing_threads * 32 : 0);
+  // Four barriers: prepared by parity of the chunk, used up by parity.
+  static constexpr std::uint32_t barrier_base = buffer_base + (buffered ? buffer_pieces * preparing_threads * 32 : 0);
+  static constexpr std::uint32_t bytes = barrier_base + 4 * 8;
+  static_assert(barrier_base % 8 == 0);
+};
+
+/// Chunk c is handed over by one phase of a barrier: phase c / 2 of that of its parity.
+template <class L>
+struct Handover {
+  std::uint32_t base;  // of the block's memory
+
+  __device__ __forceinline__ void start(int state_warps) const {
+    for (int i = 0; i < 2; ++i) {
+      barrier_start(prepared(i), preparing_threads);
+      barrier_start(used(i), 32 * state_warps);
+    }
+  }
+  /// By every thread: what it did before is before what others do after their wait.
+  __device__ __forceinline__ void say_prepared(int c) const { barrier_arrive(prepared(c)); }
+  __device__ __forceinline__ void say_used(int c) const { barrier_arrive(used(c)); }
+  __device__ __forceinline__ void wait_prepared(int c) const { barrier_wait(prepared(c), (c >> 1) & 1); }
+  __device__ __forceinline__ void wait_used(int c) const { barrier_wait(used(c), (c >> 1) & 1); }
+
+ private:
+  __device__ __forceinline__ std::uint32_t prepared(int c) const { return base + L::barrier_base + (c & 1) * 8; }
+  __device__ __forceinline__ std::uint32_t used(int c) const { return base + L::barrier_base + 16 + (c & 1) * 8; }
 };
 
 /// Where a block's sequence lies.
@@ -595,7 +620,7 @@ struct Preparing {
     if constexpr (parts > 1) {
       float* totals = reinterpret_cast<float*>(memory + L::scratch_base + L::part_at);
       totals[threadIdx.x] = sum[rows - 1];
-      barrier_sync(1, preparing_threads);
+      synchronize(1, preparing_threads);
       for (int p = 0; p < part; ++p) before += totals[p * K + key];
     }
     float* to = sums() + part * rows * L::sum_pitch + key;
@@ -609,8 +634,10 @@ struct Preparing {
   }
 
   /// A pair of keys of an operand's register, scaled.
-  static __device__ __forceinline__ void scale(Operand<planes>& o, int i, float f0, float f1) {
-    set(o, i, first(o, i) * f0, second(o, i) * f1);
+  template <int out_planes>
+  static __device__ __forceinline__ void scale(Operand<out_planes>& to, const Operand<planes>& from, int i, float f0,
+                                               float f1) {
+    set(to, i, first(from, i) * f0, second(from, i) * f1);
   }
 
   /// P in blocks of 16 x 16: decays are counted from the last step before the query's block.
@@ -636,24 +663,27 @@ struct Preparing {
         from[0] = *reinterpret_cast<const float2*>(before + key);
         from[1] = *reinterpret_cast<const float2*>(before + key + 8);
       }
-      Operand<planes> left = Keys::load_left(stage + L::query_at, 16 * warp, 2 * k);
+      // Two planes, or the roundings of both operands would be the largest of all.
+      Operand<2> left;
+      const Operand<planes> query = Keys::load_left(stage + L::query_at, 16 * warp, 2 * k);
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const float2 at =
             *reinterpret_cast<const float2*>(b + (16 * warp + row + (i & 1) * 8) * L::sum_pitch + key + (i >> 1) * 8);
-        scale(left, i, power_of_two(at.x - from[i >> 1].x), power_of_two(at.y - from[i >> 1].y));
+        scale(left, query, i, power_of_two(at.x - from[i >> 1].x), power_of_two(at.y - from[i >> 1].y));
       }
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
         if (j > warp || (j == warp && strong)) continue;
-        Operand<planes> right = Keys::load_right(stage + L::key_at, 16 * j, 2 * k);
+        Operand<2> right;
+        const Operand<planes> own = Keys::load_right(stage + L::key_at, 16 * j, 2 * k);
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
           const float2 at =
               *reinterpret_cast<const float2*>(b + (16 * j + row + (i >> 1) * 8) * L::sum_pitch + key + (i & 1) * 8);
-          scale(right, i, power_of_two(from[i & 1].x - at.x), power_of_two(from[i & 1].y - at.y));
+          scale(right, own, i, power_of_two(from[i & 1].x - at.x), power_of_two(from[i & 1].y - at.y));
         }
-        multiply_add<planes>(product[2 * j], product[2 * j + 1], left, right);
+        multiply_add<2>(product[2 * j], product[2 * j + 1], left, right);
       }
     }
     const std::uint32_t scores = base + L::prepared_base + (c & 1) * L::prepared_bytes + L::score_at;
@@ -727,7 +757,7 @@ struct Preparing {
             const float2 last = *reinterpret_cast<const float2*>(end + 2 * q);
             power = make_float2(last.x - sum.x, last.y - sum.y);
           }
-          scale(o, q, power_of_two(power.x), power_of_two(power.y));
+          scale(o, o, q, power_of_two(power.x), power_of_two(power.y));
         }
 #pragma unroll
         for (int p = 0; p < planes; ++p) {
@@ -739,37 +769,37 @@ struct Preparing {
   }
 
   __device__ __forceinline__ void run() {
-    const int everyone = preparing_threads + 32 * a.state_warps;
+    const Handover<L> handover{base};
     const int chunks = place.chunks;
     if (chunks > 0) issue(0);
     for (int c = 0; c < chunks; ++c) {
-      if (L::ahead && c >= 2) barrier_sync(4 + (c & 1), everyone);
+      if (L::ahead && c >= 2) handover.wait_used(c - 2);
       if constexpr (!L::keywise) {
         if (warp == 0) scan_decays(c);
       }
       if constexpr (L::ahead) wait_for_copies();
       if constexpr (L::buffered) convert(c);
-      barrier_sync(1, preparing_threads);
+      synchronize(1, preparing_threads);
       if constexpr (L::keywise) {
         scan_keywise(c);
-        barrier_sync(1, preparing_threads);
+        synchronize(1, preparing_threads);
       }
       if (L::ahead && c + 1 < chunks) issue(c + 1);
       if constexpr (L::delta) {
         make_system(c);
-        barrier_sync(1, preparing_threads);
+        synchronize(1, preparing_threads);
         solve_column(c);
       }
       if constexpr (L::keywise) {
         if (a.output) make_keywise_scores(c);
-        barrier_sync(1, preparing_threads);
+        synchronize(1, preparing_threads);
         scale_rows(c);
       } else {
         if (a.output) make_scores(c);
       }
-      barrier_arrive(2 + (c & 1), everyone);
+      handover.say_prepared(c);
       if (!L::ahead && c + 1 < chunks) {
-        if (c >= 1) barrier_sync(4 + ((c - 1) & 1), everyone);
+        if (c >= 1) handover.wait_used(c - 1);
         issue(c + 1);
       }
     }
@@ -902,14 +932,14 @@ struct StateColumns {
   }
 
   __device__ __forceinline__ void run() {
-    const int everyone = preparing_threads + 32 * a.state_warps;
+    const Handover<L> handover{base};
     const int n = multiple ? a.householder : 1;
     const int query_blocks = multiple ? (place.chunk_tokens + 15) >> 4 : 4;
     const bool decays = a.arrays.decay != nullptr;
     const int chunks = place.chunks;
     start();
     for (int c = 0; c < chunks; ++c) {
-      barrier_sync(2 + (c & 1), everyone);
+      handover.wait_prepared(c);
       const std::uint32_t stage = base + (c % L::stages) * L::stage_bytes;
       const std::uint32_t keys = stage + L::key_at;
       const std::uint32_t queries = stage + L::query_at;
@@ -1064,7 +1094,7 @@ struct StateColumns {
                                Keys::load_right_transposed(keys, 16 * j, 2 * k));
         }
       }
-      if (c + 2 < chunks) barrier_arrive(4 + (c & 1), everyone);
+      handover.say_used(c);
     }
     finish();
   }
@@ -1079,6 +1109,8 @@ __global__ void __launch_bounds__(preparing_threads + 32 * Layout<K, rule, Input
   const int warp = static_cast<int>(threadIdx.x >> 5U);
   const int lane = static_cast<int>(threadIdx.x & 31U);
   const std::uint32_t base = shared_address(memory);
+  if (threadIdx.x == 0) Handover<Layout<K, rule, Input>>{base}.start(a.state_warps);
+  __syncthreads();
   if (warp < preparing_warps) {
     Preparing<K, rule, Input, multiple>{a, place, memory, base, warp, lane}.run();
   } else {

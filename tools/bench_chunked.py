@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Chunked kernels of krohn beside those of flash-linear-attention, on the same tensors in one run.
+"""Kernels of krohn's learned models beside those of flash-linear-attention, on the same tensors in one run: the chunked
+ones, and the bit-exact recurrence in fp32 beside fused_recurrent.
 
     cmake --preset cuda -DKROHN_BENCH=ON && cmake --build --preset cuda --target krohn_kernels_shared
     PYTHONPATH=/path/to/fla tools/bench_chunked.py [--json FILE]
@@ -27,6 +28,7 @@ class Library:
         self.c = ctypes.CDLL(str(path))
         self.c.krohn_chunked_make.restype = ctypes.c_char_p
         self.c.krohn_chunked_run.restype = ctypes.c_char_p
+        self.c.krohn_recurrence_run.restype = ctypes.c_char_p
         self.c.krohn_chunked_segments.restype = ctypes.c_size_t
         self.c.krohn_chunked_segments.argtypes = [ctypes.c_void_p]
         self.c.krohn_chunked_free.argtypes = [ctypes.c_void_p]
@@ -49,6 +51,17 @@ class Library:
             return ctypes.c_void_p(None if t is None else t.data_ptr())
         error = self.c.krohn_chunked_run(handle, pointer(x["q"]), pointer(x["k"]), pointer(x["v"]), pointer(x.get("beta")),
                                          pointer(x.get("g")), pointer(initial), pointer(output), pointer(final_state))
+        if error:
+            raise RuntimeError(error.decode())
+
+    def recurrence(self, x, decay, output, final_state):
+        def pointer(t):
+            return ctypes.c_void_p(None if t is None else t.data_ptr())
+        batch, length, heads, key_size = x["q"].shape
+        size = ctypes.c_size_t
+        error = self.c.krohn_recurrence_run(
+            size(batch), size(length), size(heads), size(key_size), size(x["v"].shape[-1]), pointer(x["q"]),
+            pointer(x["k"]), pointer(x["v"]), pointer(x["beta"]), pointer(decay), pointer(output), pointer(final_state))
         if error:
             raise RuntimeError(error.decode())
 
@@ -164,8 +177,75 @@ OPERATORS = [("delta rule", "delta", 1, False), ("gated delta rule", "delta", 1,
              ("GLA", "keywise", 1, True), ("simple GLA (Mamba-2)", "linear", 1, True)]
 
 
+def fla_recurrent_call(x, gated):
+    """fla's step-by-step kernel, scale 1, or None with the reason."""
+    try:
+        from fla.ops.delta_rule import fused_recurrent_delta_rule
+        from fla.ops.gated_delta_rule import fused_recurrent_gated_delta_rule
+    except ImportError as error:
+        return None, str(error)
+    if gated:
+        return lambda: fused_recurrent_gated_delta_rule(x["q"], x["k"], x["v"], g=x["g"], beta=x["beta"], scale=1.0), None
+    return lambda: fused_recurrent_delta_rule(x["q"], x["k"], x["v"], x["beta"], scale=1.0), None
+
+
+# The shapes of SHAPES in fp32 that fill a device step by step.
+RECURRENT_SHAPES = [(64, 4, 4096, 64), (8, 16, 8192, 128), (1024, 1, 1024, 16)]
+RECURRENT = [("recurrence, delta rule", False), ("recurrence, gated delta rule", True)]
+
+
+def bench_recurrence(library, args, rows):
+    for name, gated in RECURRENT:
+        if args.only and name not in args.only:
+            continue
+        for batch, heads, length, size in RECURRENT_SHAPES:
+            x = inputs("delta", batch, heads, length, size, size, torch.float32, gated=gated)
+            sequences = [(0, 0), (batch - 1, heads - 1)]
+            looked_at = min(length, 1024)
+            expected, _ = reference("delta", {key: t[:, :looked_at] for key, t in x.items()}, 1.0, sequences)
+            decay = x["g"].exp() if gated else None
+            output = torch.full_like(x["v"], float("nan"))
+            state = torch.empty(batch, heads, size, size, device="cuda")
+            library.recurrence(x, decay, output, state)
+            row = {"operator": name, "shape": [batch, heads, length, size], "format": "float32"}
+            row["krohn_error"] = errors(output[:, :looked_at], expected, sequences)
+            row["krohn_ms"] = median_ms(lambda: library.recurrence(x, decay, output, state))
+            call, reason = (None, None) if args.alone else fla_recurrent_call(x, gated)
+            add_row(rows, args, row, call, reason, x, lambda out: errors(out[:, :looked_at], expected, sequences))
+            del x, output, state
+            torch.cuda.empty_cache()
+
+
+def add_row(rows, args, row, call, reason, x, errors_of):
+    """Times fla's call, completes the row, prints it and writes all rows."""
+    batch, heads, length, size = row["shape"]
+    if call is not None:
+        try:
+            row["fla_error"] = errors_of(call()[0])
+            row["fla_ms"] = median_ms(call)
+        except Exception as error:  # an operator may refuse a format
+            reason = f"{type(error).__name__}: {str(error).splitlines()[0][:120]}"
+    if reason:
+        row["fla_refused"] = reason
+    row["bytes"] = (sum(t.numel() * t.element_size() for t in x.values()) +
+                    batch * heads * length * size * x["q"].element_size())
+    row["floor_ms"] = row["bytes"] / args.bandwidth * 1e3
+    rows.append(row)
+    if args.json:
+        args.json.write_text(json.dumps({"device": torch.cuda.get_device_name(), "rows": rows}, indent=1) + "\n")
+    rate = batch * length / 1e6
+    fla_text = row.get("fla_refused", "")[:60]
+    if "fla_ms" in row:
+        fla_text = (f"{rate / row['fla_ms'] * 1e3:9.1f} Mtok/s  err {row['fla_error']['relative']:.1e}  ratio "
+                    f"{row['fla_ms'] / row['krohn_ms']:5.1f}")
+    print(f"{row['operator']:28s} {str(row['shape']):24s} {row['format']:9s} krohn {row['krohn_ms']:7.3f} ms "
+          f"{rate / row['krohn_ms'] * 1e3:9.1f} Mtok/s  err {row['krohn_error']['relative']:.1e} floor "
+          f"{row['floor_ms'] / row['krohn_ms']:4.0%} | fla {fla_text}", flush=True)
+
+
 def bench(library, args):
     rows = []
+    bench_recurrence(library, args, rows)
     for name, rule, n, gated in OPERATORS:
         if args.only and name not in args.only:
             continue
@@ -188,27 +268,7 @@ def bench(library, args):
             row["krohn_ms"] = median_ms(lambda: library.run(handle, x, output))
             library.c.krohn_chunked_free(handle)
             call, reason = (None, None) if args.alone else fla_call(rule, x, scale, gated)
-            if call is not None:
-                try:
-                    row["fla_error"] = errors(call()[0][:, :looked_at], expected, sequences)
-                    row["fla_ms"] = median_ms(call)
-                except Exception as error:  # an operator may refuse a format
-                    reason = f"{type(error).__name__}: {str(error).splitlines()[0][:120]}"
-            if reason:
-                row["fla_refused"] = reason
-            element = x["q"].element_size()
-            moved = sum(t.numel() * t.element_size() for t in x.values()) + batch * heads * length * size * element
-            row["bytes"] = moved
-            row["floor_ms"] = moved / args.bandwidth * 1e3
-            rows.append(row)
-            if args.json:
-                args.json.write_text(json.dumps({"device": torch.cuda.get_device_name(), "rows": rows}, indent=1) + "\n")
-            rate = batch * length / 1e6
-            fla_text = (f"{rate / row['fla_ms'] * 1e3:9.1f} Mtok/s  err {row['fla_error']['relative']:.1e}  ratio "
-                        f"{row['fla_ms'] / row['krohn_ms']:5.1f}") if "fla_ms" in row else row.get("fla_refused", "")[:60]
-            print(f"{name:22s} {str(row['shape']):24s} {row['format']:9s} krohn {row['krohn_ms']:7.3f} ms "
-                  f"{rate / row['krohn_ms'] * 1e3:9.1f} Mtok/s  err {row['krohn_error']['relative']:.1e} floor "
-                  f"{row['floor_ms'] / row['krohn_ms']:4.0%} | fla {fla_text}", flush=True)
+            add_row(rows, args, row, call, reason, x, lambda out: errors(out[:, :looked_at], expected, sequences))
             del x, output, expected, short
             torch.cuda.empty_cache()
     return rows
@@ -262,7 +322,7 @@ def main():
     parser.add_argument("--library", type=Path, default=Path("build/cuda/tools/bench/libkrohn_kernels_shared.so"))
     parser.add_argument("--json", type=Path, help="write all numbers here")
     parser.add_argument("--check", action="store_true", help="errors of many small shapes only; exit 1 if one is large")
-    parser.add_argument("--only", action="append", choices=[o[0] for o in OPERATORS], help="this operator; may be repeated")
+    parser.add_argument("--only", action="append", choices=[o[0] for o in OPERATORS + RECURRENT], help="this operator; may be repeated")
     parser.add_argument("--shapes", type=int, nargs="+", choices=range(len(SHAPES)), default=range(len(SHAPES)),
                         help="numbers of: " + ", ".join(f"{i} = {s[:4]} {str(s[4])[6:]}" for i, s in enumerate(SHAPES)))
     parser.add_argument("--alone", action="store_true", help="without fla, whose kernels take minutes to compile")

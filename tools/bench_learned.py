@@ -4,10 +4,15 @@
     python3 tools/bench_learned.py [--krohn build/cpu/krohn] [--batch 64] [--length 512] [--threads 1] CHECKPOINT ..
 
 For each checkpoint (a delta_net, gated_deltanet or gated_deltaproduct directory with model.safetensors) the same token
-ids run through `krohn run --tokens` (start-up, reading and writing of files included) and through a PyTorch loop over
-tokens whose projections are computed for the whole sequence at once, as a fair baseline; each uses the threads that it
-finds, or --threads. The logits must agree to 1e-3. Prints for both the wall-clock and the processor time (best of three, each by
-itself) and their ratios; on a busy machine the latter is the one to read. Needs PyTorch and NumPy; krohn does not.
+ids run through `krohn run --tokens` (start-up, reading and writing of files included) and through two PyTorch loops:
+
+    loop    the recurrence itself: the whole model token by token with its states carried, as krohn runs it
+    mixed   projections, convolutions, norms and feed-forward parts for the whole sequence at once, a loop over tokens
+            only for the states; not possible where words share prefixes or a search decides what comes next
+
+Each uses the threads that it finds, or --threads. The logits must agree to 1e-3. Prints the wall-clock and the processor
+time (best of --runs, each by itself) and their ratios to krohn's; on a busy machine the latter is the one to read.
+Needs PyTorch and NumPy; krohn does not.
 """
 import argparse
 import json
@@ -56,19 +61,23 @@ def l2(x):
     return x * torch.rsqrt(x.pow(2).sum(-1, keepdim=True) + 1e-6)
 
 
-def convolve(x, weight):
+def convolve(x, weight, carried, name):
     width = weight.shape[-1]
-    padded = F.pad(x.transpose(1, 2), (width - 1, 0))
-    return F.silu(F.conv1d(padded, weight, groups=weight.shape[0])).transpose(1, 2)
+    tail = carried.get(name)
+    if tail is None:
+        tail = x.new_zeros(x.shape[0], width - 1, x.shape[2])
+    padded = torch.cat([tail, x], 1)
+    carried[name] = padded[:, x.shape[1]:]
+    return F.silu(F.conv1d(padded.transpose(1, 2), weight, groups=weight.shape[0])).transpose(1, 2)
 
 
-def attention(config, p, h):
+def attention(config, p, h, carried):
     batch, length, _ = h.shape
     product = config['model_type'] == 'gated_deltaproduct'
     n = config.get('num_householder', 1) if product else 1
     q, k, v = (h @ p[name + '_proj.weight'].T for name in 'qkv')
     if config.get('use_short_conv', True):
-        q, k, v = (convolve(x, p[name + '_conv1d.weight']) for name, x in zip('qkv', (q, k, v)))
+        q, k, v = (convolve(x, p[name + '_conv1d.weight'], carried, name) for name, x in zip('qkv', (q, k, v)))
     else:
         q, k, v = F.silu(q), F.silu(k), F.silu(v)
     heads = config['num_heads']
@@ -82,7 +91,9 @@ def attention(config, p, h):
     decay = None
     if 'A_log' in p:
         decay = torch.exp(-torch.exp(p['A_log']) * F.softplus(h @ p['a_proj.weight'].T + p['dt_bias']))
-    state = h.new_zeros(batch, value_heads, k.shape[-1], v.shape[-1])
+    state = carried.get('state')
+    if state is None:
+        state = h.new_zeros(batch, value_heads, k.shape[-1], v.shape[-1])
     out = []
     for t in range(length):
         if decay is not None:
@@ -92,25 +103,39 @@ def attention(config, p, h):
             change = (v[:, t, j] - (key.unsqueeze(-2) @ state).squeeze(-2)) * beta[:, t, j, :, None]
             state = state + key.unsqueeze(-1) * change.unsqueeze(-2)
         out.append((q[:, t].unsqueeze(-2) @ state).squeeze(-2))
+    carried['state'] = state
     o = rms(torch.stack(out, 1) * k.shape[-1] ** -0.5, p['o_norm.weight'], config['norm_eps'])
     if 'g_proj.weight' in p:
         o = o * F.silu((h @ p['g_proj.weight'].T).view(o.shape))
     return o.reshape(batch, length, -1) @ p['o_proj.weight'].T
 
 
-def forward(config, weights, ids):
-    x = weights['model.embeddings.weight'][ids]
-    epsilon = config['norm_eps']
-    for i in range(config['num_hidden_layers']):
-        prefix = 'model.layers.%d.' % i
-        p = {name[len(prefix):]: w for name, w in weights.items() if name.startswith(prefix)}
-        a = {name[5:]: w for name, w in p.items() if name.startswith('attn.')}
-        x = x + attention(config, a, rms(x, p['attn_norm.weight'], epsilon))
-        h = rms(x, p['mlp_norm.weight'], epsilon)
-        gate = F.silu(h @ p['mlp.gate_proj.weight'].T) * (h @ p['mlp.up_proj.weight'].T)
-        x = x + gate @ p['mlp.down_proj.weight'].T
-    head = weights.get('lm_head.weight', weights['model.embeddings.weight'])
-    return rms(x, weights['model.norm.weight'], epsilon) @ head.T
+class Model:
+    def __init__(self, config, weights):
+        self.config, self.weights, self.layers = config, weights, []
+        for i in range(config['num_hidden_layers']):
+            prefix = 'model.layers.%d.' % i
+            p = {name[len(prefix):]: w for name, w in weights.items() if name.startswith(prefix)}
+            self.layers.append((p, {name[5:]: w for name, w in p.items() if name.startswith('attn.')}))
+        self.head = weights.get('lm_head.weight', weights['model.embeddings.weight'])
+
+    def run(self, ids, carried):
+        """Logits after each of `ids` [B, T]; `carried` (one dict a layer) goes from call to call."""
+        x = self.weights['model.embeddings.weight'][ids]
+        epsilon = self.config['norm_eps']
+        for (p, a), state in zip(self.layers, carried):
+            x = x + attention(self.config, a, rms(x, p['attn_norm.weight'], epsilon), state)
+            h = rms(x, p['mlp_norm.weight'], epsilon)
+            gate = F.silu(h @ p['mlp.gate_proj.weight'].T) * (h @ p['mlp.up_proj.weight'].T)
+            x = x + gate @ p['mlp.down_proj.weight'].T
+        return rms(x, self.weights['model.norm.weight'], epsilon) @ self.head.T
+
+    def mixed(self, ids):
+        return self.run(ids, [{} for _ in self.layers])
+
+    def loop(self, ids):
+        carried = [{} for _ in self.layers]
+        return torch.cat([self.run(ids[:, t:t + 1], carried) for t in range(ids.shape[1])], 1)
 
 
 def processor_time():
@@ -151,16 +176,19 @@ def main():
             tokens, logits = os.path.join(folder, 'in.safetensors'), os.path.join(folder, 'out.safetensors')
             write_ids(tokens, ids)
             command = [arguments.krohn, 'run', checkpoint, '--tokens', tokens, '--logits', logits,
-                       '--threads', str(arguments.threads)]
+                       '--threads', str(arguments.threads), '--device', 'cpu']
             ours, ours_cpu, _ = best_of(arguments.runs, lambda: subprocess.run(command, check=True))
             result = read_safetensors(logits)['logits']
-        with torch.inference_mode():
-            theirs, theirs_cpu, expected = best_of(arguments.runs, lambda: forward(config, weights, ids))
-        error = (result - expected).abs().max().item()
-        print('%-36s krohn %.3f s (cpu %.3f)  PyTorch %.3f s (cpu %.3f)  ratio %.1f (cpu %.1f)  largest difference %.1e' %
-              (os.path.basename(checkpoint.rstrip('/')), ours, ours_cpu, theirs, theirs_cpu, theirs / ours,
-               theirs_cpu / ours_cpu, error))
-        failed = failed or not error < 1e-3
+        print('%-36s krohn %.4f s (cpu %.4f)' % (os.path.basename(checkpoint.rstrip('/')), ours, ours_cpu), end='')
+        model = Model(config, weights)
+        for name, call in (('loop', model.loop), ('mixed', model.mixed)):
+            with torch.inference_mode():
+                theirs, theirs_cpu, expected = best_of(arguments.runs, lambda: call(ids))
+            error = (result - expected).abs().max().item()
+            print('   %s %.3f s (cpu %.3f) ratio %.1f (cpu %.1f) difference %.0e' %
+                  (name, theirs, theirs_cpu, theirs / ours, theirs_cpu / ours_cpu, error), end='')
+            failed = failed or not error < 1e-3
+        print()
     return 1 if failed else 0
 
 

@@ -22,4 +22,16 @@ inline bool has_avx2_fma() noexcept {
 #endif
 }
 
+/// F, BW, DQ and VL, beside AVX2 and FMA.
+inline bool has_avx512() noexcept {
+#if defined(KROHN_HAVE_AVX2_TARGET)
+  static const bool present = has_avx2_fma() && __builtin_cpu_supports("avx512f") != 0 &&
+                              __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
+                              __builtin_cpu_supports("avx512vl") != 0;
+  return present;
+#else
+  return false;
+#endif
+}
+
 }  // namespace krohn

@@ -1,7 +1,8 @@
 // Many words at once: sorted, so that words with a common beginning lie together; cut into chunks for the threads; in
-// a chunk, a frontier of prefixes advances in step, eight to a vector. A prefix that branches copies its state; one
-// that goes on alone stays in its lane. Invariant: after step t every lane of the frontier holds the state of one
-// distinct prefix of length t. Cost: one forward pass for each eight distinct prefixes of a chunk (64 words).
+// a chunk, a frontier of prefixes advances in step, as many to a vector as the processor has lanes. A prefix that
+// branches copies its state; one that goes on alone stays in its lane. Invariant: after step t every lane of the
+// frontier holds the state of one distinct prefix of length t. Cost: one forward pass for each vector of distinct
+// prefixes of a chunk (64 words).
 #include "krohn/engine/learned.hpp"
 
 #include <algorithm>
@@ -31,6 +32,7 @@ class PlainPass final : public LearnedPass<T> {
   explicit PlainPass(const LearnedModel& model) : pass_(model) {}
   std::size_t lanes() const override { return 1; }
   void initial(T* state) const override { pass_.initial(state); }
+  void read_state(const T* state, std::size_t lane, T* out) const override { pass_.read_state(state, lane, out); }
   void step(T* state, const std::uint32_t* tokens, T* logits) override { pass_.step(state, tokens, logits); }
   void step(T* state, std::uint32_t token, T* logits, forward::Probe<T>& probe) override {
     pass_.step(state, &token, logits, &probe);
@@ -46,7 +48,9 @@ std::unique_ptr<LearnedPass<float>> make_pass(const LearnedModel& model, float) 
 std::unique_ptr<LearnedPass<double>> make_pass(const LearnedModel& model, double) {
   return has_avx2_fma() ? make_avx2_double_pass(model) : make_plain_pass<double>(model);
 }
-std::unique_ptr<LearnedPass<float>> make_batch(const LearnedModel& model) {
+/// Where `share` words are to be run by a thread.
+std::unique_ptr<LearnedPass<float>> make_batch(const LearnedModel& model, std::size_t share) {
+  if (has_avx512() && share > 8) return make_avx512_batch(model, share);
   return has_avx2_fma() ? make_avx2_batch(model) : make_plain_pass<float>(model);
 }
 
@@ -135,7 +139,7 @@ class Chunk {
           bool state_read = false;
           for (std::size_t i = prefix.begin; i < prefix.end; ++i) {
             const bool ends = word(i).size() == position + 1;
-            if (ends && !state_read) states[g].read(prefix.source % lanes, final_state);
+            if (ends && !state_read) pass_.read_state(states[g].data(), prefix.source % lanes, final_state.data());
             state_read = state_read || ends;
             sink_(order_[i], position, row, ends ? std::span<const float>(final_state) : std::span<const float>{});
           }
@@ -284,7 +288,7 @@ std::optional<CudaDevice> device_for(const LearnedModel& model, std::span<const 
   return choose_device(options.device, large);
 }
 
-std::string cpu_name() { return has_avx2_fma() ? "cpu (avx2)" : "cpu"; }
+std::string cpu_name() { return has_avx512() ? "cpu (avx512)" : has_avx2_fma() ? "cpu (avx2)" : "cpu"; }
 
 void run_on_cpu(const LearnedModel& model, std::span<const Tokens> words, const LearnedRunOptions& options,
                 const LogitsSink& sink) {
@@ -294,12 +298,15 @@ void run_on_cpu(const LearnedModel& model, std::span<const Tokens> words, const 
             [&](std::size_t a, std::size_t b) { return words[a] != words[b] ? words[a] < words[b] : a < b; });
   std::size_t threads = options.threads != 0 ? options.threads : std::thread::hardware_concurrency();
   threads = std::max<std::size_t>(threads, 1);
-  // One word a thread goes alone, eight columns to a vector, with the same bits; more of them eight words to a vector,
-  // in chunks of whole vectors, small enough that every thread has one, at most 64 words and states of 256 MiB.
+  // One word a thread goes alone, eight columns to a vector, with the same bits; more of them a vector of words at a
+  // time, in chunks of whole vectors, small enough that every thread has one, at most 64 words and states of 256 MiB.
   const std::size_t share = (order.size() + threads - 1) / threads;
   const bool alone = share <= 1;
-  const std::size_t vectors = std::clamp<std::size_t>((std::size_t{1} << 28U) / (32 * (model.state_size() + 1)), 1, 8);
-  const std::size_t chunk_size = alone ? 1 : std::clamp<std::size_t>((share + 7) / 8 * 8, 8, 8 * vectors);
+  const std::size_t most =
+      std::clamp<std::size_t>((std::size_t{1} << 28U) / (sizeof(float) * (model.state_size() + 1)), 8, 64);
+  const std::size_t together = std::clamp<std::size_t>(share, 1, most);
+  const std::size_t lanes = alone ? 1 : make_batch(model, together)->lanes();
+  const std::size_t chunk_size = (together + lanes - 1) / lanes * lanes;
   const std::size_t chunks = (order.size() + chunk_size - 1) / chunk_size;
   threads = std::clamp<std::size_t>(threads, 1, std::max<std::size_t>(chunks, 1));
   std::atomic<std::size_t> next{0};
@@ -307,7 +314,7 @@ void run_on_cpu(const LearnedModel& model, std::span<const Tokens> words, const 
   std::exception_ptr failure;
   std::size_t failed_chunk = std::numeric_limits<std::size_t>::max();
   const auto work = [&] {
-    const std::unique_ptr<LearnedPass<float>> pass = alone ? make_pass(model, float{}) : make_batch(model);
+    const std::unique_ptr<LearnedPass<float>> pass = alone ? make_pass(model, float{}) : make_batch(model, together);
     for (;;) {
       const std::size_t chunk = next.fetch_add(1);
       if (chunk >= chunks) return;

@@ -78,7 +78,7 @@ struct numeric::ScalarOf<Eight> {
 
 }  // namespace krohn
 
-#include "krohn/engine/learned_forward.hpp"
+#include "learned_pass_of.hpp"
 
 namespace krohn {
 namespace {
@@ -97,6 +97,15 @@ struct OneWord {
   static Eight spread(float x) { return Eight(x); }
   static Eight weights(const float* p) { return Eight(_mm256_loadu_ps(p)); }
   static float gather(const float* row, const std::uint32_t* tokens, std::size_t) { return row[*tokens]; }
+  // [vocabulary][size]
+  static constexpr std::size_t tabulated_tokens = 256;
+  static std::size_t table_size(std::size_t size, std::size_t vocabulary) { return vocabulary * size; }
+  static void record(float* table, std::size_t size, std::size_t, std::size_t token, const float* y) {
+    std::copy_n(y, size, table + token * size);
+  }
+  static void look_up(const float* table, std::size_t size, std::size_t, const std::uint32_t* tokens, float* y) {
+    std::copy_n(table + *tokens * size, size, y);
+  }
 };
 
 /// Eight words.
@@ -117,41 +126,35 @@ struct EightWords {
     for (std::size_t l = 0; l < 8; ++l) values[l] = row[tokens[l]];
     return Eight(_mm256_load_ps(values));
   }
+  // [size][16]: one permutation of a register a half.
+  static constexpr std::size_t tabulated_tokens = 16;
+  static std::size_t table_size(std::size_t size, std::size_t) { return size * tabulated_tokens; }
+  static void record(float* table, std::size_t size, std::size_t, std::size_t token, const Eight* y) {
+    for (std::size_t i = 0; i < size; ++i) table[i * tabulated_tokens + token] = _mm256_cvtss_f32(y[i].v);
+  }
+  static void look_up(const float* table, std::size_t size, std::size_t, const std::uint32_t* tokens, Eight* y) {
+    const __m256i token = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(tokens));
+    const __m256 upper = _mm256_castsi256_ps(_mm256_slli_epi32(token, 28));
+    for (std::size_t i = 0; i < size; ++i, table += tabulated_tokens) {
+      const __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), token);
+      const __m256 high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), token);
+      y[i] = Eight(_mm256_blendv_ps(low, high, upper));
+    }
+  }
 };
 
 struct OneDouble : forward::OneByOne<double> {};
 
-template <class T, class A>
-class Pass final : public LearnedPass<T> {
- public:
-  explicit Pass(const LearnedModel& model) : pass_(model) {}
-  std::size_t lanes() const override { return A::lanes; }
-  void initial(T* state) const override { pass_.initial(reinterpret_cast<typename A::Number*>(state)); }
-  void step(T* state, const std::uint32_t* tokens, T* logits) override {
-    pass_.step(reinterpret_cast<typename A::Number*>(state), tokens, reinterpret_cast<typename A::Number*>(logits));
-  }
-  void step(T* state, std::uint32_t token, T* logits, forward::Probe<T>& probe) override {
-    if constexpr (std::is_same_v<typename A::Number, T>) {
-      pass_.step(state, &token, logits, &probe);
-    } else {
-      throw InternalError("LearnedPass::step: expected a pass of one lane to look at");
-    }
-  }
-
- private:
-  forward::ForwardPass<A> pass_;
-};
-
 }  // namespace
 
 std::unique_ptr<LearnedPass<float>> make_avx2_pass(const LearnedModel& model) {
-  return std::make_unique<Pass<float, OneWord>>(model);
+  return std::make_unique<LearnedPassOf<float, OneWord>>(model);
 }
 std::unique_ptr<LearnedPass<float>> make_avx2_batch(const LearnedModel& model) {
-  return std::make_unique<Pass<float, EightWords>>(model);
+  return std::make_unique<LearnedPassOf<float, EightWords>>(model);
 }
 std::unique_ptr<LearnedPass<double>> make_avx2_double_pass(const LearnedModel& model) {
-  return std::make_unique<Pass<double, OneDouble>>(model);
+  return std::make_unique<LearnedPassOf<double, OneDouble>>(model);
 }
 
 }  // namespace krohn

@@ -15,13 +15,16 @@ class Probe;
 }  // namespace forward
 
 /// A forward pass with scratch memory of its own; the model must outlive it. Arrays hold `lanes` words side by side:
-/// number i of word l at [i * lanes + l], aligned to lanes * sizeof(T).
+/// number i of word l at [i * lanes + l], aligned to lanes * sizeof(T). The order of a state's numbers is the pass's
+/// own where lanes > 1.
 template <class T>
 class LearnedPass {
  public:
   virtual ~LearnedPass() = default;
   virtual std::size_t lanes() const = 0;
   virtual void initial(T* state) const = 0;
+  /// Writes the state of the word in `lane` in the order of LearnedModel::state_parts().
+  virtual void read_state(const T* state, std::size_t lane, T* out) const = 0;
   /// One token for each lane; `logits` may be null.
   virtual void step(T* state, const std::uint32_t* tokens, T* logits) = 0;
   /// The same for a pass of one lane, seen by `probe`.
@@ -39,5 +42,8 @@ std::unique_ptr<LearnedPass<T>> make_plain_pass(const LearnedModel& model);
 std::unique_ptr<LearnedPass<float>> make_avx2_pass(const LearnedModel& model);
 std::unique_ptr<LearnedPass<float>> make_avx2_batch(const LearnedModel& model);
 std::unique_ptr<LearnedPass<double>> make_avx2_double_pass(const LearnedModel& model);
+
+/// With AVX-512: sixteen words where `words` are at most that, else thirty-two. Only called where has_avx512() holds.
+std::unique_ptr<LearnedPass<float>> make_avx512_batch(const LearnedModel& model, std::size_t words);
 
 }  // namespace krohn

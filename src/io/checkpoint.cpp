@@ -263,11 +263,17 @@ GatedFeedForward gated_mlp(Source& s, const std::string& name, std::size_t size,
   return f;
 }
 
-std::size_t mlp_size(Config& c, std::size_t size) {
+/// intermediate_size, else int(size * hidden_ratio * share) as Python computes it, rounded up to a multiple.
+std::size_t feed_forward_size(Config& c, std::size_t size, double numerator, double denominator,
+                              std::int64_t multiple) {
   const double ratio = c.number("hidden_ratio", 4);
-  const auto scaled = static_cast<std::int64_t>(static_cast<double>(size) * ratio * 2 / 3);
-  const std::size_t otherwise = static_cast<std::size_t>(std::max<std::int64_t>(256 * ceil_div(scaled, 256), 1));
-  return c.size("intermediate_size", otherwise);
+  if (c.has("intermediate_size")) return c.size("intermediate_size", 1);
+  const double scaled = std::trunc(static_cast<double>(size) * ratio * numerator / denominator);
+  if (!(scaled >= 1) || scaled > static_cast<double>(largest_size)) {
+    c.report("hidden_ratio", "a factor that makes a size of at least 1");
+    return 1;
+  }
+  return static_cast<std::size_t>(multiple * ceil_div(static_cast<std::int64_t>(scaled), multiple));
 }
 
 /// The heads must divide what they split.
@@ -290,7 +296,7 @@ LearnedModel fla_shell(Source& s, const std::string& architecture, MakeMixer mak
       c.size("num_hidden_layers", architecture == "gated_deltanet" || architecture == "gated_deltaproduct" ? 21 : 24,
              most_layers);
   const double epsilon = c.epsilon("norm_eps", 1e-6);
-  const std::size_t inner = mlp_size(c, size);
+  const std::size_t inner = feed_forward_size(c, size, 2, 3, 256);
   c.require_text("hidden_act", {"swish", "silu"});
   c.flag("fuse_norm", true);
   const bool inside = c.flag("norm_first", false);
@@ -562,7 +568,8 @@ LearnedModel mamba_shell(Source& s, const std::string& architecture, MakeMixer m
   common_options(c);
   c.pass_over({"residual_in_fp32", "rescale_prenorm_residual", "fuse_norm", "dt_scale", "dt_min", "dt_max",
                "dt_init_scheme", "dt_init_floor", "conv_init", "A_init_range", "chunk_size", "time_step_scale",
-               "time_step_min", "time_step_max", "time_step_init_scheme", "time_step_floor", "use_mambapy"});
+               "time_step_min", "time_step_max", "time_step_init_scheme", "time_step_floor", "use_mambapy",
+               "use_associative_scan"});
   const std::size_t size = c.size("hidden_size", 2048);
   const std::size_t vocabulary = c.size("vocab_size", 32000);
   const std::size_t layers = c.size("num_hidden_layers", 48, most_layers);
@@ -656,6 +663,7 @@ LearnedModel mamba2(Source& s) {
     if (limits.size() != 2 || !(least >= 0) || !(least <= most)) {
       c.report(limit_key, "two limits in ascending order, from 0");
       least = 0;
+      most = std::numeric_limits<double>::infinity();
     }
   }
   const std::size_t convolved = channels + 2 * groups * state;
@@ -697,6 +705,7 @@ LearnedModel rwkv7(Source& s) {
   std::size_t head_size = 64;
   const JsonField head_dim = c.ask("head_dim");
   if (head_dim.exists() && head_dim.is_null()) {
+    if (!c.has("num_heads")) c.report("num_heads", "a number, since head_dim is null");
     head_size = split(s, size, c.size("num_heads", 1), "num_heads");
   } else {
     head_size = c.size("head_dim", 64);
@@ -705,10 +714,7 @@ LearnedModel rwkv7(Source& s) {
   if (c.size("num_heads", heads) != heads) {
     c.report("num_heads", "hidden_size / head_dim = " + std::to_string(heads));
   }
-  const double ratio = c.number("hidden_ratio", 4);
-  const auto scaled = static_cast<std::int64_t>(static_cast<double>(size) * ratio);
-  const std::size_t inner =
-      c.size("intermediate_size", static_cast<std::size_t>(std::max<std::int64_t>(32 * ceil_div(scaled, 32), 1)));
+  const std::size_t inner = feed_forward_size(c, size, 1, 1, 32);
   std::vector<std::size_t> values(layers, size);
   const JsonField value_dim = c.ask("value_dim");
   if (value_dim.exists() && !value_dim.is_null()) {
@@ -722,11 +728,12 @@ LearnedModel rwkv7(Source& s) {
         if (value) values[i] = static_cast<std::size_t>(*value);
       }
     }
-    for (const std::size_t v : values) {
-      if (v % heads != 0) {
-        value_dim.report("multiples of the " + std::to_string(heads) + " heads");
-        break;
-      }
+    if (std::any_of(values.begin(), values.end(), [&](std::size_t v) { return v % heads != 0; })) {
+      value_dim.report("multiples of the " + std::to_string(heads) + " heads");
+    }
+    // Later layers mix in the values of the first.
+    if (std::any_of(values.begin(), values.end(), [&](std::size_t v) { return v != values[0]; })) {
+      value_dim.report("one size for all layers");
     }
   }
   const auto layer_norm = [&](const std::string& name) {
@@ -1009,13 +1016,6 @@ const Loader* find_loader(std::string_view model_type) {
 }
 
 }  // namespace
-
-bool is_checkpoint(const fs::path& directory) {
-  if (!has_checkpoint_config(directory)) return false;
-  const JsonDocument document = read_checkpoint_config(directory);
-  const JsonValue* type = document.root.find("model_type");
-  return type != nullptr && type->string() != nullptr && find_loader(*type->string()) != nullptr;
-}
 
 Checkpoint read_checkpoint(const fs::path& directory) {
   const JsonDocument document = read_checkpoint_config(directory);

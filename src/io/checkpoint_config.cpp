@@ -108,10 +108,6 @@ JsonDocument from_experiment(const JsonDocument& experiment) {
 
 }  // namespace
 
-bool has_checkpoint_config(const fs::path& directory) {
-  return fs::is_regular_file(directory / "config.json") || fs::is_regular_file(directory / "config.yaml");
-}
-
 JsonDocument read_checkpoint_config(const fs::path& directory) {
   if (fs::exists(directory / "config.json") || !fs::exists(directory / "config.yaml")) {
     return read_json(directory / "config.json", {.non_finite = true});

@@ -24,7 +24,4 @@ namespace krohn {
 /// One object with a model_type. Throws InputError.
 JsonDocument read_checkpoint_config(const std::filesystem::path& directory);
 
-/// True if read_checkpoint_config has a file to read.
-bool has_checkpoint_config(const std::filesystem::path& directory);
-
 }  // namespace krohn

@@ -115,7 +115,8 @@ Task parse_version_1(JsonProblems& problems, const LearnedModel& model) {
   const JsonField output_field = root.at("outputs");
   for (const auto& [key, field] : output_field.members()) {
     const std::optional<std::uint64_t> logit = decimal(key);
-    if (!logit || *logit >= model.num_logits()) {
+    // One way to write an index, so that distinct keys are distinct logits.
+    if (!logit || *logit >= model.num_logits() || key != std::to_string(*logit)) {
       field.report("the index of one of the model's " + std::to_string(model.num_logits()) + " logits as the key",
                    shown(key));
       continue;

@@ -9,6 +9,9 @@
 namespace krohn {
 namespace {
 
+/// Words with tokens are bounded by the size of their file; without, a shape may name any number.
+constexpr std::uint64_t most_empty_words = std::uint64_t{1} << 20U;
+
 /// One part of the carried state as arrays over the words.
 class StateWriter {
  public:
@@ -117,6 +120,10 @@ InputIds read_input_ids(const Safetensors& file, const LearnedModel& model) {
   if ((ids->dtype != DType::i64 && ids->dtype != DType::i32) || ids->shape.size() != 2) {
     throw InputError(file.source() + ": input_ids: expected I64 or I32 of shape [B, T], got " + ids->type());
   }
+  if (ids->shape[1] == 0 && ids->shape[0] > most_empty_words) {
+    throw InputError(file.source() + ": input_ids: expected at most " + std::to_string(most_empty_words) +
+                     " words of no token, got " + ids->type());
+  }
   const std::vector<std::int64_t> values = to_int64(*ids);
   const auto vocabulary = static_cast<std::int64_t>(model.vocabulary_size());
   std::vector<std::string> problems;
@@ -166,7 +173,11 @@ std::vector<Tensor> run_tokens(const LearnedModel& model, const InputIds& ids, b
   if (device != nullptr) *device = ran;
   std::vector<Tensor> tensors;
   tensors.push_back(make_tensor("logits", std::span<const float>(logits), {words.size(), length, size}));
-  if (!states || length == 0) return tensors;
+  if (!states) return tensors;
+  if (length == 0) {
+    const LearnedStream<float> start(model);
+    for (std::vector<float>& state : final) state.assign(start.state().begin(), start.state().end());
+  }
   for (Tensor& tensor : StateWriter(model, final, before).tensors()) tensors.push_back(std::move(tensor));
   return tensors;
 }

@@ -24,6 +24,14 @@ namespace {
 // 0x1950A86A20F9469CFC6C, little-endian.
 constexpr std::string_view legacy_magic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 
+// A value takes a few hundred bytes, and a byte of a pickle can make one; a state dict has about 25 a tensor.
+constexpr std::size_t most_values = 4'000'000;
+// A pickle can also name one object many times, at two bytes each. What a name makes krohn copy is bounded.
+constexpr std::size_t most_dimensions = 8;
+constexpr std::size_t longest_key = 255;
+/// All tensors together may have this many times the bytes of all storages: layers may share their weights.
+constexpr std::uint64_t most_sharing = 64;
+
 [[noreturn]] void fail(const std::string& source, const std::string& problem) {
   throw InputError(source + ": " + problem);
 }
@@ -85,6 +93,7 @@ std::map<std::string, std::string_view, std::less<>> read_zip(std::string_view b
   std::map<std::string, std::string_view, std::less<>> entries;
   std::size_t at = offset;
   const std::size_t stop = offset + size;
+  std::uint64_t total = 0;
   for (std::uint64_t i = 0; i < count; ++i) {
     if (stop - at < 46 || bytes.substr(at, 4) != "PK\x01\x02") fail(source, "zip directory: expected an entry");
     const std::uint64_t flags = little(bytes, at + 8, 2);
@@ -125,6 +134,9 @@ std::map<std::string, std::string_view, std::less<>> read_zip(std::string_view b
       fail(source, shown(name) + ": expected " + std::to_string(plain) + " bytes, got a file that ends before");
     }
     const std::string_view content = bytes.substr(data, plain);
+    // Entries that overlap would make a small file a long computation.
+    total += plain;
+    if (total > bytes.size()) fail(source, shown(name) + ": expected entries that do not overlap");
     if (crc32(content) != crc) fail(source, shown(name) + ": expected the checksum of the zip directory, got another");
     if (!entries.emplace(name, content).second) fail(source, shown(name) + ": expected once, got twice");
   }
@@ -218,7 +230,7 @@ class Machine {
   }
 
   ValuePtr fresh(Value::Kind kind) {
-    if (all_.size() >= 20'000'000) broken("at most 20000000 values");
+    if (all_.size() >= most_values) broken("at most " + std::to_string(most_values) + " values");
     all_.push_back(make(kind));
     return all_.back();
   }
@@ -309,6 +321,9 @@ class Machine {
 
   std::vector<std::uint64_t> naturals(const ValuePtr& value) {
     if (value->kind != Value::Kind::tuple && value->kind != Value::Kind::list) broken("a tuple of sizes");
+    if (value->items.size() > most_dimensions) {
+      broken("at most " + std::to_string(most_dimensions) + " dimensions, got " + std::to_string(value->items.size()));
+    }
     std::vector<std::uint64_t> result;
     for (const ValuePtr& item : value->items) {
       if (item->kind != Value::Kind::integer || item->integer < 0) broken("sizes of at least 0");
@@ -326,6 +341,9 @@ class Machine {
                        id->items[4]->kind == Value::Kind::integer && id->items[4]->integer >= 0;
     if (!shape) broken("a persistent id that names a storage");
     if (id->items.size() > 5 && id->items[5]->kind != Value::Kind::none) broken("a storage that is no view of another");
+    if (id->items[2]->text.size() > longest_key) {
+      broken("a storage key of at most " + std::to_string(longest_key) + " bytes");
+    }
     const std::optional<DType> dtype = storage_dtype(id->items[1]->text);
     if (!dtype) broken("a storage of a known type, got " + shown(id->items[1]->text));
     push(fresh(Value::Kind::storage));
@@ -522,12 +540,12 @@ const Value& state_dict(const Value& root, const std::string& source) {
   fail(source, "expected a dict of tensors, got an empty one");
 }
 
-/// A tensor's bytes in row-major order: a view where they lie so already, else a copy.
-TensorView lay_out(const std::string& name, const TensorRef& tensor, std::string_view storage, TorchFile& file,
-                   const std::string& source) {
+/// A tensor's bytes in row-major order: a view where they lie so already, else a copy. They are taken off `room`.
+TensorView lay_out(const std::string& name, const TensorRef& tensor, std::string_view storage, std::uint64_t& room,
+                   TorchFile& file, const std::string& source) {
   const std::size_t size = dtype_size(tensor.storage.dtype);
-  if (tensor.shape.size() != tensor.strides.size() || tensor.shape.size() > 8) {
-    fail(source, shown(name) + ": expected a stride for each of at most 8 dimensions");
+  if (tensor.shape.size() != tensor.strides.size()) {
+    fail(source, shown(name) + ": expected a stride for each dimension");
   }
   if (storage.size() / size < tensor.storage.elements) {
     fail(source, shown(name) + ": expected a storage of " + std::to_string(tensor.storage.elements) +
@@ -558,6 +576,11 @@ TensorView lay_out(const std::string& name, const TensorRef& tensor, std::string
     fail(source, shown(name) + ": expected a tensor inside its storage of " + std::to_string(available) +
                      " elements, got one that reaches beyond");
   }
+  if (count * size > room) {
+    fail(source, shown(name) + ": expected tensors of at most " + std::to_string(most_sharing) +
+                     " times the bytes of their storages together, got more");
+  }
+  room -= count * size;
   const auto bytes = std::as_bytes(std::span(storage));
   if (contiguous) {
     view.bytes = bytes.subspan(tensor.offset * size, count * size);
@@ -581,13 +604,15 @@ TensorView lay_out(const std::string& name, const TensorRef& tensor, std::string
 
 TorchFile collect(const Value& root, const std::map<std::string, std::string_view, std::less<>>& storages,
                   TorchFile file, const std::string& source) {
+  std::uint64_t room = 0;
+  for (const auto& [key, bytes] : storages) room += most_sharing * bytes.size();
   for (const auto& [key, value] : state_dict(root, source).members) {
     const TensorRef& tensor = value->tensor;
     const auto storage = storages.find(tensor.storage.key);
     if (storage == storages.end()) {
       fail(source, shown(key->text) + ": expected the storage " + shown(tensor.storage.key) + " in the file, got none");
     }
-    file.tensors.push_back(lay_out(key->text, tensor, storage->second, file, source));
+    file.tensors.push_back(lay_out(key->text, tensor, storage->second, room, file, source));
   }
   return file;
 }

@@ -34,6 +34,17 @@ bool fits(const std::vector<std::uint64_t>& shape, const std::vector<std::uint64
   return true;
 }
 
+/// torch.compile and DataParallel put the name of the wrapped module before every name: how many bytes of each name
+/// those are.
+std::size_t wrapper_prefix(const std::vector<std::string_view>& names) {
+  std::size_t size = 0;
+  for (const std::string_view prefix : {"_orig_mod.", "module."}) {
+    const auto wrapped = [&](std::string_view name) { return name.substr(size).starts_with(prefix); };
+    if (!names.empty() && std::all_of(names.begin(), names.end(), wrapped)) size += prefix.size();
+  }
+  return size;
+}
+
 }  // namespace
 
 class WeightsBuilder {
@@ -54,7 +65,10 @@ class WeightsBuilder {
   }
 
   Weights finish() {
-    drop_wrapper_prefix();
+    std::vector<std::string_view> names;
+    for (const TensorView& tensor : weights_.tensors_) names.push_back(tensor.name);
+    const std::size_t prefix = wrapper_prefix(names);
+    for (TensorView& tensor : weights_.tensors_) tensor.name.erase(0, prefix);
     std::sort(weights_.tensors_.begin(), weights_.tensors_.end(),
               [](const TensorView& a, const TensorView& b) { return a.name < b.name; });
     std::vector<std::string> problems;
@@ -68,18 +82,6 @@ class WeightsBuilder {
   }
 
  private:
-  /// torch.compile and DataParallel put the name of the wrapped module before every name.
-  void drop_wrapper_prefix() {
-    for (const std::string_view prefix : {"_orig_mod.", "module."}) {
-      std::vector<TensorView>& tensors = weights_.tensors_;
-      if (!std::all_of(tensors.begin(), tensors.end(),
-                       [&](const TensorView& t) { return t.name.starts_with(prefix); })) {
-        continue;
-      }
-      for (TensorView& tensor : tensors) tensor.name.erase(0, prefix.size());
-    }
-  }
-
   Weights weights_;
 };
 
@@ -89,14 +91,18 @@ Weights read_index(const fs::path& path) {
   const JsonDocument document = read_json(path);
   JsonProblems problems(document);
   std::map<std::string, std::string> file_of;
-  for (const auto& [tensor, file] : problems.root().at("weight_map").members()) {
+  const auto entries = problems.root().at("weight_map").members();
+  std::vector<std::string_view> names;
+  for (const auto& [tensor, file] : entries) names.push_back(tensor);
+  const std::size_t prefix = wrapper_prefix(names);
+  for (const auto& [tensor, file] : entries) {
     const std::optional<std::string> name = file.string();
     if (!name) continue;
     if (name->empty() || name->find('/') != std::string::npos || *name == "..") {
       file.report("the name of a file in the same directory");
       continue;
     }
-    file_of[tensor] = *name;
+    file_of[tensor.substr(prefix)] = *name;
   }
   problems.raise_if_any();
   std::set<std::string> files;

@@ -72,6 +72,38 @@ TEST_CASE("threads and the company of other words change nothing") {
   for (std::size_t w = 0; w < words.size(); ++w) CHECK(alone[w].size() == words[w].size() * model.num_logits());
 }
 
+// 2, 9 and 20 words of one thread fill vectors of 8, 16 and 32 lanes where the processor has them.
+TEST_CASE("vectors of words have the logits and final states of one word at a time") {
+  for (const char* folder : {"golden", "models"}) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(KROHN_TEST_DATA) / folder)) {
+      CAPTURE(entry.path());
+      const LearnedModel model = read_checkpoint(entry.path()).model;
+      const auto vocabulary = static_cast<std::uint32_t>(model.vocabulary_size());
+      for (const std::uint32_t count : {2U, 9U, 20U}) {
+        std::vector<Tokens> words;
+        for (std::uint32_t i = 0; i < count; ++i) {
+          Tokens word;
+          for (std::uint32_t t = 0; t < 1 + i % 7; ++t) word.push_back((i * i + t * (i % 5) + t * t) % vocabulary);
+          words.push_back(std::move(word));
+        }
+        std::size_t ended = 0;
+        std::vector<LearnedStream<float>> streams;
+        for (std::uint32_t i = 0; i < count; ++i) streams.emplace_back(model);
+        std::vector<float> expected(model.num_logits());
+        run_learned(model, words, {1, Device::cpu}, [&](std::size_t w, std::size_t t, auto logits, auto final_state) {
+          streams[w].step(words[w][t], expected);
+          CHECK(std::memcmp(expected.data(), logits.data(), expected.size() * sizeof(float)) == 0);
+          if (t + 1 < words[w].size()) return;
+          ++ended;
+          REQUIRE(final_state.size() == model.state_size());
+          CHECK(std::memcmp(streams[w].state().data(), final_state.data(), final_state.size() * sizeof(float)) == 0);
+        });
+        CHECK(ended == count);
+      }
+    }
+  }
+}
+
 TEST_CASE("restart forgets, and a model without blocks is a table") {
   // Stored input by input: embedding row t is {e[t], e[2 + t]}.
   const LearnedModel model = bare({1, 2, 3, 4}, {1, 0, 0, 1});

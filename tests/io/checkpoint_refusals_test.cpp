@@ -142,6 +142,11 @@ TEST_CASE("options that change inference are honoured or refused by name") {
       {"gla_default", "\"feature_map\": null", "\"feature_map\": \"gelu\"", "/feature_map: expected 'relu'"},
       {"mamba2_default", "\"n_groups\": 1", "\"n_groups\": 3", "/n_groups: expected a divisor"},
       {"mamba2_default", "\"inf\"", "\"much\"", "expected a number or Infinity"},
+      {"rwkv7_default", "\"head_dim\": 16", "\"head_dim\": null", "accepted"},
+      {"rwkv7_default", "\"head_dim\": 16", "\"head_dim\": 8", "/num_heads: expected hidden_size / head_dim = 4"},
+      {"rwkv7_default", "[\n    32,\n    32\n  ]", "[32, 64]", "/value_dim: expected one size for all layers"},
+      {"rwkv7_default", "[\n    32,\n    32\n  ]", "[33, 33]", "/value_dim: expected multiples of the 2 heads"},
+      {"rwkv7_default", "[\n    32,\n    32\n  ]", "[32]", "/value_dim: expected a size for each of 2 layers"},
       {"rwkv7_default", "\"hidden_act\": \"sqrelu\"", "\"hidden_act\": \"relu\"", "/hidden_act: expected 'sqrelu'"},
       {"xlstm01_slstm", "\"slstm_backend\": \"vanilla\"", "\"slstm_backend\": \"other\"", "/slstm_backend: expected"},
       {"xlstm01_slstm", "\"slstm_at\": [\n  0,\n  1\n ]", "\"slstm_at\": [7]", "/slstm_at/0: expected"},
@@ -154,6 +159,26 @@ TEST_CASE("options that change inference are honoured or refused by name") {
     CAPTURE(problems);
     CHECK(mentions(problems, change.problem));
   }
+}
+
+TEST_CASE("a size that no model has is refused by the option that says it") {
+  for (const char* ratio : {"-1", "0", "1e300"}) {
+    CAPTURE(ratio);
+    const Copy copy("golden/delta_net_neg");
+    copy.configure("\"hidden_ratio\": 4", std::string("\"hidden_ratio\": ") + ratio);
+    // Not read where the size itself is there.
+    CHECK(copy.problems() == "accepted");
+    copy.configure("\"intermediate_size\": 64", "\"intermediate_size\": null");
+    CHECK(mentions(copy.problems(), "/hidden_ratio: expected a factor that makes a size of at least 1"));
+  }
+  const Copy rwkv("golden/rwkv7_default");
+  rwkv.configure("\"head_dim\": 16", "\"head_dim\": null");
+  rwkv.configure("\"num_heads\": 2", "\"num_heads\": null");
+  CHECK(mentions(rwkv.problems(), "/num_heads: expected a number, since head_dim is null"));
+  const Copy mamba("golden/mamba2_default");
+  mamba.configure("\"inf\"", "NaN");
+  CHECK(mentions(mamba.problems(), "/dt_limit: expected two limits in ascending order"));
+  CHECK_FALSE(mentions(mamba.problems(), "step_least"));
 }
 
 TEST_CASE("the configuration's problems and the weights' are reported together") {
@@ -216,6 +241,17 @@ TEST_CASE("shards need an index that fits them") {
   CHECK(mentions(copy.problems(), "'other': expected in one.safetensors, got no such tensor"));
   index(1, "");
   CHECK(mentions(copy.problems(), "expected every tensor of the shards in the index"));
+  // The prefix of a wrapped module is dropped in shards and index alike.
+  std::vector<Tensor> wrapped = tensors;
+  for (Tensor& tensor : wrapped) tensor.name.insert(0, "_orig_mod.");
+  copy.write("one.safetensors", format_safetensors(std::span(wrapped).first(half)));
+  copy.write("two.safetensors", format_safetensors(std::span(wrapped).subspan(half)));
+  std::string map;
+  for (std::size_t i = 0; i < wrapped.size(); ++i) {
+    map += (map.empty() ? "\"" : ", \"") + wrapped[i].name + "\": \"" + (i < half ? "one" : "two") + ".safetensors\"";
+  }
+  copy.write("model.safetensors.index.json", "{\"weight_map\": {" + map + "}}");
+  CHECK(copy.problems() == "accepted");
   index(0, ", \"other\": \"../one.safetensors\"");
   CHECK(mentions(copy.problems(), "expected the name of a file in the same directory"));
 }

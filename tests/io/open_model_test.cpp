@@ -83,6 +83,8 @@ TEST_CASE("a task that the model cannot answer is refused with every place") {
   CHECK(mentions(problems, "colour"));
   CHECK(mentions(problems_of(R"({"symbols": {"a": 0}, "outputs": {"0": "x"}, "min_length": 0})"), "/min_length"));
   CHECK(mentions(problems_of(R"({"symbols": {"a": 0}, "outputs": {}})"), "/outputs: expected at least one output"));
+  // One logit under two keys.
+  CHECK(mentions(problems_of(R"({"symbols": {"a": 0}, "outputs": {"0": "x", "00": "y"}})"), "'00'"));
   CHECK(mentions(problems_of(R"({"symbols": {"a": 0}, "outputs": {"0": "x"}, "automaton": {"format":
       "krohn-automaton-v1", "alphabet": ["b"], "start": 0, "transitions": [[0]], "accepting": []}})"),
                  "symbols of the task only"));

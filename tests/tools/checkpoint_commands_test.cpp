@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "krohn/io/atomic_file.hpp"
@@ -71,6 +72,16 @@ TEST_CASE("input ids of either integer type, of no words and of no tokens") {
     CHECK(run_krohn(command).exit_code == 0);
     CHECK(Safetensors::read(out).find("logits")->shape == std::vector<std::uint64_t>{shape[0], shape[1], 6});
   }
+  // Without a token, the states are those before the first: nothing seen, and a running maximum of nothing.
+  CHECK(run_krohn(command + " --states").exit_code == 0);
+  const Safetensors start = Safetensors::read(out);
+  REQUIRE(start.find("S.0") != nullptr);
+  CHECK(start.find("S.0")->shape[0] == 3);
+  for (const float entry : to_float(*start.find("S.0"))) CHECK(entry == 0);
+  for (const float entry : to_float(*start.find("m.0"))) CHECK(entry == -std::numeric_limits<float>::infinity());
+  // A file of a few bytes cannot ask for any number of words.
+  write_ids(in, make_tensor("input_ids", std::vector<std::int64_t>{}, {std::uint64_t{1} << 60U, 0}));
+  check_refused(run_krohn(command), "input_ids: expected at most 1048576 words of no token");
   write_ids(in, make_tensor("input_ids", std::vector<std::int64_t>{0, 6, -1, 3}, {2, 2}));
   const fs::path fresh = directory / "fresh.safetensors";
   const std::string refused = "run " + golden + "xlstm10_mlstm --tokens " + in.string() + " --logits " + fresh.string();
@@ -83,6 +94,9 @@ TEST_CASE("input ids of either integer type, of no words and of no tokens") {
   check_refused(run_krohn(refused), "input_ids: expected a tensor of shape [B, T], got none");
   CHECK_FALSE(fs::exists(fresh));
   check_refused(run_krohn("run " + golden + "xlstm10_mlstm --tokens " + in.string()), "--logits");
+  write_file(directory / "config.json", R"({"model_type": "llama"})");
+  check_refused(run_krohn("run " + (directory / "").string() + " --tokens " + in.string() + " --logits " + out),
+                "/model_type: expected one of delta_net");
 }
 
 TEST_CASE("run labels words, and marks where there is no answer") {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "krohn/kernels/chunked.hpp"
+#include "krohn/kernels/recurrence.hpp"
 
 namespace {
 
@@ -53,4 +54,35 @@ std::size_t krohn_chunked_segments(void* recurrence) {
 }
 
 void krohn_chunked_free(void* recurrence) { delete static_cast<krohn::ChunkedRecurrence*>(recurrence); }
+
+/// The delta rule of the canonical form, bit-exact fp32: query, key [B, T, H, key_size], value, output [B, T, H,
+/// value_size], beta and, unless null, decay (a factor, not its logarithm) [B, T, H], all on the device.
+const char* krohn_recurrence_run(std::size_t batch, std::size_t length, std::size_t heads, std::size_t key_size,
+                                 std::size_t value_size, const float* query, const float* key, const float* value,
+                                 const float* beta, const float* decay, float* output, float* final_state) {
+  return guarded([&] {
+    const auto rows = [&](const float* data, std::size_t size) {
+      const auto row = static_cast<std::int64_t>(heads * size);
+      return krohn::RecurrenceInput{
+          data, static_cast<std::int64_t>(length) * row, row, static_cast<std::int64_t>(size), 1, 1};
+    };
+    krohn::Recurrence r;
+    r.words = static_cast<std::uint32_t>(batch);
+    r.heads = static_cast<std::uint32_t>(heads);
+    r.length = static_cast<std::uint32_t>(length);
+    r.key_size = static_cast<std::uint32_t>(key_size);
+    r.value_size = static_cast<std::uint32_t>(value_size);
+    if (decay != nullptr) {
+      r.decay_kind = krohn::Recurrence::Decay::scalar;
+      r.decay = rows(decay, 1);
+    }
+    r.num_updates = 1;
+    r.updates[0] = {rows(key, key_size), rows(key, key_size), rows(value, value_size), rows(beta, 1), false};
+    r.query = rows(query, key_size);
+    const krohn::RecurrenceInput like = rows(value, value_size);
+    r.output = {output, like.word, like.time, like.head, 1, 1};
+    r.state_out = final_state;
+    krohn::run_recurrence_cuda(r);
+  });
+}
 }

@@ -8,6 +8,7 @@
 #include "krohn/error.hpp"
 #include "krohn/io/atomic_file.hpp"
 #include "krohn/io/language.hpp"
+#include "krohn/io/model_directory.hpp"
 #include "krohn/io/open_model.hpp"
 #include "krohn/io/source_text.hpp"
 #include "krohn/io/token_run.hpp"
@@ -59,8 +60,8 @@ void run_checkpoint_tokens(const Options& options) {
   if (options.tokens.empty() || options.logits.empty()) {
     throw InputError("--tokens, --logits, --states: expected a file after both --tokens and --logits");
   }
-  if (!is_checkpoint(options.model)) {
-    throw InputError(options.model + ": expected a checkpoint after --tokens, got another directory");
+  if (read_model_type(options.model) == "krohn-lrnn") {
+    throw InputError(options.model + ": expected a checkpoint with --tokens, got a compiled model");
   }
   require_semantics(options);
   const Checkpoint checkpoint = read_checkpoint(options.model);

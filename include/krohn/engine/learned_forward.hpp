@@ -13,10 +13,15 @@
 //     Number weight(float); Number constant(double); Wide load(const Number*); void store(Number*, Wide);
 //     Wide spread(Number); Wide weights(const float*); Wide weights(const Weight*); Number gather(const float*, const
 //     std::uint32_t* tokens, stride)
+//     tabulated_tokens: the largest vocabulary for which what the first block computes from the token alone (its norm,
+//     the products of its inputs) is computed once a token, by the same operations, and looked up afterwards; 0: never.
+//     If not 0: void record(float* table, size, vocabulary, token, const Number*), void look_up(const float* table,
+//     size, vocabulary, const std::uint32_t* tokens, Number*), table_size(size, vocabulary) in floats.
 // Cost: one pass over the weights and three over the state a token. Refuses nothing: values that are not finite are
 // found by the caller.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -39,6 +44,7 @@ struct OneByOne {
   using Wide = T;
   static constexpr std::size_t width = 1;
   static constexpr std::size_t lanes = 1;
+  static constexpr std::size_t tabulated_tokens = 0;
   static T weight(float x) { return T(x); }
   static T constant(double x) { return T(static_cast<numeric::Scalar<T>>(x)); }
   static T load(const T* p) { return *p; }
@@ -108,6 +114,9 @@ class ForwardPass {
       std::visit([&](const auto& mixer) { derive(mixer, rates_.back()); }, block.mixer);
     }
     stream_.resize(model.model_size());
+    if constexpr (A::tabulated_tokens > 0) {
+      if (model.vocabulary_size() <= A::tabulated_tokens) tabulate();
+    }
   }
 
   /// Writes the state before the first token, state_size() numbers.
@@ -121,10 +130,32 @@ class ForwardPass {
     }
   }
 
+  /// Writes the state of the word in `lane`, state_size() numbers as LearnedModel::state_parts() lays them out.
+  template <class T>
+  void read_state(const Number* state, std::size_t lane, T* out) const {
+    const T* values = reinterpret_cast<const T*>(state) + lane;
+    for (std::size_t i = 0; i < model_->state_size(); ++i) out[i] = values[i * A::lanes];
+    if constexpr (A::lanes > 1) {
+      for (const StatePart& part : model_->state_parts()) {
+        if (part.kind != StatePart::Kind::hidden) continue;
+        const std::size_t key_size = part.shape[1];
+        const std::size_t value_size = part.shape[2];
+        for (std::size_t first = part.offset; first < part.offset + part.size; first += key_size * value_size) {
+          for (std::size_t j = 0; j < key_size; ++j) {
+            for (std::size_t c = 0; c < value_size; ++c) {
+              out[first + j * value_size + c] = values[(first + place(key_size, value_size, j, c)) * A::lanes];
+            }
+          }
+        }
+      }
+    }
+  }
+
   /// Advances `state` by one token for each lane and writes the logits after it, num_logits() numbers, unless
   /// `logits` is null.
   void step(Number* state, const std::uint32_t* tokens, Number* logits, Probe<Number>* probe = nullptr) {
     probe_ = probe;
+    tokens_ = tokens;
     arena_.reset();
     const std::size_t size = model_->model_size();
     const std::size_t vocabulary = model_->vocabulary_size();
@@ -138,9 +169,10 @@ class ForwardPass {
       // What block 0 leaves for the others (RWKV-7's values) stays in the arena.
       const auto mark = arena_.mark();
       Number* carried = state + block_offset_[block_];
-      if (block.stream_norm) normalize(*block.stream_norm, x, x, size);
+      next_table_ = 0;
+      if (block.stream_norm) of_token(size, x, [&] { normalize(*block.stream_norm, x, x, size); });
       Number* h = take(size);
-      normalize(block.mixer_norm, x, h, size);
+      of_token(size, h, [&] { normalize(block.mixer_norm, x, h, size); });
       Number* y = take(size);
       std::visit([&](const auto& mixer) { carried = mix(mixer, h, carried, y); }, block.mixer);
       add(x, y, size);
@@ -181,6 +213,48 @@ class ForwardPass {
     std::size_t next_ = 0;
   };
   Number* take(std::size_t size) { return arena_.take(size); }
+
+  // ---- what depends on the token alone ------------------------------------------------------------------------------
+
+  /// Runs every token once, so that of_token() can keep what it computes. The recurrence does not see these values'
+  /// origin: they are the same bits.
+  void tabulate() {
+    std::vector<Number> state(model_->state_size());
+    std::vector<std::uint32_t> tokens(A::lanes);
+    tables_use_ = TablesUse::record;
+    for (std::size_t token = 0; token < model_->vocabulary_size(); ++token) {
+      std::fill(tokens.begin(), tokens.end(), static_cast<std::uint32_t>(token));
+      initial(state.data());
+      recorded_token_ = token;
+      step(state.data(), tokens.data(), nullptr);
+    }
+    tables_use_ = TablesUse::look_up;
+  }
+
+  /// y = compute(), `size` numbers. In the first block they are a function of the token: computed once, then looked up
+  /// in the order in which the block asks for them.
+  template <class F>
+  void of_token(std::size_t size, Number* y, const F& compute) {
+    if constexpr (A::tabulated_tokens > 0) {
+      if (block_ == 0 && tables_use_ == TablesUse::look_up) {
+        A::look_up(tables_[next_table_++].data(), size, model_->vocabulary_size(), tokens_, y);
+        return;
+      }
+      compute();
+      if (block_ == 0 && tables_use_ == TablesUse::record) {
+        const std::size_t table = next_table_++;
+        if (table == tables_.size()) tables_.emplace_back(A::table_size(size, model_->vocabulary_size()));
+        A::record(tables_[table].data(), size, model_->vocabulary_size(), recorded_token_, y);
+      }
+    } else {
+      compute();
+    }
+  }
+
+  /// y = h W^T for the mixer's input h.
+  void multiply_input(const Matrix& m, const Number* h, Number* y) {
+    of_token(m.rows, y, [&] { multiply(m, h, y); });
+  }
 
   // ---- constants of the model -------------------------------------------------------------------------------------
 
@@ -391,34 +465,47 @@ class ForwardPass {
   Number* convolve(const ShortConvolution& c, Number* x, Number* carried) {
     using numeric::fused;
     const std::size_t tail = c.width - 1;
-    Number* y = take(c.channels);
     for (std::size_t ch = 0; ch < c.channels; ++ch) {
       Number sum = zero();
       const float* w = c.weight.data() + ch * c.width;
-      for (std::size_t j = 0; j < tail; ++j) sum = fused(A::weight(w[j]), carried[j * c.channels + ch], sum);
-      y[ch] = fused(A::weight(w[tail]), x[ch], sum);
+      Number* slot = carried + ch;
+      for (std::size_t j = 0; j < tail; ++j) {
+        const Number earlier = slot[j * c.channels];
+        sum = fused(A::weight(w[j]), earlier, sum);
+        if (j > 0) slot[(j - 1) * c.channels] = earlier;
+      }
+      if (tail > 0) slot[(tail - 1) * c.channels] = x[ch];
+      x[ch] = fused(A::weight(w[tail]), x[ch], sum);
     }
-    if (tail > 0) {
-      for (std::size_t i = 0; i + c.channels < tail * c.channels; ++i) carried[i] = carried[i + c.channels];
-      Number* newest = carried + (tail - 1) * c.channels;
-      for (std::size_t ch = 0; ch < c.channels; ++ch) newest[ch] = x[ch];
-    }
-    for (std::size_t ch = 0; ch < c.channels; ++ch) x[ch] = y[ch];
     if (!c.bias.empty()) add_bias(c.bias, x);
     return carried + tail * c.channels;
-  }
-  Number* convolve(const std::optional<ShortConvolution>& c, Number* x, Number* carried) {
-    return c ? convolve(*c, x, carried) : carried;
   }
 
   // ---- the recurrence ---------------------------------------------------------------------------------------------
 
-  /// The columns [first, first + Count widths) of one step. Each pass over the keys applies what is known (the decay,
-  /// then one update) and sums the next dot product, so the state is passed over once more than there are updates.
+  /// A hidden state is laid out by rows, [key_size, value_size], for one word. With several words to a number a row
+  /// is long, and rows a power of two apart push each other out of the cache; so blocks of so many columns are laid out
+  /// one after the other, [key_size, columns] each, and the columns left over singly.
+  static std::size_t block_columns(std::size_t key_size) {
+    constexpr std::size_t block_bytes = 16384;
+    const std::size_t columns = block_bytes / (std::max<std::size_t>(key_size, 1) * sizeof(Number));
+    return columns >= 4 ? 4 : columns >= 2 ? 2 : 1;
+  }
+  static std::size_t place(std::size_t key_size, std::size_t value_size, std::size_t key, std::size_t column) {
+    if constexpr (A::lanes == 1) return key * value_size + column;
+    const std::size_t columns = block_columns(key_size);
+    const std::size_t whole = value_size / columns * columns;
+    return column < whole ? column / columns * columns * key_size + key * columns + column % columns
+                          : column * key_size + key;
+  }
+
+  /// The columns [first, first + Count widths) of one step, whose rows begin at `state`, `stride` apart. Each pass over
+  /// the keys applies what is known (the decay, then one update) and sums the next dot product, so the state is passed
+  /// over once more than there are updates; the decay is applied in every pass up to the first that writes.
   template <class W, int Count>
-  static void recur_columns(Number* state, std::size_t key_size, std::size_t value_size, std::size_t first,
-                            const Decay<Number>& decay, std::span<const Update<Number>> updates, const Number* query,
-                            Number* out) {
+  static void recur_columns(Number* state, std::size_t stride, std::size_t key_size, std::size_t value_size,
+                            std::size_t first, const Decay<Number>& decay, std::span<const Update<Number>> updates,
+                            const Number* query, Number* out) {
     using numeric::fused;
     constexpr std::size_t step = sizeof(W) / sizeof(Number);
     const auto load = [](const Number* p) {
@@ -445,16 +532,18 @@ class ForwardPass {
     W sum[Count];
     W change[Count];
     for (int k = 0; k < Count; ++k) change[k] = spread(zero());
+    bool decays = decay.kind != Decay<Number>::Kind::none;
     for (std::size_t pass = 0; pass <= updates.size(); ++pass) {
       const bool last = pass == updates.size();
       const Number* read = last ? query : updates[pass].read;
       const Number* write = pass == 0 ? nullptr : updates[pass - 1].write;
       const bool undecayed = !last && updates[pass].reads_undecayed;
       for (int k = 0; k < Count; ++k) sum[k] = spread(zero());
-      const bool decays = pass == 0 && decay.kind != Decay<Number>::Kind::none;
-      if (read != nullptr || write != nullptr || decays) {
-        Number* row = state + first;
-        for (std::size_t j = 0; j < key_size; ++j, row += value_size) {
+      if (read != nullptr || write != nullptr) {
+        // A decay without a write is cheaper to compute again than to store.
+        const bool stores = write != nullptr || (last && decays);
+        Number* row = state;
+        for (std::size_t j = 0; j < key_size; ++j, row += stride) {
           W s[Count];
 #pragma GCC unroll 8
           for (int k = 0; k < Count; ++k) s[k] = load(row + k * step);
@@ -479,7 +568,7 @@ class ForwardPass {
 #pragma GCC unroll 8
             for (int k = 0; k < Count; ++k) s[k] = fused(change[k], w, s[k]);
           }
-          if (decays || write != nullptr) {
+          if (stores) {
 #pragma GCC unroll 8
             for (int k = 0; k < Count; ++k) store(row + k * step, s[k]);
           }
@@ -489,6 +578,7 @@ class ForwardPass {
             for (int k = 0; k < Count; ++k) sum[k] = fused(r, s[k], sum[k]);
           }
         }
+        if (stores) decays = false;
       }
       if (last) {
         for (int k = 0; k < Count; ++k) store(out + first + k * step, sum[k]);
@@ -511,15 +601,33 @@ class ForwardPass {
       if (probe_->answer(block_, head, queries, query, out)) return;
     }
     std::size_t first = 0;
-    for (; first + 4 * A::width <= value_size; first += 4 * A::width) {
-      recur_columns<Wide, 4>(state, key_size, value_size, first, decay, updates, query, out);
-    }
-    for (; first + A::width <= value_size; first += A::width) {
-      recur_columns<Wide, 1>(state, key_size, value_size, first, decay, updates, query, out);
-    }
-    if constexpr (A::width > 1) {
+    if constexpr (A::lanes == 1) {
+      for (; first + 4 * A::width <= value_size; first += 4 * A::width) {
+        recur_columns<Wide, 4>(state + first, value_size, key_size, value_size, first, decay, updates, query, out);
+      }
+      for (; first + A::width <= value_size; first += A::width) {
+        recur_columns<Wide, 1>(state + first, value_size, key_size, value_size, first, decay, updates, query, out);
+      }
+      if constexpr (A::width > 1) {
+        for (; first < value_size; ++first) {
+          recur_columns<Number, 1>(state + first, value_size, key_size, value_size, first, decay, updates, query, out);
+        }
+      }
+    } else {
+      const std::size_t columns = block_columns(key_size);
+      for (; first + columns <= value_size; first += columns) {
+        Number* block = state + first * key_size;
+        if (columns == 4) {
+          recur_columns<Number, 4>(block, 4, key_size, value_size, first, decay, updates, query, out);
+        } else if (columns == 2) {
+          recur_columns<Number, 2>(block, 2, key_size, value_size, first, decay, updates, query, out);
+        } else {
+          recur_columns<Number, 1>(block, 1, key_size, value_size, first, decay, updates, query, out);
+        }
+      }
       for (; first < value_size; ++first) {
-        recur_columns<Number, 1>(state, key_size, value_size, first, decay, updates, query, out);
+        Number* column = state + first * key_size;
+        recur_columns<Number, 1>(column, 1, key_size, value_size, first, decay, updates, query, out);
       }
     }
     for (std::size_t i = 1; i < queries; ++i) {
@@ -531,29 +639,35 @@ class ForwardPass {
 
   /// q, k and v in place, after convolution and activation.
   Number* project(const QueryKeyValue& inputs, const Number* h, Number* carried, Number* q, Number* k, Number* v) {
-    multiply(inputs.query, h, q);
-    multiply(inputs.key, h, k);
-    multiply(inputs.value, h, v);
-    carried = convolve(inputs.query_convolution, q, carried);
-    carried = convolve(inputs.key_convolution, k, carried);
-    carried = convolve(inputs.value_convolution, v, carried);
-    activate(inputs.query_key_activation, q, inputs.query.rows);
-    activate(inputs.query_key_activation, k, inputs.key.rows);
-    activate(inputs.value_activation, v, inputs.value.rows);
+    const auto input = [&](const Matrix& m, const std::optional<ShortConvolution>& convolution, Activation activation,
+                           Number* y) {
+      of_token(m.rows, y, [&] {
+        multiply(m, h, y);
+        if (!convolution) activate(activation, y, m.rows);
+      });
+      if (!convolution) return;
+      carried = convolve(*convolution, y, carried);
+      activate(activation, y, m.rows);
+    };
+    input(inputs.query, inputs.query_convolution, inputs.query_key_activation, q);
+    input(inputs.key, inputs.key_convolution, inputs.query_key_activation, k);
+    input(inputs.value, inputs.value_convolution, inputs.value_activation, v);
     return carried;
   }
 
   void finish(const HeadOutput& output, const Number* h, Number* o, std::size_t heads, std::size_t value_size,
               Number* y) {
-    using numeric::silu;
     for (std::size_t head = 0; head < heads; ++head) {
       normalize(output.norm, o + head * value_size, o + head * value_size, value_size);
     }
     if (output.gate) {
       const std::size_t size = heads * value_size;
       Number* g = take(size);
-      multiply(*output.gate, h, g);
-      map(size, o, o, g, [](auto a, auto b) { return a * silu(b); });
+      of_token(size, g, [&] {
+        multiply(*output.gate, h, g);
+        activate(Activation::silu, g, size);
+      });
+      map(size, o, o, g, [](auto a, auto b) { return a * b; });
     }
     multiply(output.projection, o, y);
   }
@@ -587,20 +701,24 @@ class ForwardPass {
     if (!m.beta) {
       for (std::size_t i = 0; i < betas; ++i) beta[i] = A::constant(m.beta_scale);
     } else {
-      multiply(*m.beta, h, beta);
       const Number before = A::constant(m.beta_input_scale);
       const Number scale = A::constant(m.beta_scale);
       const Number shift = A::constant(m.beta_shift);
-      for (std::size_t i = 0; i < betas; ++i) beta[i] = sigmoid(beta[i] * before) * scale + shift;
+      of_token(betas, beta, [&] {
+        multiply(*m.beta, h, beta);
+        for (std::size_t i = 0; i < betas; ++i) beta[i] = sigmoid(beta[i] * before) * scale + shift;
+      });
     }
     Number* decay = nullptr;
     if (m.decay) {
       decay = take(m.num_value_heads);
-      multiply(*m.decay, h, decay);
-      for (std::size_t i = 0; i < m.num_value_heads; ++i) {
-        const Number step = softplus(decay[i] + A::weight(m.decay_bias[i]));
-        decay[i] = exp(number(rates_[block_][i]) * step);
-      }
+      of_token(m.num_value_heads, decay, [&] {
+        multiply(*m.decay, h, decay);
+        for (std::size_t i = 0; i < m.num_value_heads; ++i) {
+          const Number step = softplus(decay[i] + A::weight(m.decay_bias[i]));
+          decay[i] = exp(number(rates_[block_][i]) * step);
+        }
+      });
     }
     Number* o = take(values);
     const std::size_t group = m.num_value_heads / m.num_heads;
@@ -634,15 +752,17 @@ class ForwardPass {
     Number* v = take(m.inputs.value.rows);
     carried = project(m.inputs, h, carried, q, k, v);
     Number* narrow = take(m.decay_down.rows);
-    multiply(m.decay_down, h, narrow);
     Number* decay = take(decays);
-    multiply(m.decay_up, narrow, decay);
-    add_bias(m.decay_bias, decay);
     const double divisor = m.decay_divisor;
     const double floor = m.decay_floor ? *m.decay_floor : -std::numeric_limits<double>::infinity();
-    map(decays, decay, decay, [&](auto g) {
-      using T = decltype(g);
-      return exp(maximum(quotient(log_sigmoid(g), small<T>(divisor)), small<T>(floor)));
+    of_token(decays, decay, [&] {
+      multiply(m.decay_down, h, narrow);
+      multiply(m.decay_up, narrow, decay);
+      add_bias(m.decay_bias, decay);
+      map(decays, decay, decay, [&](auto g) {
+        using T = decltype(g);
+        return exp(maximum(quotient(log_sigmoid(g), small<T>(divisor)), small<T>(floor)));
+      });
     });
     activate(m.feature_map, q, m.inputs.query.rows);
     activate(m.feature_map, k, m.inputs.key.rows);
@@ -667,7 +787,9 @@ class ForwardPass {
     using numeric::fused;
     for (std::size_t c = 0; c < value_size; ++c) out[c] = zero();
     for (std::size_t j = 0; j < key_size; ++j) {
-      for (std::size_t c = 0; c < value_size; ++c) out[c] = fused(query[j], state[j * value_size + c], out[c]);
+      for (std::size_t c = 0; c < value_size; ++c) {
+        out[c] = fused(query[j], state[place(key_size, value_size, j, c)], out[c]);
+      }
     }
   }
 
@@ -678,7 +800,7 @@ class ForwardPass {
     using numeric::softplus;
     const std::size_t channels = m.channels;
     Number* u = take(2 * channels);
-    multiply(m.in, h, u);
+    multiply_input(m.in, h, u);
     if (!m.in_bias.empty()) add_bias(m.in_bias, u);
     Number* z = u + channels;
     carried = convolve(m.convolution, u, carried);
@@ -729,7 +851,7 @@ class ForwardPass {
     const std::size_t channels = m.num_heads * m.head_size;
     const std::size_t group_state = m.num_groups * m.state_size;
     Number* z = take(m.in.rows);
-    multiply(m.in, h, z);
+    multiply_input(m.in, h, z);
     if (!m.in_bias.empty()) add_bias(m.in_bias, z);
     Number* x = z + channels;
     Number* step = x + m.convolution.channels;
@@ -901,7 +1023,7 @@ class ForwardPass {
     const std::size_t channels = m.num_heads * m.head_size;
     const std::size_t columns = m.head_size + 1;
     Number* x = take(2 * channels);
-    multiply(m.up, h, x);
+    multiply_input(m.up, h, x);
     const Number* z = x + channels;
     Number* c = take(channels);
     for (std::size_t i = 0; i < channels; ++i) c[i] = x[i];
@@ -1040,6 +1162,13 @@ class ForwardPass {
   /// Per block: -exp(log_rate), derived once.
   std::vector<std::vector<Weight>> rates_;
   std::vector<Number> stream_;
+  enum class TablesUse { none, record, look_up };
+  TablesUse tables_use_ = TablesUse::none;
+  /// In the order in which the first block asks.
+  std::vector<std::vector<float>> tables_;
+  std::size_t next_table_ = 0;
+  std::size_t recorded_token_ = 0;
+  const std::uint32_t* tokens_ = nullptr;
   Arena arena_;
   std::vector<Update<Number>> updates_;
   Probe<Number>* probe_ = nullptr;

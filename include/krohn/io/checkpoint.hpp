@@ -30,9 +30,6 @@ struct Checkpoint {
   std::vector<std::string> notes;
 };
 
-/// True if the directory's config.json or config.yaml names one of the model types above.
-bool is_checkpoint(const std::filesystem::path& directory);
-
 /// Throws InputError with every problem of the configuration and of the weights at once.
 Checkpoint read_checkpoint(const std::filesystem::path& directory);
 

@@ -9,7 +9,9 @@
 //    torch.*Storage. Every other global is refused by name: nothing is imported, and nothing is called.
 // 3. The object is a dict from strings to tensors, or a dict that has one under "state_dict", "model_state_dict" or
 //    "model".
-// 4. Tensors may be views with strides; offset and extent must lie inside their storage.
+// 4. Tensors may be views with strides, of at most 8 dimensions; offset and extent must lie inside their storage. They
+//    may share storages, up to 64 times the bytes of all; a storage key has at most 255 bytes; zip entries do not
+//    overlap. So a small file cannot ask for much memory or time.
 #pragma once
 
 #include <filesystem>

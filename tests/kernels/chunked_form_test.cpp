@@ -1,0 +1,67 @@
+// label: gpu
+// Whole models with their recurrences in chunks on the device lie as near to the recorded float64 logits as their
+// roundings allow.
+#include "krohn/engine/chunked_form.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "kernels/require_gpu.hpp"
+#include "krohn/engine/learned.hpp"
+#include "krohn/io/checkpoint.hpp"
+#include "krohn/io/safetensors.hpp"
+#include "krohn/io/token_run.hpp"
+
+namespace krohn {
+namespace {
+
+using testing::gpu_or_skip;
+
+double distance(const std::vector<float>& got, const std::vector<double>& expected) {
+  REQUIRE(got.size() == expected.size());
+  double sum = 0.0;
+  for (std::size_t i = 0; i < got.size(); ++i) sum += (double{got[i]} - expected[i]) * (double{got[i]} - expected[i]);
+  return std::sqrt(sum);
+}
+
+// To first order the error of the logits is linear in the roundings made. The canonical form rounds by 2^-24 of each
+// result; these kernels round operands to 8 bits (2^-8 at most) or, in two planes, to 16, and no more often a token than
+// the recurrence. What is as large in both forms (everything outside the recurrence) is inside the canonical error too.
+double rounding_ratio(ChunkedFormat format) { return format == ChunkedFormat::bf16 ? 0x1p16 : 0x1p8; }
+
+TEST_CASE("recorded cases in chunks on the device") {
+  if (gpu_or_skip().empty()) return;
+  std::size_t seen = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(KROHN_TEST_DATA) / "golden")) {
+    CAPTURE(entry.path().string());
+    const LearnedModel model = read_checkpoint(entry.path()).model;
+    if (without_chunked_form(model)) continue;
+    const Safetensors golden = Safetensors::read(entry.path() / "golden.safetensors");
+    const InputIds ids = read_input_ids(golden, model);
+    const TensorView* logits = golden.find("logits_ref");
+    if (logits == nullptr) logits = golden.find("logits");
+    const std::vector<double> expected = to_double(*logits);
+    std::vector<std::vector<float>> words(ids.words.size());
+    run_learned(model, ids.words, {0, Device::cpu}, [&](std::size_t w, std::size_t, auto values, auto) {
+      words[w].insert(words[w].end(), values.begin(), values.end());
+    });
+    std::vector<float> canonical;
+    for (const std::vector<float>& word : words) canonical.insert(canonical.end(), word.begin(), word.end());
+    const double error = distance(canonical, expected);
+    for (const ChunkedFormat format : {ChunkedFormat::bf16, ChunkedFormat::fp32}) {
+      CAPTURE(static_cast<int>(format));
+      const ChunkedLogits got = run_chunked_form(model, ids.words, {format, Device::cuda});
+      const double chunked = distance(got.logits, expected);
+      MESSAGE(entry.path().filename().string(), ": ", format == ChunkedFormat::bf16 ? "bf16" : "fp32", " error ",
+              chunked, ", canonical ", error);
+      CHECK(chunked <= rounding_ratio(format) * error);
+    }
+    ++seen;
+  }
+  CHECK(seen >= 9);
+}
+
+}  // namespace
+}  // namespace krohn
