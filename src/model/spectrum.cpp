@@ -39,7 +39,8 @@ struct RationalMatrix {
 
 RationalMatrix identity(std::size_t size) {
   RationalMatrix matrix{size, std::vector<Rational>(size * size)};
-  for (std::size_t i = 0; i < size; ++i) matrix.at(i, i) = 1;
+  const Rational one(1);
+  for (std::size_t i = 0; i < size; ++i) matrix.at(i, i) = one;
   return matrix;
 }
 
@@ -169,6 +170,11 @@ bool upper_triangular(const RationalMatrix& a) {
   return true;
 }
 
+std::vector<std::complex<double>> eigenvalues_of(const Eigen::MatrixXd& matrix) {
+  const Eigen::VectorXcd values = Eigen::EigenSolver<Eigen::MatrixXd>(matrix, false).eigenvalues();
+  return {values.begin(), values.end()};
+}
+
 std::vector<std::complex<double>> numeric_eigenvalues(const RationalMatrix& a) {
   Eigen::MatrixXd matrix(static_cast<Eigen::Index>(a.size), static_cast<Eigen::Index>(a.size));
   for (std::size_t i = 0; i < a.size; ++i) {
@@ -176,8 +182,7 @@ std::vector<std::complex<double>> numeric_eigenvalues(const RationalMatrix& a) {
       matrix(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(j)) = a.at(i, j).convert_to<double>();
     }
   }
-  const Eigen::VectorXcd values = Eigen::EigenSolver<Eigen::MatrixXd>(matrix, false).eigenvalues();
-  return {values.begin(), values.end()};
+  return eigenvalues_of(matrix);
 }
 
 /// The components of the pattern, each with ascending indices.
@@ -387,6 +392,15 @@ class ProductSet {
     rows_.push_back(std::move(rows));
   }
   std::size_t size() const { return matrices_.size(); }
+  /// Of one matrix, its entries that are not 0.
+  std::size_t most_nonzero() const {
+    std::ptrdiff_t most = 0;
+    for (const RationalMatrix& matrix : matrices_) {
+      most = std::max(most, std::count_if(matrix.entries.begin(), matrix.entries.end(),
+                                          [](const Rational& entry) { return entry != 0; }));
+    }
+    return static_cast<std::size_t>(most);
+  }
   const RationalMatrix& matrix(std::size_t i) const { return matrices_[i]; }
   const std::vector<std::uint32_t>& rows(std::size_t i) const { return rows_[i]; }
 
@@ -404,7 +418,40 @@ class ProductSet {
   std::unordered_multimap<std::size_t, std::size_t> places_;
 };
 
+/// As reduced_matrix: the eigenvalues of a product of fewer factors than dimensions under scalar gates.
+std::vector<std::complex<double>> reduced_eigenvalues(const std::vector<GeneralizedHouseholder>& factors,
+                                                      std::size_t size, double gate) {
+  const auto m = static_cast<Eigen::Index>(factors.size());
+  Eigen::MatrixXd keys = Eigen::MatrixXd::Zero(static_cast<Eigen::Index>(size), m);
+  for (Eigen::Index j = 0; j < m; ++j) {
+    for (const Entry& entry : factors[static_cast<std::size_t>(j)].key) {
+      keys(entry.index, j) = static_cast<double>(entry.value);
+    }
+  }
+  const Eigen::MatrixXd gram = keys.transpose() * keys;
+  Eigen::MatrixXd rows = Eigen::MatrixXd::Zero(m, m);
+  for (Eigen::Index j = 0; j < m; ++j) {
+    const auto beta = static_cast<double>(factors[static_cast<std::size_t>(j)].beta);
+    rows(j, j) = -beta;
+    if (j > 0) rows.row(j) -= beta * (gram.col(j).head(j).transpose() * rows.topRows(j));
+  }
+  std::vector<std::complex<double>> values = eigenvalues_of(gate * (Eigen::MatrixXd::Identity(m, m) + rows * gram));
+  values.insert(values.end(), size - factors.size(), gate);
+  return values;
+}
+
 std::vector<std::complex<double>> spectrum_for_display(std::span<const TokenRow> rows, std::size_t size) {
+  double gate = 1.0;
+  bool scalar_gates = true;
+  std::vector<GeneralizedHouseholder> factors;
+  for (const TokenRow& row : rows) {
+    scalar_gates = scalar_gates && row.gate.size() == 1;
+    gate *= static_cast<double>(row.gate[0]);
+    for (const GeneralizedHouseholder& factor : row.factors) {
+      if (!trivial(factor)) factors.push_back(factor);
+    }
+  }
+  if (scalar_gates && !factors.empty() && factors.size() < size) return reduced_eigenvalues(factors, size, gate);
   Eigen::MatrixXd a = Eigen::MatrixXd::Identity(static_cast<Eigen::Index>(size), static_cast<Eigen::Index>(size));
   for (const TokenRow& row : rows) {
     for (std::size_t i = 0; i < size; ++i) {
@@ -416,8 +463,7 @@ std::vector<std::complex<double>> spectrum_for_display(std::span<const TokenRow>
       a -= static_cast<double>(factor.beta) * key * (key.transpose() * a);
     }
   }
-  const Eigen::VectorXcd values = Eigen::EigenSolver<Eigen::MatrixXd>(a, false).eigenvalues();
-  return {values.begin(), values.end()};
+  return eigenvalues_of(a);
 }
 
 MatrixSpectrum rows_spectrum(std::span<const TokenRow> rows, std::size_t size, std::size_t max_block) {
@@ -524,6 +570,7 @@ std::optional<std::vector<DistinctProduct>> distinct_products(const TokenTable& 
     throw InternalError("spectrum: expected rows and a power of two");
   }
   constexpr std::size_t most_entries = std::size_t{1} << 24U;
+  constexpr std::size_t most_terms = std::size_t{1} << 22U;
   const std::size_t entries = table.key_size() * table.key_size();
   if (entries > most_entries / rows.size()) return std::nullopt;
   ProductSet products;
@@ -533,7 +580,9 @@ std::optional<std::vector<DistinctProduct>> distinct_products(const TokenTable& 
     products.insert(std::move(matrix), {row});
   }
   for (std::uint64_t half = 1; half < length; half *= 2) {
-    if (products.size() > most || products.size() * products.size() > most_entries / entries) return std::nullopt;
+    const std::size_t pairs = products.size() * products.size();
+    const std::size_t terms = products.most_nonzero() * products.most_nonzero() / table.key_size() + 1;
+    if (products.size() > most || pairs > most_entries / entries || pairs > most_terms / terms) return std::nullopt;
     ProductSet squared;
     for (std::size_t first = 0; first < products.size(); ++first) {
       for (std::size_t second = 0; second < products.size(); ++second) {

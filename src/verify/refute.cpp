@@ -168,7 +168,10 @@ class LayerProducts {
 
   /// Decides the products that do not look real in double, for about a second; leaves a violation or nothing.
   void look_for_violation(Hypothesis& hypothesis, const Theorem& theorem) {
-    const std::uint64_t size = table().key_size();
+    // The size of an eigenvalue problem; few factors are reduced to a matrix of that size.
+    std::size_t factors = 1;
+    for (const auto& [row, symbol] : actions_) factors = std::max(factors, table().row(row).factors.size());
+    const std::uint64_t size = std::min<std::uint64_t>(table().key_size(), length_ * factors);
     const std::uint64_t most = std::max<std::uint64_t>((std::uint64_t{1} << 26U) / (size * size * size), 1);
     const LayerHypothesis before = hypothesis.layers[layer_];
     const ActionProduct* suspect = nullptr;

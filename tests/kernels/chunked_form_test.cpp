@@ -27,8 +27,9 @@ double distance(const std::vector<float>& got, const std::vector<double>& expect
 }
 
 // To first order the error of the logits is linear in the roundings made. The canonical form rounds by 2^-24 of each
-// result; these kernels round operands to 8 bits (2^-8 at most) or, in two planes, to 16, and no more often a token than
-// the recurrence. What is as large in both forms (everything outside the recurrence) is inside the canonical error too.
+// result; these kernels round operands to 8 bits (2^-8 at most) or, in two planes, to 16, and no more often a token
+// than the recurrence. What is as large in both forms (everything outside the recurrence) is inside the canonical error
+// too.
 double rounding_ratio(ChunkedFormat format) { return format == ChunkedFormat::bf16 ? 0x1p16 : 0x1p8; }
 
 TEST_CASE("recorded cases in chunks on the device") {

@@ -59,7 +59,7 @@ struct DistinctProduct {
 
 /// The distinct products of `length`, a power of two, matrices of `rows`, which is not empty, by squaring the set of
 /// them: few for the projections and permutations that compiled models are made of, whatever the length. Nothing where
-/// some set on the way has more than `most` elements or squaring it takes more than 2^24 entries.
+/// some set on the way has more than `most` elements or squaring it takes more than 2^24 entries or some 2^22 terms.
 std::optional<std::vector<DistinctProduct>> distinct_products(const TokenTable& table,
                                                               std::span<const std::uint32_t> rows, std::uint64_t length,
                                                               std::size_t most = 256, std::size_t max_block = 12);
