@@ -4,8 +4,9 @@
 // Theorems 1 to 4 and the families with negative eigenvalues: Grazzi et al. (2025, arXiv:2411.12537); S_n in four
 // layers of single factors: Siems et al. (2025, arXiv:2502.10297); RWKV-7: Peng et al. (2025, arXiv:2503.14456). The
 // least number of reflections: Scherk (1950). "No" for diagonal and triangular real families holds on the real bits of
-// any monotone rounding; the other "no"s are theorems about exact steps and are labelled so. Cost: linear in the
-// letters.
+// any monotone rounding; the other "no"s are theorems about exact steps and are labelled so. Null labels: a "no" rests
+// on words whose labels differ, so it stands only where states on a cycle are told apart by labels that are not null.
+// Cost: linear in the letters; with null labels in the edges between pairs of states.
 #include "krohn/automata/expressivity.hpp"
 
 #include <algorithm>
@@ -37,6 +38,91 @@ std::size_t period_of(const std::vector<State>& letter) {
     period = std::min(limit, std::lcm(period, length));
   }
   return period;
+}
+
+/// LanguageFacts::cycles_matter. A pair of states on one cycle of a word w comes back to itself under a power of w, its
+/// members reach one another, and where no suffix tells it apart, none tells its successors apart: so the pairs to
+/// worry about are those on a cycle of the graph of pairs that are distinct, mutually reachable and not told apart.
+/// What is left of that graph when pairs without a successor are taken away again and again has a cycle iff it is not
+/// empty.
+bool cycles_are_told_apart(const Dfa& dfa) {
+  const std::size_t n = dfa.num_states();
+  const std::size_t k = dfa.num_symbols();
+  bool nulls = false;
+  for (State q = 0; q < n; ++q) nulls = nulls || dfa.label(q) == null_label;
+  if (!nulls) return true;
+  constexpr std::size_t most_edges = std::size_t{1} << 26U;
+  if (n > 4096 || n * n > most_edges / k) return false;
+  std::vector<std::vector<State>> before(n * k);
+  for (State q = 0; q < n; ++q) {
+    for (Symbol a = 0; a < k; ++a) before[a * n + dfa.next(q, a)].push_back(q);
+  }
+  const auto for_each_before = [&](std::size_t pair, const auto& visit) {
+    for (Symbol a = 0; a < k; ++a) {
+      for (const State p : before[a * n + pair / n]) {
+        for (const State q : before[a * n + pair % n]) visit(p * n + q);
+      }
+    }
+  };
+  // Told apart: by labels at once, or by a letter and what follows.
+  std::vector<bool> apart(n * n, false);
+  std::vector<std::size_t> queue;
+  for (State p = 0; p < n; ++p) {
+    for (State q = 0; q < n; ++q) {
+      if (dfa.label(p) == null_label || dfa.label(q) == null_label || dfa.label(p) == dfa.label(q)) continue;
+      apart[p * n + q] = true;
+      queue.push_back(p * n + q);
+    }
+  }
+  while (!queue.empty()) {
+    const std::size_t pair = queue.back();
+    queue.pop_back();
+    for_each_before(pair, [&](std::size_t earlier) {
+      if (apart[earlier]) return;
+      apart[earlier] = true;
+      queue.push_back(earlier);
+    });
+  }
+  std::vector<bool> reaches(n * n, false);
+  for (State from = 0; from < n; ++from) {
+    std::vector<State> found{from};
+    reaches[from * n + from] = true;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      for (Symbol a = 0; a < k; ++a) {
+        const State next = dfa.next(found[i], a);
+        if (reaches[from * n + next]) continue;
+        reaches[from * n + next] = true;
+        found.push_back(next);
+      }
+    }
+  }
+  std::vector<bool> open(n * n, false);
+  for (State p = 0; p < n; ++p) {
+    for (State q = 0; q < n; ++q) {
+      open[p * n + q] = p != q && !apart[p * n + q] && reaches[p * n + q] && reaches[q * n + p];
+    }
+  }
+  std::vector<std::uint32_t> successors(n * n, 0);
+  std::size_t left = 0;
+  for (std::size_t pair = 0; pair < n * n; ++pair) {
+    if (!open[pair]) continue;
+    ++left;
+    for (Symbol a = 0; a < k; ++a) {
+      if (open[dfa.next(static_cast<State>(pair / n), a) * n + dfa.next(static_cast<State>(pair % n), a)]) {
+        ++successors[pair];
+      }
+    }
+    if (successors[pair] == 0) queue.push_back(pair);
+  }
+  while (!queue.empty()) {
+    const std::size_t pair = queue.back();
+    queue.pop_back();
+    --left;
+    for_each_before(pair, [&](std::size_t earlier) {
+      if (open[earlier] && --successors[earlier] == 0) queue.push_back(earlier);
+    });
+  }
+  return left == 0;
 }
 
 std::string list(const std::vector<std::size_t>& widths) {
@@ -90,6 +176,7 @@ std::string answer_name(Answer answer) {
 LanguageFacts letter_facts(const Dfa& minimal) {
   LanguageFacts facts;
   facts.is_group = letters_are_permutations(minimal);
+  facts.cycles_matter = cycles_are_told_apart(minimal);
   std::vector<std::vector<State>> letters;
   bool exponent_2 = true;
   for (Symbol symbol = 0; symbol < minimal.num_symbols(); ++symbol) {
@@ -137,14 +224,22 @@ std::vector<FamilyDecision> decide_expressivity(const LanguageFacts& facts) {
   const bool not_solvable = facts.all_groups_solvable.has_value() && !*facts.all_groups_solvable;
   const std::string no_flag = "the groups in the language were not determined";
   std::vector<FamilyDecision> table;
+  const auto deny = [&](FamilyDecision& decision, std::string reason, const char* theorem, const char* arithmetic) {
+    if (facts.cycles_matter) return say(decision, Answer::no, std::move(reason), theorem, arithmetic);
+    say(decision, Answer::unknown, "null labels: not shown that the states on its cycles have to be told apart", "");
+  };
+  // Letters of period 3 or more take more than one layer of single factors.
+  const std::string not_one_layer = facts.cycles_matter && facts.largest_letter_period >= 3
+                                        ? "; not in one layer: the letter '" + facts.letter + "' has period " +
+                                              std::to_string(facts.largest_letter_period) + " (exact or cast steps)"
+                                        : "";
 
   {
     FamilyDecision d = decided("diagonal or triangular, [0,1]", "Mamba, GLA, mLSTM, Mamba-2");
     if (aperiodic) {
       star_free(d, facts, sarrof);
     } else if (not_aperiodic) {
-      say(d, Answer::no, "a word acts with period > 1, and orbits of such layers end in fixed points", theorem_1,
-          on_the_bits);
+      deny(d, "a word acts with period > 1, and orbits of such layers end in fixed points", theorem_1, on_the_bits);
     } else {
       say(d, Answer::unknown, no_flag, "");
     }
@@ -162,8 +257,7 @@ std::vector<FamilyDecision> decide_expressivity(const LanguageFacts& facts) {
         d.reason = "an elementary abelian 2-group: signs in one layer";
       }
     } else if (odd) {
-      say(d, Answer::no, "an element of odd prime order, and periods of such layers are powers of two", theorem_2,
-          on_the_bits);
+      deny(d, "an element of odd prime order, and periods of such layers are powers of two", theorem_2, on_the_bits);
     } else {
       say(d, Answer::unknown, no_flag, "");
     }
@@ -180,7 +274,7 @@ std::vector<FamilyDecision> decide_expressivity(const LanguageFacts& facts) {
         d.reason = "an abelian group: one layer of rotations";
       }
     } else if (not_solvable) {
-      say(d, Answer::no, "a group that is not solvable, and such layers build solvable ones", "Krohn-Rhodes", exact);
+      deny(d, "a group that is not solvable, and such layers build solvable ones", "Krohn-Rhodes", exact);
     } else {
       say(d, Answer::unknown, no_flag, "");
     }
@@ -192,8 +286,7 @@ std::vector<FamilyDecision> decide_expressivity(const LanguageFacts& facts) {
       star_free(d, facts, "projections as resets");
       d.householder = 1;
     } else if (not_aperiodic) {
-      say(d, Answer::no, "every factor contracts, so powers of a word's matrix converge: no group", theorem_1,
-          with_margin);
+      deny(d, "every factor contracts, so powers of a word's matrix converge: no group", theorem_1, with_margin);
     } else {
       say(d, Answer::unknown, no_flag, "");
     }
@@ -210,14 +303,10 @@ std::vector<FamilyDecision> decide_expressivity(const LanguageFacts& facts) {
       star_free(d, facts, theorem_4);
     } else if (facts.is_group && facts.abelian_group.value_or(false) && facts.largest_letter_period >= 3) {
       say(d, Answer::yes, "two layers for each cyclic factor: a rotation is two reflections in turn", theorem_2);
-      d.reason += "; not in one layer: the letter '" + facts.letter + "' has period " +
-                  std::to_string(facts.largest_letter_period) + " (exact or cast steps)";
+      d.reason += not_one_layer;
     } else {
       say(d, Answer::yes, "at most four layers for each permutation level, one for each reset level", theorem_4);
-      if (facts.largest_letter_period >= 3) {
-        d.reason += "; not in one layer: the letter '" + facts.letter + "' has period " +
-                    std::to_string(facts.largest_letter_period) + " (exact or cast steps)";
-      }
+      d.reason += not_one_layer;
     }
     table.push_back(std::move(d));
   }
@@ -229,7 +318,7 @@ std::vector<FamilyDecision> decide_expressivity(const LanguageFacts& facts) {
       d.householder = facts.reflections;
       say(d, Answer::yes,
           "one layer: the group permutes " + std::to_string(*facts.degree) + " coordinates, a letter takes at most " +
-              std::to_string(*facts.reflections) + " reflections",
+              std::to_string(*facts.reflections) + (*facts.reflections == 1 ? " reflection" : " reflections"),
           theorem_3);
     } else {
       say(d, Answer::yes, "a cascade of permutations and resets", theorem_4);
@@ -252,16 +341,23 @@ std::vector<FamilyDecision> decide_expressivity(const LanguageFacts& facts) {
     if (aperiodic) {
       star_free(d, facts, sarrof);
     } else if (facts.largest_letter_period > 1) {
-      say(d, Answer::no,
-          "the letter '" + facts.letter + "' has period " + std::to_string(facts.largest_letter_period) +
-              ", and a letter's spectrum is real and in (-0.455, 1)",
-          "form of the layer", with_margin);
+      deny(d,
+           "the letter '" + facts.letter + "' has period " + std::to_string(facts.largest_letter_period) +
+               ", and a letter's spectrum is real and in (-0.455, 1)",
+           "form of the layer", with_margin);
     } else if (not_aperiodic) {
       say(d, Answer::unknown, "its groups need words of several letters", "");
     } else {
       say(d, Answer::unknown, no_flag, "");
     }
     table.push_back(std::move(d));
+  }
+  if (facts.is_group && facts.degree == std::size_t{1}) {
+    for (FamilyDecision& d : table) {
+      say(d, Answer::yes, "one state: every word has the same label", "nothing to remember");
+      d.layers = d.size = 0;
+      if (d.householder) d.householder = 0;
+    }
   }
   return table;
 }

@@ -1,7 +1,4 @@
-// Eigenvalues of a product of m factors on a scaled identity come from an m by m matrix: with M = I + W C^T, where W
-// holds the write vectors, the eigenvalues other than 1 are those of I + C^T W. C is built factor by factor: applying
-// I - beta w r^T to M from the left adds the column -beta M^T r. A diagonal decay with a factor (RWKV-7) is solved in
-// full, a diagonal alone is its own spectrum.
+// Every token's matrix as its updates make it (transition.hpp), its eigenvalues, and what is counted of them.
 #include "krohn/engine/spectrum.hpp"
 
 #include <Eigen/Dense>
@@ -14,6 +11,7 @@
 #include "krohn/engine/learned_forward.hpp"
 #include "krohn/error.hpp"
 #include "krohn/numeric/splitmix64.hpp"
+#include "transition.hpp"
 
 namespace krohn {
 namespace {
@@ -32,20 +30,14 @@ class Collector final : public forward::Probe<double> {
                   const Decay<double>& decay, std::span<const Update<double>> updates) override {
     HeadSpectrum& spectrum = find(block, head, key_size);
     spectrum.matrices += 1;
-    std::vector<const Update<double>*> factors;
-    for (const Update<double>& update : updates) {
-      if (update.read != nullptr) factors.push_back(&update);
+    const Transition transition = transition_of(key_size, value_size, decay, updates);
+    if (transition.diagonal.size() > 0) {
+      for (const double value : transition.diagonal) add(spectrum, {value, 0.0});
+      return;
     }
-    if (decay.kind == Decay<double>::Kind::element || decay.kind == Decay<double>::Kind::key) {
-      const std::size_t count = decay.kind == Decay<double>::Kind::key ? key_size : key_size * value_size;
-      if (factors.empty()) {
-        for (std::size_t i = 0; i < count; ++i) add(spectrum, {decay.values[i], 0.0});
-        return;
-      }
-      return add_full(spectrum, key_size, decay.values, factors);
-    }
-    const double scale = decay.kind == Decay<double>::Kind::none ? 1.0 : *decay.values;
-    add_product(spectrum, key_size, scale, factors);
+    const ReducedProduct product = reduced_product(std::span(&transition, 1));
+    for (std::size_t i = 0; i < product.ones; ++i) add(spectrum, {product.scale, 0.0});
+    solve(spectrum, product.matrix, product.scale);
   }
 
  private:
@@ -68,51 +60,8 @@ class Collector final : public forward::Probe<double> {
     return heads_.back();
   }
 
-  void add_product(HeadSpectrum& spectrum, std::size_t key_size, double scale,
-                   const std::vector<const Update<double>*>& factors) {
-    const auto size = static_cast<Eigen::Index>(key_size);
-    const auto count = static_cast<Eigen::Index>(factors.size());
-    Eigen::MatrixXd writes(size, count);
-    Eigen::MatrixXd columns(size, count);
-    for (Eigen::Index j = 0; j < count; ++j) {
-      const Update<double>& factor = *factors[static_cast<std::size_t>(j)];
-      const Eigen::Map<const Eigen::VectorXd> read(factor.read, size);
-      const double beta = factor.beta == nullptr ? 1.0 : *factor.beta;
-      // M^T r = r + C W^T r over the factors so far.
-      Eigen::VectorXd moved = read;
-      if (j > 0) moved += columns.leftCols(j) * (writes.leftCols(j).transpose() * read);
-      columns.col(j) = -beta * moved;
-      writes.col(j) = Eigen::Map<const Eigen::VectorXd>(factor.write, size);
-    }
-    // At most key_size eigenvalues differ from 1, however many factors there are.
-    if (count <= size) {
-      const Eigen::MatrixXd small = Eigen::MatrixXd::Identity(count, count) + columns.transpose() * writes;
-      for (Eigen::Index i = count; i < size; ++i) add(spectrum, {scale, 0.0});
-      solve(spectrum, small, scale);
-    } else {
-      solve(spectrum, Eigen::MatrixXd::Identity(size, size) + writes * columns.transpose(), scale);
-    }
-  }
-
-  void add_full(HeadSpectrum& spectrum, std::size_t key_size, const double* decay,
-                const std::vector<const Update<double>*>& factors) {
-    const auto size = static_cast<Eigen::Index>(key_size);
-    Eigen::MatrixXd matrix = Eigen::Map<const Eigen::VectorXd>(decay, size).asDiagonal();
-    for (const Update<double>* factor : factors) {
-      const Eigen::Map<const Eigen::VectorXd> read(factor->read, size);
-      const Eigen::Map<const Eigen::VectorXd> write(factor->write, size);
-      const double beta = factor->beta == nullptr ? 1.0 : *factor->beta;
-      if (factor->reads_undecayed) {
-        matrix -= beta * write * read.transpose();
-      } else {
-        matrix -= beta * write * (read.transpose() * matrix).eval();
-      }
-    }
-    solve(spectrum, matrix, 1.0);
-  }
-
   void solve(HeadSpectrum& spectrum, const Eigen::MatrixXd& matrix, double scale) {
-    if (!matrix.allFinite()) throw NumericError("a state-transition matrix is not finite");
+    require_finite(matrix);
     if (matrix.rows() == 0) return;
     if (matrix.rows() == 1) return add(spectrum, {scale * matrix(0, 0), 0.0});
     const Eigen::EigenSolver<Eigen::MatrixXd> solver(matrix, false);
@@ -129,14 +78,6 @@ class Collector final : public forward::Probe<double> {
     const bool first = s.eigenvalues == 0;
     const auto least = [first](double& kept, double x) { kept = first ? x : std::min(kept, x); };
     const auto most = [first](double& kept, double x) { kept = first ? x : std::max(kept, x); };
-    if (first || value.real() < s.least.real()) {
-      s.least = value;
-      s.least_token = token_;
-    }
-    if (first || std::fabs(value.imag()) > std::fabs(s.widest.imag())) {
-      s.widest = value;
-      s.widest_token = token_;
-    }
     least(s.least_real, value.real());
     most(s.most_real, value.real());
     least(s.least_modulus, modulus);
@@ -174,14 +115,21 @@ class Collector final : public forward::Probe<double> {
 
 }  // namespace
 
+void require_tokens(const LearnedModel& model, const SpectrumOptions& options) {
+  Tokens tokens = options.tokens;
+  if (options.first_token) tokens.push_back(*options.first_token);
+  for (const std::uint32_t token : tokens) {
+    if (token >= model.vocabulary_size()) {
+      throw InputError("token: expected one of the vocabulary, got " + std::to_string(token));
+    }
+  }
+}
+
 LearnedSpectrum compute_spectrum(const LearnedModel& model, const SpectrumOptions& options) {
   LearnedSpectrum spectrum;
   spectrum.words = options.words;
   spectrum.length = options.length;
-  for (const std::uint32_t token : options.tokens) {
-    if (token >= model.vocabulary_size())
-      throw InputError("token: expected one of the vocabulary, got " + std::to_string(token));
-  }
+  require_tokens(model, options);
   for (std::size_t i = 0; i < model.blocks().size(); ++i) {
     if (std::holds_alternative<SlstmMixer>(model.blocks()[i].mixer)) spectrum.nonlinear_blocks.push_back(i);
     if (std::holds_alternative<MlstmMixer>(model.blocks()[i].mixer)) spectrum.stabilized_blocks.push_back(i);
@@ -189,15 +137,18 @@ LearnedSpectrum compute_spectrum(const LearnedModel& model, const SpectrumOption
   if (options.tokens.empty()) return spectrum;
   Collector collector(spectrum.heads, options.tokens.size());
   forward::ForwardPass<forward::OneByOne<double>> pass(model);
-  std::vector<double> state(model.state_size());
+  std::vector<double> start(model.state_size());
+  pass.initial(start.data());
+  if (options.first_token) pass.step(start.data(), &*options.first_token, nullptr);
+  std::vector<double> state;
   for (std::size_t i = 0; i < options.tokens.size(); ++i) {
-    pass.initial(state.data());
+    state = start;
     collector.token(i);
     pass.step(state.data(), &options.tokens[i], nullptr, &collector);
   }
   SplitMix64 random(options.seed);
   for (std::uint64_t w = 0; w < options.words; ++w) {
-    pass.initial(state.data());
+    state = start;
     for (std::uint64_t t = 0; t < options.length; ++t) {
       // The modulus favours no token visibly, with at most 2^12 of them.
       const auto index = static_cast<std::size_t>(random.next() % options.tokens.size());

@@ -8,22 +8,9 @@
 #include <limits>
 
 #include "krohn/error.hpp"
-#include "krohn/numeric/rounding.hpp"
 
 namespace krohn {
 namespace {
-
-float rounded(float x, NumberFormat format) {
-  switch (format) {
-    case NumberFormat::fp16:
-      return round_to_fp16(x);
-    case NumberFormat::bf16:
-      return round_to_bf16(x);
-    case NumberFormat::fp32:
-      break;
-  }
-  return x;
-}
 
 /// What both kinds share: rows, slots, labels, the undefined bit, the bytes.
 class ChainRecognizer : public Recognizer {
@@ -137,12 +124,12 @@ class ChainRecognizer : public Recognizer {
 class SeparateRecognizer final : public ChainRecognizer {
  public:
   SeparateRecognizer(const LrnnModel& model, NumberFormat format)
-      : ChainRecognizer(model, format, std::string(number_format_name(format)) + "-separate-v1") {}
+      : ChainRecognizer(model, format, Arithmetic{format, true}.name()) {}
 
  private:
   void apply(std::size_t layer, std::size_t, const TokenRow& row, std::span<float> h) const override {
     const std::size_t columns = model().layers()[layer].table.value_size();
-    const auto op = [this](float x) { return rounded(x, format()); };
+    const auto op = [this](float x) { return rounded_to(x, format()); };
     for (std::size_t i = 0; i < h.size(); ++i) {
       const float gate = row.gate.size() == 1 ? row.gate[0] : row.gate[i / columns];
       if (gate == 0.0F) {
@@ -217,8 +204,6 @@ std::optional<NumberFormat> parse_number_format(std::string_view text) {
   return std::nullopt;
 }
 
-float stored_in(float x, NumberFormat format) { return rounded(x, format) + 0.0F; }
-
 std::unique_ptr<Recognizer> make_separate_recognizer(const LrnnModel& model, NumberFormat format) {
   return std::make_unique<SeparateRecognizer>(model, format);
 }
@@ -237,6 +222,33 @@ Semantics canonical_semantics(NumberFormat format) {
       break;
   }
   return Semantics::fp32_fma_v1;
+}
+
+std::string Arithmetic::name() const {
+  if (!separate) return std::string(semantics_id(canonical_semantics(format)));
+  return std::string(number_format_name(format)) + "-separate-v1";
+}
+
+Arithmetic arithmetic_of(Semantics semantics) {
+  for (const NumberFormat format : {NumberFormat::fp16, NumberFormat::bf16}) {
+    if (canonical_semantics(format) == semantics) return {format, false};
+  }
+  return {};
+}
+
+std::optional<Arithmetic> parse_arithmetic(std::string_view text) {
+  for (const NumberFormat format : {NumberFormat::fp32, NumberFormat::fp16, NumberFormat::bf16}) {
+    for (const bool separate : {false, true}) {
+      const Arithmetic arithmetic{format, separate};
+      if (text == arithmetic.name() || (!separate && text == number_format_name(format))) return arithmetic;
+    }
+  }
+  return std::nullopt;
+}
+
+std::unique_ptr<Recognizer> make_recognizer(const LrnnModel& model, const Arithmetic& arithmetic) {
+  return arithmetic.separate ? make_separate_recognizer(model, arithmetic.format)
+                             : make_recognizer(model, canonical_semantics(arithmetic.format));
 }
 
 }  // namespace krohn

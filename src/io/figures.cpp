@@ -27,6 +27,16 @@ std::string counted(std::size_t count, const std::string& noun) {
   return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }
 
+/// The first `most` characters (Unicode scalars) of a name, and "..", where it has more.
+std::string short_name(const std::string& name, std::size_t most) {
+  std::size_t characters = 0;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const bool continues = (static_cast<unsigned char>(name[i]) & 0xC0U) == 0x80U;
+    if (!continues && ++characters > most) return name.substr(0, i) + "..";
+  }
+  return name;
+}
+
 /// Shortened to `most` characters of its list.
 std::string joined(const std::vector<std::string>& names, std::size_t most) {
   std::string text;
@@ -43,6 +53,9 @@ std::string joined(const std::vector<std::string>& names, std::size_t most) {
 
 constexpr std::size_t most_drawn_states = 150;
 constexpr std::size_t most_drawn_edges = 48;
+/// On a circle, where edges cross in the middle: edges a state, and symbols, whose names are the edges' labels.
+constexpr std::size_t most_circular_edges = 4;
+constexpr std::size_t most_circular_symbols = 10;
 
 std::size_t reached(const Dfa& dfa, const std::vector<Symbol>& symbols) {
   std::vector<bool> seen(dfa.num_states(), false);
@@ -71,7 +84,7 @@ std::optional<State> sink_of(const Dfa& dfa) {
 }
 
 /// All symbols, or as few as reach every state when all would give too many edges.
-std::vector<Symbol> drawn_symbols(const Dfa& dfa, const std::optional<State>& sink) {
+std::vector<Symbol> drawn_symbols(const Dfa& dfa, const std::optional<State>& sink, bool circular) {
   std::vector<Symbol> all(dfa.num_symbols());
   std::iota(all.begin(), all.end(), Symbol{0});
   std::set<std::pair<State, State>> edges;
@@ -80,7 +93,9 @@ std::vector<Symbol> drawn_symbols(const Dfa& dfa, const std::optional<State>& si
       if (dfa.next(q, a) != sink) edges.insert({q, dfa.next(q, a)});
     }
   }
-  if (edges.size() <= most_drawn_edges) return all;
+  const std::size_t most =
+      circular ? std::min(most_drawn_edges, most_circular_edges * dfa.num_states()) : most_drawn_edges;
+  if (edges.size() <= most && !(circular && all.size() > most_circular_symbols)) return all;
   const std::size_t every = reached(dfa, all);
   std::vector<Symbol> chosen;
   std::size_t have = 1;
@@ -121,7 +136,7 @@ std::vector<Edge> merged_edges(const Dfa& dfa, const std::vector<Symbol>& symbol
       edge.from = q;
       edge.to = r;
       edge.style = style;
-      edge.symbols.push_back(dfa.alphabet().name(symbols[i]));
+      edge.symbols.push_back(short_name(dfa.alphabet().name(symbols[i]), 12));
     }
   }
   std::vector<Edge> list;
@@ -129,8 +144,27 @@ std::vector<Edge> merged_edges(const Dfa& dfa, const std::vector<Symbol>& symbol
   return list;
 }
 
-/// States in an order in which the cycles of the first letters stay together.
+/// The letter whose cycle through the start is longest, on a tie the first; the first letter where none returns.
+std::optional<Symbol> longest_cycle(const Dfa& dfa, const std::vector<Symbol>& symbols) {
+  std::optional<Symbol> best;
+  std::size_t longest = 0;
+  for (const Symbol a : symbols) {
+    std::size_t length = 1;
+    for (State q = dfa.next(dfa.start(), a); q != dfa.start() && length <= dfa.num_states(); q = dfa.next(q, a)) {
+      ++length;
+    }
+    if (length <= dfa.num_states() && length > longest) {
+      longest = length;
+      best = a;
+    }
+  }
+  if (!best && !symbols.empty()) best = symbols[0];
+  return best;
+}
+
+/// States in an order in which the cycles of one letter stay together.
 std::vector<State> circular_order(const Dfa& dfa, const std::vector<Symbol>& symbols) {
+  const std::optional<Symbol> along = longest_cycle(dfa, symbols);
   std::vector<State> order;
   std::vector<bool> seen(dfa.num_states(), false);
   std::deque<State> starts{dfa.start()};
@@ -142,7 +176,7 @@ std::vector<State> circular_order(const Dfa& dfa, const std::vector<Symbol>& sym
       seen[q] = true;
       path.push_back(q);
       order.push_back(q);
-      q = symbols.empty() ? q : dfa.next(q, symbols[0]);
+      q = along ? dfa.next(q, *along) : q;
     }
     for (const State p : path) {
       for (const Symbol a : symbols) {
@@ -224,7 +258,10 @@ Placement on_circle(const Dfa& dfa, const std::vector<Symbol>& symbols) {
   const std::size_t n = dfa.num_states();
   p.radius = n <= 30 ? 18.0 : n <= 64 ? 10.0 : 6.5;
   const double spacing = n <= 30 ? 62.0 : n <= 64 ? 30.0 : 18.0;
-  const double r = std::max(n == 1 ? 1.0 : 80.0, spacing * static_cast<double>(n) / (2.0 * std::numbers::pi));
+  const double r = std::max(n == 1  ? 1.0
+                            : n < 5 ? 80.0
+                                    : 100.0,
+                            spacing * static_cast<double>(n) / (2.0 * std::numbers::pi));
   const double margin = p.radius + 58.0;
   p.width = p.height = 2.0 * (r + margin);
   p.at.resize(n);
@@ -324,12 +361,25 @@ void draw_edge(SvgDrawing& drawing, const Placement& p, const Edge& edge, bool h
   const Point start = border(x1, y1, 0.5);
   const Point end = border(x2, y2, 1.5);
   drawing.arrow(start.first, start.second, cx, cy, end.first, end.second, line);
-  // A little nearer to the tail than the middle, so that labels of crossing edges part.
-  const double t = 0.42;
-  const double lx = (1 - t) * (1 - t) * x1 + 2 * t * (1 - t) * cx + t * t * x2;
-  const double ly = (1 - t) * (1 - t) * y1 + 2 * t * (1 - t) * cy + t * t * y2;
   const double side = bend < 0.0 ? -1.0 : 1.0;
-  labels.push_back({{lx + 9.0 * side * nx, ly + 9.0 * side * ny + 4.0}, joined(edge.symbols, 22), line.colour});
+  const auto place = [&](double t) {
+    const double lx = (1 - t) * (1 - t) * x1 + 2 * t * (1 - t) * cx + t * t * x2;
+    const double ly = (1 - t) * (1 - t) * y1 + 2 * t * (1 - t) * cy + t * t * y2;
+    return Point{lx + 9.0 * side * nx, ly + 9.0 * side * ny + 4.0};
+  };
+  const auto free = [&](const Point& at) {
+    const auto apart = [&](const Point& other, double distance) {
+      return std::hypot(at.first - other.first, at.second - 4.0 - other.second) >= distance;
+    };
+    return std::all_of(p.at.begin(), p.at.end(), [&](const Point& node) { return apart(node, p.radius + 4.0); }) &&
+           std::all_of(labels.begin(), labels.end(), [&](const Label& other) {
+             return apart({other.at.first, other.at.second - 4.0}, 14.0);
+           });
+  };
+  // A little nearer to the tail than the middle, so that labels of crossing edges part; off states and other labels.
+  constexpr double places[] = {0.42, 0.34, 0.5, 0.27, 0.58, 0.66, 0.74};
+  const auto* const best = std::find_if(std::begin(places), std::end(places), [&](double t) { return free(place(t)); });
+  labels.push_back({place(best == std::end(places) ? places[0] : *best), joined(edge.symbols, 22), line.colour});
 }
 
 }  // namespace
@@ -341,15 +391,15 @@ Figure draw_automaton(const Dfa& dfa) {
                     ": too large to draw."};
   }
   const std::optional<State> sink = sink_of(dfa);
-  const std::vector<Symbol> symbols = drawn_symbols(dfa, sink);
-  const bool all_drawn = symbols.size() == dfa.num_symbols();
-  const bool by_letter = n > 30 || (!all_drawn && symbols.size() <= 4);
-  std::vector<Edge> edges = merged_edges(dfa, symbols, by_letter);
-  std::erase_if(edges, [&](const Edge& edge) { return edge.to == sink && edge.from != sink; });
   const std::vector<std::vector<State>> columns = columns_of(dfa);
   std::size_t tallest = 0;
   for (const auto& column : columns) tallest = std::max(tallest, column.size());
   const bool circular = letters_are_permutations(dfa) || n > 30 || tallest > 9 || columns.size() > 12;
+  const std::vector<Symbol> symbols = drawn_symbols(dfa, sink, circular);
+  const bool all_drawn = symbols.size() == dfa.num_symbols();
+  const bool by_letter = n > 30 || (!all_drawn && symbols.size() <= 4);
+  std::vector<Edge> edges = merged_edges(dfa, symbols, by_letter);
+  std::erase_if(edges, [&](const Edge& edge) { return edge.to == sink && edge.from != sink; });
   const Placement p = circular ? on_circle(dfa, symbols) : in_columns(dfa, columns);
 
   SvgDrawing drawing(
@@ -371,7 +421,7 @@ Figure draw_automaton(const Dfa& dfa) {
   // The start arrow.
   const auto [sx, sy] = p.at[dfa.start()];
   const auto [ox, oy] = circular ? p.outward[dfa.start()] : Point{-1.0, 0.0};
-  const double turn = circular ? 0.7 : 0.0;  // off the self loop
+  const double turn = circular ? 1.1 : 0.0;  // off the self loop
   const double ax = ox * std::cos(turn) - oy * std::sin(turn);
   const double ay = ox * std::sin(turn) + oy * std::cos(turn);
   drawing.arrow(sx + (p.radius + 30.0) * ax, sy + (p.radius + 30.0) * ay, sx + (p.radius + 15.0) * ax,
@@ -390,7 +440,7 @@ Figure draw_automaton(const Dfa& dfa) {
       drawing.text(x, y + 4.5, std::to_string(q), {13.0, "middle"});
     } else {
       drawing.text(x, y + 1.0, std::to_string(q), {12.0, "middle"});
-      drawing.text(x, y + 11.0, dfa.label_name(dfa.label(q)).substr(0, 6), {9.0, "middle", "#0072B2"});
+      drawing.text(x, y + 11.0, short_name(dfa.label_name(dfa.label(q)), 6), {9.0, "middle", "#0072B2"});
     }
   }
   if (!small) {
@@ -746,7 +796,7 @@ Figure draw_accuracy(const std::vector<AccuracySeries>& series, double chance) {
                 {0.0, 1.05}, true);
   plot.axes("length (logarithmic)", "accuracy");
   drawing.line(plot.left(), plot.y(chance), plot.right(), plot.y(chance), {"#555555", 1.2, "3 3"});
-  drawing.text(plot.right() - 4.0, plot.y(chance) - 5.0, "guessing", {11.0, "end", "#333333", false, true});
+  drawing.text(plot.right() + 5.0, plot.y(chance) + 4.0, "guessing", {11.0, "start", "#333333"});
   std::vector<std::string> names;
   for (std::size_t i = 0; i < series.size(); ++i) {
     const SeriesStyle style = series_style(i);

@@ -31,15 +31,21 @@ namespace {
 constexpr const char* style_sheet =
     "body{font-family:sans-serif;line-height:1.45;color:#222222;background:#ffffff;max-width:62rem;margin:2rem auto;"
     "padding:0 1rem}\n"
-    "h1{font-size:1.6rem;margin-bottom:.2rem}h2{font-size:1.2rem;margin-top:2rem;border-bottom:1px solid #999999}\n"
+    "h1{font-size:1.6rem;margin-bottom:.2rem;overflow-wrap:anywhere}"
+    "h2{font-size:1.2rem;margin-top:2rem;border-bottom:1px solid #999999;break-after:avoid}\n"
     "figure{margin:1rem 0;break-inside:avoid}figcaption{font-size:.9rem;color:#333333;max-width:52rem}\n"
-    "svg{max-width:100%;height:auto}\n"
-    "table{border-collapse:collapse;font-size:.9rem;break-inside:avoid}\n"
+    "svg{max-width:100%;height:auto}.wide{overflow-x:auto}\n"
+    "table{border-collapse:collapse;font-size:.9rem}tr,table.facts,table.numbers{break-inside:avoid}\n"
     "th,td{text-align:left;vertical-align:top;padding:.25rem .6rem;border-bottom:1px solid #cccccc}\n"
     "thead th{border-bottom:2px solid #666666}td.number,th.number{text-align:right}\n"
-    ".yes{font-weight:bold;color:#00563f}.no{color:#8a2f00}.unknown{font-style:italic;color:#444444}\n"
+    "td.yes{font-weight:bold;color:#00563f}td.no{color:#8a2f00}td.unknown{font-style:italic;color:#444444}\n"
     ".note{color:#444444;font-size:.9rem}code{font-family:monospace;overflow-wrap:anywhere}\n"
-    "@media print{body{margin:0;max-width:none}h2{break-after:avoid}}\n";
+    // On a narrow screen pictures keep a legible size and scroll, and long rows become lists.
+    "@media screen and (max-width:44rem){svg{max-width:44rem}.numbers td{white-space:nowrap}\n"
+    "table.long thead{display:none}table.long tr{display:block;border-bottom:1px solid #666666;padding:.4rem 0}\n"
+    "table.long td{display:block;border:0;text-align:left;padding:.1rem 0}\n"
+    "table.long td::before{content:attr(data-name) \": \";font-weight:normal;font-style:normal;color:#555555}}\n"
+    "@media print{body{margin:0;max-width:none}}\n";
 
 class Page {
  public:
@@ -52,24 +58,27 @@ class Page {
       note(figure.caption);
       return;
     }
-    body_ += "<figure>\n" + figure.svg + "<figcaption>" + xml_escaped(figure.caption) + "</figcaption>\n</figure>\n";
+    body_ += "<figure>\n<div class=\"wide\">\n" + figure.svg + "</div>\n<figcaption>" + xml_escaped(figure.caption) +
+             "</figcaption>\n</figure>\n";
   }
   /// Two columns, names and values.
   void facts(const std::vector<std::pair<std::string, std::string>>& lines) {
-    body_ += "<table>\n";
+    body_ += "<div class=\"wide\"><table class=\"facts\">\n";
     for (const auto& [name, value] : lines) {
       body_ += "<tr><th>" + xml_escaped(name) + "</th><td>" + xml_escaped(value) + "</td></tr>\n";
     }
-    body_ += "</table>\n";
+    body_ += "</table></div>\n";
   }
-  /// `classes` are the columns' classes; the cell at `answer_column` gets its own text as class.
+  /// `numeric` columns are set to the right; the cell at `answer_column` gets its own text as class, and a table with
+  /// such a column has text in its cells, a list each row where the screen is narrow.
   void table(const std::vector<std::string>& head, const std::vector<std::vector<std::string>>& rows,
              const std::vector<bool>& numeric, std::size_t answer_column = std::size_t(-1)) {
     const auto cell_class = [&](std::size_t c, const std::string& text) {
       if (c == answer_column) return " class=\"" + xml_escaped(text) + "\"";
       return std::string(numeric[c] ? " class=\"number\"" : "");
     };
-    body_ += "<table>\n<thead><tr>";
+    const bool texts = answer_column < head.size();
+    body_ += std::string("<div class=\"wide\"><table class=\"") + (texts ? "long" : "numbers") + "\">\n<thead><tr>";
     for (std::size_t c = 0; c < head.size(); ++c) {
       body_ += std::string("<th") + (numeric[c] ? " class=\"number\"" : "") + ">" + xml_escaped(head[c]) + "</th>";
     }
@@ -77,11 +86,13 @@ class Page {
     for (const auto& row : rows) {
       body_ += "<tr>";
       for (std::size_t c = 0; c < row.size(); ++c) {
-        body_ += "<td" + cell_class(c, row[c]) + ">" + xml_escaped(row[c]) + "</td>";
+        body_ += "<td" + cell_class(c, row[c]);
+        if (texts) body_ += " data-name=\"" + xml_escaped(head[c]) + "\"";
+        body_ += ">" + xml_escaped(row[c]) + "</td>";
       }
       body_ += "</tr>\n";
     }
-    body_ += "</tbody>\n</table>\n";
+    body_ += "</tbody>\n</table></div>\n";
   }
 
   std::string text() const {
@@ -226,6 +237,7 @@ void add_eigenvalues(Page& page, const LearnedModel& model, const LearnedTask& t
   page.heading("Eigenvalues");
   SpectrumOptions options;
   options.tokens = task.tokens;
+  options.first_token = task.first_token;
   std::sort(options.tokens.begin(), options.tokens.end());
   options.tokens.erase(std::unique(options.tokens.begin(), options.tokens.end()), options.tokens.end());
   const LearnedSpectrum spectrum = compute_spectrum(model, options);
@@ -410,7 +422,8 @@ void add_compiled_model(Page& page, const LrnnModel& model, Semantics semantics,
   const std::unique_ptr<Recognizer> recognizer = make_recognizer(model, semantics);
   const Symbol symbol = loop_symbol(*recognizer, language);
   const Word loop{symbol};
-  const LayeredLasso lasso = find_layered_lasso(model, semantics, {}, loop, {options.lasso_steps, options.stop});
+  const LayeredLasso lasso =
+      find_layered_lasso(model, arithmetic_of(semantics), {}, loop, {options.lasso_steps, options.stop});
   add_trajectories(page, *recognizer, symbol, lasso.lasso, hidden_names(model));
   add_margins(page, *recognizer, symbol, options, horizon, exactness(exact, horizon));
 }

@@ -5,17 +5,21 @@
 // (the diagonal), symmetric (real; the sign by Sturm), characteristic polynomial by Faddeev and LeVerrier and Sturm's
 // theorem: with V(x) the sign changes of the Sturm sequence at x, V(-inf) - V(+inf) is the number of distinct real
 // roots, and all roots are real iff that is deg p - deg gcd(p, p'). Products of two positive semidefinite factors
-// need none of this: A B has the spectrum of A^{1/2} B A^{1/2}, which is positive semidefinite.
-// Cost of a block of size b: b^4 operations on rationals of some b^2 * 48 bits. Refuses nothing; blocks above the cap
-// are answered `undecided`.
+// need none of this: A B has the spectrum of A^{1/2} B A^{1/2}, which is positive semidefinite. m factors under scalar
+// gates, m less than the size, are first reduced to an m by m matrix with the same eigenvalues but for copies of the
+// gate. Cost of a block of size b: b^4 operations on rationals of some b^2 * 48 bits. Refuses nothing; blocks above the
+// cap are answered `undecided`.
 #include "krohn/model/spectrum.hpp"
 
 #include <Eigen/Dense>
 #include <Eigen/Eigenvalues>
 #include <algorithm>
+#include <bit>
 #include <boost/multiprecision/cpp_int.hpp>
 #include <cmath>
+#include <functional>
 #include <numeric>
+#include <unordered_map>
 
 #include "krohn/error.hpp"
 
@@ -35,7 +39,8 @@ struct RationalMatrix {
 
 RationalMatrix identity(std::size_t size) {
   RationalMatrix matrix{size, std::vector<Rational>(size * size)};
-  for (std::size_t i = 0; i < size; ++i) matrix.at(i, i) = 1;
+  const Rational one(1);
+  for (std::size_t i = 0; i < size; ++i) matrix.at(i, i) = one;
   return matrix;
 }
 
@@ -165,6 +170,11 @@ bool upper_triangular(const RationalMatrix& a) {
   return true;
 }
 
+std::vector<std::complex<double>> eigenvalues_of(const Eigen::MatrixXd& matrix) {
+  const Eigen::VectorXcd values = Eigen::EigenSolver<Eigen::MatrixXd>(matrix, false).eigenvalues();
+  return {values.begin(), values.end()};
+}
+
 std::vector<std::complex<double>> numeric_eigenvalues(const RationalMatrix& a) {
   Eigen::MatrixXd matrix(static_cast<Eigen::Index>(a.size), static_cast<Eigen::Index>(a.size));
   for (std::size_t i = 0; i < a.size; ++i) {
@@ -172,8 +182,7 @@ std::vector<std::complex<double>> numeric_eigenvalues(const RationalMatrix& a) {
       matrix(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(j)) = a.at(i, j).convert_to<double>();
     }
   }
-  const Eigen::VectorXcd values = Eigen::EigenSolver<Eigen::MatrixXd>(matrix, false).eigenvalues();
-  return {values.begin(), values.end()};
+  return eigenvalues_of(matrix);
 }
 
 /// The components of the pattern, each with ascending indices.
@@ -290,6 +299,46 @@ Rational factor_eigenvalue(const GeneralizedHouseholder& factor) {
   return 1 - Rational(static_cast<double>(factor.beta)) * key_norm(factor);
 }
 
+Rational dot(const GeneralizedHouseholder& a, const GeneralizedHouseholder& b) {
+  Rational sum = 0;
+  auto j = b.key.begin();
+  for (const Entry& entry : a.key) {
+    while (j != b.key.end() && j->index < entry.index) ++j;
+    if (j == b.key.end()) break;
+    if (j->index == entry.index) {
+      sum += Rational(static_cast<double>(entry.value)) * Rational(static_cast<double>(j->value));
+    }
+  }
+  return sum;
+}
+
+/// For m factors, the first acting first: an m by m matrix whose eigenvalues, beside copies of `gate`, are those of the
+/// product times `gate`. With K the keys, the product is I + K C^T, whose eigenvalues other than 1 are those of
+/// I + C^T K; C^T = T K^T with T lower triangular, row j of which is -beta_j (e_j + sum_{i<j} (k_i . k_j) row i).
+RationalMatrix reduced_matrix(const std::vector<GeneralizedHouseholder>& factors, const Rational& gate) {
+  const std::size_t m = factors.size();
+  RationalMatrix gram{m, std::vector<Rational>(m * m)};
+  for (std::size_t i = 0; i < m; ++i) {
+    for (std::size_t j = 0; j <= i; ++j) gram.at(i, j) = gram.at(j, i) = dot(factors[i], factors[j]);
+  }
+  RationalMatrix rows{m, std::vector<Rational>(m * m)};
+  for (std::size_t j = 0; j < m; ++j) {
+    const Rational beta(static_cast<double>(factors[j].beta));
+    rows.at(j, j) = -beta;
+    for (std::size_t i = 0; i < j; ++i) {
+      for (std::size_t l = 0; l <= i; ++l) rows.at(j, l) -= beta * gram.at(i, j) * rows.at(i, l);
+    }
+  }
+  RationalMatrix reduced = identity(m);
+  for (std::size_t i = 0; i < m; ++i) {
+    for (std::size_t j = 0; j < m; ++j) {
+      for (std::size_t l = 0; l <= i; ++l) reduced.at(i, j) += rows.at(i, l) * gram.at(l, j);
+      reduced.at(i, j) *= gate;
+    }
+  }
+  return reduced;
+}
+
 bool trivial(const GeneralizedHouseholder& factor) { return factor.beta == 0.0F || factor.key.empty(); }
 
 /// Multiplies `a` by A(row) from the left.
@@ -312,7 +361,97 @@ void apply_row(RationalMatrix& a, const TokenRow& row) {
   }
 }
 
+/// a b.
+RationalMatrix product_of(const RationalMatrix& a, const RationalMatrix& b) {
+  RationalMatrix product{a.size, std::vector<Rational>(a.size * a.size)};
+  for (std::size_t i = 0; i < a.size; ++i) {
+    for (std::size_t l = 0; l < a.size; ++l) {
+      if (a.at(i, l) == 0) continue;
+      for (std::size_t j = 0; j < a.size; ++j) {
+        if (b.at(l, j) != 0) product.at(i, j) += a.at(i, l) * b.at(l, j);
+      }
+    }
+  }
+  return product;
+}
+
+/// Of the rows behind a product so many are kept.
+constexpr std::ptrdiff_t longest_named = 64;
+
+/// Distinct matrices, each with the rows behind it.
+class ProductSet {
+ public:
+  void insert(RationalMatrix matrix, std::vector<std::uint32_t> rows) {
+    const std::size_t hash = hash_of(matrix);
+    const auto [first, last] = places_.equal_range(hash);
+    for (auto place = first; place != last; ++place) {
+      if (matrices_[place->second].entries == matrix.entries) return;
+    }
+    places_.emplace(hash, matrices_.size());
+    matrices_.push_back(std::move(matrix));
+    rows_.push_back(std::move(rows));
+  }
+  std::size_t size() const { return matrices_.size(); }
+  /// Of one matrix, its entries that are not 0.
+  std::size_t most_nonzero() const {
+    std::ptrdiff_t most = 0;
+    for (const RationalMatrix& matrix : matrices_) {
+      most = std::max(most, std::count_if(matrix.entries.begin(), matrix.entries.end(),
+                                          [](const Rational& entry) { return entry != 0; }));
+    }
+    return static_cast<std::size_t>(most);
+  }
+  const RationalMatrix& matrix(std::size_t i) const { return matrices_[i]; }
+  const std::vector<std::uint32_t>& rows(std::size_t i) const { return rows_[i]; }
+
+ private:
+  static std::size_t hash_of(const RationalMatrix& matrix) {
+    std::size_t hash = 0;
+    for (std::size_t i = 0; i < matrix.entries.size(); ++i) {
+      if (matrix.entries[i] == 0) continue;
+      hash = hash * 31 + std::hash<double>()(matrix.entries[i].convert_to<double>()) + i;
+    }
+    return hash;
+  }
+  std::vector<RationalMatrix> matrices_;
+  std::vector<std::vector<std::uint32_t>> rows_;
+  std::unordered_multimap<std::size_t, std::size_t> places_;
+};
+
+/// As reduced_matrix: the eigenvalues of a product of fewer factors than dimensions under scalar gates.
+std::vector<std::complex<double>> reduced_eigenvalues(const std::vector<GeneralizedHouseholder>& factors,
+                                                      std::size_t size, double gate) {
+  const auto m = static_cast<Eigen::Index>(factors.size());
+  Eigen::MatrixXd keys = Eigen::MatrixXd::Zero(static_cast<Eigen::Index>(size), m);
+  for (Eigen::Index j = 0; j < m; ++j) {
+    for (const Entry& entry : factors[static_cast<std::size_t>(j)].key) {
+      keys(entry.index, j) = static_cast<double>(entry.value);
+    }
+  }
+  const Eigen::MatrixXd gram = keys.transpose() * keys;
+  Eigen::MatrixXd rows = Eigen::MatrixXd::Zero(m, m);
+  for (Eigen::Index j = 0; j < m; ++j) {
+    const auto beta = static_cast<double>(factors[static_cast<std::size_t>(j)].beta);
+    rows(j, j) = -beta;
+    if (j > 0) rows.row(j) -= beta * (gram.col(j).head(j).transpose() * rows.topRows(j));
+  }
+  std::vector<std::complex<double>> values = eigenvalues_of(gate * (Eigen::MatrixXd::Identity(m, m) + rows * gram));
+  values.insert(values.end(), size - factors.size(), gate);
+  return values;
+}
+
 std::vector<std::complex<double>> spectrum_for_display(std::span<const TokenRow> rows, std::size_t size) {
+  double gate = 1.0;
+  bool scalar_gates = true;
+  std::vector<GeneralizedHouseholder> factors;
+  for (const TokenRow& row : rows) {
+    scalar_gates = scalar_gates && row.gate.size() == 1;
+    gate *= static_cast<double>(row.gate[0]);
+    for (const GeneralizedHouseholder& factor : row.factors) {
+      if (!trivial(factor)) factors.push_back(factor);
+    }
+  }
+  if (scalar_gates && !factors.empty() && factors.size() < size) return reduced_eigenvalues(factors, size, gate);
   Eigen::MatrixXd a = Eigen::MatrixXd::Identity(static_cast<Eigen::Index>(size), static_cast<Eigen::Index>(size));
   for (const TokenRow& row : rows) {
     for (std::size_t i = 0; i < size; ++i) {
@@ -324,8 +463,7 @@ std::vector<std::complex<double>> spectrum_for_display(std::span<const TokenRow>
       a -= static_cast<double>(factor.beta) * key * (key.transpose() * a);
     }
   }
-  const Eigen::VectorXcd values = Eigen::EigenSolver<Eigen::MatrixXd>(a, false).eigenvalues();
-  return {values.begin(), values.end()};
+  return eigenvalues_of(a);
 }
 
 MatrixSpectrum rows_spectrum(std::span<const TokenRow> rows, std::size_t size, std::size_t max_block) {
@@ -377,6 +515,13 @@ MatrixSpectrum rows_spectrum(std::span<const TokenRow> rows, std::size_t size, s
     finish(spectrum);
     return spectrum;
   }
+  if (scalar_gates && factors.size() < size && factors.size() <= max_block) {
+    MatrixSpectrum spectrum = matrix_spectrum(reduced_matrix(factors, gate), max_block);
+    join(spectrum, diagonal_spectrum(std::vector<Rational>(size - factors.size(), gate), "a scaled identity"));
+    spectrum.method = std::to_string(factors.size()) + " factors, " + spectrum.method;
+    finish(spectrum);
+    return spectrum;
+  }
   if (size > 96) {
     MatrixSpectrum spectrum;
     spectrum.method = "size " + std::to_string(size) + ": floating-point eigenvalues only";
@@ -418,6 +563,56 @@ MatrixSpectrum product_spectrum(const TokenTable& table, std::span<const std::ui
   return rows_spectrum(taken, table.key_size(), max_block);
 }
 
+std::optional<std::vector<DistinctProduct>> distinct_products(const TokenTable& table,
+                                                              std::span<const std::uint32_t> rows, std::uint64_t length,
+                                                              std::size_t most, std::size_t max_block) {
+  if (rows.empty() || !std::has_single_bit(length)) {
+    throw InternalError("spectrum: expected rows and a power of two");
+  }
+  constexpr std::size_t most_entries = std::size_t{1} << 24U;
+  constexpr std::size_t most_terms = std::size_t{1} << 22U;
+  const std::size_t entries = table.key_size() * table.key_size();
+  if (entries > most_entries / rows.size()) return std::nullopt;
+  ProductSet products;
+  for (const std::uint32_t row : rows) {
+    RationalMatrix matrix = identity(table.key_size());
+    apply_row(matrix, table.row(row));
+    products.insert(std::move(matrix), {row});
+  }
+  for (std::uint64_t half = 1; half < length; half *= 2) {
+    const std::size_t pairs = products.size() * products.size();
+    const std::size_t terms = products.most_nonzero() * products.most_nonzero() / table.key_size() + 1;
+    if (products.size() > most || pairs > most_entries / entries || pairs > most_terms / terms) return std::nullopt;
+    ProductSet squared;
+    for (std::size_t first = 0; first < products.size(); ++first) {
+      for (std::size_t second = 0; second < products.size(); ++second) {
+        std::vector<std::uint32_t> word = products.rows(first);
+        word.insert(word.end(), products.rows(second).begin(), products.rows(second).end());
+        if (word.size() > longest_named) word.erase(word.begin(), word.end() - longest_named);
+        squared.insert(product_of(products.matrix(second), products.matrix(first)), std::move(word));
+        if (squared.size() > most) return std::nullopt;
+      }
+    }
+    products = std::move(squared);
+  }
+  std::vector<DistinctProduct> result;
+  for (std::size_t i = 0; i < products.size(); ++i) {
+    DistinctProduct& one = result.emplace_back();
+    one.rows = products.rows(i);
+    // The form of the factors decides more than the matrix, where all of them are there.
+    one.spectrum = length <= longest_named ? product_spectrum(table, one.rows, max_block)
+                                           : matrix_spectrum(products.matrix(i), max_block);
+  }
+  return result;
+}
+
+std::vector<std::complex<double>> product_eigenvalues(const TokenTable& table, std::span<const std::uint32_t> rows) {
+  std::vector<TokenRow> taken;
+  taken.reserve(rows.size());
+  for (const std::uint32_t row : rows) taken.push_back(table.row(row));
+  return spectrum_for_display(taken, table.key_size());
+}
+
 MatrixSpectrum product_spectrum(std::span<const ExactMatrix> matrices, std::size_t max_block) {
   if (matrices.empty()) throw InternalError("spectrum: expected at least one matrix");
   const std::size_t size = matrices[0].size;
@@ -426,15 +621,9 @@ MatrixSpectrum product_spectrum(std::span<const ExactMatrix> matrices, std::size
     if (matrix.size != size || matrix.entries.size() != size * size) {
       throw InternalError("spectrum: expected square matrices of equal size");
     }
-    RationalMatrix next{size, std::vector<Rational>(size * size)};
-    for (std::size_t i = 0; i < size; ++i) {
-      for (std::size_t l = 0; l < size; ++l) {
-        if (matrix.entries[i * size + l] == 0.0) continue;
-        const Rational factor(matrix.entries[i * size + l]);
-        for (std::size_t j = 0; j < size; ++j) next.at(i, j) += factor * product.at(l, j);
-      }
-    }
-    product = std::move(next);
+    RationalMatrix exact{size, {}};
+    for (const double entry : matrix.entries) exact.entries.emplace_back(entry);
+    product = product_of(exact, product);
   }
   return matrix_spectrum(product, max_block);
 }

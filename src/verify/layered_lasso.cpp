@@ -21,7 +21,6 @@
 #include "brent.hpp"
 #include "krohn/engine/recognizer.hpp"
 #include "krohn/error.hpp"
-#include "krohn/numeric/rounding.hpp"
 
 namespace krohn {
 namespace {
@@ -96,19 +95,8 @@ void iterate(const Recognizer& recognizer, Bytes& state, std::span<const Symbol>
   }
 }
 
-float stored(float x, Semantics semantics) {
-  switch (semantics) {
-    case Semantics::fp16_state_v1:
-      return round_to_fp16(x) + 0.0F;
-    case Semantics::bf16_state_v1:
-      return round_to_bf16(x) + 0.0F;
-    case Semantics::fp32_fma_v1:
-      break;
-  }
-  return x + 0.0F;
-}
-
-/// What one row does to one element: h <- store(gate h + write), docs/semantics.md, section 2 without factors.
+/// What one row does to one element: h <- store(gate h + write), docs/semantics.md, section 2 without factors; in a
+/// separate arithmetic both operations are rounded to the format.
 struct ScalarStep {
   float gate = 1.0F;
   float write = 0.0F;
@@ -120,19 +108,21 @@ struct ScalarState {
 };
 
 /// `steps[phase]` are the rows of one loop iteration.
-Lasso scalar_lasso(const std::vector<std::vector<ScalarStep>>& steps, float start, Semantics semantics,
+Lasso scalar_lasso(const std::vector<std::vector<ScalarStep>>& steps, float start, const Arithmetic& arithmetic,
                    Account& account) {
   std::uint64_t taken = 0;
+  const NumberFormat between = arithmetic.separate ? arithmetic.format : NumberFormat::fp32;
   const auto apply = [&](ScalarState& state) {
     if ((++taken & 0xFFFFU) == 0) account.spend(0x10000U / scalar_steps_a_step);
     for (const ScalarStep& step : steps[state.phase]) {
       if (step.gate == 0.0F) {
         state.value = 0.0F;
       } else if (step.gate != 1.0F) {
-        state.value = step.gate * state.value;
+        state.value = rounded_to(step.gate * state.value, between);
       }
       if (step.write != 0.0F) state.value = state.value + step.write;
-      state.value = stored(state.value, semantics);
+      // Rounding the sum on its own before storing would change nothing.
+      state.value = stored_in(state.value, arithmetic.format);
       if (is_not_finite(state.value)) throw Ended{"NaN or infinity in the hidden state"};
     }
     state.phase = state.phase + 1 == steps.size() ? 0 : state.phase + 1;
@@ -158,7 +148,7 @@ bool has_factors(const TableLayer& layer, const RowCycle& rows) {
 }
 
 Lasso diagonal_lasso(const TableLayer& layer, const RowCycle& rows, std::span<const std::byte> hidden,
-                     Semantics semantics, Account& account) {
+                     const Arithmetic& arithmetic, Account& account) {
   std::vector<std::vector<TokenRow>> actions;
   for (const auto& group : rows) {
     std::vector<TokenRow>& list = actions.emplace_back();
@@ -180,7 +170,7 @@ Lasso diagonal_lasso(const TableLayer& layer, const RowCycle& rows, std::span<co
     }
     float start = 0.0F;
     std::memcpy(&start, hidden.data() + 4 * element, 4);
-    const Lasso lasso = scalar_lasso(steps, start, semantics, account);
+    const Lasso lasso = scalar_lasso(steps, start, arithmetic, account);
     joint.transient = std::max(joint.transient, lasso.transient);
     joint.period = std::lcm(joint.period, lasso.period);
   }
@@ -188,8 +178,8 @@ Lasso diagonal_lasso(const TableLayer& layer, const RowCycle& rows, std::span<co
 }
 
 Lasso alone_lasso(const LrnnModel& model, std::size_t index, const RowCycle& rows, std::span<const std::byte> hidden,
-                  Semantics semantics, Account& account) {
-  const std::unique_ptr<Recognizer> layer = make_recognizer(layer_alone(model, index), semantics);
+                  const Arithmetic& arithmetic, Account& account) {
+  const std::unique_ptr<Recognizer> layer = make_recognizer(layer_alone(model, index), arithmetic);
   struct State {
     std::uint64_t phase = 0;
     Bytes bytes;
@@ -210,7 +200,7 @@ Lasso alone_lasso(const LrnnModel& model, std::size_t index, const RowCycle& row
   return brent_lasso(start, apply, same);
 }
 
-LayeredLasso by_layers(const LrnnModel& model, Semantics semantics, std::span<const Symbol> prefix,
+LayeredLasso by_layers(const LrnnModel& model, const Arithmetic& arithmetic, std::span<const Symbol> prefix,
                        std::span<const Symbol> loop, Account& account) {
   LayeredLasso result;
   Lasso joint{0, 1};
@@ -218,9 +208,9 @@ LayeredLasso by_layers(const LrnnModel& model, Semantics semantics, std::span<co
     if (label == undefined_label) throw Tied{};
   };
   std::size_t offset = 0;
-  std::unique_ptr<Recognizer> below = make_recognizer(lower_layers(model, 0), semantics);
+  std::unique_ptr<Recognizer> below = make_recognizer(lower_layers(model, 0), arithmetic);
   for (std::size_t l = 0; l < model.layers().size(); ++l) {
-    std::unique_ptr<Recognizer> upto = make_recognizer(lower_layers(model, l + 1), semantics);
+    std::unique_ptr<Recognizer> upto = make_recognizer(lower_layers(model, l + 1), arithmetic);
     Bytes state(upto->state_size());
     upto->initial(state);
     for (const Symbol symbol : prefix) expect_label(upto->step(state, symbol).label);
@@ -239,8 +229,8 @@ LayeredLasso by_layers(const LrnnModel& model, Semantics semantics, std::span<co
     const TableLayer& layer = model.layers()[l];
     const std::span<const std::byte> hidden =
         std::span<const std::byte>(state).subspan(offset, 4 * layer.hidden_size());
-    const Lasso own = has_factors(layer, rows) ? alone_lasso(model, l, rows, hidden, semantics, account)
-                                               : diagonal_lasso(layer, rows, hidden, semantics, account);
+    const Lasso own = has_factors(layer, rows) ? alone_lasso(model, l, rows, hidden, arithmetic, account)
+                                               : diagonal_lasso(layer, rows, hidden, arithmetic, account);
     joint = {joint.transient + own.transient, own.period};
     result.layers.push_back(joint);
     offset += 4 * layer.hidden_size();
@@ -260,13 +250,13 @@ LayeredLasso by_layers(const LrnnModel& model, Semantics semantics, std::span<co
 
 }  // namespace
 
-LayeredLasso find_layered_lasso(const LrnnModel& model, Semantics semantics, std::span<const Symbol> prefix,
+LayeredLasso find_layered_lasso(const LrnnModel& model, const Arithmetic& arithmetic, std::span<const Symbol> prefix,
                                 std::span<const Symbol> loop, const LassoBudget& budget) {
   if (loop.empty()) throw InputError("loop word: expected at least one symbol, got the empty word");
   LayeredLasso result;
   Account account(budget);
   try {
-    result = by_layers(model, semantics, prefix, loop, account);
+    result = by_layers(model, arithmetic, prefix, loop, account);
     result.steps = account.steps();
     return result;
   } catch (const Ended& ended) {
@@ -274,7 +264,7 @@ LayeredLasso find_layered_lasso(const LrnnModel& model, Semantics semantics, std
   } catch (const NumericError& error) {
     result.reason = error.what();
   } catch (const Tied&) {
-    const LassoSearch search = find_lasso(*make_recognizer(model, semantics), prefix, loop, budget);
+    const LassoSearch search = find_lasso(*make_recognizer(model, arithmetic), prefix, loop, budget);
     result.lasso = search.lasso;
     result.reason = search.reason;
     result.steps = account.steps() + search.steps;

@@ -1,18 +1,22 @@
 // Theorems 1 and 2 of Grazzi et al. (arXiv:2411.12537) on concrete models.
 //
 // The hypothesis is decided from exact values, row by row and, for Theorem 2 in layer i, over all products of 2^{i-1}
-// rows that can occur there (rows are over-approximated by reachability through the layers' tables). The conclusion is
-// decided on bits: a lasso of 1^k whose period is no multiple of the modulus gives two words that no readout
-// separates; otherwise other prefixes and loop words are tried; otherwise the joint closure of bits and residues shows
-// either a wrong label or that the model does recognise the language, hypothesis or not. Nothing is reported that a
-// plain replay has not confirmed. Refuses moduli of which the theorems say nothing.
+// rows that can occur there (rows are over-approximated by reachability through the layers' tables), of which compiled
+// models have few distinct ones. Of many products the one whose eigenvalues in double are farthest from real is decided
+// first: most models outside the hypothesis are found so, also where there are too many products to go through. The
+// conclusion is decided on bits: a lasso of 1^k whose period is no multiple of the modulus gives two words that no
+// readout separates; otherwise other prefixes and loop words are tried; otherwise the joint closure of bits and
+// residues shows either a wrong label or that the model does recognise the language, hypothesis or not. Nothing is
+// reported that a plain replay has not confirmed. Refuses moduli of which the theorems say nothing.
 #include "krohn/verify/refute.hpp"
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <set>
 
 #include "krohn/error.hpp"
+#include "krohn/numeric/splitmix64.hpp"
 #include "krohn/verify/closure.hpp"
 #include "krohn/verify/layered_lasso.hpp"
 #include "krohn/verify/specification.hpp"
@@ -80,6 +84,48 @@ std::uint64_t saturating_power(std::uint64_t base, std::uint64_t exponent, std::
   return power;
 }
 
+/// Factors beyond which products are not formed.
+constexpr std::uint64_t longest_product = 64;
+
+/// `length` places in a layer's list of actions, in the order of time.
+using ActionProduct = std::vector<std::size_t>;
+
+/// All products, if they are at most `most`; else powers of one action, two in turns, and random ones up to `most`.
+std::vector<ActionProduct> products_to_look_at(std::size_t actions, std::size_t length, std::uint64_t most) {
+  std::vector<ActionProduct> products;
+  if (actions == 0) return products;
+  if (saturating_power(actions, length, most) <= most) {
+    ActionProduct product(length, 0);
+    for (std::size_t at = 0; at < length;) {
+      products.push_back(product);
+      for (at = 0; at < length && ++product[at] == actions; ++at) product[at] = 0;
+    }
+    return products;
+  }
+  for (std::size_t first = 0; first < actions; ++first) {
+    for (std::size_t second = 0; second < actions && products.size() < most; ++second) {
+      ActionProduct& product = products.emplace_back(length, first);
+      for (std::size_t i = 1; i < length; i += 2) product[i] = second;
+    }
+  }
+  SplitMix64 random(0);
+  while (products.size() < most) {
+    for (std::size_t& place : products.emplace_back(length)) place = random.next() % actions;
+  }
+  return products;
+}
+
+/// How far the eigenvalues, in double, are from real: 0 to 1.
+double unreality(const std::vector<std::complex<double>>& eigenvalues) {
+  double most = 0.0;
+  double imaginary = 0.0;
+  for (const std::complex<double>& value : eigenvalues) {
+    most = std::max(most, std::abs(value));
+    imaginary = std::max(imaginary, std::fabs(value.imag()));
+  }
+  return most > 0.0 ? imaginary / most : 0.0;
+}
+
 void add_eigenvalues(LayerHypothesis& layer, const MatrixSpectrum& spectrum) {
   for (const std::complex<double>& value : spectrum.eigenvalues) {
     if (std::find(layer.eigenvalues.begin(), layer.eigenvalues.end(), value) == layer.eigenvalues.end()) {
@@ -105,8 +151,118 @@ void record(Hypothesis& hypothesis, LayerHypothesis& layer, std::size_t index, c
   }
 }
 
+/// Theorem 2 in one layer whose matrices are not all diagonal.
+class LayerProducts {
+ public:
+  LayerProducts(const LrnnModel& model, std::size_t layer, std::vector<std::pair<std::uint32_t, Symbol>> actions,
+                std::uint64_t length, std::uint64_t max_products)
+      : model_(&model),
+        layer_(layer),
+        actions_(std::move(actions)),
+        length_(length),
+        all_(saturating_power(actions_.size(), length, max_products) <= max_products) {
+    if (length <= longest_product) {
+      products_ = products_to_look_at(actions_.size(), static_cast<std::size_t>(length), max_products);
+    }
+  }
+
+  /// Decides the products that do not look real in double, for about a second; leaves a violation or nothing.
+  void look_for_violation(Hypothesis& hypothesis, const Theorem& theorem) {
+    // The size of an eigenvalue problem; few factors are reduced to a matrix of that size.
+    std::size_t factors = 1;
+    for (const auto& [row, symbol] : actions_) factors = std::max(factors, table().row(row).factors.size());
+    const std::uint64_t size = std::min<std::uint64_t>(table().key_size(), length_ * factors);
+    const std::uint64_t most = std::max<std::uint64_t>((std::uint64_t{1} << 26U) / (size * size * size), 1);
+    const LayerHypothesis before = hypothesis.layers[layer_];
+    const ActionProduct* suspect = nullptr;
+    double farthest = 0.0;
+    for (const ActionProduct& product : products_) {
+      if (looked_at_ == most) break;
+      ++looked_at_;
+      const double here = unreality(product_eigenvalues(table(), rows_of(product)));
+      if (here <= farthest) continue;
+      farthest = here;
+      suspect = &product;
+      // So far from real that waiting for a worse one is not worth it.
+      if (here > 1e-3) break;
+    }
+    if (suspect == nullptr) return;
+    decide(hypothesis, theorem, *suspect);
+    if (!hypothesis.violation) hypothesis.layers[layer_] = before;
+  }
+
+  /// Decides every product, where they or the distinct ones are few enough.
+  void decide_all(Hypothesis& hypothesis, const Theorem& theorem) const {
+    LayerHypothesis& result = hypothesis.layers[layer_];
+    const std::string length = std::to_string(length_);
+    std::vector<std::uint32_t> rows;
+    for (const auto& [row, symbol] : actions_) rows.push_back(row);
+    // From layer 65 on the length is no number of 64 bits.
+    if (!rows.empty() && layer_ < 64) {
+      if (const std::optional<std::vector<DistinctProduct>> distinct = distinct_products(table(), rows, length_)) {
+        result.counts_products = length_ > 1;
+        for (const DistinctProduct& product : *distinct) {
+          record(hypothesis, result, layer_, product.spectrum, theorem, names_of(product.rows));
+          if (hypothesis.violation) return;
+        }
+        return;
+      }
+    }
+    if (length_ > longest_product) {
+      result.kind = SpectrumKind::undecided;
+      result.method = "products of " + length + " matrices are not formed";
+      return;
+    }
+    if (!all_) {
+      result.kind = SpectrumKind::undecided;
+      result.method = std::to_string(actions_.size()) + "^" + length + " products; of " + std::to_string(looked_at_) +
+                      " looked at in double none was shown to have an eigenvalue that is not real";
+      return;
+    }
+    result.counts_products = length_ > 1;
+    for (const ActionProduct& product : products_) {
+      decide(hypothesis, theorem, product);
+      if (hypothesis.violation || result.kind == SpectrumKind::undecided) return;
+    }
+  }
+
+ private:
+  const TokenTable& table() const { return model_->layers()[layer_].table; }
+
+  std::vector<std::uint32_t> rows_of(const ActionProduct& product) const {
+    std::vector<std::uint32_t> rows;
+    for (const std::size_t place : product) rows.push_back(actions_[place].first);
+    return rows;
+  }
+
+  std::vector<std::string> names_of(const std::vector<std::uint32_t>& rows) const {
+    std::vector<std::string> names;
+    for (const std::uint32_t row : rows) {
+      const auto action =
+          std::find_if(actions_.begin(), actions_.end(), [&](const auto& known) { return known.first == row; });
+      names.push_back(model_->alphabet().name(action->second));
+    }
+    return names;
+  }
+
+  void decide(Hypothesis& hypothesis, const Theorem& theorem, const ActionProduct& product) const {
+    const std::vector<std::uint32_t> rows = rows_of(product);
+    record(hypothesis, hypothesis.layers[layer_], layer_, product_spectrum(table(), rows), theorem, names_of(rows));
+  }
+
+  const LrnnModel* model_;
+  std::size_t layer_;
+  std::vector<std::pair<std::uint32_t, Symbol>> actions_;
+  std::uint64_t length_;
+  bool all_;
+  std::vector<ActionProduct> products_;
+  std::uint64_t looked_at_ = 0;
+};
+
 std::string number(std::complex<double> value) {
   char text[64];
+  // What is left of 0 in double would only distract.
+  if (std::fabs(value.real()) < 1e-12 * std::fabs(value.imag())) value.real(0.0);
   if (value.imag() == 0.0) {
     std::snprintf(text, sizeof text, "%.9g", value.real());
   } else {
@@ -296,6 +452,7 @@ Dfa Theorem::language(const Alphabet& alphabet, Symbol counted, std::size_t min_
 Hypothesis check_hypothesis(const LrnnModel& model, const Theorem& theorem, std::uint64_t max_products) {
   Hypothesis hypothesis;
   const auto symbols = symbols_of_rows(model);
+  std::vector<LayerProducts> open;
   for (std::size_t l = 0; l < model.layers().size(); ++l) {
     const TableLayer& layer = model.layers()[l];
     LayerHypothesis& result = hypothesis.layers.emplace_back();
@@ -319,26 +476,13 @@ Hypothesis check_hypothesis(const LrnnModel& model, const Theorem& theorem, std:
       }
       continue;
     }
-    const std::uint64_t products = saturating_power(actions.size(), result.product_length, max_products);
-    if (products > max_products) {
-      result.kind = SpectrumKind::undecided;
-      result.method = "more than " + std::to_string(max_products) + " products of " +
-                      std::to_string(result.product_length) + " matrices";
-      continue;
-    }
-    std::vector<std::size_t> choice(result.product_length, 0);
-    for (bool more = !actions.empty(); more && !hypothesis.violation;) {
-      std::vector<std::uint32_t> rows;
-      std::vector<std::string> names;
-      for (const std::size_t c : choice) {
-        rows.push_back(actions[c].first);
-        names.push_back(model.alphabet().name(actions[c].second));
-      }
-      record(hypothesis, result, l, product_spectrum(layer.table, rows), theorem, names);
-      std::size_t at = 0;
-      while (at < choice.size() && ++choice[at] == actions.size()) choice[at++] = 0;
-      more = at < choice.size();
-    }
+    open.emplace_back(model, l, actions, result.product_length, max_products);
+  }
+  for (LayerProducts& layer : open) {
+    if (!hypothesis.violation) layer.look_for_violation(hypothesis, theorem);
+  }
+  for (const LayerProducts& layer : open) {
+    if (!hypothesis.violation) layer.decide_all(hypothesis, theorem);
   }
   conclude(hypothesis, theorem);
   return hypothesis;
@@ -382,12 +526,12 @@ TheoremReport refute_theorem(const Recognizer& recognizer, Hypothesis hypothesis
   return report;
 }
 
-TheoremReport refute_theorem(const LrnnModel& model, Semantics semantics, const Theorem& theorem,
+TheoremReport refute_theorem(const LrnnModel& model, const Arithmetic& arithmetic, const Theorem& theorem,
                              const RefuteOptions& options) {
-  const std::unique_ptr<Recognizer> recognizer = make_recognizer(model, semantics);
+  const std::unique_ptr<Recognizer> recognizer = make_recognizer(model, arithmetic);
   TheoremReport report = start_report(*recognizer, check_hypothesis(model, theorem), theorem, options);
   const Word loop{report.counted};
-  LayeredLasso search = find_layered_lasso(model, semantics, {}, loop, options.budget);
+  LayeredLasso search = find_layered_lasso(model, arithmetic, {}, loop, options.budget);
   report.steps = search.steps;
   report.lasso = search.lasso;
   report.layer_lassos = std::move(search.layers);

@@ -4,11 +4,10 @@
 // shorter than 1, so with beta at most 1 the factor I - beta k k^T is positive definite, and so is a gate times it; the
 // spectrum of a product of two such is real and positive. Bounds from the weights: beta = scale sigmoid(c (w . h)) +
 // shift, where h is what the norm before the mixer puts out: h = n * weight + bias with |n|^2 <= d, so |w . h| <=
-// sqrt(d) |w * weight| + |w . bias| by Cauchy and Schwarz, whatever the input. Eigenvalues: of the matrices that the
-// model makes, in double (krohn/engine/spectrum.hpp). One that the theorem forbids by more than `clearly` is a
-// violation, for rounding errors are far smaller: the solver is backward stable, so that n updates on unit keys give an
-// error of some 2^-52 to the power 1/n, below 1e-5 for n <= 3, and matrices of larger n are only shown. In a first
-// layer without convolution each symbol has one matrix, and eigenvalues above `clearly` on one factor settle it.
+// sqrt(d) |w * weight| + |w . bias| by Cauchy and Schwarz, whatever the input. Eigenvalues: of the products of as many
+// consecutive tokens' matrices as the theorem speaks of, in double; one that it forbids, beyond the reach of rounding
+// errors (krohn/engine/product_spectrum.hpp), is a violation. In a first layer without convolution each symbol has one
+// matrix, and eigenvalues that are all surely allowed settle it.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -16,15 +15,11 @@
 #include <utility>
 #include <variant>
 
-#include "krohn/engine/spectrum.hpp"
+#include "krohn/engine/product_spectrum.hpp"
 #include "krohn/verify/refute.hpp"
 
 namespace krohn {
 namespace {
-
-constexpr double clearly = 1e-3;
-// Updates a token up to which double eigenvalues count as facts.
-constexpr std::size_t most_factors = 3;
 
 /// What the form of a mixer and its bounds allow: factors 0 means diagonal.
 struct Form {
@@ -37,7 +32,7 @@ struct Form {
   /// Generalized Householder factors a token.
   std::size_t factors = 0;
   std::string text;
-  /// A nonlinear network, of which no theorem speaks.
+  /// Not so for a nonlinear network, of which no theorem speaks.
   bool covered = true;
   /// The matrix depends on earlier tokens too.
   bool remembers = true;
@@ -131,7 +126,7 @@ struct FormOf {
 
 std::string eigenvalue_text(std::complex<double> value) {
   char text[64];
-  if (std::fabs(value.imag()) <= clearly) {
+  if (value.imag() == 0.0) {
     std::snprintf(text, sizeof text, "%.6g", value.real());
   } else {
     std::snprintf(text, sizeof text, "%.6g%+.6gi", value.real(), value.imag());
@@ -139,55 +134,60 @@ std::string eigenvalue_text(std::complex<double> value) {
   return text;
 }
 
+/// "1^12", or the symbols one after another.
+std::string word_text(const std::vector<std::string>& word) {
+  const bool power = std::all_of(word.begin(), word.end(), [&](const std::string& name) { return name == word[0]; });
+  if (power && word.size() > 1) return word[0] + "^" + std::to_string(word.size());
+  const bool short_names = std::all_of(word.begin(), word.end(), [](const std::string& n) { return n.size() == 1; });
+  std::string text;
+  for (const std::string& name : word) text += (text.empty() || short_names ? "" : " ") + name;
+  return text;
+}
+
+void violate(Hypothesis& hypothesis, std::size_t layer, const ProductEigenvalue& met, const Theorem& theorem,
+             const LearnedSymbols& symbols) {
+  const std::uint64_t length = hypothesis.layers[layer].product_length;
+  std::vector<std::string> word;
+  for (const std::size_t place : met.word) word.push_back(symbols.names[place]);
+  std::string where = "symbol '" + word.back() + "'";
+  if (length > 1) {
+    where = "the product of the last " + std::to_string(length) + " matrices of the word " + word_text(word);
+  } else if (word.size() > 1) {
+    where += " at the end of the word " + word_text(word);
+  }
+  hypothesis.statement = "layer " + std::to_string(layer + 1) + ", head " + std::to_string(met.head + 1) + ", " +
+                         where + ": expected only eigenvalues that are " +
+                         (theorem.is_parity() ? "real and not negative" : "real") + ", got " +
+                         eigenvalue_text(met.value);
+  word.erase(word.begin(), word.end() - static_cast<std::ptrdiff_t>(length));
+  hypothesis.violation = SpectrumViolation{layer + 1, std::move(word), met.value};
+}
+
 /// Decides an open layer from the eigenvalues met, where they do; always says what they are.
-void look_at_weights(Hypothesis& hypothesis, std::size_t layer, const Form& form, const LearnedSpectrum& spectrum,
-                     const Theorem& theorem, const LearnedSymbols& symbols) {
+void look_at_weights(Hypothesis& hypothesis, std::size_t layer, const Form& form, const ProductSpectrum& spectrum,
+                     const Theorem& theorem, const LearnedSymbols& symbols, const SpectrumOptions& options) {
   LayerHypothesis& result = hypothesis.layers[layer];
-  double least = 0.0;
-  double most = 0.0;
-  double widest = 0.0;
-  const HeadSpectrum* lowest_head = nullptr;
-  const HeadSpectrum* widest_head = nullptr;
-  for (const HeadSpectrum& head : spectrum.heads) {
-    if (head.block != layer || head.eigenvalues == 0) continue;
-    if (lowest_head == nullptr || head.least_real < least) {
-      least = head.least_real;
-      lowest_head = &head;
-    }
-    if (widest_head == nullptr || head.most_imaginary > widest) {
-      widest = head.most_imaginary;
-      widest_head = &head;
-    }
-    most = std::max(most, head.most_real);
-    result.checked += head.matrices;
-    result.eigenvalues.insert(result.eigenvalues.end(), {head.least, head.widest});
+  if (spectrum.products == 0) return;
+  const std::string length = std::to_string(result.product_length);
+  result.method +=
+      result.product_length > 1 ? "; products of " + length + " matrices have eigenvalues" : "; eigenvalues";
+  result.method += " with real parts from " + range_text(spectrum.least_real, spectrum.most_real);
+  if (spectrum.most_imaginary > 0.0) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.6g", spectrum.most_imaginary);
+    result.method += ", imaginary parts up to " + std::string(text);
   }
-  if (lowest_head == nullptr) return;
-  result.method += "; eigenvalues with real parts from " + range_text(least, most);
-  if (widest > clearly) result.method += ", imaginary parts up to " + eigenvalue_text(widest);
-  result.method += form.remembers ? " (in double, every symbol read first and " + std::to_string(spectrum.words) +
-                                        " words of " + std::to_string(spectrum.length) + ")"
+  result.method += form.remembers ? " (in double, along powers of every symbol and " + std::to_string(options.words) +
+                                        " words of " + std::to_string(options.length) + ")"
                                   : " (in double, every symbol)";
-  if (!form.covered || form.factors > most_factors) return;
-  const bool complex = widest > clearly;
-  const bool negative = theorem.is_parity() && least < -clearly;
-  // Theorem 2 asks for products in the layers above the first; their factors say nothing for sure.
-  if ((complex && result.product_length == 1) || negative) {
-    const HeadSpectrum& head = complex && result.product_length == 1 ? *widest_head : *lowest_head;
-    const std::complex<double> value = &head == widest_head && complex ? head.widest : head.least;
-    const std::size_t token = &head == widest_head && complex ? head.widest_token : head.least_token;
-    result.kind = complex ? SpectrumKind::not_all_real : SpectrumKind::real_with_negative;
+  if (spectrum.not_real || (theorem.is_parity() && spectrum.negative)) {
+    result.kind = spectrum.not_real ? SpectrumKind::not_all_real : SpectrumKind::real_with_negative;
     if (!hypothesis.violation) {
-      hypothesis.violation = SpectrumViolation{layer + 1, {symbols.names[token]}, value};
-      hypothesis.statement = "layer " + std::to_string(layer + 1) + ", head " + std::to_string(head.head + 1) +
-                             ", symbol '" + symbols.names[token] + "': expected only eigenvalues that are " +
-                             (theorem.is_parity() ? "real and not negative" : "real") + ", got " +
-                             eigenvalue_text(value);
+      violate(hypothesis, layer, spectrum.not_real ? *spectrum.not_real : *spectrum.negative, theorem, symbols);
     }
-    return;
-  }
-  if (theorem.is_parity() && !form.remembers && form.symmetric_factors && form.factors == 1 && least > clearly) {
-    result.kind = SpectrumKind::nonnegative_real;
+  } else if (!form.remembers && result.product_length == 1 &&
+             (theorem.is_parity() ? spectrum.all_positive : spectrum.all_real)) {
+    result.kind = spectrum.all_positive ? SpectrumKind::nonnegative_real : SpectrumKind::real_with_negative;
   }
 }
 
@@ -216,11 +216,20 @@ Hypothesis check_hypothesis(const LearnedModel& model, const Theorem& theorem, c
   if (open) {
     SpectrumOptions options;
     options.tokens = symbols.tokens;
-    const LearnedSpectrum spectrum = compute_spectrum(model, options);
+    options.first_token = symbols.first_token;
+    std::vector<std::uint64_t> lengths(forms.size(), 0);
     for (std::size_t l = 0; l < forms.size(); ++l) {
-      if (hypothesis.layers[l].kind == SpectrumKind::undecided) {
-        look_at_weights(hypothesis, l, forms[l], spectrum, theorem, symbols);
+      LayerHypothesis& layer = hypothesis.layers[l];
+      if (layer.kind != SpectrumKind::undecided || !forms[l].covered) continue;
+      if (layer.product_length > options.length) {
+        layer.method += "; products of " + std::to_string(layer.product_length) + " matrices are not formed";
+      } else {
+        lengths[l] = layer.product_length;
       }
+    }
+    const std::vector<ProductSpectrum> spectra = product_spectra(model, lengths, theorem.is_parity(), options);
+    for (std::size_t l = 0; l < forms.size(); ++l) {
+      look_at_weights(hypothesis, l, forms[l], spectra[l], theorem, symbols, options);
     }
   }
   if (hypothesis.violation) return hypothesis;

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "krohn/automata/catalog.hpp"
@@ -97,6 +98,51 @@ TEST_CASE("unknown flags give unknown rows, never a yes or a no that rests on th
   const auto table = decide_expressivity(facts);
   for (const std::size_t row : {0U, 1U, 2U, 3U, 7U}) CHECK(table[row].answer == Answer::unknown);
   CHECK(table[5].answer == Answer::yes);
+}
+
+TEST_CASE("null labels: no language is beyond a family for labels that nothing asks for") {
+  const auto answers_of = [](const Dfa& minimal, bool two_groups) {
+    LanguageFacts facts = letter_facts(minimal);
+    facts.is_aperiodic = false;
+    facts.only_2_groups = two_groups;
+    facts.all_groups_solvable = true;
+    std::vector<Answer> answers;
+    for (const FamilyDecision& d : decide_expressivity(facts)) answers.push_back(d.answer);
+    return answers;
+  };
+  const auto count = [](const std::vector<Answer>& answers, Answer answer) {
+    return std::count(answers.begin(), answers.end(), answer);
+  };
+  const std::vector<std::string> labels{"0", "1"};
+  // A label at even lengths, always the same: a constant does it. Also beside a state that is never left, and where
+  // the labels tell apart two of four.
+  const Dfa even(Alphabet({"a"}), 0, {1, 0}, {1, null_label}, labels);
+  const Dfa sink(Alphabet({"a", "b"}), 0, {1, 2, 0, 2, 2, 2}, {1, null_label, 0}, labels);
+  const Dfa four(Alphabet({"a"}), 0, {1, 2, 3, 0}, {1, null_label, 0, null_label}, labels);
+  for (const Dfa* dfa : {&even, &sink, &four}) {
+    CHECK_FALSE(letter_facts(*dfa).cycles_matter);
+    CHECK(count(answers_of(*dfa, true), Answer::no) == 0);
+    CHECK(count(answers_of(*dfa, true), Answer::unknown) == 3);
+  }
+  // Parity that is asked for after the letter b, after which all is over: every cycle of live states matters.
+  const Dfa asked(Alphabet({"a", "b"}), 0, {1, 2, 0, 3, 4, 4, 4, 4, 4, 4}, {null_label, null_label, 0, 1, null_label},
+                  labels);
+  CHECK(letter_facts(asked).cycles_matter);
+  CHECK(count(answers_of(asked, true), Answer::no) == 3);
+  for (const char* name : {"modarith-answer:3", "modarith-answer:5", "parity", "word:S5"}) {
+    CHECK(letter_facts(minimize(catalog_language(name))).cycles_matter);
+  }
+}
+
+TEST_CASE("one state remembers nothing") {
+  const Dfa all(Alphabet({"a", "b"}), 0, {0, 0}, {1}, {"0", "1"});
+  LanguageFacts facts = letter_facts(all);
+  facts.is_aperiodic = facts.only_2_groups = facts.all_groups_solvable = true;
+  for (const FamilyDecision& d : decide_expressivity(facts)) {
+    CHECK(d.answer == Answer::yes);
+    CHECK(d.layers == 0U);
+    CHECK(d.size == 0U);
+  }
 }
 
 TEST_CASE("periods of letters") {

@@ -10,45 +10,17 @@
 #include <filesystem>
 #include <limits>
 
-#include "krohn/engine/learned_forward.hpp"
 #include "krohn/io/checkpoint.hpp"
+#include "measured_matrix.hpp"
 
 namespace krohn {
 namespace {
 
 namespace fs = std::filesystem;
+using krohn::testing::hidden_part;
+using krohn::testing::measured_matrices;
 
 LearnedModel load(const std::string& name) { return read_checkpoint(fs::path(KROHN_TEST_DATA) / name).model; }
-
-const StatePart& hidden_part(const LearnedModel& model, std::size_t block) {
-  for (const StatePart& part : model.state_parts()) {
-    if (part.kind == StatePart::Kind::hidden && part.block == block) return part;
-  }
-  throw std::logic_error("no hidden state");
-}
-
-// A(token) of a head of block 0: the token's step is affine in the state, so columns are differences of steps.
-Eigen::MatrixXd measured_matrix(const LearnedModel& model, std::size_t head, std::uint32_t token) {
-  const StatePart& part = hidden_part(model, 0);
-  const std::size_t keys = part.shape[1];
-  const std::size_t columns = part.shape[2];
-  forward::ForwardPass<forward::OneByOne<double>> pass(model);
-  std::vector<double> start(model.state_size());
-  pass.initial(start.data());
-  std::vector<double> moved = start;
-  pass.step(moved.data(), &token, nullptr);
-  Eigen::MatrixXd matrix(keys, keys);
-  for (std::size_t j = 0; j < keys; ++j) {
-    std::vector<double> state = start;
-    state[part.offset + (head * keys + j) * columns] += 1.0;
-    pass.step(state.data(), &token, nullptr);
-    for (std::size_t i = 0; i < keys; ++i) {
-      const std::size_t at = part.offset + (head * keys + i) * columns;
-      matrix(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(j)) = state[at] - moved[at];
-    }
-  }
-  return matrix;
-}
 
 TEST_CASE("spectra are those of the matrices that act on the state") {
   for (const char* name :
@@ -66,7 +38,7 @@ TEST_CASE("spectra are those of the matrices that act on the state") {
         const HeadSpectrum& ours = spectrum.heads.at(head);
         REQUIRE(ours.block == 0);
         REQUIRE(ours.head == head);
-        const Eigen::MatrixXd matrix = measured_matrix(model, head, token);
+        const Eigen::MatrixXd matrix = measured_matrices(model, 0, head, {token})[0];
         const Eigen::VectorXcd values = Eigen::EigenSolver<Eigen::MatrixXd>(matrix, false).eigenvalues();
         CHECK(ours.matrices == 1);
         CHECK(ours.eigenvalues == static_cast<std::uint64_t>(matrix.rows()));

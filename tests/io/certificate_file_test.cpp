@@ -131,7 +131,7 @@ TEST_CASE("a lasso is replayed, and every part of it counts") {
   const LrnnModel model = compile(ends_in_one, nonnegative).model;
   const Dfa parity = catalog_language("parity");
   const auto recognizer = make_recognizer(model, Semantics::fp32_fma_v1);
-  TheoremReport report = refute_theorem(model, Semantics::fp32_fma_v1, Theorem::parity());
+  TheoremReport report = refute_theorem(model, Arithmetic{}, Theorem::parity());
   REQUIRE(report.pair.has_value());
   const Certificate made =
       make_certificate(report, {*recognizer, fingerprint(model), &model, nullptr}, parity, subject);

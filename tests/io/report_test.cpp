@@ -73,6 +73,13 @@ TEST_CASE("one state, one symbol, and names that are mark-up") {
   const std::string page = language_report(hostile, "<title>&\x01</title>", small());
   check_page(page);
   CHECK(page.find("&lt;title&gt;&amp;\xEF\xBF\xBD&lt;/title&gt;") != std::string::npos);
+  // Long names are cut between characters, not within one.
+  std::string long_name = "a";
+  for (int i = 0; i < 20; ++i) long_name += "\xC3\xA9";
+  const Dfa wordy(Alphabet({long_name, "b"}), 0, {1, 0, 0, 1}, {0, 1}, {"0", long_name});
+  const std::string cut = language_report(wordy, "long names", small());
+  check_page(cut);
+  CHECK(cut.find(">a\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9..<") != std::string::npos);
 }
 
 TEST_CASE("models: eigenvalues, trajectories with their lasso, margins") {

@@ -6,6 +6,7 @@
 
 #include <Eigen/Dense>
 #include <Eigen/Eigenvalues>
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <random>
@@ -70,6 +71,63 @@ TEST_CASE("a product of two reflections is a rotation, of two equal ones the ide
   CHECK(product_spectrum(two, rows).kind == SpectrumKind::not_all_real);
 }
 
+TEST_CASE("few factors are decided in any size") {
+  // A rotation by twice the angle between (4, 3) and (1, 0), spread over 200 dimensions: cos = 4/5, so 2 cos^2 - 1 =
+  // 7/25 and 2 cos sin = 24/25. |(4, 3)|^2 = 25 is no power of two: beta = 2/25 is rounded by less than 2^-28, so that
+  // the factor is within 25 * 2^-28 of a reflection and the eigenvalue, which is simple, within twice that.
+  const GeneralizedHouseholder a{{{7, 4.0F}, {150, 3.0F}}, 0.08F, {}};
+  const GeneralizedHouseholder b{{{7, 1.0F}}, 2.0F, {}};
+  const MatrixSpectrum rotation = row_spectrum(table_of(200, {{1.0F}, {a, b}, {}}), 0);
+  CHECK(rotation.kind == SpectrumKind::not_all_real);
+  CHECK(std::abs(rotation.worst - std::complex(7.0 / 25.0, 24.0 / 25.0)) < 50 * 0x1p-28);
+  CHECK(rotation.eigenvalues.size() == 200);
+  // The same with a third factor that commutes with both, under a gate of -1/2.
+  const GeneralizedHouseholder c{{{8, 1.0F}}, 0.5F, {}};
+  const MatrixSpectrum three = row_spectrum(table_of(200, {{-0.5F}, {a, c, b}, {}}), 0);
+  CHECK(three.kind == SpectrumKind::not_all_real);
+  CHECK(std::abs(three.worst - std::complex(-3.5 / 25.0, 12.0 / 25.0)) < 50 * 0x1p-28);
+  CHECK(std::count_if(three.eigenvalues.begin(), three.eigenvalues.end(), [](auto v) { return v == -0.25; }) == 1);
+  CHECK(std::count_if(three.eigenvalues.begin(), three.eigenvalues.end(), [](auto v) { return v == -0.5; }) == 197);
+  // b twice is the identity; a conjugate of a reflection is one.
+  CHECK(row_spectrum(table_of(200, {{1.0F}, {b, c, b}, {}}), 0).kind == SpectrumKind::nonnegative_real);
+  const GeneralizedHouseholder swap{{{7, 1.0F}, {150, -1.0F}}, 1.0F, {}};
+  CHECK(row_spectrum(table_of(200, {{1.0F}, {b, swap, b}, {}}), 0).kind == SpectrumKind::real_with_negative);
+}
+
+TEST_CASE("distinct products of any length") {
+  // Two swaps generate S_3: products of an even number are the three even permutations, of an odd number the others.
+  const GeneralizedHouseholder a{{{0, 1.0F}, {1, -1.0F}}, 1.0F, {}};
+  const GeneralizedHouseholder b{{{1, 1.0F}, {2, -1.0F}}, 1.0F, {}};
+  const TokenTable swaps(3, 1, std::vector<TokenRow>{{{1.0F}, {a}, {}}, {{1.0F}, {b}, {}}});
+  const std::vector<std::uint32_t> both{0, 1};
+  CHECK(distinct_products(swaps, both, 1)->size() == 2);
+  for (const std::uint64_t length : {std::uint64_t{2}, std::uint64_t{64}, std::uint64_t{1} << 40U}) {
+    const auto products = distinct_products(swaps, both, length);
+    REQUIRE(products);
+    CHECK(products->size() == 3);
+    std::size_t not_real = 0;
+    for (const DistinctProduct& product : *products) {
+      CHECK(product.rows.size() == std::min<std::uint64_t>(length, 64));
+      not_real += product.spectrum.kind == SpectrumKind::not_all_real ? 1U : 0U;
+      // The rows named give it, as long as all are there.
+      if (length <= 64) CHECK(product_spectrum(swaps, product.rows).kind == product.spectrum.kind);
+    }
+    CHECK(not_real == 2);
+  }
+  // One of them alone: a reflection's even powers.
+  const std::vector<std::uint32_t> one{0};
+  const auto power = distinct_products(swaps, one, std::uint64_t{1} << 62U);
+  REQUIRE(power);
+  REQUIRE(power->size() == 1);
+  CHECK((*power)[0].spectrum.kind == SpectrumKind::nonnegative_real);
+  // Gates of 1/2 and 1/4: the product of L of them is 2^-j for any j from L to 2 L, and no two of these are equal.
+  const TokenTable gates(2, 1, std::vector<TokenRow>{{{0.5F}, {}, {}}, {{0.25F}, {}, {}}});
+  for (const std::uint64_t length : {1U, 2U, 4U, 64U})
+    CHECK(distinct_products(gates, both, length)->size() == length + 1);
+  CHECK_FALSE(distinct_products(gates, both, 256).has_value());
+  CHECK_FALSE(distinct_products(gates, both, 64, 60).has_value());
+}
+
 TEST_CASE("cycles of every length: roots of unity") {
   for (std::size_t n = 1; n <= 12; ++n) {
     ExactMatrix cycle{n, std::vector<double>(n * n, 0.0)};
@@ -106,8 +164,11 @@ TEST_CASE("random products agree with floating-point eigenvalues where those are
   for (int trial = 0; trial < 150; ++trial) {
     const std::size_t d = 2 + random() % 4;
     TokenRow row;
-    row.gate.assign(d, 0.0F);
-    for (float& g : row.gate) g = uniform(random);
+    // Every third under a scalar gate.
+    row.gate.assign(d, uniform(random));
+    for (float& g : row.gate) {
+      if (trial % 3 != 0) g = uniform(random);
+    }
     for (std::size_t f = 0; f < 1 + random() % 3; ++f) {
       GeneralizedHouseholder factor;
       for (std::uint32_t i = 0; i < d; ++i) factor.key.push_back({i, uniform(random)});

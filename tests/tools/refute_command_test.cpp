@@ -2,6 +2,8 @@
 // krohn refute as a program: verdict lines, exit codes, the JSON keys, and models outside a theorem's hypothesis.
 #include <doctest/doctest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "tools/krohn_process.hpp"
@@ -87,6 +89,61 @@ TEST_CASE("wrong arguments") {
   }
 }
 
+TEST_CASE("options that mean nothing beside the others are refused, all of them") {
+  const ProcessResult result = run_krohn("refute --example parity-cycle --layers 2 --family gla --count 3");
+  CHECK(result.exit_code == 1);
+  for (const std::string name : {"--layers", "--family", "--count"}) {
+    CHECK(result.error.find(name + ": expected none beside --example") != std::string::npos);
+  }
+  CHECK(run_krohn("refute --theorem groups:S3 --format bf16").exit_code == 1);
+  CHECK(run_krohn("refute --search --symbol 1").exit_code == 1);
+  CHECK(run_krohn("refute --search --family triangular --semantics fp32-separate-v1").exit_code == 1);
+  // A seed from which no thousand others follow.
+  CHECK(run_krohn("refute --seed -1").exit_code == 2);
+}
+
+TEST_CASE("certificates over any alphabet are verified without naming the language") {
+  const TemporaryDirectory directory;
+  const std::string certificate = (directory / "certificate").string();
+  for (const std::string language : {"re:(ab)*", "dyck:1,3", "tomita:5"}) {
+    const std::string model = (directory / "model").string();
+    std::filesystem::remove_all(model);
+    REQUIRE(run_krohn("compile '" + language + "' -o " + model).exit_code == 0);
+    const std::string symbol = language == "re:(ab)*" ? "b" : language == "dyck:1,3" ? "'('" : "0";
+    for (const std::string theorem : {"parity", "modular:3"}) {
+      CAPTURE(language + ", " + theorem);
+      const ProcessResult result = run_krohn("refute " + model + " --theorem " + theorem + " --symbol " + symbol +
+                                             " --certificate " + certificate);
+      // tomita:5 is a group language of negative eigenvalues.
+      CHECK(result.exit_code == (language == "tomita:5" && theorem == "parity" ? 1 : 10));
+      if (result.exit_code != 10) continue;
+      CHECK(run_krohn("verify " + certificate).out.find("s VERIFIED REFUTED") == 0);
+    }
+  }
+  // Symbols of more than a character: the automaton lies beside the certificate.
+  const std::string language = (directory / "switch.json").string();
+  std::ofstream(language) << R"({"format": "krohn-automaton-v1", "alphabet": ["on", "off", "wait"], "start": 0,
+                                 "transitions": [[1, 0, 0], [1, 0, 1]], "accepting": [1]})";
+  const std::string model = (directory / "switch").string();
+  REQUIRE(run_krohn("compile " + language + " -o " + model).exit_code == 0);
+  const std::string command = "refute " + model + " --theorem modular:3 --symbol on --certificate " + certificate;
+  REQUIRE(run_krohn(command).exit_code == 10);
+  CHECK(std::filesystem::exists(certificate + ".language.json"));
+  CHECK(run_krohn("verify " + certificate).out.find("s VERIFIED REFUTED") == 0);
+}
+
+TEST_CASE("an example under another theorem than its own") {
+  // A cycle of period 2 says nothing about counting modulo 3, and the other way round.
+  const json report = json::parse(run_krohn("refute --example parity-cycle --theorem modular:3 --json").out);
+  CHECK(report["theorem"] == "modular:3");
+  CHECK(report["verdict"] == "REFUTED");
+  CHECK(report["period"] == 2);
+  const json other = json::parse(run_krohn("refute --example mod3-cycle --theorem parity --json").out);
+  CHECK(other["theorem"] == "parity");
+  CHECK(other["verdict"] == "REFUTED");
+  CHECK(other["period"] == 3);
+}
+
 TEST_CASE("a budget that runs out makes no claim") {
   const ProcessResult result = run_krohn("refute --budget 50 --seed 1");
   CHECK(result.out.find("s PROVED") == std::string::npos);
@@ -102,6 +159,15 @@ TEST_CASE("the search counts cycles") {
   CHECK(row["models"] == 40);
   CHECK(row["cycles"] > 0);
   CHECK(row["escapes"] <= row["cycles"]);
+  // Transients of fp32 mamba reach millions of steps (seed 9: more than 2^20).
+  for (const std::string semantics : {"fp32", "fp32-separate-v1"}) {
+    const std::string command = "refute --search --count 12 --family mamba --size 4 --json --semantics " + semantics;
+    const json settled = json::parse(run_krohn(command).out);
+    CHECK(settled["rows"][0]["models"] == 12);
+    CHECK(settled["rows"][0]["cycles"] == 0);
+    CHECK(settled["rows"][0]["unsettled"] == 0);
+    CHECK(json::parse(run_krohn(command + " --budget 100").out)["rows"][0]["unsettled"] > 0);
+  }
 }
 
 }  // namespace

@@ -190,7 +190,7 @@ Count refute_many(Family family, bool negative, std::size_t layers, NumberFormat
     const auto* triangular = std::get_if<TriangularModel>(&made);
     const TheoremReport report = triangular != nullptr
                                      ? refute_theorem(*triangular, format, theorem)
-                                     : refute_theorem(std::get<LrnnModel>(made), canonical_semantics(format), theorem);
+                                     : refute_theorem(std::get<LrnnModel>(made), Arithmetic{format}, theorem);
     if (!report.hypothesis.holds) ++count.violated;
     if (report.conclusion == Conclusion::fails_for_every_readout) {
       ++count.refuted;
@@ -258,7 +258,7 @@ TEST_CASE("one gate: the words that no readout separates") {
         Case{1.0F, 1.0F, Semantics::bf16_state_v1, 256}, Case{1.0F, 1.0F, Semantics::fp16_state_v1, 2048},
         Case{1.0F, 1.0F, Semantics::fp32_fma_v1, std::uint64_t{1} << 24U}}) {
     const LrnnModel model = scalar_model(c.a, c.b);
-    const TheoremReport report = refute_theorem(model, c.semantics, Theorem::parity());
+    const TheoremReport report = refute_theorem(model, arithmetic_of(c.semantics), Theorem::parity());
     CHECK(report.hypothesis.holds);
     REQUIRE(report.conclusion == Conclusion::fails_for_every_readout);
     CHECK(*report.lasso == Lasso{c.transient, 1});
@@ -284,7 +284,9 @@ TEST_CASE("layered lassos are those of the whole model") {
   for (const Family family : {Family::mamba, Family::gla, Family::mlstm, Family::deltanet, Family::deltaproduct}) {
     for (const bool negative : {false, true}) {
       for (std::uint64_t seed = 0; seed < 12; ++seed) {
-        for (const Semantics semantics : {Semantics::bf16_state_v1, Semantics::fp16_state_v1, Semantics::fp32_fma_v1}) {
+        for (const Arithmetic arithmetic :
+             {Arithmetic{NumberFormat::bf16}, Arithmetic{NumberFormat::fp16}, Arithmetic{NumberFormat::fp32},
+              Arithmetic{NumberFormat::bf16, true}, Arithmetic{NumberFormat::fp32, true}}) {
           FamilyOptions options;
           options.family = family;
           options.negative = negative;
@@ -295,8 +297,8 @@ TEST_CASE("layered lassos are those of the whole model") {
           for (const Word& prefix : {Word{}, Word{0, 1}}) {
             for (const Word& loop : {Word{1}, Word{0, 1, 1}}) {
               const LassoBudget budget{200000, nullptr};
-              const LayeredLasso layered = find_layered_lasso(model, semantics, prefix, loop, {2000000, nullptr});
-              const LassoSearch whole = find_lasso(*make_recognizer(model, semantics), prefix, loop, budget);
+              const LayeredLasso layered = find_layered_lasso(model, arithmetic, prefix, loop, {2000000, nullptr});
+              const LassoSearch whole = find_lasso(*make_recognizer(model, arithmetic), prefix, loop, budget);
               if (!whole.lasso) continue;
               REQUIRE(layered.lasso);
               CHECK(*layered.lasso == *whole.lasso);
@@ -347,7 +349,7 @@ TEST_CASE("the limit-cycle examples recognise their language in one arithmetic a
     }
     // With fused operations the cycle vanishes.
     for (const NumberFormat format : {NumberFormat::fp32, NumberFormat::fp16, NumberFormat::bf16}) {
-      const TheoremReport fused = refute_theorem(example.model, canonical_semantics(format), theorem);
+      const TheoremReport fused = refute_theorem(example.model, Arithmetic{format}, theorem);
       CHECK(fused.conclusion == Conclusion::fails_for_every_readout);
       REQUIRE(fused.lasso);
       CHECK(fused.lasso->period == 1);
@@ -381,7 +383,7 @@ TEST_CASE("a model outside the hypothesis is named by eigenvalue, layer and symb
   hypothesis = check_hypothesis(mod3, Theorem::modular(3));
   REQUIRE(hypothesis.violation);
   CHECK(std::abs(hypothesis.violation->eigenvalue - std::polar(1.0, 2.0943951023931953)) < 1e-9);
-  CHECK(refute_theorem(mod3, Semantics::fp32_fma_v1, Theorem::modular(3)).conclusion == Conclusion::recognised);
+  CHECK(refute_theorem(mod3, Arithmetic{}, Theorem::modular(3)).conclusion == Conclusion::recognised);
   // Swaps alone: real in layer 1; products of two of them are what layer 2 must not have.
   layer.table = TokenTable(
       3, 1, std::vector<TokenRow>{{{1.0F}, {three_cycle.factors[0]}, {}}, {{1.0F}, {three_cycle.factors[1]}, {}}});
@@ -396,12 +398,68 @@ TEST_CASE("a model outside the hypothesis is named by eigenvalue, layer and symb
   CHECK(hypothesis.violation->symbols.size() == 2);
 }
 
+TEST_CASE("more products than can be gone through: a violation is found, or nothing is decided") {
+  // Layer 4 of a deltanet reads 16 rows: 16^8 products of 8.
+  int violated = 0;
+  int undecided = 0;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    FamilyOptions options;
+    options.family = Family::deltanet;
+    options.layers = 4;
+    options.size = 2;
+    options.format = ParameterFormat::bf16;
+    options.seed = seed;
+    const LrnnModel model = std::get<LrnnModel>(make_family_model(options));
+    const Hypothesis hypothesis = check_hypothesis(model, Theorem::modular(3));
+    CHECK(!hypothesis.holds);
+    if (!hypothesis.violation) {
+      CHECK(hypothesis.layers[3].kind == SpectrumKind::undecided);
+      CHECK(hypothesis.layers[3].method.find("16^8 products") == 0);
+      ++undecided;
+      continue;
+    }
+    ++violated;
+    const SpectrumViolation& violation = *hypothesis.violation;
+    // One and two positive semidefinite factors have real products.
+    CHECK(violation.layer >= 3);
+    CHECK(violation.symbols.size() == std::size_t{1} << (violation.layer - 1));
+    CHECK(violation.eigenvalue.imag() > 0.0);
+    // In layer 3 some rows of these symbols, multiplied out in plain doubles, have that eigenvalue: of 8 rows the first
+    // four are read for symbol 0.
+    if (violation.layer != 3) continue;
+    const TableLayer& layer = model.layers()[2];
+    const std::size_t of_symbol = 4;
+    double distance = 1.0;
+    std::vector<std::size_t> choice(violation.symbols.size(), 0);
+    for (std::size_t at = 0; at < choice.size() && distance > 1e-9;) {
+      double product[2][2] = {{1, 0}, {0, 1}};
+      for (std::size_t t = 0; t < choice.size(); ++t) {
+        const TokenRow row = layer.table.row((violation.symbols[t] == "1" ? of_symbol : 0) + choice[t]);
+        double key[2] = {0, 0};
+        for (const Entry& entry : row.factors[0].key) key[entry.index] = double{entry.value};
+        for (int j = 0; j < 2; ++j) {
+          const double dot = double{row.factors[0].beta} * (key[0] * product[0][j] + key[1] * product[1][j]);
+          product[0][j] -= key[0] * dot;
+          product[1][j] -= key[1] * dot;
+        }
+      }
+      const double half = (product[0][0] + product[1][1]) / 2;
+      const double determinant = product[0][0] * product[1][1] - product[0][1] * product[1][0];
+      const std::complex<double> root = half + std::sqrt(std::complex<double>(half * half - determinant));
+      distance = std::min(distance, std::abs(root - violation.eigenvalue));
+      for (at = 0; at < choice.size() && ++choice[at] == of_symbol; ++at) choice[at] = 0;
+    }
+    CHECK(distance < 1e-9);
+  }
+  CHECK(violated > 0);
+  CHECK(undecided > 0);
+}
+
 TEST_CASE("budgets that run out make no claim") {
   RefuteOptions options;
   options.budget.max_steps = 1000;
   options.closure_memory = 1U << 16U;
-  const TheoremReport report =
-      refute_theorem(scalar_model(1.0F, 1.0F), Semantics::fp32_fma_v1, Theorem::parity(), options);
+  const TheoremReport report = refute_theorem(scalar_model(1.0F, 1.0F), Arithmetic{}, Theorem::parity(), options);
   CHECK(report.conclusion != Conclusion::fails_for_every_readout);
   CHECK(report.conclusion != Conclusion::recognised);
   CHECK(report.reason == "the budget of 1000 steps ran out");

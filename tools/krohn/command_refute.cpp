@@ -1,11 +1,13 @@
 // krohn refute [MODEL] --theorem T: where a model breaks that satisfies an impossibility theorem's hypothesis.
 #include <algorithm>
+#include <cctype>
 #include <cinttypes>
 #include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "command.hpp"
@@ -14,6 +16,7 @@
 #include "krohn/engine/recognizer.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/certificate_file.hpp"
+#include "krohn/io/language.hpp"
 #include "krohn/io/model_directory.hpp"
 #include "krohn/io/open_model.hpp"
 #include "krohn/model/fingerprint.hpp"
@@ -29,6 +32,8 @@ namespace {
 /// Words longer than this are given as powers only.
 constexpr std::uint64_t max_written_word = 100000;
 constexpr std::uint64_t max_final_word = 4096;
+/// Steps for the orbit in a checkpoint, each of which is a forward pass.
+constexpr std::uint64_t checkpoint_steps = std::uint64_t{1} << 20U;
 
 struct Arguments {
   std::string model;
@@ -37,7 +42,8 @@ struct Arguments {
   std::string family;
   std::string range = "0,1";
   FamilyOptions made;
-  bool size_given = false;
+  /// The options that the command line gives, without their dashes.
+  std::set<std::string> given;
   std::string example;
   bool list_examples = false;
   bool search = false;
@@ -48,31 +54,6 @@ struct Arguments {
   std::string certificate;
   bool json = false;
 };
-
-/// A number format and whether every operation is rounded on its own.
-struct Arithmetic {
-  NumberFormat format = NumberFormat::fp32;
-  bool separate = false;
-  std::string name() const {
-    return separate ? std::string(number_format_name(format)) + "-separate-v1"
-                    : std::string(semantics_id(canonical_semantics(format)));
-  }
-};
-
-std::optional<Arithmetic> parse_arithmetic(const std::string& text) {
-  for (const NumberFormat format : {NumberFormat::fp32, NumberFormat::fp16, NumberFormat::bf16}) {
-    const Arithmetic separate{format, true};
-    if (text == separate.name()) return separate;
-    if (text == number_format_name(format) || text == semantics_id(canonical_semantics(format))) {
-      return Arithmetic{format, false};
-    }
-  }
-  return std::nullopt;
-}
-
-NumberFormat format_of(Semantics semantics) {
-  return parse_number_format(semantics_id(semantics).substr(0, 4)).value();
-}
 
 ParameterFormat parameters_of(NumberFormat format) {
   switch (format) {
@@ -86,8 +67,8 @@ ParameterFormat parameters_of(NumberFormat format) {
   return ParameterFormat::fp32;
 }
 
-std::string counted(std::size_t count, const std::string& noun) {
-  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+std::string counted(std::size_t count, const std::string& noun, const std::string& plural = "") {
+  return std::to_string(count) + " " + (count == 1 ? noun : plural.empty() ? noun + "s" : plural);
 }
 
 /// Where the model came from, in words.
@@ -195,10 +176,8 @@ void print_text(const Result& result) {
       lines.emplace_back("  layer " + std::to_string(l + 1), layer.method);
       continue;
     }
-    std::string text = counted(layer.checked, layer.product_length > 1 && layer.method != "diagonal, exact"
-                                                  ? "product of " + std::to_string(layer.product_length) + " matrices"
-                                                  : "row");
-    if (layer.checked != 1 && text.ends_with("matricess")) text.pop_back();
+    std::string text = counted(layer.checked, layer.counts_products ? "product" : "row");
+    if (layer.counts_products) text += " of " + counted(layer.product_length, "matrix", "matrices");
     text += ", eigenvalues " + std::string(spectrum_kind_name(layer.kind)) + " (" + layer.method + ")";
     lines.emplace_back("  layer " + std::to_string(l + 1), text);
   }
@@ -328,22 +307,44 @@ RefuteOptions options_of(const Arguments& arguments) {
   return options;
 }
 
-/// Writes what the report rests on, if asked for. The language is named as the catalogue names it, which is the same
-/// language where the model's symbols are 0 and 1.
+/// How a certificate names the theorem's language: by the catalogue where the symbols are 0 and 1, as an expression
+/// where all are single characters, else by an automaton that is written beside it.
+std::string language_name(const Theorem& theorem, const Alphabet& alphabet, Symbol counted,
+                          const std::string& certificate) {
+  if (alphabet.names() == std::vector<std::string>{"0", "1"} && counted == 1) {
+    return theorem.is_parity() ? "parity" : "mod:" + std::to_string(theorem.modulus());
+  }
+  if (!alphabet.single_characters()) {
+    const std::string path = certificate + ".language.json";
+    write_language(path, theorem.language(alphabet, counted));
+    std::cerr << "krohn: " << path << " written: the automaton that the certificate names\n";
+    return path;
+  }
+  const auto literal = [&](Symbol symbol) {
+    const std::string& name = alphabet.name(symbol);
+    const bool plain = name.size() > 1 || std::isalnum(static_cast<unsigned char>(name[0])) != 0;
+    return plain ? name : "\\" + name;
+  };
+  std::string others;
+  for (Symbol symbol = 0; symbol < alphabet.size(); ++symbol) {
+    if (symbol != counted) others += (others.empty() ? "" : "|") + literal(symbol);
+  }
+  const std::string pause = others.empty() ? "" : "(" + others + ")*";
+  const std::string once = literal(counted) + pause;
+  if (theorem.is_parity()) return "re:" + pause + once + "(" + once + once + ")*";
+  return "re:" + pause + "((" + once + "){" + std::to_string(theorem.modulus()) + "})*";
+}
+
+/// Writes what the report rests on, if asked for.
 void certify(const Arguments& arguments, TheoremReport& report, const CertifiedModel& model,
              const RefuteOptions& options) {
   if (arguments.certificate.empty()) return;
-  const Dfa language = report.theorem.language(model.recognizer.alphabet(), report.counted, options.min_length);
-  const std::string name = report.theorem.is_parity() ? "parity" : "mod:" + std::to_string(report.theorem.modulus());
+  const Alphabet& alphabet = model.recognizer.alphabet();
+  const Dfa language = report.theorem.language(alphabet, report.counted, options.min_length);
   write_certificate(arguments.certificate,
-                    make_certificate(report, model, language, {"krohn " KROHN_VERSION, arguments.model, name}));
-}
-
-TheoremReport refute_in(const LrnnModel& model, const Arithmetic& arithmetic, const Theorem& theorem,
-                        const RefuteOptions& options) {
-  if (!arithmetic.separate) return refute_theorem(model, canonical_semantics(arithmetic.format), theorem, options);
-  return refute_theorem(*make_separate_recognizer(model, arithmetic.format), check_hypothesis(model, theorem), theorem,
-                        options);
+                    make_certificate(report, model, language,
+                                     {"krohn " KROHN_VERSION, arguments.model,
+                                      language_name(report.theorem, alphabet, report.counted, arguments.certificate)}));
 }
 
 /// Outside the hypothesis a theorem says nothing.
@@ -366,10 +367,12 @@ Result refute_learned(const Arguments& arguments, const Theorem& theorem) {
     throw InputError(arguments.model + ": expected a task.json that names its symbols, got none");
   }
   RefuteOptions options = options_of(arguments);
+  if (!arguments.given.contains("budget")) options.budget.max_steps = checkpoint_steps;
   options.min_length = static_cast<std::size_t>(std::min<std::uint64_t>(model.task->min_length, 1));
   counted_symbol(model.recognizer->alphabet(), options);
-  Hypothesis hypothesis =
-      check_hypothesis(*model.learned, theorem, {model.task->answers.tokens, model.recognizer->alphabet().names()});
+  Hypothesis hypothesis = check_hypothesis(
+      *model.learned, theorem,
+      {model.task->answers.tokens, model.recognizer->alphabet().names(), model.task->answers.first_token});
   require_hypothesis(arguments.model, hypothesis);
   TheoremReport report = refute_theorem(*model.recognizer, std::move(hypothesis), theorem, options);
   certify(arguments, report, certified_model(model), options);
@@ -380,7 +383,7 @@ Result refute_learned(const Arguments& arguments, const Theorem& theorem) {
 Result refute_directory(const Arguments& arguments, const Theorem& theorem) {
   if (read_model_type(arguments.model) != "krohn-lrnn") return refute_learned(arguments, theorem);
   const ModelDirectory directory = read_model(arguments.model);
-  Arithmetic arithmetic{format_of(directory.semantics), false};
+  Arithmetic arithmetic = arithmetic_of(directory.semantics);
   if (!arguments.semantics.empty()) arithmetic = parse_arithmetic(arguments.semantics).value();
   const RefuteOptions options = options_of(arguments);
   counted_symbol(directory.model.alphabet(), options);
@@ -389,9 +392,9 @@ Result refute_directory(const Arguments& arguments, const Theorem& theorem) {
                      arguments.semantics + "'");
   }
   require_hypothesis(arguments.model, check_hypothesis(directory.model, theorem));
-  TheoremReport report = refute_in(directory.model, arithmetic, theorem, options);
+  TheoremReport report = refute_theorem(directory.model, arithmetic, theorem, options);
   if (!arguments.certificate.empty()) {
-    const auto recognizer = make_recognizer(directory.model, canonical_semantics(arithmetic.format));
+    const auto recognizer = make_recognizer(directory.model, arithmetic);
     certify(arguments, report, {*recognizer, fingerprint(directory.model), &directory.model, nullptr}, options);
   }
   return {std::move(report), directory.model.alphabet(), arguments.model, ""};
@@ -400,10 +403,13 @@ Result refute_directory(const Arguments& arguments, const Theorem& theorem) {
 Result refute_example(const Arguments& arguments) {
   for (const BoundaryExample& example : boundary_examples()) {
     if (example.name != arguments.example) continue;
-    const Theorem theorem = example.modulus == 2 ? Theorem::parity() : Theorem::modular(example.modulus);
+    // The theorem that the example is about, unless another one is asked for.
+    const Theorem theorem = arguments.given.contains("theorem") ? Theorem::parse(arguments.theorem)
+                            : example.modulus == 2              ? Theorem::parity()
+                                                                : Theorem::modular(example.modulus);
     Arithmetic arithmetic = parse_arithmetic(example.semantics).value();
     if (!arguments.semantics.empty()) arithmetic = parse_arithmetic(arguments.semantics).value();
-    return {refute_in(example.model, arithmetic, theorem, options_of(arguments)), example.model.alphabet(),
+    return {refute_theorem(example.model, arithmetic, theorem, options_of(arguments)), example.model.alphabet(),
             example.name + ": " + example.description, ""};
   }
   std::string names;
@@ -427,7 +433,7 @@ Result refute_made(const Arguments& arguments, const Theorem& theorem) {
     const auto* triangular = std::get_if<TriangularModel>(&model);
     const Hypothesis hypothesis = triangular != nullptr ? check_hypothesis(*triangular, theorem)
                                                         : check_hypothesis(std::get<LrnnModel>(model), theorem);
-    if (!hypothesis.holds) {
+    if (hypothesis.violation) {
       last = hypothesis.statement;
       continue;
     }
@@ -438,15 +444,11 @@ Result refute_made(const Arguments& arguments, const Theorem& theorem) {
              " make models outside the hypothesis";
     }
     if (triangular != nullptr) {
-      if (arithmetic.separate) {
-        throw InputError("--semantics: expected fp32, fp16 or bf16 for --family triangular, got '" +
-                         arguments.semantics + "'");
-      }
       return {refute_theorem(*triangular, arithmetic.format, theorem, options), triangular->chain().alphabet(),
               describe(made), note};
     }
     const LrnnModel& table = std::get<LrnnModel>(model);
-    return {refute_in(table, arithmetic, theorem, options), table.alphabet(), describe(made), note};
+    return {refute_theorem(table, arithmetic, theorem, options), table.alphabet(), describe(made), note};
   }
   throw InputError("--family " + std::string(family_name(made.family)) + ": expected a model that satisfies the " +
                    "hypothesis of " + theorem.name() + " among " + std::to_string(tries) + " seeds, got: " + last);
@@ -469,30 +471,24 @@ SearchRow search_one(const Arguments& arguments, const Theorem& theorem, FamilyO
   SearchRow row;
   made.format = parameters_of(arithmetic.format);
   row.made = made;
+  row.semantics = arithmetic.name();
+  if (made.family == Family::triangular) {
+    row.semantics = std::string(number_format_name(arithmetic.format)) + "-triangular-v1";
+  }
   const Word loop{1};
-  const LassoBudget budget{std::min<std::uint64_t>(arguments.budget, std::uint64_t{1} << 20U), &interrupt_flag()};
+  const LassoBudget budget{arguments.budget, &interrupt_flag()};
   for (std::uint64_t i = 0; i < arguments.count && !interrupt_flag(); ++i) {
     made.seed = row.made.seed + i;
     const FamilyModel model = make_family_model(made);
     const auto* triangular = std::get_if<TriangularModel>(&model);
     const Hypothesis hypothesis = triangular != nullptr ? check_hypothesis(*triangular, theorem)
                                                         : check_hypothesis(std::get<LrnnModel>(model), theorem);
-    std::unique_ptr<Recognizer> recognizer;
-    if (triangular != nullptr) {
-      recognizer = make_triangular_recognizer(*triangular, arithmetic.format);
-    } else if (arithmetic.separate) {
-      recognizer = make_separate_recognizer(std::get<LrnnModel>(model), arithmetic.format);
-    }
-    row.semantics = recognizer ? std::string(recognizer->semantics()) : arithmetic.name();
     if (!hypothesis.holds) continue;
     ++row.models;
-    std::optional<Lasso> lasso;
-    if (recognizer) {
-      lasso = find_lasso(*recognizer, {}, loop, budget).lasso;
-    } else {
-      lasso = find_layered_lasso(std::get<LrnnModel>(model), canonical_semantics(arithmetic.format), {}, loop, budget)
-                  .lasso;
-    }
+    const std::optional<Lasso> lasso =
+        triangular != nullptr
+            ? find_lasso(*make_triangular_recognizer(*triangular, arithmetic.format), {}, loop, budget).lasso
+            : find_layered_lasso(std::get<LrnnModel>(model), arithmetic, {}, loop, budget).lasso;
     if (!lasso) {
       ++row.unsettled;
     } else if (lasso->period > 1) {
@@ -510,7 +506,7 @@ int run_search(const Arguments& arguments, const Theorem& theorem) {
   std::vector<Family> families(std::begin(all_families), std::end(all_families));
   if (!arguments.family.empty()) families = {parse_family(arguments.family).value()};
   std::vector<std::size_t> sizes{2, 4, 8};
-  if (arguments.size_given) sizes = {arguments.made.size};
+  if (arguments.given.contains("size")) sizes = {arguments.made.size};
   std::vector<Arithmetic> arithmetics;
   for (const NumberFormat format : {NumberFormat::fp32, NumberFormat::bf16}) {
     for (const bool separate : {false, true}) arithmetics.push_back({format, separate});
@@ -557,8 +553,9 @@ int run_search(const Arguments& arguments, const Theorem& theorem) {
         {{"theorem", theorem.name()}, {"count", arguments.count}, {"first_seed", arguments.made.seed}, {"rows", rows}});
   } else {
     std::printf(
-        "cycles: the period on 1^k is above 1; escapes: it is a multiple of %u, so that 1^k alone does not refute.\n",
-        theorem.modulus());
+        "cycles: the period on 1^k is above 1; escapes: it is a multiple of %u, so that 1^k alone does not refute;\n"
+        "unsettled: no period within %" PRIu64 " steps (--budget).\n",
+        theorem.modulus(), arguments.budget);
   }
   return exit_ok;
 }
@@ -579,23 +576,43 @@ int list_examples(bool as_json) {
   return exit_ok;
 }
 
-int run_refute(const Arguments& arguments) {
-  if (arguments.list_examples) return list_examples(arguments.json);
+/// Options that mean nothing beside the others are refused, all at once.
+void require_fitting_options(const Arguments& arguments) {
+  const auto given = [&](const std::string& name) { return arguments.given.contains(name); };
+  const bool groups = arguments.theorem.starts_with("groups:");
   std::vector<std::string> problems;
-  const int sources = static_cast<int>(!arguments.model.empty()) + static_cast<int>(!arguments.example.empty()) +
-                      static_cast<int>(!arguments.family.empty() && !arguments.search);
-  if (sources > 1) problems.push_back("refute: expected one of MODEL, --family and --example, got several");
-  if (arguments.search && (!arguments.model.empty() || !arguments.example.empty())) {
-    problems.push_back("--search: expected no MODEL and no --example");
+  std::string mode = "a made model";
+  std::vector<std::string> foreign{"count", "certificate"};
+  const std::vector<std::string> of_made{"family", "range", "layers", "size", "householder", "seed"};
+  if (groups) {
+    mode = "--theorem groups:G";
+    foreign = {"model", "example", "search", "format", "symbol", "budget", "certificate", "count"};
+  } else if (arguments.search) {
+    mode = "--search";
+    foreign = {"model", "example", "symbol", "certificate"};
+  } else if (given("model") || given("example")) {
+    mode = given("model") ? "a MODEL" : "--example";
+    foreign = {"count"};
+    if (given("model")) foreign.push_back("example");
+    if (!given("model")) foreign.push_back("certificate");
   }
-  if (!arguments.certificate.empty() && arguments.model.empty()) {
-    problems.push_back("--certificate: expected a MODEL directory, which the certificate is about, got none");
+  if (groups || (!arguments.search && (given("model") || given("example")))) {
+    foreign.insert(foreign.end(), of_made.begin(), of_made.end());
+  }
+  for (const std::string& name : foreign) {
+    if (given(name)) problems.push_back((name == "model" ? "MODEL" : "--" + name) + ": expected none beside " + mode);
+  }
+  if (arguments.family == "triangular" && given("format") && parse_arithmetic(arguments.semantics)->separate) {
+    problems.push_back("--semantics: expected fp32, fp16 or bf16 for --family triangular, got '" + arguments.semantics +
+                       "'");
   }
   if (!problems.empty()) throw InputError(problems);
-  if (arguments.theorem.starts_with("groups:")) {
-    if (sources > 0 || arguments.search) throw InputError("--theorem groups:G: expected no MODEL, --family, --example");
-    return explain_groups(arguments.theorem.substr(7), arguments.json);
-  }
+}
+
+int run_refute(const Arguments& arguments) {
+  if (arguments.list_examples) return list_examples(arguments.json);
+  require_fitting_options(arguments);
+  if (arguments.theorem.starts_with("groups:")) return explain_groups(arguments.theorem.substr(7), arguments.json);
   const Theorem theorem = Theorem::parse(arguments.theorem);
   if (arguments.search) return run_search(arguments, theorem);
   const Result result = !arguments.model.empty()     ? refute_directory(arguments, theorem)
@@ -647,22 +664,29 @@ void add_refute(CLI::App& app, int& exit_code) {
       ->add_option("--family", arguments->family,
                    "make a model: mamba (default), gla, mlstm, deltanet, deltaproduct, triangular")
       ->check(family);
-  command->add_option("--range", arguments->range, "eigenvalues in 0,1 (default) or -1,1")
-      ->check(CLI::IsMember({"0,1", "-1,1"}));
+  const CLI::Validator range(
+      [](std::string& text) {
+        return text == "0,1" || text == "-1,1" ? std::string() : "expected 0,1 or -1,1, got '" + text + "'";
+      },
+      "RANGE");
+  command->add_option("--range", arguments->range, "eigenvalues in 0,1 (default) or -1,1")->check(range);
   command->add_option("--layers", arguments->made.layers, "layers of a made model, 1 to 6 (default 1)")
       ->check(CLI::Range(1, 6));
-  CLI::Option* size = command->add_option("--size", arguments->made.size, "key size of a made model (default 4)")
-                          ->check(CLI::Range(1, 64));
+  command->add_option("--size", arguments->made.size, "key size of a made model (default 4)")->check(CLI::Range(1, 64));
   command->add_option("--householder", arguments->made.householder, "factors a row, for deltaproduct (default 2)")
       ->check(CLI::Range(1, 8));
-  command->add_option("--seed", arguments->made.seed, "of a made model (default 1)");
+  command->add_option("--seed", arguments->made.seed, "of a made model (default 1)")
+      ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 63U));
   command->add_option("--symbol", arguments->symbol, "the counted symbol (default 1)");
   command->add_option("--example", arguments->example, "a named boundary case: parity-cycle, mod3-cycle");
   command->add_flag("--list-examples", arguments->list_examples, "list the boundary cases");
   command->add_flag("--search", arguments->search, "how often rounding cycles occur: random models of every family");
   command->add_option("--count", arguments->count, "models of each kind, for --search (default 200)")
       ->check(CLI::Range(1, 100000000));
-  command->add_option("--budget", arguments->budget, "steps for the orbit of 1^k (default 33554432)")
+  command
+      ->add_option(
+          "--budget", arguments->budget,
+          "steps for the orbit of 1^k, of each model in a --search (default 33554432; of a checkpoint 1048576)")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 48U));
   command
       ->add_option("--certificate", arguments->certificate,
@@ -670,8 +694,11 @@ void add_refute(CLI::App& app, int& exit_code) {
       ->check([](const std::string& path) { return path.empty() ? "expected a file's name, got none" : ""; });
   command->add_flag("--explain", arguments->explain, "with groups:G (where it is the only mode)");
   command->add_flag("--json", arguments->json, "print one JSON object instead");
-  command->callback([arguments, size, &exit_code] {
-    arguments->size_given = size->count() > 0;
+  command->callback([arguments, command, &exit_code] {
+    for (const CLI::Option* option : command->get_options()) {
+      if (option->count() > 0)
+        arguments->given.insert(option->get_lnames().empty() ? "model" : option->get_lnames()[0]);
+    }
     exit_code = run_refute(*arguments);
   });
 }

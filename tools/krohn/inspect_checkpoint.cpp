@@ -102,6 +102,7 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
   std::vector<std::string> names;
   if (task) {
     spectrum_options.tokens = task->answers.tokens;
+    spectrum_options.first_token = task->answers.first_token;
     names = task->answers.alphabet.names();
   } else {
     for (std::uint32_t t = 0; t < std::min(model.vocabulary_size(), most_tokens); ++t) {

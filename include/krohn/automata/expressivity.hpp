@@ -21,6 +21,10 @@ struct LanguageFacts {
   /// The transition monoid is an abelian group; elementary abelian of exponent 2.
   std::optional<bool> abelian_group;
   std::optional<bool> elementary_2_group;
+  /// Where two states lie on one cycle of a word, some suffix tells them apart by two labels that are not null. Then a
+  /// recogniser has to count as the automaton does; with null labels it may not have to, and nothing is beyond a family
+  /// that this was not shown for.
+  bool cycles_matter = true;
   /// The largest number p of the least (i, p) with a^i = a^{i+p} over the letters a of the minimal automaton.
   std::size_t largest_letter_period = 1;
   /// The letter with that period.
@@ -37,7 +41,8 @@ struct LanguageFacts {
 };
 
 /// Fills in what the automaton itself shows: is_group, the letters' periods, degree and reflections of the group
-/// action, abelian_group and elementary_2_group. `minimal` is a minimal automaton.
+/// action, abelian_group, elementary_2_group and cycles_matter (left false for an automaton with null labels of more
+/// than 4096 states or 2^26 edges between pairs of them). `minimal` is a minimal automaton.
 LanguageFacts letter_facts(const Dfa& minimal);
 
 /// What the transition monoid of the minimal automaton shows.

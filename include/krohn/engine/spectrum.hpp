@@ -7,6 +7,7 @@
 
 #include <complex>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -33,12 +34,6 @@ struct HeadSpectrum {
   double from_minus_one = 0.0;
   double from_zero = 0.0;
   double from_one = 0.0;
-  /// The eigenvalue with the least real part, that with the largest imaginary part, and the places in `tokens` of the
-  /// tokens that were read.
-  std::complex<double> least = 0.0;
-  std::complex<double> widest = 0.0;
-  std::size_t least_token = 0;
-  std::size_t widest_token = 0;
   /// Eigenvalues whose real part is below -1e-6, or whose imaginary part is beyond 1e-6 on either side.
   std::uint64_t negative = 0;
   std::uint64_t complex = 0;
@@ -54,11 +49,16 @@ struct HeadSpectrum {
 struct SpectrumOptions {
   /// The tokens that words are made of: those of the task, else of the whole vocabulary (at most the first 4096).
   Tokens tokens;
+  /// Read before every word.
+  std::optional<std::uint32_t> first_token = std::nullopt;
   /// Random words along which eigenvalues are taken, besides each token alone.
   std::uint64_t words = 16;
   std::uint64_t length = 64;
   std::uint64_t seed = 0;
 };
+
+/// Throws InputError if a token is outside the vocabulary.
+void require_tokens(const LearnedModel& model, const SpectrumOptions& options);
 
 struct LearnedSpectrum {
   std::vector<HeadSpectrum> heads;

@@ -84,8 +84,8 @@ struct DeltaMixer {
   /// x / sqrt(sum x^2 + 1e-6), or x / sum x.
   enum class KeyNorm { l2, sum };
   KeyNorm key_norm = KeyNorm::l2;
-  /// beta = beta_scale sigmoid(beta_input_scale b) + beta_shift with b [num_householder * num_value_heads]; 1 without
-  /// b.
+  /// beta = beta_scale sigmoid(beta_input_scale b) + beta_shift with b [num_householder * num_value_heads];
+  /// beta_scale without b.
   std::optional<Matrix> beta;
   double beta_input_scale = 1.0;
   double beta_scale = 1.0;

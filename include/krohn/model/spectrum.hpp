@@ -10,6 +10,7 @@
 #include <complex>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -48,6 +49,23 @@ MatrixSpectrum row_spectrum(const TokenTable& table, std::size_t row, std::size_
 /// The spectrum of A(rows.back()) .. A(rows.front()): the last row acts last. `rows` is not empty.
 MatrixSpectrum product_spectrum(const TokenTable& table, std::span<const std::uint32_t> rows,
                                 std::size_t max_block = 12);
+
+/// One of the distinct matrices that are products of the same number of rows' matrices.
+struct DistinctProduct {
+  MatrixSpectrum spectrum;
+  /// A product that gives it, the last row acting last; of a longer one the last 64 rows.
+  std::vector<std::uint32_t> rows;
+};
+
+/// The distinct products of `length`, a power of two, matrices of `rows`, which is not empty, by squaring the set of
+/// them: few for the projections and permutations that compiled models are made of, whatever the length. Nothing where
+/// some set on the way has more than `most` elements or squaring it takes more than 2^24 entries or some 2^22 terms.
+std::optional<std::vector<DistinctProduct>> distinct_products(const TokenTable& table,
+                                                              std::span<const std::uint32_t> rows, std::uint64_t length,
+                                                              std::size_t most = 256, std::size_t max_block = 12);
+
+/// The eigenvalues of A(rows.back()) .. A(rows.front()) in double, which decide nothing.
+std::vector<std::complex<double>> product_eigenvalues(const TokenTable& table, std::span<const std::uint32_t> rows);
 
 /// The spectrum of a product of square matrices of equal size, the last one acting last; triangular products (all
 /// lower, or all upper) are decided from the diagonals. `matrices` is not empty.

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "krohn/engine/theorem_recognizers.hpp"
 #include "krohn/model/lrnn_model.hpp"
-#include "krohn/model/semantics.hpp"
 #include "krohn/verify/lasso.hpp"
 
 namespace krohn {
@@ -22,12 +22,12 @@ struct LayeredLasso {
   std::string reason;
 };
 
-/// As find_lasso(make_recognizer(model, semantics), ..), cheaper: once the layers below are on their cycle, a layer is
+/// As find_lasso(make_recognizer(model, arithmetic), ..), cheaper: once the layers below are on their cycle, a layer is
 /// iterated alone on the cycle of its rows, without decoding; and where those rows have no GH factors, each element of
 /// its hidden state alone, in a register (a scalar step counts a sixteenth of a step of the budget). The result is
 /// confirmed by one plain replay of the whole model to mu + lambda. Falls back to find_lasso where a readout ties on
 /// the way, since `?` stops every layer at once.
-LayeredLasso find_layered_lasso(const LrnnModel& model, Semantics semantics, std::span<const Symbol> prefix,
+LayeredLasso find_layered_lasso(const LrnnModel& model, const Arithmetic& arithmetic, std::span<const Symbol> prefix,
                                 std::span<const Symbol> loop, const LassoBudget& budget = {});
 
 }  // namespace krohn

@@ -55,8 +55,9 @@ class Theorem {
 struct LayerHypothesis {
   /// 2^{i-1} for Theorem 2 in layer i, else 1.
   std::uint64_t product_length = 1;
-  /// Rows or products looked at, out of those that can occur.
+  /// Distinct rows looked at, or (distinct) products, out of those that can occur.
   std::uint64_t checked = 0;
+  bool counts_products = false;
   /// The worst kind met.
   SpectrumKind kind = SpectrumKind::nonnegative_real;
   std::string method;
@@ -82,8 +83,9 @@ struct Hypothesis {
   std::string statement;
 };
 
-/// Checks the hypothesis on the exact values of every row that can occur in its layer. Products of more than
-/// `max_products` are left undecided unless all their factors are diagonal.
+/// Checks the hypothesis on the exact values of every row that can occur in its layer. A layer with more products than
+/// `max_products`, or of more than 64 matrices, is left undecided unless all its matrices are diagonal, few of the
+/// products are distinct, or a product is met that violates the hypothesis.
 Hypothesis check_hypothesis(const LrnnModel& model, const Theorem& theorem, std::uint64_t max_products = 4096);
 /// Products of lower triangular real matrices are so: only the diagonals matter.
 Hypothesis check_hypothesis(const TriangularModel& model, const Theorem& theorem);
@@ -92,12 +94,15 @@ Hypothesis check_hypothesis(const TriangularModel& model, const Theorem& theorem
 struct LearnedSymbols {
   Tokens tokens;
   std::vector<std::string> names;
+  /// Read before every word.
+  std::optional<std::uint32_t> first_token = std::nullopt;
 };
 
 /// Of a learned model: by the form of its layers (what gates, betas and key norms can be), by bounds on beta from the
-/// weights, else by the eigenvalues themselves, in double, for every symbol read first and along sampled words. A
-/// symbol is named for an eigenvalue beyond any rounding error; where none is met the layer is undecided, unless the
-/// symbols read first are all that it can read. Throws InputError for tokens outside the vocabulary.
+/// weights, else by the eigenvalues themselves, in double, of the products of consecutive tokens' matrices along powers
+/// of every symbol and sampled words. A word is named for an eigenvalue beyond the reach of rounding errors; where none
+/// is met the layer is undecided, unless single symbols are all that it can read. Products of more than 64 matrices
+/// are not formed. Throws InputError for tokens outside the vocabulary.
 Hypothesis check_hypothesis(const LearnedModel& model, const Theorem& theorem, const LearnedSymbols& symbols);
 
 enum class Conclusion {
@@ -149,8 +154,8 @@ Symbol counted_symbol(const Alphabet& alphabet, const RefuteOptions& options);
 /// The search, whatever the hypothesis says: the lasso of 1^k, then other prefixes and loops, then the closure.
 TheoremReport refute_theorem(const Recognizer& recognizer, Hypothesis hypothesis, const Theorem& theorem,
                              const RefuteOptions& options = {});
-/// A compiled model in canonical semantics, layer by layer.
-TheoremReport refute_theorem(const LrnnModel& model, Semantics semantics, const Theorem& theorem,
+/// A table model, layer by layer.
+TheoremReport refute_theorem(const LrnnModel& model, const Arithmetic& arithmetic, const Theorem& theorem,
                              const RefuteOptions& options = {});
 TheoremReport refute_theorem(const TriangularModel& model, NumberFormat format, const Theorem& theorem,
                              const RefuteOptions& options = {});

@@ -1,0 +1,44 @@
+// What a token does to a head's state, S -> A S, and products of such matrices along a word.
+#pragma once
+
+#include <Eigen/Dense>
+#include <cstddef>
+#include <span>
+
+#include "krohn/engine/learned_forward.hpp"
+
+namespace krohn {
+
+/// A = scale (I - w_n r_n^T) .. (I - w_1 r_1^T), or `diagonal`, or `full`, where one of these is not empty.
+struct Transition {
+  double scale = 1.0;
+  /// [key_size, n]; beta is inside the reads.
+  Eigen::MatrixXd reads;
+  Eigen::MatrixXd writes;
+  /// Decays of their own for every key (or element) and no factors.
+  Eigen::VectorXd diagonal;
+  /// Decays of their own for every key, with factors.
+  Eigen::MatrixXd full;
+};
+
+Transition transition_of(std::size_t key_size, std::size_t value_size, const forward::Decay<double>& decay,
+                         std::span<const forward::Update<double>> updates);
+
+/// The spectrum of a product: `scale` times the eigenvalues of `matrix`, and times 1 as often as `ones` says.
+struct ReducedProduct {
+  double scale = 1.0;
+  Eigen::MatrixXd matrix;
+  std::size_t ones = 0;
+  /// The entries of `matrix` are sums of terms of this magnitude in all: relative errors of the factors' entries and
+  /// rounding errors are small against it, not against |matrix|.
+  double magnitude = 0.0;
+};
+
+/// A(x_t) .. A(x_1) of one head, the first of `transitions` acting first; none of them is `diagonal`, and they are all
+/// `full` or none is. At most key_size eigenvalues differ from `scale`, however many factors there are.
+ReducedProduct reduced_product(std::span<const Transition> transitions);
+
+/// Throws NumericError if an entry is not finite.
+void require_finite(const Eigen::MatrixXd& matrix);
+
+}  // namespace krohn
