@@ -2,12 +2,9 @@
 // in any language can recompute a fingerprint that a certificate names. Cost: linear in the transitions.
 #include "krohn/automata/fingerprint.hpp"
 
-#include <openssl/evp.h>
-
-#include <array>
 #include <cstdint>
 
-#include "krohn/error.hpp"
+#include "krohn/automata/sha256.hpp"
 
 namespace krohn {
 namespace {
@@ -91,20 +88,6 @@ std::string canonical_text(const Dfa& dfa) {
   return text + "]}";
 }
 
-std::string fingerprint(const Dfa& dfa) {
-  const std::string text = canonical_text(dfa);
-  std::array<unsigned char, 32> digest{};
-  unsigned int length = 0;
-  if (EVP_Digest(text.data(), text.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1 ||
-      length != digest.size()) {
-    throw InternalError("fingerprint: OpenSSL refused to compute SHA-256");
-  }
-  std::string hex;
-  for (const unsigned char byte : digest) {
-    hex += hex_digits[byte >> 4U];
-    hex += hex_digits[byte & 0xFU];
-  }
-  return hex;
-}
+std::string fingerprint(const Dfa& dfa) { return sha256_hex(canonical_text(dfa)); }
 
 }  // namespace krohn

@@ -3,9 +3,6 @@
 // in the header is compared with the bytes that are there before anything is allocated.
 #include "krohn/io/certificate_file.hpp"
 
-#include <openssl/evp.h>
-
-#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -15,6 +12,7 @@
 #include <utility>
 
 #include "krohn/automata/fingerprint.hpp"
+#include "krohn/automata/sha256.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/atomic_file.hpp"
 #include "krohn/io/json_document.hpp"
@@ -30,13 +28,8 @@ constexpr std::size_t digest_size = 32;
 constexpr std::size_t max_file_bytes = std::size_t{4} << 30U;
 constexpr std::uint64_t max_count = std::numeric_limits<std::uint32_t>::max();
 
-std::string sha256(std::string_view bytes) {
-  std::array<unsigned char, digest_size> digest{};
-  unsigned int length = 0;
-  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1 ||
-      length != digest.size()) {
-    throw InternalError("certificate: OpenSSL refused to compute SHA-256");
-  }
+std::string digest_of(std::string_view bytes) {
+  const auto digest = sha256(bytes);
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }
 
@@ -354,7 +347,7 @@ std::string certificate_bytes(const Certificate& certificate) {
   bytes.append(reinterpret_cast<const char*>(&length), sizeof(length));
   bytes += text;
   bytes += evidence.words.bytes();
-  bytes += sha256(bytes);
+  bytes += digest_of(bytes);
   return bytes;
 }
 
@@ -373,7 +366,7 @@ Certificate parse_certificate(std::string_view bytes, const std::string& source)
   if (length > bytes.size() - before - digest_size) {
     throw InputError(source + ": expected a whole certificate, got a header longer than the file");
   }
-  if (sha256(bytes.substr(0, bytes.size() - digest_size)) != bytes.substr(bytes.size() - digest_size)) {
+  if (digest_of(bytes.substr(0, bytes.size() - digest_size)) != bytes.substr(bytes.size() - digest_size)) {
     throw InputError(source + ": expected the digest of the bytes before it at the end, got another");
   }
   const JsonDocument document = parse_json(bytes.substr(before, length), source);

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "krohn/automata/sha256.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/format_json.hpp"
 #include "krohn/io/json_document.hpp"
@@ -254,6 +255,31 @@ Task parse_task(std::string_view text, const std::string& source, const LearnedM
 
 Task read_task(const std::filesystem::path& path, const LearnedModel& model) {
   return parse_task(read_file(path), path.string(), model);
+}
+
+std::string fingerprint(const LearnedModel& model, const LearnedTask& task) {
+  std::string bytes;
+  // A length before every list and name: different tasks have different bytes.
+  const auto number = [&](std::uint64_t value) { bytes += std::to_string(value) + ' '; };
+  const auto names = [&](const std::vector<std::string>& list) {
+    number(list.size());
+    for (const std::string& name : list) {
+      number(name.size());
+      bytes += name;
+    }
+  };
+  bytes += model.fingerprint();
+  names(task.alphabet.names());
+  for (const std::uint32_t token : task.tokens) number(token);
+  number(task.first_token ? 1 : 0);
+  number(task.first_token.value_or(0));
+  names(task.label_names);
+  number(task.outputs.size());
+  for (const LearnedTask::Output& output : task.outputs) {
+    number(output.logit);
+    number(static_cast<std::uint64_t>(output.label));
+  }
+  return sha256_hex(bytes);
 }
 
 Dfa without_short_words(const Dfa& language, std::uint64_t min_length) {

@@ -8,8 +8,12 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "krohn/error.hpp"
+#include "krohn/io/checkpoint.hpp"
 #include "krohn/io/source_text.hpp"
 #include "krohn/verify/check.hpp"
 #include "krohn/verify/specification.hpp"
@@ -193,6 +197,27 @@ TEST_CASE("languages are matched by name") {
   CHECK(within.label(within.start()) == null_label);
   CHECK_THROWS_AS(open_recognizer(models / "parity_delta_net_pos", Semantics::fp16_state_v1), InputError);
   CHECK_THROWS_AS(open_recognizer(fs::path(KROHN_TEST_DATA) / "golden" / "gla_default"), InputError);
+}
+
+TEST_CASE("the fingerprint of a task depends on the model and on everything that makes its labels") {
+  const LearnedModel model = read_checkpoint(fs::path(KROHN_TEST_DATA) / "golden/gated_deltaproduct_n2").model;
+  const LearnedTask task{Alphabet::of_characters("ab"), {0, 1}, 1, {"0", "1"}, {{0, 0}, {1, 1}}};
+  std::vector<LearnedTask> tasks(9, task);
+  tasks[1].alphabet = Alphabet::of_characters("ba");
+  tasks[2].tokens = {1, 0};
+  tasks[3].first_token = std::nullopt;
+  tasks[4].first_token = 0;
+  tasks[5].label_names = {"1", "0"};
+  tasks[6].outputs = {{0, 1}, {1, 0}};
+  tasks[7].outputs = {{1, 0}, {0, 1}};
+  tasks[8].outputs.pop_back();
+  std::set<std::string> seen;
+  for (const LearnedTask& each : tasks) seen.insert(fingerprint(model, each));
+  CHECK(seen.size() == tasks.size());
+  std::vector<LearnedBlock> blocks = model.blocks();
+  std::get<DeltaMixer>(blocks[0].mixer).beta_scale = 1;
+  const LearnedModel other("other", model.embedding(), blocks, model.last_norm(), model.head());
+  CHECK(fingerprint(other, task) != fingerprint(model, task));
 }
 
 }  // namespace

@@ -6,7 +6,11 @@
 #include <fstream>
 #include <string>
 
+#include "krohn/automata/dfa.hpp"
+#include "krohn/io/certificate_file.hpp"
+#include "krohn/io/format_json.hpp"
 #include "krohn/io/model_directory.hpp"
+#include "krohn/model/fingerprint.hpp"
 #include "krohn_process.hpp"
 #include "temporary_directory.hpp"
 
@@ -140,6 +144,40 @@ TEST_CASE("a tie read before the update, and a margin that rounds to infinity, a
     const ProcessResult python = run_tool("check_certificate", certificate + " " + model + " " + language);
     CHECK_MESSAGE(verified(python), python.out, python.error);
     CHECK(verified(run_krohn("verify " + certificate)));
+  }
+}
+
+TEST_CASE("a horizon counts how far scores underflow") {
+  // A layer of one sign change, exact for ever, read by the scores w h and -w h with h = 1/4 or -1/4. For w = 2^-140
+  // they are multiples of the least subnormal, 2^-149; for w = 2^-149 both round to 0, and every label is `?`.
+  const TemporaryDirectory directory;
+  const Alphabet alphabet = Alphabet::of_characters("a");
+  const Dfa alternating(alphabet, 0, {1, 0}, {0, 1}, {"0", "1"});
+  TokenRow row;
+  row.factors.push_back({{{0, 1.0F}}, 2.0F, {}});
+  for (const float weight : {0x1p-140F, 0x1p-149F}) {
+    TableLayer layer{TokenTable(1, 1, {row}), {0.25F}, {}, false, {0}, {0}, {0}, {0, 1}};
+    layer.readouts.push_back({{{{0, weight}}, {{0, -weight}}}, {0.0F, 0.0F}});
+    const LrnnModel model(alphabet, {"0", "1"}, 0, {0}, {layer});
+    const std::string path = (directory / ("model" + std::to_string(weight == 0x1p-140F))).string();
+    const std::string language = (directory / "language.json").string();
+    const std::string certificate = (directory / "certificate").string();
+    write_model(path, {.model = model});
+    write(language, format_json(alternating));
+    write_certificate(certificate, {.tool = "t",
+                                    .model_name = path,
+                                    .language_name = language,
+                                    .verdict = "CERTIFIED",
+                                    .length = 1000,
+                                    .exact_bits = std::nullopt,
+                                    .semantics = "fp32-fma-v1",
+                                    .model_fingerprint = fingerprint(model),
+                                    .automaton = alternating,
+                                    .symbol_map = {0},
+                                    .evidence = HorizonEvidence{{{0.25, -0.25}, {1, 0}, 0}}});
+    const ProcessResult python = run_tool("check_certificate", certificate + " " + path + " " + language);
+    CHECK_MESSAGE((weight == 0x1p-140F ? verified(python) : refused(python)), python.out, python.error);
+    CHECK(run_krohn("check " + path + " " + language).exit_code == (weight == 0x1p-140F ? 0 : 10));
   }
 }
 

@@ -92,5 +92,25 @@ TEST_CASE("the parts of a search, joined, say what the whole search says, whatev
   CHECK(other.error.find("goes on") == std::string::npos);
 }
 
+TEST_CASE("the search of a checkpoint under another task is another search") {
+  const TemporaryDirectory scratch;
+  const auto task = [&](const char* name, const char* outputs) {
+    std::ofstream(scratch / name) << R"({"symbols": {"0": 0, "1": 1}, "outputs": )" << outputs << '}';
+    return (scratch / name).string();
+  };
+  const std::string right = task("right", R"({"0": "0", "1": "1"})");
+  const std::string swapped = task("swapped", R"({"0": "1", "1": "0"})");
+  const std::string model = std::string(KROHN_SOURCE_DIR) + "/tests/data/models/parity_delta_net_neg_noconv_1layer";
+  const std::string report = (scratch / "report").string();
+  // This model is right on the words of up to 8 symbols, so with the labels swapped it is wrong on every one.
+  const std::string options = "check " + model + " 're:0*(10*10*)*10*' --exhaustive 8 --report " + report;
+  REQUIRE(run_krohn(options + " --task " + right).exit_code == 0);
+  CHECK(run_krohn("merge " + report).out.find("s CERTIFIED 8") != std::string::npos);
+  const ProcessResult other = run_krohn(options + " --task " + swapped);
+  CHECK(other.exit_code == 10);
+  CHECK(other.error.find("goes on") == std::string::npos);
+  CHECK(run_krohn("merge " + report).exit_code == 10);
+}
+
 }  // namespace
 }  // namespace krohn

@@ -14,6 +14,7 @@
 #include "krohn/engine/enumerate.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/search_part.hpp"
+#include "krohn/model/fingerprint.hpp"
 #include "krohn/verify/labelled_automaton.hpp"
 #include "krohn/verify/specification.hpp"
 #include "model_argument.hpp"
@@ -73,9 +74,9 @@ int run_search_part(const OpenModel& open, std::optional<Semantics> semantics, c
   const LabelledAutomaton automaton = labelled_automaton(specification.automaton(), open.recognizer->label_names());
   SearchPart part;
   part.shard = options.shard;
-  part.identity = {certified_model(open).fingerprint, fingerprint(specification.automaton()),
-                   std::string(open.recognizer->semantics()), open.recognizer->alphabet().names(),
-                   arguments.max_length};
+  part.identity = {open.learned ? fingerprint(*open.learned, open.task->answers) : fingerprint(open.compiled->model),
+                   fingerprint(specification.automaton()), std::string(open.recognizer->semantics()),
+                   open.recognizer->alphabet().names(), arguments.max_length};
   options.agreed = established_by(arguments.report, part);
   if (options.agreed)
     std::cerr << "krohn: goes on after length " << *options.agreed << ", from " << arguments.report << '\n';

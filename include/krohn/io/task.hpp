@@ -50,6 +50,10 @@ struct Task {
 Task read_task(const std::filesystem::path& path, const LearnedModel& model);
 Task parse_task(std::string_view text, const std::string& source, const LearnedModel& model);
 
+/// The identity of the model on the task, as one function from words to labels: SHA-256 of the model's fingerprint and
+/// every member of the task, 64 hexadecimal digits in lower case.
+std::string fingerprint(const LearnedModel& model, const LearnedTask& task);
+
 /// The language with the label null for every word shorter than `min_length`: those words leave the domain.
 /// Throws ResourceError beyond 10 million states.
 Dfa without_short_words(const Dfa& language, std::uint64_t min_length);
