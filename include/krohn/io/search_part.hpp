@@ -3,9 +3,8 @@
 // Format krohn-search-part-v1, one JSON object:
 //  1. "format": "krohn-search-part-v1".
 //  2. "model", "language": the fingerprints of the two, of a learned model together with its task (io/task.hpp);
-//  "semantics": the
-//     arithmetic's id; "alphabet": the model's symbols in the order of shortlex comparison; "max_length": of the whole
-//     search. Parts of one search agree in all of these.
+//     "semantics": the arithmetic's id; "alphabet": the model's symbols in the order of shortlex comparison;
+//     "max_length": of the whole search. Parts of one search agree in all of these.
 //  3. "part", "parts": this is part `part` (from 1) of `parts`.
 //  4. "agreed": every word of the part up to this length agrees, or null; "disagreement": the first word of the part
 //     that does not, as an array of symbols, or null; "agreed" is then one less than its length (null for the empty
