@@ -23,6 +23,10 @@ import torch
 RULES = {"delta": 0, "linear": 1, "keywise": 2}
 
 
+def pointer(t):
+    return ctypes.c_void_p(None if t is None else t.data_ptr())
+
+
 class Library:
     def __init__(self, path):
         self.c = ctypes.CDLL(str(path))
@@ -47,16 +51,12 @@ class Library:
         return out
 
     def run(self, handle, x, output, final_state=None, initial=None):
-        def pointer(t):
-            return ctypes.c_void_p(None if t is None else t.data_ptr())
         error = self.c.krohn_chunked_run(handle, pointer(x["q"]), pointer(x["k"]), pointer(x["v"]), pointer(x.get("beta")),
                                          pointer(x.get("g")), pointer(initial), pointer(output), pointer(final_state))
         if error:
             raise RuntimeError(error.decode())
 
     def recurrence(self, x, decay, output, final_state):
-        def pointer(t):
-            return ctypes.c_void_p(None if t is None else t.data_ptr())
         batch, length, heads, key_size = x["q"].shape
         size = ctypes.c_size_t
         error = self.c.krohn_recurrence_run(

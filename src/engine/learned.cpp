@@ -17,30 +17,13 @@
 
 #include "choose_device.hpp"
 #include "cpu_features.hpp"
-#include "krohn/engine/learned_forward.hpp"
 #include "krohn/engine/learned_program.hpp"
 #include "krohn/error.hpp"
 #include "learned_device.hpp"
-#include "learned_pass.hpp"
+#include "learned_pass_of.hpp"
 
 namespace krohn {
 namespace {
-
-template <class T>
-class PlainPass final : public LearnedPass<T> {
- public:
-  explicit PlainPass(const LearnedModel& model) : pass_(model) {}
-  std::size_t lanes() const override { return 1; }
-  void initial(T* state) const override { pass_.initial(state); }
-  void read_state(const T* state, std::size_t lane, T* out) const override { pass_.read_state(state, lane, out); }
-  void step(T* state, const std::uint32_t* tokens, T* logits) override { pass_.step(state, tokens, logits); }
-  void step(T* state, std::uint32_t token, T* logits, forward::Probe<T>& probe) override {
-    pass_.step(state, &token, logits, &probe);
-  }
-
- private:
-  forward::ForwardPass<forward::OneByOne<T>> pass_;
-};
 
 std::unique_ptr<LearnedPass<float>> make_pass(const LearnedModel& model, float) {
   return has_avx2_fma() ? make_avx2_pass(model) : make_plain_pass<float>(model);
@@ -305,16 +288,16 @@ void run_on_cpu(const LearnedModel& model, std::span<const Tokens> words, const 
   const std::size_t most =
       std::clamp<std::size_t>((std::size_t{1} << 28U) / (sizeof(float) * (model.state_size() + 1)), 8, 64);
   const std::size_t together = std::clamp<std::size_t>(share, 1, most);
-  const std::size_t lanes = alone ? 1 : make_batch(model, together)->lanes();
-  const std::size_t chunk_size = (together + lanes - 1) / lanes * lanes;
+  const auto make = [&] { return alone ? make_pass(model, float{}) : make_batch(model, together); };
+  std::unique_ptr<LearnedPass<float>> first = make();
+  const std::size_t chunk_size = (together + first->lanes() - 1) / first->lanes() * first->lanes();
   const std::size_t chunks = (order.size() + chunk_size - 1) / chunk_size;
   threads = std::clamp<std::size_t>(threads, 1, std::max<std::size_t>(chunks, 1));
   std::atomic<std::size_t> next{0};
   std::mutex mutex;
   std::exception_ptr failure;
   std::size_t failed_chunk = std::numeric_limits<std::size_t>::max();
-  const auto work = [&] {
-    const std::unique_ptr<LearnedPass<float>> pass = alone ? make_pass(model, float{}) : make_batch(model, together);
+  const auto work = [&](const std::unique_ptr<LearnedPass<float>> pass) {
     for (;;) {
       const std::size_t chunk = next.fetch_add(1);
       if (chunk >= chunks) return;
@@ -334,8 +317,8 @@ void run_on_cpu(const LearnedModel& model, std::span<const Tokens> words, const 
   };
   {
     std::vector<std::jthread> pool;
-    for (std::size_t i = 1; i < threads; ++i) pool.emplace_back(work);
-    work();
+    for (std::size_t i = 1; i < threads; ++i) pool.emplace_back([&] { work(make()); });
+    work(std::move(first));
   }
   if (failure) std::rethrow_exception(failure);
 }
@@ -346,7 +329,7 @@ std::unique_ptr<LearnedPass<float>> make_pass(const LearnedModel& model) { retur
 
 template <class T>
 std::unique_ptr<LearnedPass<T>> make_plain_pass(const LearnedModel& model) {
-  return std::make_unique<PlainPass<T>>(model);
+  return std::make_unique<LearnedPassOf<T, forward::OneByOne<T>>>(model);
 }
 template std::unique_ptr<LearnedPass<float>> make_plain_pass(const LearnedModel& model);
 template std::unique_ptr<LearnedPass<double>> make_plain_pass(const LearnedModel& model);

@@ -108,30 +108,8 @@ struct OneWord {
   }
 };
 
-/// Eight words.
-struct EightWords {
-  using Number = Eight;
-  using Weight = float;
-  using Wide = Eight;
-  static constexpr std::size_t width = 1;
-  static constexpr std::size_t lanes = 8;
-  static Eight weight(float x) { return Eight(x); }
-  static Eight constant(double x) { return Eight(static_cast<float>(x)); }
-  static Eight load(const Eight* p) { return *p; }
-  static void store(Eight* p, Eight x) { *p = x; }
-  static Eight spread(Eight x) { return x; }
-  static Eight weights(const float* p) { return Eight(_mm256_broadcast_ss(p)); }
-  static Eight gather(const float* row, const std::uint32_t* tokens, std::size_t) {
-    alignas(32) float values[8];
-    for (std::size_t l = 0; l < 8; ++l) values[l] = row[tokens[l]];
-    return Eight(_mm256_load_ps(values));
-  }
-  // [size][16]: one permutation of a register a half.
-  static constexpr std::size_t tabulated_tokens = 16;
-  static std::size_t table_size(std::size_t size, std::size_t) { return size * tabulated_tokens; }
-  static void record(float* table, std::size_t size, std::size_t, std::size_t token, const Eight* y) {
-    for (std::size_t i = 0; i < size; ++i) table[i * tabulated_tokens + token] = _mm256_cvtss_f32(y[i].v);
-  }
+struct EightWords : WordsTogether<Eight> {
+  // One permutation of a register a half.
   static void look_up(const float* table, std::size_t size, std::size_t, const std::uint32_t* tokens, Eight* y) {
     const __m256i token = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(tokens));
     const __m256 upper = _mm256_castsi256_ps(_mm256_slli_epi32(token, 28));

@@ -120,41 +120,16 @@ struct numeric::ScalarOf<ThirtyTwo> {
 namespace krohn {
 namespace {
 
-/// As many words as N has lanes.
+/// Sixteen words or thirty-two.
 template <class N>
-struct ManyWords {
-  using Number = N;
-  using Weight = float;
-  using Wide = N;
-  static constexpr std::size_t width = 1;
-  static constexpr std::size_t lanes = sizeof(N) / sizeof(float);
-  static constexpr std::size_t registers = lanes / 16;
-  static N weight(float x) { return N(x); }
-  static N constant(double x) { return N(static_cast<float>(x)); }
-  static N load(const N* p) { return *p; }
-  static void store(N* p, N x) { *p = x; }
-  static N spread(N x) { return x; }
-  static N weights(const float* p) { return N(*p); }
-  static N gather(const float* row, const std::uint32_t* tokens, std::size_t) {
-    N values;
-    float* out = reinterpret_cast<float*>(&values);
-    for (std::size_t r = 0; r < registers; ++r) {
-      const __m512i token = _mm512_loadu_si512(tokens + 16 * r);
-      _mm512_store_ps(out + 16 * r, _mm512_i32gather_ps(token, row, 4));
-    }
-    return values;
-  }
-  // [size][16]: one permutation of a register.
-  static constexpr std::size_t tabulated_tokens = 16;
-  static std::size_t table_size(std::size_t size, std::size_t) { return size * tabulated_tokens; }
-  static void record(float* table, std::size_t size, std::size_t, std::size_t token, const N* y) {
-    for (std::size_t i = 0; i < size; ++i) table[i * tabulated_tokens + token] = *reinterpret_cast<const float*>(y + i);
-  }
+struct ManyWords : WordsTogether<N> {
+  static constexpr std::size_t registers = WordsTogether<N>::lanes / 16;
+  // One permutation of a register.
   static void look_up(const float* table, std::size_t size, std::size_t, const std::uint32_t* tokens, N* y) {
     __m512i token[registers];
     for (std::size_t r = 0; r < registers; ++r) token[r] = _mm512_loadu_si512(tokens + 16 * r);
     float* out = reinterpret_cast<float*>(y);
-    for (std::size_t i = 0; i < size; ++i, table += tabulated_tokens) {
+    for (std::size_t i = 0; i < size; ++i, table += WordsTogether<N>::tabulated_tokens) {
       const __m512 values = _mm512_loadu_ps(table);
       for (std::size_t r = 0; r < registers; ++r, out += 16) {
         _mm512_store_ps(out, _mm512_permutexvar_ps(token[r], values));

@@ -175,6 +175,7 @@ class ForwardPass {
       of_token(size, h, [&] { normalize(block.mixer_norm, x, h, size); });
       Number* y = take(size);
       std::visit([&](const auto& mixer) { carried = mix(mixer, h, carried, y); }, block.mixer);
+      if (tables_use_ == TablesUse::record) return;
       add(x, y, size);
       if (block.feed_forward) {
         normalize(*block.feed_forward_norm, x, h, size);
@@ -216,8 +217,8 @@ class ForwardPass {
 
   // ---- what depends on the token alone ------------------------------------------------------------------------------
 
-  /// Runs every token once, so that of_token() can keep what it computes. The recurrence does not see these values'
-  /// origin: they are the same bits.
+  /// Runs the first block's mixer on every token once, so that of_token() can keep what it computes. The recurrence
+  /// does not see these values' origin: they are the same bits.
   void tabulate() {
     std::vector<Number> state(model_->state_size());
     std::vector<std::uint32_t> tokens(A::lanes);

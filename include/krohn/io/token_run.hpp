@@ -2,9 +2,8 @@
 //
 // 1. The input has the tensor "input_ids", I64 or I32, [B, T].
 // 2. The output has "logits", F32 [B, T, V], in the semantics learned-fp32-v1, and the metadata "semantics".
-// 3. With states, the output has for each block i what it carries after the last token, where it carries it (T = 0: the
-// state
-//    before any token):
+// 3. With states, the output has for each block i what it carries after the last token (before any, where T = 0), where
+//    it carries it:
 //      "S.i": the hidden state, [B, heads, key_size, value_size]; Mamba: [B, channels, state_size]; Mamba-2:
 //        [B, heads, head_size, state_size]; query heads that share a state repeat it;
 //      "conv.i.q", ".k", ".v" or "conv.i.x": the last inputs of the short convolution, [B, width, channels], oldest
