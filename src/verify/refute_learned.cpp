@@ -205,6 +205,7 @@ Hypothesis check_hypothesis(const LearnedModel& model, const Theorem& theorem, c
     // Theorem 2 asks for products of 2^{i-1} tokens in layer i.
     const std::uint64_t length = theorem.is_parity() ? 1 : std::uint64_t{1} << std::min<std::size_t>(l, 62);
     result.product_length = length;
+    result.products_formed = length == 1;
     const bool positive_product = form.positive && form.factors <= 2 && form.factors * length <= 2;
     const bool symmetric = !theorem.is_parity() && form.symmetric_factors && form.factors == 1 && length == 1;
     const bool fine = (form.positive && form.factors == 0) || (!theorem.is_parity() && form.real_diagonal) ||

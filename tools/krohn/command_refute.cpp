@@ -11,6 +11,7 @@
 #include "command.hpp"
 #include "explain_groups.hpp"
 #include "interrupt.hpp"
+#include "krohn/automata/product.hpp"
 #include "krohn/engine/recognizer.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/certificate_file.hpp"
@@ -21,6 +22,7 @@
 #include "krohn/verify/certificate.hpp"
 #include "krohn/verify/layered_lasso.hpp"
 #include "krohn/verify/refute.hpp"
+#include "krohn/verify/specification.hpp"
 #include "model_argument.hpp"
 
 namespace krohn::cli {
@@ -136,6 +138,8 @@ struct Result {
   Alphabet alphabet;
   std::string model;
   std::string note;
+  /// The model's own language was asked about, not the theorem's.
+  bool own_language = false;
 };
 
 std::string verdict_of(const TheoremReport& report) {
@@ -172,7 +176,10 @@ std::optional<std::size_t> settling_layer(const TheoremReport& report) {
   return std::nullopt;
 }
 
-std::string language_text(const Theorem& theorem, const std::string& symbol) {
+std::string language_text(const Theorem& theorem, const std::string& symbol, bool own) {
+  if (own) {
+    return "the model's own, whose labels along '" + symbol + "'^k have period " + std::to_string(theorem.modulus());
+  }
   return theorem.is_parity() ? "the number of '" + symbol + "' is odd"
                              : "the number of '" + symbol + "' is divisible by " + std::to_string(theorem.modulus());
 }
@@ -184,7 +191,7 @@ void print_text(const Result& result) {
   std::vector<std::pair<std::string, std::string>> lines;
   lines.emplace_back("model", result.model);
   lines.emplace_back("theorem", report.theorem.name() + ": " + report.theorem.source());
-  lines.emplace_back("language", language_text(report.theorem, symbol));
+  lines.emplace_back("language", language_text(report.theorem, symbol, result.own_language));
   lines.emplace_back("hypothesis", (report.hypothesis.holds       ? "holds: "
                                     : report.hypothesis.violation ? "does not hold: "
                                                                   : "not decided: ") +
@@ -195,10 +202,15 @@ void print_text(const Result& result) {
       lines.emplace_back("  layer " + std::to_string(l + 1), layer.method);
       continue;
     }
-    std::string text = counted(layer.checked, layer.product_length > 1 && layer.method != "diagonal, exact"
-                                                  ? "product of " + std::to_string(layer.product_length) + " matrices"
-                                                  : "row");
-    if (layer.checked != 1 && text.ends_with("matricess")) text.pop_back();
+    std::string text = std::to_string(layer.checked);
+    if (!layer.products_formed) {
+      text += layer.checked == 1 ? " matrix" : " matrices";
+    } else if (layer.product_length > 1 && layer.method != "diagonal, exact") {
+      text += layer.checked == 1 ? " product" : " products";
+      text += " of " + std::to_string(layer.product_length) + " matrices";
+    } else {
+      text += layer.checked == 1 ? " row" : " rows";
+    }
     text += ", eigenvalues " + std::string(spectrum_kind_name(layer.kind)) + " (" + layer.method + ")";
     lines.emplace_back("  layer " + std::to_string(l + 1), text);
   }
@@ -267,6 +279,7 @@ Json report_json(const Result& result) {
   json["source"] = report.theorem.source();
   json["model"] = result.model;
   json["symbol"] = alphabet.name(report.counted);
+  json["language"] = language_text(report.theorem, alphabet.name(report.counted), result.own_language);
   json["hypothesis_holds"] = report.hypothesis.holds       ? Json(true)
                              : report.hypothesis.violation ? Json(false)
                                                            : Json(nullptr);
@@ -333,8 +346,10 @@ RefuteOptions options_of(const Arguments& arguments) {
 void certify(const Arguments& arguments, TheoremReport& report, const CertifiedModel& model,
              const RefuteOptions& options) {
   if (arguments.certificate.empty()) return;
-  const Dfa language = report.theorem.language(model.recognizer.alphabet(), report.counted, options.min_length);
-  const std::string name = report.theorem.is_parity() ? "parity" : "mod:" + std::to_string(report.theorem.modulus());
+  const Dfa language = language_asked(report.theorem, model.recognizer.alphabet(), options);
+  const std::string name = options.language             ? ""
+                           : report.theorem.is_parity() ? "parity"
+                                                        : "mod:" + std::to_string(report.theorem.modulus());
   write_certificate(arguments.certificate,
                     make_certificate(report, model, language, {"krohn " KROHN_VERSION, arguments.model, name}));
 }
@@ -344,6 +359,18 @@ TheoremReport refute_in(const LrnnModel& model, const Arithmetic& arithmetic, co
   if (!arithmetic.separate) return refute_theorem(model, canonical_semantics(arithmetic.format), theorem, options);
   return refute_theorem(*make_separate_recognizer(model, arithmetic.format), check_hypothesis(model, theorem), theorem,
                         options);
+}
+
+/// The language that comes with the model, its symbols in the model's order, where it counts as the theorem wants and
+/// is another than the theorem's.
+std::optional<Dfa> counting_language(const OpenModel& model, const Theorem& theorem, const RefuteOptions& options) {
+  const std::optional<Dfa> own = model.own_language();
+  if (!own) return std::nullopt;
+  const Alphabet& alphabet = model.recognizer->alphabet();
+  Dfa language = Specification(*model.recognizer, *own).automaton();
+  if (!counts_modulo(language, counted_symbol(alphabet, options), theorem.modulus())) return std::nullopt;
+  if (!separating_word(language, language_asked(theorem, alphabet, options))) return std::nullopt;
+  return language;
 }
 
 /// Outside the hypothesis a theorem says nothing.
@@ -371,10 +398,11 @@ Result refute_learned(const Arguments& arguments, const Theorem& theorem) {
   Hypothesis hypothesis =
       check_hypothesis(*model.learned, theorem, {model.task->answers.tokens, model.recognizer->alphabet().names()});
   require_hypothesis(arguments.model, hypothesis);
+  options.language = counting_language(model, theorem, options);
   TheoremReport report = refute_theorem(*model.recognizer, std::move(hypothesis), theorem, options);
   certify(arguments, report, certified_model(model), options);
   return {std::move(report), model.recognizer->alphabet(), arguments.model + " (" + model.learned->architecture() + ")",
-          ""};
+          "", options.language.has_value()};
 }
 
 Result refute_directory(const Arguments& arguments, const Theorem& theorem) {

@@ -55,6 +55,8 @@ class Theorem {
 struct LayerHypothesis {
   /// 2^{i-1} for Theorem 2 in layer i, else 1.
   std::uint64_t product_length = 1;
+  /// False where single matrices were looked at although products are asked for.
+  bool products_formed = true;
   /// Rows or products looked at, out of those that can occur.
   std::uint64_t checked = 0;
   /// The worst kind met.
@@ -141,7 +143,18 @@ struct RefuteOptions {
   std::optional<std::string> counted;
   /// Words shorter than this (0 or 1) are outside the domain: models that have no answer to the empty word.
   std::size_t min_length = 0;
+  /// The language asked about in place of Theorem::language: over the model's symbols in their order, one that counts
+  /// (see counts_modulo), with labels that the model has.
+  std::optional<Dfa> language = std::nullopt;
 };
+
+/// True if the labels along symbol^k have, from some k on, the least period `modulus`, none of them null. The theorem
+/// covers such a language as it covers its own: on symbol^k a model within the hypothesis comes to repeat itself, or
+/// its opposite, so that its labels have a period that is a power of two (1 for parity).
+bool counts_modulo(const Dfa& language, Symbol symbol, unsigned modulus);
+
+/// The language that refute_theorem asks about.
+Dfa language_asked(const Theorem& theorem, const Alphabet& alphabet, const RefuteOptions& options);
 
 /// "1" or the option's symbol. Throws InputError if the alphabet has none.
 Symbol counted_symbol(const Alphabet& alphabet, const RefuteOptions& options);
