@@ -2,10 +2,12 @@
 // invariant, the certified horizon, fast refutation, the closure within the whole memory, every word up to a length if
 // asked for, and a sample. Every rung either settles the question or leaves a bound. Nothing becomes REFUTED that was
 // not replayed on the CPU reference, and nothing PROVED but by a closure or an invariant established on the bits. Where
-// only words up to a length are asked about, longer words refute nothing.
+// only words up to a length are asked about, longer words refute nothing. A word that refutes is shortened, and where
+// all shorter words can be tried soon they are.
 #include "krohn/verify/check.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <memory>
 #include <utility>
@@ -26,7 +28,18 @@ using Clock = std::chrono::steady_clock;
 constexpr std::uint64_t small_closure = std::uint64_t{1} << 16U;
 // A compiled layer has at most some thousand hidden states; a layer that is not exact would go on for ever.
 constexpr std::size_t invariant_memory = std::size_t{256} << 20U;
-constexpr std::uint64_t minimise_steps = std::uint64_t{1} << 22U;
+// A word that refutes is shortened by itself, and so are words that other searches find, each in so many steps, all in
+// a part of the time that is left. The searches take words that are longer by half: what is left of them may be
+// shorter.
+constexpr std::uint64_t shortening_steps = std::uint64_t{1} << 17U;
+constexpr double shortening_part = 0.15;
+struct Beam {
+  std::size_t width;
+  int ahead;
+};
+constexpr std::array<Beam, 5> shortening_beams = {{{64, 0}, {64, 1}, {256, 0}, {64, 2}, {256, 1}}};
+// All shorter words are tried where they are at most so many.
+constexpr std::uint64_t most_shorter_words = std::uint64_t{1} << 19U;
 
 class Ladder {
  public:
@@ -78,12 +91,74 @@ class Ladder {
     if (shortest && counterexample->word.size() == word.size()) {
       counterexample->shortest = true;
     } else {
-      counterexample = minimise(model_, specification_, *std::move(counterexample), minimise_steps, options_.budget);
+      shorten(*counterexample);
+      find_shortest(*counterexample);
     }
     if (options_.up_to && counterexample->word.size() > *options_.up_to) return false;
     report_.verdict = Refuted{*std::move(counterexample)};
     report_.method = method;
     return true;
+  }
+
+  void shorten(Counterexample& counterexample) {
+    const std::size_t before = counterexample.word.size();
+    Timed rung(report_, "shortening");
+    const Budget budget = options_.budget.share(shortening_part);
+    const auto minimised = [&](Counterexample word) {
+      return minimise(model_, specification_, std::move(word), shortening_steps, budget);
+    };
+    counterexample = minimised(std::move(counterexample));
+    FastRefutationOptions options;
+    options.budget = budget;
+    options.steps = shortening_steps;
+    for (const auto& [width, ahead] : shortening_beams) {
+      const std::size_t length = counterexample.word.size();
+      if (few_words_shorter_than(length)) break;
+      options.beam = width;
+      const auto found = beam_refutation(model_, specification_, length + length / 2, ahead, options);
+      if (!found) continue;
+      std::optional<Counterexample> other = confirm(model_, specification_, found->word);
+      if (!other) continue;
+      other = minimised(*std::move(other));
+      if (other->word.size() < length) counterexample = *std::move(other);
+    }
+    rung.outcome("from length " + std::to_string(before) + " to " + std::to_string(counterexample.word.size()));
+  }
+
+  // Whether all words that are shorter can be tried soon, or are known to agree.
+  bool few_words_shorter_than(std::uint64_t length) const {
+    if (length == 0 || (bound_ && *bound_ + 1 >= length)) return true;
+    std::uint64_t words = 1;
+    for (std::uint64_t i = 1; i < length && words <= most_shorter_words; ++i) {
+      words = words * specification_.automaton().num_symbols() + 1;
+    }
+    return words <= most_shorter_words;
+  }
+
+  // Tries all shorter words, where they are few, and makes sure of a shortest one.
+  void find_shortest(Counterexample& counterexample) {
+    const std::uint64_t length = counterexample.word.size();
+    if (!few_words_shorter_than(length)) return;
+    if (length == 0 || (bound_ && *bound_ + 1 >= length)) {
+      counterexample.shortest = true;
+      return;
+    }
+    Timed rung(report_, "exhaustive");
+    EnumerateOptions options = enumerate_options(length - 1);
+    options.device = Device::cpu;
+    options.deadline = options_.budget.share(shortening_part).deadline;
+    try {
+      const EnumerateResult result = enumerate_with(options);
+      report_.steps += result.nodes;
+      if (result.disagreement) {
+        if (auto first = confirm(model_, specification_, *result.disagreement)) counterexample = *std::move(first);
+      }
+      counterexample.shortest = result.disagreement || (result.agreed && *result.agreed + 1 >= length);
+      rung.outcome((counterexample.shortest ? "a shortest word has length " : "no end of the words shorter than ") +
+                   std::to_string(counterexample.word.size()));
+    } catch (const NumericError&) {
+      rung.outcome("a shorter word ends in NaN or infinity");
+    }
   }
 
   // The verdict where no rung settled the claim.
@@ -183,17 +258,17 @@ class Ladder {
   }
 
   bool refute() {
-    Timed rung(report_, "fast refutation");
-    FastRefutationOptions options;
-    options.budget = options_.budget.share(0.25);
-    options.device = options_.device;
-    const std::optional<Refutation> found = fast_refutation(model_, specification_, options);
-    if (!found) {
-      rung.outcome("nothing found");
-      return false;
+    std::optional<Refutation> found;
+    {
+      Timed rung(report_, "fast refutation");
+      FastRefutationOptions options;
+      options.budget = options_.budget.share(0.25);
+      options.device = options_.device;
+      found = fast_refutation(model_, specification_, options);
+      rung.outcome(found ? "a disagreement on a word of length " + std::to_string(found->word.size())
+                         : "nothing found");
     }
-    rung.outcome("a disagreement on a word of length " + std::to_string(found->word.size()));
-    return refuted(found->word, false, found->method);
+    return found && refuted(found->word, false, found->method);
   }
 
   bool approximate() {
@@ -213,23 +288,32 @@ class Ladder {
     return settled;
   }
 
-  bool enumerate_words() {
-    Timed rung(report_, "exhaustive");
+  EnumerateOptions enumerate_options(std::uint64_t length) const {
     EnumerateOptions options;
-    options.max_length = *options_.exhaustive;
+    options.max_length = length;
     options.agreed = bound_;
-    if (bound_ && *bound_ >= options.max_length) {
-      rung.outcome("nothing left to try up to length " + std::to_string(options.max_length));
-      return established(*bound_, report_.method, true);
-    }
     options.device = options_.device;
     options.device_memory = options_.budget.memory;
     options.deadline = options_.budget.deadline;
     options.stop = options_.budget.stop;
-    options.progress = options_.progress;
+    return options;
+  }
+
+  EnumerateResult enumerate_with(const EnumerateOptions& options) const {
     const LabelledAutomaton automaton = labelled_automaton(specification_.automaton(), model_.label_names());
-    const EnumerateResult result = tables_ != nullptr ? enumerate(*tables_, semantics_, automaton, options)
-                                                      : enumerate(model_, automaton, options);
+    return tables_ != nullptr ? enumerate(*tables_, semantics_, automaton, options)
+                              : enumerate(model_, automaton, options);
+  }
+
+  bool enumerate_words() {
+    Timed rung(report_, "exhaustive");
+    EnumerateOptions options = enumerate_options(*options_.exhaustive);
+    if (bound_ && *bound_ >= options.max_length) {
+      rung.outcome("nothing left to try up to length " + std::to_string(options.max_length));
+      return established(*bound_, report_.method, true);
+    }
+    options.progress = options_.progress;
+    const EnumerateResult result = enumerate_with(options);
     report_.steps += result.nodes;
     if (result.disagreement) {
       rung.outcome("a disagreement, on " + result.device);
@@ -244,6 +328,13 @@ class Ladder {
   }
 
   bool draw() {
+    const Sample drawn = drawn_words();
+    if (drawn.disagreement) return refuted(*drawn.disagreement, false, "sample");
+    report_.sample = drawn;
+    return false;
+  }
+
+  Sample drawn_words() {
     Timed rung(report_, "sample");
     Sample drawn = sample(model_, specification_, options_.sample, options_.budget, options_.device);
     report_.steps += drawn.steps;
@@ -252,13 +343,12 @@ class Ladder {
                               (drawn.device.empty() ? "" : ", on " + drawn.device);
     if (drawn.disagreement) {
       rung.outcome("a disagreement after " + words);
-      return refuted(*drawn.disagreement, false, "sample");
+    } else {
+      rung.outcome(words + (drawn.bound                  ? ": all right"
+                            : drawn.limit == Limit::none ? ": none has a label in the language, no bound"
+                                                         : ": cut short, no bound"));
     }
-    rung.outcome(words + (drawn.bound                  ? ": all right"
-                          : drawn.limit == Limit::none ? ": none has a label in the language, no bound"
-                                                       : ": cut short, no bound"));
-    report_.sample = std::move(drawn);
-    return false;
+    return drawn;
   }
 
   const Recognizer& model_;

@@ -1,18 +1,17 @@
-// Searches that find most wrong models in milliseconds by orbits: a run that visits one model
-// state twice, at automaton states that some suffix tells apart, must be wrong behind one of the two, whatever the
-// readout; so the orbits of loop words are followed until the pair (bits, automaton state) repeats. The W-method
-// (Chow 1978) drives every transition and asks for the state behind it by a set of words that tells all states apart.
-// The beam follows the runs whose readouts are closest to a tie. Nothing here proves agreement.
+// Searches that find most wrong models in milliseconds, each looking only for words shorter than the best so far. A run
+// that visits one model state twice, at automaton states that some suffix tells apart, must be wrong behind one of the
+// two, whatever the readout; so the orbits of loop words are followed until the pair (bits, automaton state) repeats.
+// The W-method (Chow 1978) drives every transition and asks for the state behind it by a set of words that tells all
+// states apart. The beam follows the runs whose readouts come closest to a tie within some further symbols. Powers and
+// beams look at all words of their kind up to a length before either goes on to twice that length, so that a long power
+// does not hide a short word of another kind. Nothing here proves agreement.
 #include "krohn/verify/fast_refutation.hpp"
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
-#include <deque>
 #include <limits>
 #include <map>
 #include <set>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -21,6 +20,16 @@
 
 namespace krohn {
 namespace {
+
+// Powers and beams go up to this length first, then up to twice that, and so on.
+constexpr std::size_t first_length = 64;
+// Loop words are as long as there are few of them; those of more than `long_loop` symbols are followed up to
+// `long_loop_length` only, so that the others come further.
+constexpr std::size_t longest_loop = 6;
+constexpr std::size_t most_loops = 256;
+constexpr std::size_t long_loop = 3;
+constexpr std::size_t long_loop_length = 512;
+constexpr std::size_t most_prefixes = 4;
 
 // A run in progress.
 struct Run {
@@ -31,20 +40,35 @@ struct Run {
 class Search {
  public:
   Search(const Recognizer& model, const Specification& specification, const FastRefutationOptions& options)
-      : model_(model), specification_(specification), automaton_(specification.automaton()), options_(options) {}
+      : model_(model),
+        specification_(specification),
+        automaton_(specification.automaton()),
+        options_(options),
+        loops_(loop_words()) {}
 
-  std::optional<Refutation> run() {
+  std::optional<Refutation> find() {
     find_access_words();
-    for (const auto search : {&Search::w_method, &Search::powers, &Search::beam}) {
-      steps_left_ = options_.steps;
-      try {
-        if (auto found = (this->*search)()) return found;
-      } catch (const OutOfSteps&) {
-        // The next search has steps of its own.
-      }
-      if (over()) return std::nullopt;
+    std::uint64_t for_suite = options_.steps;
+    within(for_suite, [&] {
+      if (auto wrong = w_method()) found(std::move(wrong->word), "w-method");
+    });
+    std::uint64_t for_powers = options_.steps;
+    std::uint64_t for_beams = options_.steps;
+    for (std::size_t length = first_length; for_powers + for_beams > 0 && !over(); length *= 2) {
+      bool closed = true;
+      if (within(for_powers, [&] { closed = powers(length); }) && closed) for_powers = 0;
+      bool alive = true;
+      if (within(for_beams, [&] { alive = beam(options_.beam, 0, length); }) && !alive) for_beams = 0;
+      if (longest_ <= length) break;
     }
-    return std::nullopt;
+    return std::move(best_);
+  }
+
+  std::optional<Refutation> find_by_beam(std::size_t length, int ahead) {
+    longest_ = length;
+    std::uint64_t steps = options_.steps;
+    within(steps, [&] { beam(options_.beam, ahead, length); });
+    return std::move(best_);
   }
 
  private:
@@ -56,6 +80,27 @@ class Search {
   };
 
   bool over() const { return options_.budget.interrupted() || options_.budget.out_of_time(); }
+
+  // Runs a search within `steps` steps, of which the unused ones are left. False if it ran out of them.
+  template <class Searching>
+  bool within(std::uint64_t& steps, Searching&& search) {
+    steps_left_ = steps;
+    bool ended = true;
+    try {
+      search();
+    } catch (const OutOfSteps&) {
+      ended = false;
+    }
+    steps = ended ? steps_left_ : 0;
+    return ended;
+  }
+
+  // Notes a wrong word; from now on only shorter ones are looked for.
+  void found(Word word, const char* method) {
+    if (word.size() > longest_) return;
+    longest_ = word.empty() ? 0 : word.size() - 1;
+    best_ = Refutation{std::move(word), method};
+  }
 
   Run start() const {
     Run run{std::vector<std::byte>(model_.state_size()), automaton_.start()};
@@ -265,49 +310,55 @@ class Search {
     return std::nullopt;
   }
 
-  // Follows prefix loop^k for k = 0, 1, .. until a label is wrong, a model state repeats at a separable automaton
-  // state, or the pair repeats (Brent: the anchor is renewed at powers of two).
-  std::optional<Refutation> follow(const Run& from, const Word& prefix, const Word& loop, std::uint64_t most_loops) {
+  // Follows prefix loop^k, up to words of `length` symbols, until a label is wrong, a model state repeats at a
+  // separable automaton state, or the pair repeats (Brent: the anchor is renewed at powers of two). True if longer
+  // words of this form show nothing new.
+  bool follow(const Run& from, const Word& prefix, const Word& loop, std::size_t length) {
+    const auto power = [&](std::uint64_t times, std::span<const Symbol> rest) {
+      Word word = prefix;
+      for (std::uint64_t i = 0; i < times; ++i) word.insert(word.end(), loop.begin(), loop.end());
+      word.insert(word.end(), rest.begin(), rest.end());
+      return word;
+    };
     Run run = from;
     Run anchor = from;
     std::uint64_t anchor_at = 0;
-    std::uint64_t power = 1;
-    for (std::uint64_t k = 1; k <= most_loops; ++k) {
-      if (const auto length = advance(run, loop)) {
-        Word word = prefix;
-        for (std::uint64_t i = 1; i < k; ++i) word.insert(word.end(), loop.begin(), loop.end());
-        word.insert(word.end(), loop.begin(), loop.begin() + static_cast<std::ptrdiff_t>(*length));
-        return Refutation{std::move(word), "powers"};
+    std::uint64_t renewal = 1;
+    std::size_t at = prefix.size();
+    for (std::uint64_t k = 1;; ++k) {
+      for (std::size_t i = 0; i < loop.size(); ++i, ++at) {
+        if (at >= std::min(length, longest_)) return false;
+        if (!advance(run, loop[i])) continue;
+        found(power(k - 1, std::span(loop).first(i + 1)), "powers");
+        return true;
       }
       if (run.state == anchor.state) {
-        if (run.q == anchor.q) return std::nullopt;
+        if (run.q == anchor.q) return true;
         if (const std::optional<Word> suffix = separating(run.q, anchor.q)) {
+          // One of the two labels behind the suffix is wrong.
           for (const std::uint64_t times : {anchor_at, k}) {
             Run probe = times == anchor_at ? anchor : run;
-            const auto length = advance(probe, *suffix);
-            if (!length) continue;
-            Word word = prefix;
-            for (std::uint64_t i = 0; i < times; ++i) word.insert(word.end(), loop.begin(), loop.end());
-            word.insert(word.end(), suffix->begin(), suffix->begin() + static_cast<std::ptrdiff_t>(*length));
-            return Refutation{std::move(word), "powers"};
+            if (const auto wrong = advance(probe, *suffix)) {
+              found(power(times, std::span(*suffix).first(*wrong)), "powers");
+              break;
+            }
           }
-          return std::nullopt;  // not reached: one of the two labels behind the suffix is wrong
+          return true;
         }
       }
-      if (k - anchor_at == power) {
+      if (k - anchor_at == renewal) {
         anchor = run;
         anchor_at = k;
-        power *= 2;
+        renewal *= 2;
       }
     }
-    return std::nullopt;
   }
 
-  std::optional<Refutation> powers() {
-    // Loop words by length: all of one symbol, then of two and three while they are few; prefixes: access words.
+  // Loop words by length, shortest first; a power of a shorter word has that word's orbit and is left out.
+  std::vector<Word> loop_words() const {
     std::vector<Word> loops;
     std::vector<Word> level = {Word{}};
-    for (int length = 1; length <= 3; ++length) {
+    for (std::size_t length = 1; length <= longest_loop; ++length) {
       std::vector<Word> next;
       for (const Word& word : level) {
         for (Symbol a = 0; a < automaton_.num_symbols(); ++a) {
@@ -315,39 +366,73 @@ class Search {
           next.back().push_back(a);
         }
       }
-      if (loops.size() + next.size() > 256 && length > 1) break;
-      // A power of a shorter word has its orbit.
+      if (loops.size() + next.size() > most_loops && length > 1) break;
       for (const Word& word : next) {
-        if (length == 1 || std::adjacent_find(word.begin(), word.end(), std::not_equal_to<>()) != word.end()) {
-          loops.push_back(word);
+        bool primitive = true;
+        for (std::size_t period = 1; period < length && primitive; ++period) {
+          primitive = length % period != 0 ||
+                      !std::equal(word.begin() + static_cast<std::ptrdiff_t>(period), word.end(), word.begin());
         }
+        if (primitive) loops.push_back(word);
       }
       level = std::move(next);
     }
-    const std::size_t prefixes = std::min<std::size_t>(reachable_.size(), 4);
-    const std::uint64_t share = options_.steps / (loops.size() * prefixes) + 1;
-    for (std::size_t i = 0; i < prefixes; ++i) {
+    return loops;
+  }
+
+  // Powers behind access words, up to words of `length` symbols. True if longer ones show nothing new.
+  bool powers(std::size_t length) {
+    bool closed = true;
+    for (std::size_t i = 0; i < std::min(reachable_.size(), most_prefixes); ++i) {
       const Word prefix = access_word(reachable_[i]);
       Run from = start();
       try {
-        if (const auto length = advance(from, prefix)) {
-          return Refutation{Word(prefix.begin(), prefix.begin() + static_cast<std::ptrdiff_t>(*length)), "powers"};
+        if (const auto wrong = advance(from, prefix)) {
+          found(Word(prefix.begin(), prefix.begin() + static_cast<std::ptrdiff_t>(*wrong)), "powers");
+          continue;
         }
       } catch (const NumericError&) {
         continue;
       }
-      for (const Word& loop : loops) {
+      for (const Word& loop : loops_) {
+        if (loop.size() > long_loop && length > long_loop_length) break;
         try {
-          if (auto found = follow(from, prefix, loop, share / loop.size() + 1)) return found;
+          closed = follow(from, prefix, loop, length) && closed;
         } catch (const NumericError&) {
-          continue;
+          // This orbit ends here.
         }
       }
     }
-    return std::nullopt;
+    return closed;
   }
 
-  std::optional<Refutation> beam() {
+  // The smallest margin on the run or behind at most `ahead` symbols more; wrong words met there are noted. `word`
+  // gives the run's word.
+  template <class WordOfRun>
+  float closest_tie(const Run& run, float margin, int ahead, Word& tail, std::size_t length, const WordOfRun& word) {
+    if (ahead == 0) return margin;
+    for (Symbol a = 0; a < automaton_.num_symbols() && length < longest_; ++a) {
+      Run next = run;
+      float its_margin = 0.0F;
+      tail.push_back(a);
+      try {
+        if (advance(next, a, &its_margin)) {
+          Word wrong = word();
+          wrong.insert(wrong.end(), tail.begin(), tail.end());
+          found(std::move(wrong), "beam");
+        }
+        margin = std::min(margin, closest_tie(next, its_margin, ahead - 1, tail, length + 1, word));
+      } catch (const NumericError&) {
+        // Nothing is known of this continuation.
+      }
+      tail.pop_back();
+    }
+    return margin;
+  }
+
+  // Keeps the `width` runs of every length that come closest to a tie within `ahead` symbols more. False if every run
+  // ended in NaN.
+  bool beam(std::size_t width, int ahead, std::size_t length) {
     struct Item {
       Run run;
       std::size_t node;
@@ -362,7 +447,8 @@ class Search {
     };
     std::vector<Item> items;
     items.push_back({start(), 0, std::numeric_limits<float>::infinity()});
-    while (!items.empty()) {
+    Word tail;
+    for (std::size_t at = 1; at <= std::min(length, longest_) && !items.empty(); ++at) {
       std::vector<Item> next;
       for (const Item& item : items) {
         for (Symbol a = 0; a < automaton_.num_symbols(); ++a) {
@@ -370,10 +456,15 @@ class Search {
           try {
             const bool wrong = advance(successor.run, a, &successor.margin);
             tree.emplace_back(item.node, a);
-            if (wrong) return Refutation{word_of(successor.node), "beam"};
+            if (wrong) {
+              found(word_of(successor.node), "beam");
+              return true;
+            }
           } catch (const NumericError&) {
             continue;
           }
+          successor.margin =
+              closest_tie(successor.run, successor.margin, ahead, tail, at, [&] { return word_of(successor.node); });
           next.push_back(std::move(successor));
         }
       }
@@ -382,18 +473,22 @@ class Search {
       std::set<std::pair<State, std::vector<std::byte>>> kept;
       items.clear();
       for (Item& item : next) {
-        if (items.size() == options_.beam) break;
+        if (items.size() == width) break;
         if (kept.emplace(item.run.q, item.run.state).second) items.push_back(std::move(item));
       }
     }
-    return std::nullopt;
+    return !items.empty();
   }
 
   const Recognizer& model_;
   const Specification& specification_;
   const Dfa& automaton_;
   const FastRefutationOptions& options_;
+  const std::vector<Word> loops_;
   std::uint64_t steps_left_ = 0;
+  std::optional<Refutation> best_;
+  // Words of at most this length are looked for.
+  std::size_t longest_ = std::numeric_limits<std::size_t>::max();
   std::vector<std::optional<Arrival>> access_;
   std::vector<State> reachable_;
   std::map<std::pair<State, State>, std::optional<Word>> separating_;
@@ -407,7 +502,12 @@ std::optional<Refutation> fast_refutation(const Recognizer& model, const Specifi
   if (!specification.agrees(model.initial(state).label, specification.automaton().start())) {
     return Refutation{Word{}, "w-method"};
   }
-  return Search(model, specification, options).run();
+  return Search(model, specification, options).find();
+}
+
+std::optional<Refutation> beam_refutation(const Recognizer& model, const Specification& specification,
+                                          std::size_t length, int ahead, const FastRefutationOptions& options) {
+  return Search(model, specification, options).find_by_beam(length, ahead);
 }
 
 }  // namespace krohn

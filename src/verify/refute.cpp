@@ -331,7 +331,7 @@ std::optional<Word> wrong_power(const Recognizer& recognizer, const Specificatio
 
 /// What is left after the lasso of 1^k: `report.lasso` may or may not be set.
 void settle(TheoremReport& report, const Recognizer& recognizer, const RefuteOptions& options) {
-  const Dfa language = report.theorem.language(recognizer.alphabet(), report.counted, options.min_length);
+  const Dfa language = language_asked(report.theorem, recognizer.alphabet(), options);
   const Word loop{report.counted};
   const auto found = [&](std::optional<IndistinguishablePair> pair) {
     if (!pair) return false;
@@ -512,6 +512,29 @@ Symbol counted_symbol(const Alphabet& alphabet, const RefuteOptions& options) {
   std::string names;
   for (const std::string& symbol : alphabet.names()) names += (names.empty() ? "'" : ", '") + symbol + "'";
   throw InputError("counted symbol: expected one of " + names + ", got '" + name + "'");
+}
+
+bool counts_modulo(const Dfa& language, Symbol symbol, unsigned modulus) {
+  std::vector<std::size_t> seen_at(language.num_states(), 0);  // one more than the place, 0 for none
+  std::vector<LabelId> labels;
+  State state = language.start();
+  for (; seen_at[state] == 0; state = language.next(state, symbol)) {
+    labels.push_back(language.label(state));
+    seen_at[state] = labels.size();
+  }
+  labels.erase(labels.begin(), labels.begin() + static_cast<std::ptrdiff_t>(seen_at[state] - 1));
+  if (std::find(labels.begin(), labels.end(), null_label) != labels.end()) return false;
+  std::size_t period = 1;
+  while (labels.size() % period != 0 ||
+         !std::equal(labels.begin() + static_cast<std::ptrdiff_t>(period), labels.end(), labels.begin())) {
+    ++period;
+  }
+  return period == modulus;
+}
+
+Dfa language_asked(const Theorem& theorem, const Alphabet& alphabet, const RefuteOptions& options) {
+  if (options.language) return *options.language;
+  return theorem.language(alphabet, counted_symbol(alphabet, options), options.min_length);
 }
 
 TheoremReport refute_theorem(const Recognizer& recognizer, Hypothesis hypothesis, const Theorem& theorem,

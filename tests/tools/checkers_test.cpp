@@ -240,6 +240,26 @@ TEST_CASE("words that refute trained models are replayed by the independent arit
   }
 }
 
+TEST_CASE("every option of Mamba is replayed by the independent arithmetic") {
+  const std::string task =
+      R"({"version": 1, "symbols": {"a": 1, "b": 2}, "bos": null, "min_length": 1, "positions": "all",
+          "outputs": {"0": "even", "3": "odd"},
+          "automaton": {"format": "krohn-automaton-v1", "alphabet": ["a", "b"], "start": 0,
+                        "transitions": [[1, 0], [0, 1]], "labels": ["even", "odd"]}})";
+  for (const char* name : {"mamba_01", "mamba_02", "mamba_03", "mamba_04", "mamba_05", "mamba_06", "mamba_07",
+                           "mamba_08", "mamba_09", "mamba_10"}) {
+    CAPTURE(std::string(name));
+    const TemporaryDirectory directory;
+    const std::filesystem::path model = directory / "model";
+    std::filesystem::copy(std::filesystem::path(KROHN_TEST_DATA) / "variants" / name, model);
+    write(model / "task.json", task);
+    const std::string certificate = (directory / "certificate").string();
+    REQUIRE(run_krohn("check " + model.string() + " --certificate " + certificate).exit_code == 10);
+    const ProcessResult replayed = run_tool("check_learned", certificate + " " + model.string());
+    CHECK_MESSAGE(verified(replayed), replayed.out, replayed.error);
+  }
+}
+
 TEST_CASE("the checkers of tables and of trained models leave each other's certificates alone") {
   const Fixture fixture("tomita:4", "tomita:5", "", 10);
   CHECK(run_tool("check_learned", fixture.certificate + " " + fixture.model + " " + fixture.language).exit_code != 0);

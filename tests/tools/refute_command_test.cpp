@@ -6,6 +6,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "krohn/io/atomic_file.hpp"
+#include "temporary_directory.hpp"
 #include "tools/krohn_process.hpp"
 
 namespace krohn {
@@ -57,6 +59,35 @@ TEST_CASE("the boundary cases hold the hypothesis and recognise their language")
     CHECK(run_krohn("refute --semantics fp32 --example " + name).exit_code == 10);
   }
   CHECK(run_krohn("refute --list-examples").out.find("mod3-cycle") != std::string::npos);
+}
+
+TEST_CASE("a checkpoint is asked about its own language where that counts as the theorem wants") {
+  const TemporaryDirectory directory;
+  const std::filesystem::path model = directory / "model";
+  // Mamba with real eigenvalues of both signs: within the hypothesis of Theorem 2, outside that of Theorem 1.
+  std::filesystem::copy(std::filesystem::path(KROHN_TEST_DATA) / "variants" / "mamba_03", model);
+  // The sum of a (1), b (2) and 0 (0) modulo 3.
+  write_file(model / "task.json", R"({"version": 1, "symbols": {"0": 0, "a": 1, "b": 2}, "bos": null, "min_length": 1,
+      "positions": "all", "outputs": {"0": "x", "1": "y", "2": "z"},
+      "automaton": {"format": "krohn-automaton-v1", "alphabet": ["0", "a", "b"], "start": 0,
+                    "transitions": [[0, 1, 2], [1, 2, 0], [2, 0, 1]], "labels": ["x", "y", "z"]}})");
+  const std::string certificate = (directory / "certificate").string();
+  for (const std::string symbol : {"a", "b"}) {
+    const ProcessResult result = run_krohn("refute " + model.string() + " --theorem modular:3 --budget 1000 --json " +
+                                           "--symbol " + symbol + " --certificate " + certificate);
+    REQUIRE(result.exit_code == 10);
+    const json report = json::parse(result.out);
+    CHECK(report["hypothesis_holds"] == true);
+    CHECK(report["language"].get<std::string>().find("the model's own") == 0);
+    // The labels are those of the model's language: a certificate about it needs no other.
+    CHECK(run_krohn("verify " + certificate + " " + model.string()).exit_code == 0);
+  }
+  // 0 does not count in it, and nothing counts modulo 7.
+  for (const std::string other : {"modular:3 --symbol 0", "modular:7 --symbol a"}) {
+    const ProcessResult result = run_krohn("refute " + model.string() + " --budget 1000 --json --theorem " + other);
+    REQUIRE(result.exit_code == 10);
+    CHECK(json::parse(result.out)["language"].get<std::string>().find("the number of") == 0);
+  }
 }
 
 TEST_CASE("a model outside the hypothesis is bad input, named by layer, symbol and eigenvalue") {

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "krohn/automata/catalog.hpp"
@@ -190,6 +191,102 @@ TEST_CASE("the fast searches find a wrong transition, a wrong loop and a wrong l
       CHECK((!without || without->word.size() >= shorter.word.size()));
     }
   }
+}
+
+// Right labels (all "1") but behind the words of a list, where the answer is "0". The state is the number of symbols
+// read and the automaton of the list's words, so that no state comes twice; margins fall as the end of a listed word
+// comes nearer.
+class WrongOn final : public Recognizer {
+ public:
+  explicit WrongOn(std::vector<std::string> words) : words_(std::move(words)) {}
+  const Alphabet& alphabet() const override { return alphabet_; }
+  const std::vector<std::string>& label_names() const override { return label_names_; }
+  std::string_view semantics() const override { return "test"; }
+  std::size_t state_size() const override { return 256; }
+  Observation initial(std::span<std::byte> state) const override {
+    std::fill(state.begin(), state.end(), std::byte{0});
+    return observe("");
+  }
+  Observation step(std::span<std::byte> state, Symbol symbol) const override {
+    std::string word(reinterpret_cast<const char*>(state.data()));
+    word.push_back(symbol == 0 ? 'a' : 'b');
+    REQUIRE(word.size() < state.size());
+    std::copy(word.begin(), word.end(), reinterpret_cast<char*>(state.data()));
+    return observe(word);
+  }
+
+ private:
+  Observation observe(const std::string& word) const {
+    std::size_t left = 1000;
+    for (const std::string& wrong : words_) {
+      if (wrong.starts_with(word)) left = std::min(left, wrong.size() - word.size());
+    }
+    return {left == 0 ? 0 : 1, static_cast<float>(left)};
+  }
+
+  Alphabet alphabet_ = Alphabet::of_characters("ab");
+  std::vector<std::string> label_names_ = {"0", "1"};
+  std::vector<std::string> words_;
+};
+
+Word word_of(const std::string& text) {
+  Word word;
+  for (const char c : text) word.push_back(c == 'a' ? 0 : 1);
+  return word;
+}
+
+TEST_CASE("a long power does not hide a shorter word of another kind") {
+  const std::string power(130, 'a');
+  const std::string loop = "aababaababaababaababaababaabab";
+  const Dfa language = everything("ab");
+  for (const auto& [words, shortest] : {std::pair<std::vector<std::string>, std::string>{{power}, power},
+                                        {{power, loop}, loop},
+                                        {{power, loop, "bbabbb"}, "bbabbb"}}) {
+    const WrongOn model(words);
+    const auto found = fast_refutation(model, Specification(model, language), {});
+    REQUIRE(found.has_value());
+    CHECK(found->word == word_of(shortest));
+  }
+}
+
+TEST_CASE("a word that no deletion shortens is left by leaving out one symbol and replacing another") {
+  const Dfa language = everything("ab");
+  const std::string longest(40, 'a');
+  // Each word but the last has one symbol less than the one before and another elsewhere.
+  std::vector<std::string> words = {longest};
+  for (const std::size_t at : {30U, 3U, 20U}) {
+    words.push_back(words.back());
+    words.back().erase(10, 1);
+    words.back()[at] = 'b';
+  }
+  const WrongOn model(words);
+  const Specification specification(model, language);
+  const auto start = confirm(model, specification, word_of(longest));
+  REQUIRE(start.has_value());
+  CHECK(minimise(model, specification, *start, 1'000'000, {}).word == word_of(words.back()));
+  // Steps that do not suffice leave the word as it is.
+  CHECK(minimise(model, specification, *start, 100, {}).word == word_of(longest));
+}
+
+TEST_CASE("a word that refutes is known to be a shortest one where all shorter words can be tried") {
+  CheckOptions options;
+  options.budget.memory = std::size_t{1} << 16U;
+  const std::string twelve = "abbabbbabbab";
+  const std::string fourteen(14, 'b');
+  const WrongOn model({fourteen, twelve});
+  const CheckReport report = check(model, everything("ab"), options);
+  const auto* refuted = std::get_if<Refuted>(&report.verdict);
+  REQUIRE(refuted != nullptr);
+  CHECK(refuted->counterexample.word == word_of(twelve));
+  CHECK(refuted->counterexample.shortest);
+  CHECK(report.rungs.front().outcome.starts_with("not closed"));
+  CHECK(report.rungs.back().method == "exhaustive");
+  // 2^39 words are not tried.
+  const WrongOn rarely({std::string(40, 'b')});
+  const CheckReport other = check(rarely, everything("ab"), options);
+  REQUIRE(std::holds_alternative<Refuted>(other.verdict));
+  CHECK(std::get<Refuted>(other.verdict).counterexample.word == Word(40, 1));
+  CHECK(!std::get<Refuted>(other.verdict).counterexample.shortest);
 }
 
 }  // namespace

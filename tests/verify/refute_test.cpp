@@ -465,6 +465,31 @@ TEST_CASE("budgets that run out make no claim") {
   CHECK(report.reason == "the budget of 1000 steps ran out");
 }
 
+TEST_CASE("a language counts modulo the least period of its labels along the symbol, behind any beginning") {
+  const Alphabet alphabet({"a", "b"});
+  const std::vector<std::string> names = {"0", "1", "2"};
+  // a adds 1 modulo 6, b does nothing.
+  const auto wheel = [&](std::vector<LabelId> labels) {
+    return Dfa(alphabet, 0, {1, 0, 2, 1, 3, 2, 4, 3, 5, 4, 0, 5}, std::move(labels), names);
+  };
+  for (const unsigned modulus : {1U, 2U, 3U, 6U}) {
+    std::vector<LabelId> labels;
+    for (unsigned state = 0; state < 6; ++state) labels.push_back(modulus == 6 ? state / 2 : state % modulus);
+    for (const unsigned asked : {1U, 2U, 3U, 6U}) {
+      CHECK(counts_modulo(wheel(labels), 0, asked) == (asked == modulus));
+    }
+    CHECK(counts_modulo(wheel(labels), 1, 1));
+  }
+  CHECK(!counts_modulo(wheel({0, 1, null_label, 0, 1, null_label}), 0, 3));
+  // The beginning, whose label is null, is not on the cycle.
+  CHECK(counts_modulo(Theorem::modular(5).language(alphabet, 0, 1), 0, 5));
+  RefuteOptions options;
+  options.counted = "a";
+  CHECK(language_asked(Theorem::modular(5), alphabet, options) == Theorem::modular(5).language(alphabet, 0, 0));
+  options.language = wheel({0, 1, 2, 0, 1, 2});
+  CHECK(language_asked(Theorem::modular(3), alphabet, options) == *options.language);
+}
+
 TEST_CASE("theorems and their names") {
   CHECK(Theorem::parse("parity").is_parity());
   CHECK(Theorem::parse("modular").modulus() == 3);

@@ -13,6 +13,7 @@
 #include "command.hpp"
 #include "explain_groups.hpp"
 #include "interrupt.hpp"
+#include "krohn/automata/product.hpp"
 #include "krohn/engine/recognizer.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/certificate_file.hpp"
@@ -24,6 +25,7 @@
 #include "krohn/verify/certificate.hpp"
 #include "krohn/verify/layered_lasso.hpp"
 #include "krohn/verify/refute.hpp"
+#include "krohn/verify/specification.hpp"
 #include "model_argument.hpp"
 
 namespace krohn::cli {
@@ -117,6 +119,8 @@ struct Result {
   Alphabet alphabet;
   std::string model;
   std::string note;
+  /// The model's own language was asked about, not the theorem's.
+  bool own_language = false;
 };
 
 std::string verdict_of(const TheoremReport& report) {
@@ -153,7 +157,10 @@ std::optional<std::size_t> settling_layer(const TheoremReport& report) {
   return std::nullopt;
 }
 
-std::string language_text(const Theorem& theorem, const std::string& symbol) {
+std::string language_text(const Theorem& theorem, const std::string& symbol, bool own) {
+  if (own) {
+    return "the model's own, whose labels along '" + symbol + "'^k have period " + std::to_string(theorem.modulus());
+  }
   return theorem.is_parity() ? "the number of '" + symbol + "' is odd"
                              : "the number of '" + symbol + "' is divisible by " + std::to_string(theorem.modulus());
 }
@@ -165,7 +172,7 @@ void print_text(const Result& result) {
   std::vector<std::pair<std::string, std::string>> lines;
   lines.emplace_back("model", result.model);
   lines.emplace_back("theorem", report.theorem.name() + ": " + report.theorem.source());
-  lines.emplace_back("language", language_text(report.theorem, symbol));
+  lines.emplace_back("language", language_text(report.theorem, symbol, result.own_language));
   lines.emplace_back("hypothesis", (report.hypothesis.holds       ? "holds: "
                                     : report.hypothesis.violation ? "does not hold: "
                                                                   : "not decided: ") +
@@ -246,6 +253,7 @@ Json report_json(const Result& result) {
   json["source"] = report.theorem.source();
   json["model"] = result.model;
   json["symbol"] = alphabet.name(report.counted);
+  json["language"] = language_text(report.theorem, alphabet.name(report.counted), result.own_language);
   json["hypothesis_holds"] = report.hypothesis.holds       ? Json(true)
                              : report.hypothesis.violation ? Json(false)
                                                            : Json(nullptr);
@@ -340,11 +348,23 @@ void certify(const Arguments& arguments, TheoremReport& report, const CertifiedM
              const RefuteOptions& options) {
   if (arguments.certificate.empty()) return;
   const Alphabet& alphabet = model.recognizer.alphabet();
-  const Dfa language = report.theorem.language(alphabet, report.counted, options.min_length);
+  const Dfa language = language_asked(report.theorem, alphabet, options);
+  const std::string name =
+      options.language ? "" : language_name(report.theorem, alphabet, report.counted, arguments.certificate);
   write_certificate(arguments.certificate,
-                    make_certificate(report, model, language,
-                                     {"krohn " KROHN_VERSION, arguments.model,
-                                      language_name(report.theorem, alphabet, report.counted, arguments.certificate)}));
+                    make_certificate(report, model, language, {"krohn " KROHN_VERSION, arguments.model, name}));
+}
+
+/// The language that comes with the model, its symbols in the model's order, where it counts as the theorem wants and
+/// is another than the theorem's.
+std::optional<Dfa> counting_language(const OpenModel& model, const Theorem& theorem, const RefuteOptions& options) {
+  const std::optional<Dfa> own = model.own_language();
+  if (!own) return std::nullopt;
+  const Alphabet& alphabet = model.recognizer->alphabet();
+  Dfa language = Specification(*model.recognizer, *own).automaton();
+  if (!counts_modulo(language, counted_symbol(alphabet, options), theorem.modulus())) return std::nullopt;
+  if (!separating_word(language, language_asked(theorem, alphabet, options))) return std::nullopt;
+  return language;
 }
 
 /// Outside the hypothesis a theorem says nothing.
@@ -374,10 +394,11 @@ Result refute_learned(const Arguments& arguments, const Theorem& theorem) {
       *model.learned, theorem,
       {model.task->answers.tokens, model.recognizer->alphabet().names(), model.task->answers.first_token});
   require_hypothesis(arguments.model, hypothesis);
+  options.language = counting_language(model, theorem, options);
   TheoremReport report = refute_theorem(*model.recognizer, std::move(hypothesis), theorem, options);
   certify(arguments, report, certified_model(model), options);
   return {std::move(report), model.recognizer->alphabet(), arguments.model + " (" + model.learned->architecture() + ")",
-          ""};
+          "", options.language.has_value()};
 }
 
 Result refute_directory(const Arguments& arguments, const Theorem& theorem) {

@@ -18,8 +18,9 @@ namespace krohn {
 std::optional<Counterexample> confirm(const Recognizer& model, const Specification& specification,
                                       std::span<const Symbol> word);
 
-/// Shortens a counterexample by leaving out runs of symbols, halves first, for as long as a shorter word still
-/// differs, within `steps` steps of the model and the budget. The result is confirmed and never longer.
+/// Shortens a counterexample by leaving out runs of symbols, halves first, and then by leaving out one symbol and
+/// replacing another, for as long as a shorter word still differs, within `steps` steps of the model and the budget.
+/// The result is confirmed and never longer.
 Counterexample minimise(const Recognizer& model, const Specification& specification, Counterexample counterexample,
                         std::uint64_t steps, const Budget& budget);
 

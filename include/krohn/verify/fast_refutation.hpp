@@ -28,10 +28,16 @@ struct FastRefutationOptions {
   Device device = Device::automatic;
 };
 
-/// Runs, in this order: the W-method suite of the automaton (every transition, told apart by characterising words);
-/// powers of every symbol and of short loop words behind short prefixes, with Brent's cycle detection on the model's
-/// bits; and a beam search that follows the smallest margins. Steps that give NaN are passed over.
+/// Runs the W-method suite of the automaton (every transition, told apart by characterising words); then, up to length
+/// 64, 128, .. in turn, powers of every symbol and of short loop words behind short prefixes, with Brent's cycle
+/// detection on the model's bits, and a beam search that follows the smallest margins. Once a word is found, only
+/// shorter ones are looked for. Steps that give NaN are passed over.
 std::optional<Refutation> fast_refutation(const Recognizer& model, const Specification& specification,
                                           const FastRefutationOptions& options);
+
+/// The beam search alone, for words of at most `length` symbols: it follows the runs that come closest to a tie within
+/// `ahead` symbols more.
+std::optional<Refutation> beam_refutation(const Recognizer& model, const Specification& specification,
+                                          std::size_t length, int ahead, const FastRefutationOptions& options);
 
 }  // namespace krohn

@@ -146,7 +146,18 @@ struct RefuteOptions {
   std::optional<std::string> counted;
   /// Words shorter than this (0 or 1) are outside the domain: models that have no answer to the empty word.
   std::size_t min_length = 0;
+  /// The language asked about in place of Theorem::language: over the model's symbols in their order, one that counts
+  /// (see counts_modulo), with labels that the model has.
+  std::optional<Dfa> language = std::nullopt;
 };
+
+/// True if the labels along symbol^k have, from some k on, the least period `modulus`, none of them null. The theorem
+/// covers such a language as it covers its own: on symbol^k a model within the hypothesis comes to repeat itself, or
+/// its opposite, so that its labels have a period that is a power of two (1 for parity).
+bool counts_modulo(const Dfa& language, Symbol symbol, unsigned modulus);
+
+/// The language that refute_theorem asks about.
+Dfa language_asked(const Theorem& theorem, const Alphabet& alphabet, const RefuteOptions& options);
 
 /// "1" or the option's symbol. Throws InputError if the alphabet has none.
 Symbol counted_symbol(const Alphabet& alphabet, const RefuteOptions& options);
