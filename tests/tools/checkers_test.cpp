@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <fstream>
+#include <set>
 #include <string>
 
 #include "krohn/automata/dfa.hpp"
@@ -240,24 +241,35 @@ TEST_CASE("words that refute trained models are replayed by the independent arit
   }
 }
 
-TEST_CASE("every option of Mamba is replayed by the independent arithmetic") {
+TEST_CASE("every architecture and option is replayed by the independent arithmetic, behind words that use the state") {
+  // Words of fewer than nine symbols are outside the domain.
   const std::string task =
-      R"({"version": 1, "symbols": {"a": 1, "b": 2}, "bos": null, "min_length": 1, "positions": "all",
+      R"({"version": 1, "symbols": {"a": 1, "b": 2}, "bos": null, "min_length": 9, "positions": "all",
           "outputs": {"0": "even", "3": "odd"},
           "automaton": {"format": "krohn-automaton-v1", "alphabet": ["a", "b"], "start": 0,
                         "transitions": [[1, 0], [0, 1]], "labels": ["even", "odd"]}})";
-  for (const char* name : {"mamba_01", "mamba_02", "mamba_03", "mamba_04", "mamba_05", "mamba_06", "mamba_07",
-                           "mamba_08", "mamba_09", "mamba_10"}) {
-    CAPTURE(std::string(name));
+  // The November 2024 form of delta_net, the paper's Mamba and xLSTM.
+  const std::set<std::string> not_covered = {"delta_net_16", "paper_mamba_01", "xlstm_01"};
+  std::size_t replayed = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(KROHN_TEST_DATA) / "variants")) {
+    const std::string name = entry.path().filename().string();
+    CAPTURE(name);
     const TemporaryDirectory directory;
     const std::filesystem::path model = directory / "model";
-    std::filesystem::copy(std::filesystem::path(KROHN_TEST_DATA) / "variants" / name, model);
+    std::filesystem::copy(entry.path(), model);
     write(model / "task.json", task);
     const std::string certificate = (directory / "certificate").string();
     REQUIRE(run_krohn("check " + model.string() + " --certificate " + certificate).exit_code == 10);
-    const ProcessResult replayed = run_tool("check_learned", certificate + " " + model.string());
-    CHECK_MESSAGE(verified(replayed), replayed.out, replayed.error);
+    const ProcessResult result = run_tool("check_learned", certificate + " " + model.string());
+    if (not_covered.contains(name)) {
+      CHECK(result.exit_code == 2);
+      CHECK(result.out.starts_with("s UNCHECKED "));
+    } else {
+      CHECK_MESSAGE(verified(result), result.out, result.error);
+      ++replayed;
+    }
   }
+  CHECK(replayed == 72);
 }
 
 TEST_CASE("the checkers of tables and of trained models leave each other's certificates alone") {
