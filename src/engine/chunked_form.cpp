@@ -340,7 +340,7 @@ ChunkedLogits run_chunked_form(const LearnedModel& model, std::span<const Tokens
   const std::size_t num_logits = model.num_logits();
   result.logits.resize(words.size() * length * num_logits);
   Collector collector(words.size(), length, blocks);
-  const std::unique_ptr<LearnedPass<float>> pass = make_pass(model);
+  const std::unique_ptr<LearnedPass<float>> pass = make_pass<float>(model);
   std::vector<float> state(model.state_size());
   for (std::size_t block = 0; block <= blocks; ++block) {
     collector.begin(block);

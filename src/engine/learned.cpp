@@ -25,12 +25,24 @@
 namespace krohn {
 namespace {
 
-std::unique_ptr<LearnedPass<float>> make_pass(const LearnedModel& model, float) {
+template <class T>
+std::unique_ptr<LearnedPass<T>> make_plain_pass(const LearnedModel& model) {
+  return std::make_unique<LearnedPassOf<T, forward::OneByOne<T>>>(model);
+}
+
+}  // namespace
+
+template <>
+std::unique_ptr<LearnedPass<float>> make_pass(const LearnedModel& model) {
   return has_avx2_fma() ? make_avx2_pass(model) : make_plain_pass<float>(model);
 }
-std::unique_ptr<LearnedPass<double>> make_pass(const LearnedModel& model, double) {
+template <>
+std::unique_ptr<LearnedPass<double>> make_pass(const LearnedModel& model) {
   return has_avx2_fma() ? make_avx2_double_pass(model) : make_plain_pass<double>(model);
 }
+
+namespace {
+
 /// Where `share` words are to be run by a thread.
 std::unique_ptr<LearnedPass<float>> make_batch(const LearnedModel& model, std::size_t share) {
   if (has_avx512() && share > 8) return make_avx512_batch(model, share);
@@ -225,7 +237,7 @@ class LearnedRecognizer final : public Recognizer {
         return;
       }
       scratch_ = std::make_unique<Scratch>();
-      scratch_->pass = make_pass(*owner.model_, float{});
+      scratch_->pass = make_pass<float>(*owner.model_);
       scratch_->state.resize(owner.model_->state_size());
       scratch_->logits.resize(owner.model_->num_logits());
     }
@@ -288,7 +300,7 @@ void run_on_cpu(const LearnedModel& model, std::span<const Tokens> words, const 
   const std::size_t most =
       std::clamp<std::size_t>((std::size_t{1} << 28U) / (sizeof(float) * (model.state_size() + 1)), 8, 64);
   const std::size_t together = std::clamp<std::size_t>(share, 1, most);
-  const auto make = [&] { return alone ? make_pass(model, float{}) : make_batch(model, together); };
+  const auto make = [&] { return alone ? make_pass<float>(model) : make_batch(model, together); };
   std::unique_ptr<LearnedPass<float>> first = make();
   const std::size_t chunk_size = (together + first->lanes() - 1) / first->lanes() * first->lanes();
   const std::size_t chunks = (order.size() + chunk_size - 1) / chunk_size;
@@ -325,18 +337,9 @@ void run_on_cpu(const LearnedModel& model, std::span<const Tokens> words, const 
 
 }  // namespace
 
-std::unique_ptr<LearnedPass<float>> make_pass(const LearnedModel& model) { return make_pass(model, float{}); }
-
-template <class T>
-std::unique_ptr<LearnedPass<T>> make_plain_pass(const LearnedModel& model) {
-  return std::make_unique<LearnedPassOf<T, forward::OneByOne<T>>>(model);
-}
-template std::unique_ptr<LearnedPass<float>> make_plain_pass(const LearnedModel& model);
-template std::unique_ptr<LearnedPass<double>> make_plain_pass(const LearnedModel& model);
-
 template <class T>
 LearnedStream<T>::LearnedStream(const LearnedModel& model)
-    : model_(&model), pass_(make_pass(model, T{})), state_(model.state_size()) {
+    : model_(&model), pass_(make_pass<T>(model)), state_(model.state_size()) {
   restart();
 }
 template <class T>

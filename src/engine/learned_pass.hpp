@@ -31,11 +31,9 @@ class LearnedPass {
   virtual void step(T* state, std::uint32_t token, T* logits, forward::Probe<T>& probe) = 0;
 };
 
-/// The quickest pass of one lane that this processor runs.
-std::unique_ptr<LearnedPass<float>> make_pass(const LearnedModel& model);
-
+/// The quickest pass of one lane that this processor runs, for float and double.
 template <class T>
-std::unique_ptr<LearnedPass<T>> make_plain_pass(const LearnedModel& model);
+std::unique_ptr<LearnedPass<T>> make_pass(const LearnedModel& model);
 
 /// With AVX2 and FMA: one word with its columns side by side, eight words, one word in double. Only called where
 /// has_avx2_fma() holds.

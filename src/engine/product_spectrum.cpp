@@ -21,6 +21,7 @@
 #include "krohn/engine/learned_forward.hpp"
 #include "krohn/error.hpp"
 #include "krohn/numeric/splitmix64.hpp"
+#include "learned_pass.hpp"
 #include "transition.hpp"
 
 namespace krohn {
@@ -189,14 +190,14 @@ std::vector<ProductSpectrum> product_spectra(const LearnedModel& model, std::spa
   std::vector<ProductSpectrum> spectra(lengths.size());
   if (options.tokens.empty() || longest == 0) return spectra;
   ProductCollector collector(lengths, spectra);
-  forward::ForwardPass<forward::OneByOne<double>> pass(model);
+  const std::unique_ptr<LearnedPass<double>> pass = make_pass<double>(model);
   std::vector<double> start(model.state_size());
-  pass.initial(start.data());
-  if (options.first_token) pass.step(start.data(), &*options.first_token, nullptr);
+  pass->initial(start.data());
+  if (options.first_token) pass->step(start.data(), &*options.first_token, nullptr);
   std::vector<double> state;
   const auto read = [&](std::size_t place) {
     collector.token(place);
-    pass.step(state.data(), &options.tokens[place], nullptr, &collector);
+    pass->step(state.data(), options.tokens[place], nullptr, collector);
   };
   const std::uint64_t power = std::min(options.length, std::max(2 * longest, most_power_steps / options.tokens.size()));
   for (std::size_t place = 0; place < options.tokens.size(); ++place) {

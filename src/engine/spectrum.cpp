@@ -6,11 +6,13 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <memory>
 #include <utility>
 
 #include "krohn/engine/learned_forward.hpp"
 #include "krohn/error.hpp"
 #include "krohn/numeric/splitmix64.hpp"
+#include "learned_pass.hpp"
 #include "transition.hpp"
 
 namespace krohn {
@@ -33,6 +35,13 @@ class Collector final : public forward::Probe<double> {
     const Transition transition = transition_of(key_size, value_size, decay, updates);
     if (transition.diagonal.size() > 0) {
       for (const double value : transition.diagonal) add(spectrum, {value, 0.0});
+      return;
+    }
+    if (transition.symmetric.size() > 0) {
+      require_finite(transition.symmetric);
+      const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(transition.symmetric, Eigen::EigenvaluesOnly);
+      require_found(solver.info());
+      for (const double value : solver.eigenvalues()) add(spectrum, {value, 0.0});
       return;
     }
     const ReducedProduct product = reduced_product(std::span(&transition, 1));
@@ -60,13 +69,16 @@ class Collector final : public forward::Probe<double> {
     return heads_.back();
   }
 
+  static void require_found(Eigen::ComputationInfo info) {
+    if (info != Eigen::Success) throw NumericError("the eigenvalues of a state-transition matrix were not found");
+  }
+
   void solve(HeadSpectrum& spectrum, const Eigen::MatrixXd& matrix, double scale) {
     require_finite(matrix);
     if (matrix.rows() == 0) return;
     if (matrix.rows() == 1) return add(spectrum, {scale * matrix(0, 0), 0.0});
     const Eigen::EigenSolver<Eigen::MatrixXd> solver(matrix, false);
-    if (solver.info() != Eigen::Success)
-      throw NumericError("the eigenvalues of a state-transition matrix were not found");
+    require_found(solver.info());
     for (const std::complex<double>& value : solver.eigenvalues()) add(spectrum, scale * value);
   }
 
@@ -136,15 +148,15 @@ LearnedSpectrum compute_spectrum(const LearnedModel& model, const SpectrumOption
   }
   if (options.tokens.empty()) return spectrum;
   Collector collector(spectrum.heads, options.tokens.size());
-  forward::ForwardPass<forward::OneByOne<double>> pass(model);
+  const std::unique_ptr<LearnedPass<double>> pass = make_pass<double>(model);
   std::vector<double> start(model.state_size());
-  pass.initial(start.data());
-  if (options.first_token) pass.step(start.data(), &*options.first_token, nullptr);
+  pass->initial(start.data());
+  if (options.first_token) pass->step(start.data(), &*options.first_token, nullptr);
   std::vector<double> state;
   for (std::size_t i = 0; i < options.tokens.size(); ++i) {
     state = start;
     collector.token(i);
-    pass.step(state.data(), &options.tokens[i], nullptr, &collector);
+    pass->step(state.data(), options.tokens[i], nullptr, collector);
   }
   SplitMix64 random(options.seed);
   for (std::uint64_t w = 0; w < options.words; ++w) {
@@ -153,7 +165,7 @@ LearnedSpectrum compute_spectrum(const LearnedModel& model, const SpectrumOption
       // The modulus favours no token visibly, with at most 2^12 of them.
       const auto index = static_cast<std::size_t>(random.next() % options.tokens.size());
       collector.token(index);
-      pass.step(state.data(), &options.tokens[index], nullptr, &collector);
+      pass->step(state.data(), options.tokens[index], nullptr, collector);
     }
   }
   std::sort(spectrum.heads.begin(), spectrum.heads.end(), [](const HeadSpectrum& a, const HeadSpectrum& b) {

@@ -41,6 +41,16 @@ Transition transition_of(std::size_t key_size, std::size_t value_size, const Dec
         transition.full -= beta_of(*factor) * write * (read.transpose() * transition.full).eval();
       }
     }
+    if (factors.size() == 1) {
+      const Update<double>& factor = *factors.front();
+      Eigen::VectorXd products = beta_of(factor) * Vector(factor.write, size).cwiseProduct(Vector(factor.read, size));
+      if (!factor.reads_undecayed) products = products.cwiseProduct(decays);
+      if ((products.array() >= 0.0).all()) {
+        const Eigen::VectorXd roots = products.cwiseSqrt();
+        transition.symmetric = decays.asDiagonal();
+        transition.symmetric -= roots * roots.transpose();
+      }
+    }
     return transition;
   }
   transition.scale = decay.kind == Decay<double>::Kind::none ? 1.0 : *decay.values;

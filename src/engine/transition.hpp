@@ -19,6 +19,9 @@ struct Transition {
   Eigen::VectorXd diagonal;
   /// Decays of their own for every key, with factors.
   Eigen::MatrixXd full;
+  /// Symmetric, with the eigenvalues of `full`, where that is D - w r^T with w_i r_i >= 0 throughout: the
+  /// characteristic polynomial depends on w and r by the products w_i r_i alone. Else empty.
+  Eigen::MatrixXd symmetric;
 };
 
 Transition transition_of(std::size_t key_size, std::size_t value_size, const forward::Decay<double>& decay,

@@ -25,26 +25,32 @@ LearnedModel bare(std::vector<float> embedding, std::vector<float> head) {
   return LearnedModel("bare", Matrix{2, 2, std::move(embedding)}, {}, std::nullopt, Matrix{2, 2, std::move(head)});
 }
 
+template <class T>
+void compare_with_one_by_one(const LearnedModel& model) {
+  forward::ForwardPass<forward::OneByOne<T>> plain(model);
+  std::vector<T> state(model.state_size());
+  plain.initial(state.data());
+  LearnedStream<T> stream(model);
+  REQUIRE(stream.state().size() == state.size());
+  CHECK(std::memcmp(state.data(), stream.state().data(), state.size() * sizeof(T)) == 0);
+  std::vector<T> expected(model.num_logits());
+  std::vector<T> logits(model.num_logits());
+  for (std::uint32_t t = 0; t < 8; ++t) {
+    const std::uint32_t token = (t * t + 1) % static_cast<std::uint32_t>(model.vocabulary_size());
+    plain.step(state.data(), &token, expected.data());
+    stream.step(token, logits);
+    CHECK(std::memcmp(expected.data(), logits.data(), logits.size() * sizeof(T)) == 0);
+    CHECK(std::memcmp(state.data(), stream.state().data(), state.size() * sizeof(T)) == 0);
+  }
+}
+
 TEST_CASE("one number at a time gives the bits of the vector forms, in every architecture") {
   for (const char* folder : {"golden", "variants"}) {
     for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(KROHN_TEST_DATA) / folder)) {
       CAPTURE(entry.path());
       const LearnedModel model = read_checkpoint(entry.path()).model;
-      forward::ForwardPass<forward::OneByOne<float>> plain(model);
-      std::vector<float> state(model.state_size());
-      plain.initial(state.data());
-      LearnedStream<float> stream(model);
-      REQUIRE(stream.state().size() == state.size());
-      CHECK(std::memcmp(state.data(), stream.state().data(), state.size() * sizeof(float)) == 0);
-      std::vector<float> expected(model.num_logits());
-      std::vector<float> logits(model.num_logits());
-      for (std::uint32_t t = 0; t < 8; ++t) {
-        const std::uint32_t token = (t * t + 1) % static_cast<std::uint32_t>(model.vocabulary_size());
-        plain.step(state.data(), &token, expected.data());
-        stream.step(token, logits);
-        CHECK(std::memcmp(expected.data(), logits.data(), logits.size() * sizeof(float)) == 0);
-        CHECK(std::memcmp(state.data(), stream.state().data(), state.size() * sizeof(float)) == 0);
-      }
+      compare_with_one_by_one<float>(model);
+      compare_with_one_by_one<double>(model);
     }
   }
 }
