@@ -28,6 +28,11 @@
 namespace krohn {
 namespace {
 
+constexpr std::uint64_t most_words = 100;
+// Multiply-adds that a checkpoint's words, and the search for its lasso, may cost: some seconds each.
+constexpr double checkpoint_work = 2e11;
+constexpr double lasso_work = 2e10;
+
 constexpr const char* style_sheet =
     "body{font-family:sans-serif;line-height:1.45;color:#222222;background:#ffffff;max-width:62rem;margin:2rem auto;"
     "padding:0 1rem}\n"
@@ -335,19 +340,19 @@ void add_trajectories(Page& page, const Recognizer& recognizer, Symbol symbol, c
   page.figure(draw_trajectories(trajectories, recognizer.alphabet().name(symbol), lasso));
 }
 
-void add_margins(Page& page, const Recognizer& recognizer, Symbol symbol, const ReportOptions& options,
+void add_margins(Page& page, const Recognizer& recognizer, Symbol symbol, std::uint64_t words, std::uint64_t length,
                  std::optional<std::uint64_t> horizon, const std::string& claim) {
   page.heading("Margins");
-  const std::uint64_t length = std::max<std::uint64_t>(2, options.length);
+  length = std::max<std::uint64_t>(2, length);
   std::vector<double> least(length, std::numeric_limits<double>::infinity());
   std::vector<double> power(length, std::numeric_limits<double>::infinity());
   SplitMix64 draw(1);
   std::vector<std::byte> state(recognizer.state_size());
   try {
-    for (std::uint64_t w = 0; w <= options.words; ++w) {
+    for (std::uint64_t w = 0; w <= words; ++w) {
       recognizer.initial(state);
       for (std::uint64_t t = 0; t < length; ++t) {
-        const bool loop = w == options.words;
+        const bool loop = w == words;
         const auto a = loop ? symbol : static_cast<Symbol>(draw_below(draw, recognizer.alphabet().size()));
         const auto margin = static_cast<double>(recognizer.step(state, a).margin);
         std::vector<double>& target = loop ? power : least;
@@ -364,7 +369,7 @@ void add_margins(Page& page, const Recognizer& recognizer, Symbol symbol, const 
     }
     return one;
   };
-  Figure figure = draw_margins({series("least of " + std::to_string(options.words) + " random words", least),
+  Figure figure = draw_margins({series("least of " + std::to_string(words) + " random words", least),
                                 series("on " + recognizer.alphabet().name(symbol) + "^k", power)},
                                horizon);
   figure.caption += " " + claim;
@@ -423,9 +428,10 @@ void add_compiled_model(Page& page, const LrnnModel& model, Semantics semantics,
   const Symbol symbol = loop_symbol(*recognizer, language);
   const Word loop{symbol};
   const LayeredLasso lasso =
-      find_layered_lasso(model, arithmetic_of(semantics), {}, loop, {options.lasso_steps, options.stop});
+      find_layered_lasso(model, arithmetic_of(semantics), {}, loop, {options.lasso_steps, nullptr});
   add_trajectories(page, *recognizer, symbol, lasso.lasso, hidden_names(model));
-  add_margins(page, *recognizer, symbol, options, horizon, exactness(exact, horizon));
+  add_margins(page, *recognizer, symbol, options.words.value_or(most_words), options.length, horizon,
+              exactness(exact, horizon));
 }
 
 void add_accuracy(Page& page, const Accuracy& accuracy) {
@@ -483,6 +489,13 @@ std::string model_report(const OpenModel& model, const std::string& name, const 
   }
   const LearnedModel& learned = *model.learned;
   const std::optional<Dfa> language = model.own_language();
+  // Multiply-adds of a token, about.
+  const auto work = static_cast<double>(learned.num_parameters());
+  std::vector<std::uint64_t> lengths;
+  for (std::uint64_t length = 16; length <= options.length; length *= 2) lengths.push_back(length);
+  const auto symbols = static_cast<double>(std::accumulate(lengths.begin(), lengths.end(), options.length));
+  const std::uint64_t words = options.words.value_or(static_cast<std::uint64_t>(
+      std::clamp(checkpoint_work / (work * symbols), 10.0, static_cast<double>(most_words))));
   page.heading("Model");
   page.facts({{"architecture", learned.architecture()},
               {"blocks", std::to_string(learned.blocks().size())},
@@ -493,19 +506,20 @@ std::string model_report(const OpenModel& model, const std::string& name, const 
               {"task", model.task->description.empty() ? "as in task.json" : model.task->description}});
   if (language) {
     AccuracyOptions accuracy;
-    for (std::uint64_t length = 16; length <= options.length; length *= 2) accuracy.lengths.push_back(length);
-    accuracy.words = options.words;
+    accuracy.lengths = lengths;
+    accuracy.words = words;
     accuracy.last_only = model.task->positions == Task::Positions::last;
     add_accuracy(page, measure_accuracy(learned, model.task->answers, *language, accuracy));
   }
   add_eigenvalues(page, learned, model.task->answers);
   const Symbol symbol = loop_symbol(*model.recognizer, language);
   const Word loop{symbol};
-  const LassoBudget budget{std::min<std::uint64_t>(options.lasso_steps, 200000), options.stop};
-  const LassoSearch lasso = find_lasso(*model.recognizer, {}, loop, budget);
+  const auto steps = static_cast<std::uint64_t>(std::clamp(lasso_work / work, 64.0, 200000.0));
+  const LassoSearch lasso =
+      find_lasso(*model.recognizer, {}, loop, LassoBudget{std::min(options.lasso_steps, steps), nullptr});
   add_trajectories(page, *model.recognizer, symbol, lasso.lasso,
                    hidden_names(learned, model.recognizer->state_size() / 4));
-  add_margins(page, *model.recognizer, symbol, options, std::nullopt, "No horizon is certified.");
+  add_margins(page, *model.recognizer, symbol, words, options.length, std::nullopt, "No horizon is certified.");
   // The automaton as the task gives it: own_language() may add a start for words outside the domain.
   const std::optional<Dfa>& taught = model.task->automaton ? model.task->automaton : language;
   if (taught) add_language(page, *taught, minimize(*taught), options);

@@ -5,7 +5,6 @@
 #include <memory>
 
 #include "command.hpp"
-#include "interrupt.hpp"
 #include "krohn/io/atomic_file.hpp"
 #include "krohn/io/open_model.hpp"
 #include "krohn/io/report.hpp"
@@ -21,8 +20,7 @@ struct Arguments {
   ReportOptions options;
 };
 
-int run_report(Arguments arguments) {
-  arguments.options.stop = &interrupt_flag();
+int run_report(const Arguments& arguments) {
   std::string page;
   if (is_model_argument(arguments.subject)) {
     const OpenModel model = open_recognizer(arguments.subject, arguments.semantics);
@@ -46,7 +44,9 @@ void add_report(CLI::App& app, int& exit_code) {
   command->add_option("LANG|MODEL", arguments->subject, language_help + std::string(", or a model directory"))
       ->required();
   command->add_option("-o,--output", arguments->output, "the file to write")->required();
-  command->add_option("--words", arguments->options.words, "random words for margins and accuracies (default 100)")
+  command
+      ->add_option("--words", arguments->options.words,
+                   "random words for margins and accuracies (default 100, of a large checkpoint fewer)")
       ->check(CLI::Range(1, 1000000));
   command->add_option("--length", arguments->options.length, "their length (default 512)")
       ->check(CLI::Range(2, 1000000));

@@ -2,14 +2,13 @@
 //
 //  1. The page is XHTML: well-formed XML with an HTML5 doctype, UTF-8, one style element, inline SVG.
 //  2. It refers to no other file. All text is escaped. It prints on A4: figures are not split, colours are never the
-//  only
-//     difference between series.
+//     only difference between series.
 //  3. The same input gives the same bytes.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "krohn/automata/dfa.hpp"
@@ -20,11 +19,12 @@ namespace krohn {
 struct ReportOptions {
   /// Image sets, R-classes and sets of a cascade beyond which a part is left out (and the page says so).
   std::size_t max_monoid = 20000;
-  /// Steps for a lasso, words of a length for margins and accuracies, and the longest of them.
+  /// Steps for a lasso; fewer of a checkpoint, by its size.
   std::uint64_t lasso_steps = std::uint64_t{1} << 22U;
-  std::uint64_t words = 100;
+  /// Words of a length for margins and accuracies; by default 100, and fewer, at least 10, of a checkpoint of more than
+  /// about a million parameters. The longest of them.
+  std::optional<std::uint64_t> words = std::nullopt;
   std::uint64_t length = 512;
-  const std::atomic<bool>* stop = nullptr;
 };
 
 /// The report of a language, as typed in `name`: the automaton, its algebra, the decision table of linear-RNN families,
