@@ -74,6 +74,15 @@ std::uint64_t shard_prefix(std::uint32_t symbols, std::uint32_t count, std::uint
   return prefix;
 }
 
+std::optional<std::uint64_t> words_in_part(std::uint32_t symbols, Shard shard, std::uint64_t search_length,
+                                           std::uint64_t length) {
+  if (symbols == 0 || length > search_length || !bounded_power(symbols, search_length)) return std::nullopt;
+  const std::uint64_t prefix = shard_prefix(symbols, shard.count, search_length);
+  if (length < prefix) return shard.index == 0 ? *bounded_power(symbols, length) : 0;
+  const auto [low, high] = shard_range(shard, *bounded_power(symbols, prefix));
+  return (high - low) * *bounded_power(symbols, length - prefix);
+}
+
 void check_search(const Recognizer& recognizer, const LabelledAutomaton& automaton, const EnumerateOptions& options) {
   const std::size_t symbols = recognizer.alphabet().size();
   std::vector<std::string> problems;
