@@ -290,6 +290,20 @@ TEST_CASE("what is no certificate of this model and language is refused by both 
   CHECK(run_tool("check_certificate", "--help").exit_code == 0);
 }
 
+TEST_CASE("a model that names two symbols alike is refused, for its words are not those of the claim") {
+  const Fixture fixture("flipflop", "flipflop", "", 0);
+  const std::string config = bytes_of(fixture.model + "/config.json");
+  const std::string names = R"(["s", "r", "n"])";
+  REQUIRE(config.find(names) != std::string::npos);
+  std::string doubled = config;
+  doubled.replace(config.find(names), names.size(), R"(["s", "r", "s"])");
+  write(fixture.model + "/config.json", doubled);
+  const ProcessResult python = fixture.check();
+  CHECK(refused(python));
+  CHECK(python.error.find("distinct symbols") != std::string::npos);
+  CHECK(fixture.verify().error.find("distinct symbols") != std::string::npos);
+}
+
 TEST_CASE("a report without evidence is unchecked, with an exit code of its own") {
   const Fixture fixture("dyck:2,3", "dyck:2,3", "--time-limit 0 --samples 0", 20);
   CHECK(fixture.check().exit_code == 2);
