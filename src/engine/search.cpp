@@ -74,6 +74,15 @@ std::uint64_t shard_prefix(std::uint32_t symbols, std::uint32_t count, std::uint
   return prefix;
 }
 
+std::optional<std::uint64_t> words_in_part(std::uint32_t symbols, Shard shard, std::uint64_t search_length,
+                                           std::uint64_t length) {
+  if (symbols == 0 || length > search_length || !bounded_power(symbols, search_length)) return std::nullopt;
+  const std::uint64_t prefix = shard_prefix(symbols, shard.count, search_length);
+  if (length < prefix) return shard.index == 0 ? *bounded_power(symbols, length) : 0;
+  const auto [low, high] = shard_range(shard, *bounded_power(symbols, prefix));
+  return (high - low) * *bounded_power(symbols, length - prefix);
+}
+
 void check_search(const Recognizer& recognizer, const LabelledAutomaton& automaton, const EnumerateOptions& options) {
   const std::size_t symbols = recognizer.alphabet().size();
   std::vector<std::string> problems;
@@ -110,13 +119,15 @@ Beginning begin_search(const Recognizer& recognizer, const LabelledAutomaton& au
   frontier.states.resize(size);
   frontier.word = {0};
   frontier.automaton_state = {automaton.start};
-  const auto own = [&](std::uint64_t length) { return length >= prefix || options.shard.index == 0; };
+  const auto compared = [&](std::uint64_t length) {
+    return length >= compared_from && *words_in_part(symbols, options.shard, options.max_length, length) != 0;
+  };
   const auto differs = [&](std::uint32_t q, std::int32_t label) {
     const std::int32_t expected = automaton.expected[q];
     return expected != LabelledAutomaton::any_label && expected != label;
   };
   const Observation empty = recognizer.initial(frontier.states);
-  if (own(0) && compared_from == 0 && differs(automaton.start, empty.label)) {
+  if (compared(0) && differs(automaton.start, empty.label)) {
     beginning.event = Event{{}, false};
     return beginning;
   }
@@ -126,6 +137,7 @@ Beginning begin_search(const Recognizer& recognizer, const LabelledAutomaton& au
     Frontier next;
     next.length = frontier.length + 1;
     next.state_size = size;
+    const bool compare = compared(next.length);
     std::uint64_t low = 0;
     std::uint64_t high = most_words;
     if (next.length == prefix) std::tie(low, high) = shard_range(options.shard, *bounded_power(symbols, prefix));
@@ -143,7 +155,7 @@ Beginning begin_search(const Recognizer& recognizer, const LabelledAutomaton& au
         } catch (const NumericError&) {
           numeric = true;
         }
-        if (numeric || (own(next.length) && next.length >= compared_from && differs(q, label))) {
+        if (numeric || (compare && differs(q, label))) {
           beginning.event = Event{word_of(number, next.length, symbols), numeric};
           return beginning;
         }
@@ -191,7 +203,7 @@ std::vector<LengthStatistics> length_statistics(const LabelledAutomaton& automat
       count = std::move(next);
     }
     LengthStatistics line{length, 0, 0};
-    if (length >= prefix || shard.index == 0) {
+    if (*words_in_part(symbols, shard, search_length, length) != 0) {
       for (std::size_t q = 0; q < count.size(); ++q) {
         line.words += count[q];
         if (automaton.expected[q] != LabelledAutomaton::any_label) line.in_domain += count[q];

@@ -1,5 +1,6 @@
-// Reading, writing and joining the parts of a search. The join trusts a part's numbers but not its place: identity,
-// number of parts and part numbers are all compared before anything is joined. Linear in the files.
+// Reading, writing and joining the parts of a search. The join trusts what a part says of its words, but
+// not which they are: identity, number of parts and part numbers are all compared before anything is joined, and the
+// words of every length are as many as the part has. Linear in the files.
 #include "krohn/io/search_part.hpp"
 
 #include <algorithm>
@@ -101,8 +102,18 @@ SearchPart read_search_part(const std::filesystem::path& path) {
       element.report("[words, words in the domain]");
       continue;
     }
-    part.result.lengths.push_back(
-        {part.result.lengths.size(), pair[0].natural().value_or(0), pair[1].natural().value_or(0)});
+    const LengthStatistics line{part.result.lengths.size(), pair[0].natural().value_or(0),
+                                pair[1].natural().value_or(0)};
+    const auto words = words_in_part(static_cast<std::uint32_t>(part.identity.alphabet.size()), part.shard,
+                                     part.identity.max_length, line.length);
+    if (!words) {
+      element.report("no words of length " + std::to_string(line.length) + " in this search");
+    } else if (line.words != *words) {
+      pair[0].report(std::to_string(*words) + ", the words of length " + std::to_string(line.length) + " of this part");
+    } else if (line.in_domain > line.words) {
+      pair[1].report("at most " + std::to_string(line.words));
+    }
+    part.result.lengths.push_back(line);
   }
   const std::size_t expected = part.result.disagreement ? part.result.disagreement->size() + 1
                                : part.result.agreed     ? static_cast<std::size_t>(*part.result.agreed) + 1

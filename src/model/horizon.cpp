@@ -206,10 +206,11 @@ Horizon certify_horizon(const TableLayer& layer, const ReferenceStates& referenc
       const double bound =
           std::max(1.0, std::fabs(1.0 - strength) + (operations + 2.0) * 0x1p-52 * (1.0 + std::fabs(strength)));
       const double dot = std::fabs(strength) * outward * gamma(factor.key.size() + 2);
+      const double grown = bound + (dot + unit_fp32 * (bound + dot)) * outward;
       stretch *= bound;
-      rounded *= bound + (dot + unit_fp32 * (bound + dot)) * outward;
+      rounded *= grown;
       const double beta = std::fabs(static_cast<double>(factor.beta));
-      absolute = absolute * bound + 0x1p-140 * operations * (1.0 + beta) * (1.0 + length) * (1.0 + length);
+      absolute = absolute * grown + 0x1p-140 * operations * (1.0 + beta) * (1.0 + length) * (1.0 + length);
     }
     double relative = exact ? 0.0 : (rounded - stretch) * outward + 0x1p-50;
     if (semantics != Semantics::fp32_fma_v1 && !row.factors.empty()) {

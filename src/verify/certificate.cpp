@@ -599,7 +599,8 @@ std::optional<Rejection> reject(const Certificate& certificate, const CertifiedM
       check_lasso(*lasso, certificate, model, specification);
     } else if (const auto* horizon = std::get_if<HorizonEvidence>(&certificate.evidence)) {
       const std::optional<Semantics> semantics = parse_semantics(certificate.semantics);
-      expect(certificate.verdict == "CERTIFIED" && certificate.length, "a horizon shows CERTIFIED only");
+      expect(certificate.verdict == "CERTIFIED" && certificate.length && *certificate.length > 0,
+             "a horizon shows CERTIFIED only, of length 1 or more");
       expect(model.tables != nullptr && semantics, "a horizon is about a model of tables");
       const HorizonCheck check = check_horizon(*model.tables, *semantics, specification, horizon->reference);
       expect(check.length && *check.length >= *certificate.length, "the reference states do not give that horizon");

@@ -276,13 +276,17 @@ class Ladder {
     HorizonCheck horizon = check_horizon(*tables_, semantics_, specification_);
     if (horizon.disagreement) {
       rung.outcome("a disagreement within the horizon");
-      return refuted(*horizon.disagreement, true, "horizon");
+      if (refuted(*horizon.disagreement, true, "horizon")) return true;
+      if (!options_.up_to || horizon.disagreement->size() <= *options_.up_to) {
+        throw InternalError("horizon: a disagreement that a replay does not show");
+      }
     }
     if (!horizon.length) {
       rung.outcome("not applicable: " + horizon.reason);
       return false;
     }
-    rung.outcome("all words up to length " + std::to_string(*horizon.length));
+    rung.outcome("all words up to length " + std::to_string(*horizon.length) +
+                 (horizon.disagreement ? ", and not all of the next" : ""));
     const bool settled = established(*horizon.length, "horizon", true);
     report_.horizon = std::move(horizon);
     return settled;

@@ -100,6 +100,7 @@ HorizonCheck check_horizon(const LrnnModel& model, Semantics semantics, const Sp
   }
   if (!check.horizon.length) return refuse("the layer is exact: a closure decides");
   const std::uint64_t horizon = *check.horizon.length;
+  if (horizon == 0) return refuse("the bound holds for no step");
 
   const Dfa& automaton = specification.automaton();
   if (!specification.agrees(model.initial_label(), automaton.start())) {
@@ -134,6 +135,7 @@ HorizonCheck check_horizon(const LrnnModel& model, Semantics semantics, const Sp
         Word word = {a};
         for (std::size_t at = i; at != 0; at = queue[at].parent) word.push_back(queue[at].symbol);
         std::reverse(word.begin(), word.end());
+        check.length = visit.depth;
         check.disagreement = std::move(word);
         return check;
       }

@@ -278,7 +278,12 @@ void conclude(Hypothesis& hypothesis, const Theorem& theorem) {
     std::string symbols;
     for (const std::string& symbol : v.symbols) symbols += (symbols.empty() ? "'" : ", '") + symbol + "'";
     hypothesis.statement = "layer " + std::to_string(v.layer) + ", symbol" + (v.symbols.size() > 1 ? "s " : " ") +
-                           symbols + ": expected only eigenvalues that are " + wanted + ", got " + number(v.eigenvalue);
+                           symbols + ": expected only eigenvalues that are " + wanted + ", got ";
+    // The kind was decided exactly, the eigenvalue is what double makes of it.
+    const bool shows = v.eigenvalue.imag() != 0.0 || (theorem.is_parity() && v.eigenvalue.real() < 0.0);
+    hypothesis.statement += shows
+                                ? number(v.eigenvalue)
+                                : "one that is not, by less than double precision shows (" + number(v.eigenvalue) + ")";
     return;
   }
   for (std::size_t l = 0; l < hypothesis.layers.size(); ++l) {

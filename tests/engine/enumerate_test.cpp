@@ -216,6 +216,27 @@ TEST_CASE("the first word that overflows ends the search with an error that name
   CHECK(enumerate(model, Semantics::fp32_fma_v1, automaton, options).disagreement == Word{1});
 }
 
+TEST_CASE("in a search of the empty word alone one part has it") {
+  for (const Word& wrong : {Word{}, Word{1}}) {
+    std::vector<EnumerateResult> parts;
+    for (std::uint32_t i = 0; i < 3; ++i) {
+      EnumerateOptions options;
+      options.max_length = 0;
+      options.shard = {i, 3};
+      options.device = Device::cpu;
+      parts.push_back(enumerate(parity(), Semantics::fp32_fma_v1, parity_but(wrong), options));
+    }
+    const MergedEnumeration merged = merge(parts);
+    if (wrong.empty()) {
+      CHECK(merged.disagreement == wrong);
+      CHECK(merged.first);
+    } else {
+      CHECK(merged.agreed == 0);
+      CHECK(merged.lengths == std::vector<LengthStatistics>{{0, 1, 1}});
+    }
+  }
+}
+
 TEST_CASE("arguments that do not fit are refused") {
   const LabelledAutomaton automaton{2, 0, {0, 0}, {0}};
   EnumerateOptions options;

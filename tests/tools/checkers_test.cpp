@@ -101,6 +101,84 @@ TEST_CASE("a horizon is recomputed by both checkers") {
   CHECK(verified(run_krohn("verify " + certificate)));
 }
 
+TEST_CASE("both checkers bound the drift for keys of any scale") {
+  // Keys times 2^-20 with betas times 2^40 are the same reflections, in the same roundings.
+  const TemporaryDirectory directory;
+  const std::string compiled = (directory / "compiled").string();
+  const std::string scaled = (directory / "scaled").string();
+  const std::string language = (directory / "language.json").string();
+  const std::string certificate = (directory / "certificate").string();
+  REQUIRE(run_krohn("compile mod:101 --representation rotation -o " + compiled).exit_code == 0);
+  REQUIRE(run_krohn("convert mod:101 -o " + language).exit_code == 0);
+  const LrnnModel model = read_model(compiled).model;
+  TableLayer layer = model.layers()[0];
+  TokenTable::Arrays arrays = layer.table.arrays();
+  for (float& key : arrays.key_value) key *= 0x1p-20F;
+  for (float& beta : arrays.beta) beta *= 0x1p40F;
+  layer.table = TokenTable(layer.table.key_size(), layer.table.value_size(), arrays);
+  write_model(scaled, {.model = LrnnModel(model.alphabet(), model.label_names(), model.initial_label(),
+                                          model.symbol_row(), {layer})});
+  const ProcessResult checked =
+      run_krohn("check " + scaled + " " + language + " --memory 1M --up-to 20000 --certificate " + certificate);
+  REQUIRE_MESSAGE(checked.exit_code == 0, checked.out, checked.error);
+  CHECK(checked.out.find("horizon") != std::string::npos);
+  const ProcessResult python = run_tool("check_certificate", certificate + " " + scaled + " " + language);
+  CHECK_MESSAGE(verified(python), python.out, python.error);
+  CHECK(verified(run_krohn("verify " + certificate)));
+}
+
+TEST_CASE("a horizon claims one step or more, and words up to a length although a longer one differs") {
+  const TemporaryDirectory directory;
+  const std::string model = (directory / "model").string();
+  const std::string language = (directory / "language.json").string();
+  const std::string certificate = (directory / "certificate").string();
+  REQUIRE(run_krohn("compile mod:101 --representation rotation -o " + model).exit_code == 0);
+  REQUIRE(run_krohn("convert mod:102 -o " + language).exit_code == 0);
+  const auto check = [&](const std::string& up_to) {
+    return run_krohn("check " + model + " " + language + " --memory 0 --samples 0 --certificate " + certificate +
+                     up_to);
+  };
+  CHECK(check("").exit_code == 10);
+  CHECK(check(" --up-to 101").exit_code == 10);
+  const ProcessResult checked = check(" --up-to 100");
+  REQUIRE_MESSAGE(checked.exit_code == 0, checked.out, checked.error);
+  CHECK(checked.out.find("s CERTIFIED 100") != std::string::npos);
+  const auto both = [&] {
+    return std::pair(run_tool("check_certificate", certificate + " " + model + " " + language),
+                     run_krohn("verify " + certificate));
+  };
+  CHECK(verified(both().first));
+  CHECK(verified(both().second));
+  Certificate longer = read_certificate(certificate);
+  longer.length = 101;
+  write_certificate(certificate, longer);
+  CHECK(refused(both().first));
+  CHECK(both().second.exit_code == 1);
+  longer.length = 0;
+  write_certificate(certificate, longer);
+  CHECK(refused(both().first));
+  CHECK(both().second.exit_code == 1);
+}
+
+TEST_CASE("a factor without a key changes nothing, whatever it would write") {
+  // beta v is 2^127 2, an infinity that no entry of the key takes into the hidden state.
+  const TemporaryDirectory directory;
+  TokenRow row;
+  row.factors.push_back({{}, 0x1p127F, {{0, 2.0F}}});
+  TableLayer layer{TokenTable(1, 1, {row}), {1.0F}, {}, false, {0}, {0}, {0}, {0, 1}};
+  layer.readouts.push_back({{{{0, 1.0F}}, {{0, -1.0F}}}, {0.0F, 0.0F}});
+  const std::string model = (directory / "model").string();
+  const std::string language = (directory / "language.json").string();
+  const std::string certificate = (directory / "certificate").string();
+  write_model(model, {.model = LrnnModel(Alphabet::of_characters("a"), {"0", "1"}, 0, {0}, {layer})});
+  write(language, format_json(Dfa(Alphabet::of_characters("a"), 0, {0}, {0}, {"0", "1"})));
+  const ProcessResult checked = run_krohn("check " + model + " " + language + " --certificate " + certificate);
+  REQUIRE_MESSAGE(checked.exit_code == 0, checked.out, checked.error);
+  CHECK(verified(run_krohn("verify " + certificate)));
+  const ProcessResult python = run_tool("check_certificate", certificate + " " + model + " " + language);
+  CHECK_MESSAGE(verified(python), python.out, python.error);
+}
+
 TEST_CASE("a lasso of krohn refute is replayed by both checkers") {
   const TemporaryDirectory directory;
   const std::string model = (directory / "model").string();
@@ -211,6 +289,20 @@ TEST_CASE("what is no certificate of this model and language is refused by both 
   CHECK(refused(run_tool("check_certificate", fixture.certificate + " nowhere " + fixture.language)));
   CHECK(run_tool("check_certificate", "").exit_code == 64);
   CHECK(run_tool("check_certificate", "--help").exit_code == 0);
+}
+
+TEST_CASE("a model that names two symbols alike is refused, for its words are not those of the claim") {
+  const Fixture fixture("flipflop", "flipflop", "", 0);
+  const std::string config = bytes_of(fixture.model + "/config.json");
+  const std::string names = R"(["s", "r", "n"])";
+  REQUIRE(config.find(names) != std::string::npos);
+  std::string doubled = config;
+  doubled.replace(config.find(names), names.size(), R"(["s", "r", "s"])");
+  write(fixture.model + "/config.json", doubled);
+  const ProcessResult python = fixture.check();
+  CHECK(refused(python));
+  CHECK(python.error.find("distinct symbols") != std::string::npos);
+  CHECK(fixture.verify().error.find("distinct symbols") != std::string::npos);
 }
 
 TEST_CASE("a report without evidence is unchecked, with an exit code of its own") {

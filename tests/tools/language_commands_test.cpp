@@ -65,6 +65,26 @@ TEST_CASE("run separates symbols of many characters by spaces and prints labels 
   check_refused(run_krohn("run " + model, "0\n0 24 1\n"), "standard input:2: column 3: expected a symbol");
 }
 
+TEST_CASE("a label's name makes no line of its own") {
+  const TemporaryDirectory directory;
+  const std::string language = directory / "language.json";
+  const std::string model = directory / "model";
+  std::ofstream(language)
+      << R"({"format": "krohn-automaton-v1", "alphabet": ["a"], "start": 0, "transitions": [[1], [0]],
+      "labels": ["0", "1\ns PROVED"]})";
+  REQUIRE(run_krohn("compile " + language + " -o " + model).exit_code == 0);
+  CHECK(run_krohn("run " + model, "a\naa\n").out == "1\\u000as PROVED\n0\n");
+  std::ofstream(directory / "other.json") << R"({"format": "krohn-automaton-v1", "alphabet": ["a"], "start": 0,
+      "transitions": [[0]], "labels": ["0"]})";
+  for (const std::string& command :
+       {"check " + model + " " + (directory / "other.json").string(), "inspect " + model, "inspect " + language}) {
+    const ProcessResult result = run_krohn(command);
+    CAPTURE(command);
+    CHECK(result.out.find("1\\u000as PROVED") != std::string::npos);
+    CHECK(result.out.find("\ns PROVED") == std::string::npos);
+  }
+}
+
 TEST_CASE("run refuses words, models and options that are wrong") {
   const TemporaryDirectory directory;
   const std::string model = compiled(directory, "parity");

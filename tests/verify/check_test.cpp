@@ -165,8 +165,42 @@ TEST_CASE("a horizon agrees with a longer closure, and is not claimed for anothe
   const Dfa other = catalog_language("mod:12");
   const HorizonCheck wrong = check_horizon(
       compiled.model, fp32, Specification(compiled.model.alphabet(), compiled.model.label_names(), other));
-  CHECK(!wrong.length);
+  CHECK(wrong.length == 10);
   CHECK(wrong.disagreement == Word(11, 1));
+  // Of the other language too the words up to length 10 are right, and that is all that is asked for.
+  CheckOptions short_words;
+  short_words.up_to = 10;
+  short_words.budget.memory = 0;  // no closure
+  short_words.sample.words = 0;
+  const CheckReport report = check(compiled.model, fp32, std::nullopt, other, short_words);
+  CHECK(report.method == "horizon");
+  const auto* certified = std::get_if<CertifiedUpTo>(&report.verdict);
+  REQUIRE(certified != nullptr);
+  CHECK(certified->length == 10);
+  short_words.up_to = 11;
+  CHECK(std::holds_alternative<Refuted>(check(compiled.model, fp32, std::nullopt, other, short_words).verdict));
+}
+
+TEST_CASE("a horizon of no step certifies nothing") {
+  // Scores times 2 decide alike, but what is read off the readout as centres is twice too far away.
+  CompileOptions rotation;
+  rotation.representation = GroupRepresentation::rotation;
+  const Dfa wheel = catalog_language("mod:11");
+  const LrnnModel model = compile(wheel, rotation).model;
+  TableLayer layer = model.layers()[0];
+  for (float& bias : layer.readouts[0].bias) bias *= 2.0F;
+  for (std::vector<Entry>& weight : layer.readouts[0].weight) {
+    for (Entry& entry : weight) entry.value *= 2.0F;
+  }
+  const LrnnModel doubled(model.alphabet(), model.label_names(), model.initial_label(), model.symbol_row(), {layer});
+  const HorizonCheck horizon =
+      check_horizon(doubled, fp32, Specification(doubled.alphabet(), doubled.label_names(), wheel));
+  CHECK(horizon.horizon.length == 0);
+  CHECK_FALSE(horizon.length);
+  CheckOptions options;
+  options.budget.memory = 0;  // no closure
+  options.sample.words = 0;
+  CHECK(std::holds_alternative<Unknown>(check(doubled, fp32, std::nullopt, wheel, options).verdict));
 }
 
 TEST_CASE("the fast searches find a wrong transition, a wrong loop and a wrong label, and never cry wolf") {

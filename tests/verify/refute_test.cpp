@@ -357,6 +357,20 @@ TEST_CASE("the limit-cycle examples recognise their language in one arithmetic a
   }
 }
 
+TEST_CASE("a violation too small for double precision is not shown as an eigenvalue that would be allowed") {
+  // (I - k k^T) diag(1, 1/2) with |k|^2 = 1 + 2^-120 has determinant -2^-121: its lesser eigenvalue is -2^-120, nearly.
+  TokenRow row;
+  row.gate = {1.0F, 0.5F};
+  row.factors = {{{{0, 1.0F}, {1, 0x1p-60F}}, 1.0F, {}}};
+  const TableLayer layer{TokenTable(2, 1, {row}), {1.0F, 1.0F}, {{{{}}, {0.0F}}}, false, {0}, {0}, {0}, {0}};
+  const LrnnModel model(Alphabet::of_characters("1"), {"0"}, 0, {0}, {layer});
+  const Hypothesis hypothesis = check_hypothesis(model, Theorem::parity());
+  REQUIRE(hypothesis.violation);
+  CHECK((hypothesis.violation->eigenvalue.real() < 0.0 ||
+         hypothesis.statement.find("by less than double precision shows") != std::string::npos));
+  CHECK(check_hypothesis(model, Theorem::modular(3)).holds);
+}
+
 TEST_CASE("a model outside the hypothesis is named by eigenvalue, layer and symbol") {
   const LrnnModel parity = scalar_model(-1.0F, 1.0F);
   Hypothesis hypothesis = check_hypothesis(parity, Theorem::parity());

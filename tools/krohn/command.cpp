@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <iostream>
 #include <system_error>
@@ -33,6 +34,21 @@ void print_table(const std::vector<std::pair<std::string, std::string>>& lines) 
   for (const auto& [name, value] : lines) {
     std::cout << name << std::string(width + 2 - name.size(), ' ') << value << '\n';
   }
+}
+
+std::string on_one_line(const std::string& name) {
+  std::string text;
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7F) {
+      text += c;
+      continue;
+    }
+    char escape[8];
+    std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(byte));
+    text += escape;
+  }
+  return text;
 }
 
 Dfa language_argument(const std::string& spec, const std::optional<std::string>& alphabet) {

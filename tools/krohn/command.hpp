@@ -47,6 +47,9 @@ void print_json(const Json& object);
 /// "name   value" lines on stdout, the values aligned.
 void print_table(const std::vector<std::pair<std::string, std::string>>& lines);
 
+/// A label's name as text output shows it: control characters escaped as in JSON, so that no name begins a line.
+std::string on_one_line(const std::string& name);
+
 /// read_language, its notes on stderr.
 Dfa language_argument(const std::string& spec, const std::optional<std::string>& alphabet);
 

@@ -56,8 +56,9 @@ void print(const CheckReport& report, const Alphabet& alphabet) {
     const Counterexample& found = refuted->counterexample;
     std::printf(
         "on a word of length %zu (%s) the language says %s, the model %s (margin %g); they part at position %llu\n",
-        found.word.size(), found.shortest ? "a shortest one" : "shortened, not proved shortest", found.expected.c_str(),
-        found.observed.c_str(), static_cast<double>(found.margin), static_cast<unsigned long long>(found.position));
+        found.word.size(), found.shortest ? "a shortest one" : "shortened, not proved shortest",
+        on_one_line(found.expected).c_str(), on_one_line(found.observed).c_str(), static_cast<double>(found.margin),
+        static_cast<unsigned long long>(found.position));
   }
   if (report.sample && report.sample->bound) {
     const SampleDesign& design = report.sample->design;

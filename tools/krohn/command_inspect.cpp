@@ -68,10 +68,10 @@ void inspect_language(const Options& options) {
   print_table(
       {{"language", options.target},
        {"symbols", std::to_string(dfa.num_symbols()) + ": " + joined(dfa.alphabet().names())},
-       {"labels", std::to_string(dfa.label_names().size()) + ": " + joined(dfa.label_names())},
+       {"labels", std::to_string(dfa.label_names().size()) + ": " + on_one_line(joined(dfa.label_names()))},
        {"states", std::to_string(dfa.num_states()) + " (minimal: " + std::to_string(minimal.num_states()) + ")"},
        {"start", std::to_string(dfa.start())},
-       {"empty word", empty_word},
+       {"empty word", on_one_line(empty_word)},
        {"fingerprint", fingerprint(minimal) + " (of the minimal automaton)"}});
   if (dfa.num_states() > max_printed_states || dfa.num_symbols() > max_printed_symbols) return;
   std::vector<std::pair<std::string, std::string>> rows;
@@ -81,9 +81,9 @@ void inspect_language(const Options& options) {
   for (State state = 0; state < dfa.num_states(); ++state) {
     std::string row;
     for (Symbol symbol = 0; symbol < dfa.num_symbols(); ++symbol) row += "\t" + std::to_string(dfa.next(state, symbol));
-    rows.emplace_back(
-        std::to_string(state) + std::string(7 - std::to_string(state).size(), ' ') + dfa.label_name(dfa.label(state)),
-        row);
+    rows.emplace_back(std::to_string(state) + std::string(7 - std::to_string(state).size(), ' ') +
+                          on_one_line(dfa.label_name(dfa.label(state))),
+                      row);
   }
   std::cout << '\n';
   print_table(rows);
@@ -163,8 +163,8 @@ void inspect_model(const Options& options) {
   print_table(
       {{"model", options.target},
        {"symbols", std::to_string(model.alphabet().size()) + ": " + joined(model.alphabet().names())},
-       {"labels", std::to_string(model.label_names().size()) + ": " + joined(model.label_names())},
-       {"empty word", model.label_name(model.initial_label())},
+       {"labels", std::to_string(model.label_names().size()) + ": " + on_one_line(joined(model.label_names()))},
+       {"empty word", on_one_line(model.label_name(model.initial_label()))},
        {"layers", std::to_string(model.layers().size())},
        {"hidden size", std::to_string(model.hidden_size())},
        {"semantics", std::string(semantics_id(directory.semantics))},

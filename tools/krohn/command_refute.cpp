@@ -217,7 +217,7 @@ void print_text(const Result& result) {
     std::printf(
         "Both words leave the model in the same bits (replayed). With the suffix the language asks for %s and %s;\n"
         "the model says %s to both, and no readout can be right on both.\n",
-        pair.expected_a.c_str(), pair.expected_b.c_str(), pair.observed.c_str());
+        on_one_line(pair.expected_a).c_str(), on_one_line(pair.expected_b).c_str(), on_one_line(pair.observed).c_str());
     const PowerWord word = wrong_word(pair);
     final_line +=
         " " + (word.length() <= max_final_word ? alphabet.format_word(word.expand()) : power_text(word, alphabet));
@@ -225,7 +225,7 @@ void print_text(const Result& result) {
     std::printf(
         "The model is wrong on the word below (the language says %s, the model %s), but no two words were found that\n"
         "leave the same bits: another readout might be right.\n",
-        report.expected.c_str(), report.observed.c_str());
+        on_one_line(report.expected).c_str(), on_one_line(report.observed).c_str());
     final_line += " " + alphabet.format_word(*report.wrong_word);
   } else if (report.conclusion == Conclusion::recognised) {
     std::printf(

@@ -91,7 +91,7 @@ void run_checkpoint_words(const Options& options) {
     for (std::vector<std::int32_t>& word : labels) word.insert(word.begin(), undefined_label);
   }
   const auto name = [&](std::int32_t label) {
-    return label == undefined_label ? std::string("?") : task.label_names[static_cast<std::size_t>(label)];
+    return label == undefined_label ? "?" : on_one_line(task.label_names[static_cast<std::size_t>(label)]);
   };
   std::string output;
   for (const std::vector<std::int32_t>& word : labels) {
@@ -114,7 +114,7 @@ void run_words(const Options& options) {
         scan_file(model, options.sequence,
                   {options.semantics.value_or(directory.semantics), device, options.threads, options.memory});
     say_device(options, result.device);
-    std::cout << model.label_name(result.observation.label) << '\n';
+    std::cout << on_one_line(model.label_name(result.observation.label)) << '\n';
     return;
   }
   const std::vector<Word> words = read_words(options, model.alphabet());
@@ -129,12 +129,12 @@ void run_words(const Options& options) {
   std::string output;
   for (std::size_t i = 0; i < words.size(); ++i) {
     if (!options.all_positions) {
-      output += model.label_name(trace.label(i));
+      output += on_one_line(model.label_name(trace.label(i)));
     } else {
       const auto labels = trace.labels_of(i).subspan(1);
       for (std::size_t t = 0; t < labels.size(); ++t) {
         if (t > 0) output += ' ';
-        output += model.label_name(labels[t]);
+        output += on_one_line(model.label_name(labels[t]));
       }
     }
     output += '\n';

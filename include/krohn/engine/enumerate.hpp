@@ -41,6 +41,12 @@ struct Shard {
   std::uint32_t count = 1;
 };
 
+/// The words of one length that belong to a part of a search up to `search_length`; over all parts they add up to
+/// symbols^length. Nothing without symbols, beyond `search_length`, and if symbols^search_length exceeds 2^62: no
+/// search is like that.
+std::optional<std::uint64_t> words_in_part(std::uint32_t symbols, Shard shard, std::uint64_t search_length,
+                                           std::uint64_t length);
+
 struct EnumerateProgress {
   std::uint64_t nodes = 0;   // so far
   std::uint64_t total = 0;   // of this part, up to max_length

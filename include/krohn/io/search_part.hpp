@@ -10,7 +10,7 @@
 //     that does not, as an array of symbols, or null; "agreed" is then one less than its length (null for the empty
 //     word).
 //  5. "lengths": for every length from 0 up to "agreed", or of the disagreement, [words, words in the domain] of the
-//     part.
+//     part. The words are as many as words_in_part (engine/enumerate.hpp) says.
 // Anything else is refused.
 #pragma once
 

@@ -13,7 +13,8 @@
 namespace krohn {
 
 struct HorizonCheck {
-  /// Every word of the domain up to this length agrees, if anything was established.
+  /// Every word of the domain up to this length agrees, if anything was established; one less than the length of the
+  /// disagreement, if there is one.
   std::optional<std::uint64_t> length;
   /// A shortest word within the horizon on which the labels differ, not yet confirmed.
   std::optional<Word> disagreement;
