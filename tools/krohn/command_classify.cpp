@@ -316,7 +316,7 @@ void add_classify(CLI::App& app, int& exit_code) {
   command->add_flag("--list", options->list, "show the catalogue of named languages")->excludes(language);
   command->add_flag("--json", options->json, "print one JSON object");
   command->add_option("--max-monoid", options->max_monoid, "stop at this many image sets or R-classes (10^6)")
-      ->check(CLI::PositiveNumber);
+      ->check(natural_number(1));
   add_alphabet_option(*command, options->alphabet);
   command->callback([options, &exit_code] {
     if (options->list) {

@@ -166,35 +166,39 @@ void add_compile(CLI::App& app, int& exit_code) {
   command->add_flag("--json", arguments->json, "Print one JSON object instead of the table");
   add_alphabet_option(*command, arguments->alphabet);
   command->add_option("--cascade", arguments->cascade, "The cascade: auto (the shallowest), R, Z or G")
-      ->check(CLI::IsMember(names_of(cascade_modes)))
+      ->check(one_of(names_of(cascade_modes)))
       ->capture_default_str();
   command
       ->add_option("--delay", arguments->delay,
                    "How a layer tells the slot before the step: read-before its update, or a block that keeps it")
-      ->check(CLI::IsMember(names_of(delays)))
+      ->check(one_of(names_of(delays)))
       ->capture_default_str();
   command
       ->add_option("--resets", arguments->resets,
                    "householder projections, a value register, hybrid (a zero gate), or auto: the smallest state")
-      ->check(CLI::IsMember(names_of(reset_forms)))
+      ->check(one_of(names_of(reset_forms)))
       ->capture_default_str();
   command->add_option("--spectrum", arguments->spectrum, "Eigenvalues: any in [-1, 1], or nonnegative")
-      ->check(CLI::IsMember(names_of(spectra)))
+      ->check(one_of(names_of(spectra)))
       ->capture_default_str();
   command->add_option("--keys", arguments->keys, "integer, or dyadic unit keys on doubled coordinates")
-      ->check(CLI::IsMember(names_of(key_forms)))
+      ->check(one_of(names_of(key_forms)))
       ->capture_default_str();
   command
       ->add_option(
           "--representation", arguments->representation,
           "Of group languages: permutation, rotation (cyclic groups), scalar (two states), dimension or reflections "
           "(the least of either, inexact), or auto: the smallest exact one")
-      ->check(CLI::IsMember(names_of(representations)))
+      ->check(one_of(names_of(representations)))
       ->capture_default_str();
-  command->add_option("--max-rows", arguments->max_rows, "Rows of all layers together")->capture_default_str();
+  command->add_option("--max-rows", arguments->max_rows, "Rows of all layers together")
+      ->check(natural_number())
+      ->capture_default_str();
   command->add_option("--max-family", arguments->max_family, "Sets that a cascade may enumerate")
+      ->check(natural_number())
       ->capture_default_str();
   command->callback([arguments, &exit_code] {
+    require_writable_model(arguments->directory, arguments->force);
     const CompileResult result =
         compile(language_argument(arguments->language, arguments->alphabet), options_of(*arguments));
     const Json report = report_of(result, *arguments);
