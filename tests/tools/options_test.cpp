@@ -81,11 +81,10 @@ TEST_CASE("a path that cannot be written is refused before the work, not after i
   // The first two would otherwise search for a minute.
   const std::string search = "check " + f.model + " parity --exhaustive 60 --time-limit 60 --report ";
   const std::string refuted = "refute " + f.checkpoint + " --theorem modular:3 --certificate ";
-  for (const std::string& command : {search + "/nowhere/r", search + f.model, refuted + "/nowhere/c",
-                                     "compile 're:(a{2,9}b{1,7}){3}' -o " + f.model,
-                                     "run " + f.checkpoint + " --tokens none --logits /nowhere/l",
-                                     "inspect " + f.checkpoint + " --svg /nowhere/p.svg",
-                                     std::string("report random:2000,2,1 -o /nowhere/r")}) {
+  for (const std::string& command :
+       {search + "/nowhere/r", search + f.model, refuted + "/nowhere/c", "compile 're:(a{2,9}b{1,7}){3}' -o " + f.model,
+        "run " + f.checkpoint + " --tokens none --logits /nowhere/l",
+        "inspect " + f.checkpoint + " --svg /nowhere/p.svg", std::string("report random:2000,2,1 -o /nowhere/r")}) {
     CAPTURE(command);
     const ProcessResult result = run_krohn(command);
     CHECK(result.exit_code == 1);
