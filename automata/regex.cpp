@@ -373,7 +373,8 @@ Alphabet occurring(const Tree& tree) {
     }
   }
   if (names.empty()) {
-    throw InputError("alphabet: expected an alphabet or at least one character in the expression, got neither");
+    throw InputError(
+        "alphabet: expected an alphabet (--alphabet) or at least one character in the expression, got neither");
   }
   return Alphabet({names.begin(), names.end()});
 }

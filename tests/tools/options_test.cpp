@@ -94,6 +94,29 @@ TEST_CASE("a path that cannot be written is refused before the work, not after i
   CHECK(f.directory.names() == std::vector<std::string>{"m"});
 }
 
+TEST_CASE("what is no language is refused by what it looks like") {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"inspect ./no/such", "./no/such: expected a file, got nothing of that name"},
+      {"classify 're:~()'", "expected an alphabet (--alphabet) or at least one character"},
+      {"refute --theorem groups:foo", "--theorem groups:foo: expected a group G of word:G"},
+  };
+  for (const auto& [command, message] : cases) {
+    CAPTURE(command);
+    const ProcessResult result = run_krohn(command);
+    CHECK(result.exit_code == 1);
+    CHECK(result.error.find(message) != std::string::npos);
+  }
+}
+
+TEST_CASE("a language of one state is a model without layers, and compile says so") {
+  const TemporaryDirectory directory;
+  const std::string model = (directory / "m").string();
+  const ProcessResult result = run_krohn("compile 're:(a|b)*' -o " + model);
+  CHECK(result.exit_code == 0);
+  CHECK(result.out.find("0 (one state: the label of every word)") != std::string::npos);
+  CHECK(run_krohn("check " + model + " 're:(a|b)*'").out.find("s PROVED\n") != std::string::npos);
+}
+
 TEST_CASE("a part of a search is one JSON object where --json is asked for") {
   const Fixture f;
   const std::string report = (f.directory / "r").string();

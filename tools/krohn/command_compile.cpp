@@ -11,6 +11,7 @@
 #include "command.hpp"
 #include "krohn/compile/compile.hpp"
 #include "krohn/error.hpp"
+#include "krohn/io/counted.hpp"
 #include "krohn/io/language.hpp"
 #include "krohn/io/model_directory.hpp"
 
@@ -110,14 +111,12 @@ Json report_of(const CompileResult& result, const CompileArguments& arguments) {
   return report;
 }
 
-std::string counted(std::size_t count, const std::string& noun) {
-  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
-}
-
 void print_report(const CompileResult& result, const std::string& directory) {
   const std::string cascade =
-      result.mode == "group" ? " (a group: one layer)"
-                             : " (cascade " + result.mode + (result.parts.size() > 1 ? ", split by congruences)" : ")");
+      result.widths.empty() ? " (one state: the label of every word)"
+      : result.mode == "group"
+          ? " (a group: one layer)"
+          : " (cascade " + result.mode + (result.parts.size() > 1 ? ", split by congruences)" : ")");
   print_table(
       {{"states", std::to_string(result.states) + ", minimal " + std::to_string(result.minimal.num_states())},
        {"letters", std::to_string(result.minimal.num_symbols()) + ", acting differently " +

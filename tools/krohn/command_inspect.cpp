@@ -11,6 +11,7 @@
 #include "krohn/automata/minimize.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/cascade_picture.hpp"
+#include "krohn/io/counted.hpp"
 #include "krohn/io/model_directory.hpp"
 #include "krohn/model/fingerprint.hpp"
 
@@ -175,8 +176,8 @@ void inspect_model(const Options& options) {
   for (std::size_t i = 0; i < model.layers().size(); ++i) {
     const TableLayer& layer = model.layers()[i];
     std::cout << "\nlayer " << i << ": hidden " << layer.table.key_size() << " x " << layer.table.value_size()
-              << ", n_h " << layer.table.num_householder() << ", " << layer.num_rows() << " input rows, "
-              << layer.table.num_rows() << " table rows, " << layer.table.num_factors() << " factors"
+              << ", n_h " << layer.table.num_householder() << ", " << counted(layer.num_rows(), "input row") << ", "
+              << counted(layer.table.num_rows(), "table row") << ", " << counted(layer.table.num_factors(), "factor")
               << (layer.table.gated() ? ", gated" : "") << (layer.reads_before ? ", read before the update" : "")
               << '\n';
     if (options.tables) print_rows(layer);

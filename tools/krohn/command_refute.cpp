@@ -18,6 +18,7 @@
 #include "krohn/error.hpp"
 #include "krohn/io/atomic_file.hpp"
 #include "krohn/io/certificate_file.hpp"
+#include "krohn/io/counted.hpp"
 #include "krohn/io/language.hpp"
 #include "krohn/io/model_directory.hpp"
 #include "krohn/io/open_model.hpp"
@@ -68,10 +69,6 @@ ParameterFormat parameters_of(NumberFormat format) {
       break;
   }
   return ParameterFormat::fp32;
-}
-
-std::string counted(std::size_t count, const std::string& noun, const std::string& plural = "") {
-  return std::to_string(count) + " " + (count == 1 ? noun : plural.empty() ? noun + "s" : plural);
 }
 
 /// Where the model came from, in words.
