@@ -42,9 +42,13 @@ namespace {
 using Permutation = std::vector<std::uint32_t>;
 
 constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
-// Work limits in elementary steps, about a nanosecond each.
+// Work limits in elementary steps, about a nanosecond each; on many states as many joins as the divisors of a cyclic
+// group's order take (240 up to 10^6), each linear in the states.
 constexpr std::size_t closure_budget = 6'000'000;
+constexpr std::size_t closure_budget_per_state = 4'000;
 constexpr std::size_t greedy_budget = 60'000'000;
+// Numbers in the state colours, 4 bytes each.
+constexpr std::size_t max_state_colours = std::size_t{1} << 28U;
 constexpr std::size_t greedy_runs = 24;
 constexpr int pair_attempts = 20;
 constexpr std::size_t choice_nodes = 100'000;
@@ -489,7 +493,7 @@ class Search {
     std::unordered_set<StateSet, StateSet::Hash> seen;
     const auto finer = [](const auto& x, const auto& y) { return x->size() > y->size(); };
     std::vector<std::unique_ptr<BlockSystem>> heap;
-    const std::size_t limit = spent_ + closure_budget;
+    const std::size_t limit = spent_ + std::max(closure_budget, closure_budget_per_state * states_);
     // The new system made, or nothing where the join is a known one; `whole` says that it left one block.
     const auto take = [&](const BlockSystem& system, std::uint32_t j, bool& whole) -> BlockSystem* {
       const Merging merging = join(system, j);
@@ -769,6 +773,11 @@ GroupAction find_action(const Dfa& dfa) {
     action.degree += system.size();
     const std::vector<std::uint32_t> colour = search.colouring(system);
     action.colour.insert(action.colour.end(), colour.begin(), colour.end());
+  }
+  if (action.degree > max_state_colours / dfa.num_states()) {
+    throw ResourceError("group action: expected at most 2^28 colours, got " + std::to_string(dfa.num_states()) +
+                        " states on " + std::to_string(action.degree) +
+                        " points; cyclic groups have --representation rotation");
   }
   for (const Permutation& letter : letters) {
     Permutation images;
