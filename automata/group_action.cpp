@@ -34,6 +34,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "krohn/automata/transformation.hpp"
 #include "krohn/error.hpp"
 
 namespace krohn {
@@ -716,17 +717,6 @@ class Search {
   std::size_t spent_ = 0;
 };
 
-struct PermutationHash {
-  std::size_t operator()(const Permutation& permutation) const {
-    std::uint64_t hash = 0;
-    for (const std::uint32_t image : permutation) {
-      hash = (hash ^ image) * 0x9E3779B97F4A7C15U;
-      hash ^= hash >> 29U;
-    }
-    return static_cast<std::size_t>(hash);
-  }
-};
-
 }  // namespace
 
 bool letters_are_permutations(const Dfa& dfa) {
@@ -758,7 +748,7 @@ GroupAction find_action(const Dfa& dfa) {
   }
   GroupAction action;
   std::vector<Permutation> letters;
-  std::unordered_map<Permutation, std::uint32_t, PermutationHash> index;
+  std::unordered_map<Permutation, std::uint32_t, TransformationHash> index;
   for (Symbol a = 0; a < dfa.num_symbols(); ++a) {
     const auto [at, is_new] = index.try_emplace(dfa.letter(a), static_cast<std::uint32_t>(letters.size()));
     if (is_new) letters.push_back(at->first);
@@ -815,7 +805,7 @@ GroupAction find_action(const Dfa& dfa) {
       }
     }
   }
-  std::unordered_map<Permutation, bool, PermutationHash> distinct;
+  std::unordered_map<Permutation, bool, TransformationHash> distinct;
   for (State q = 0; q < dfa.num_states(); ++q) {
     const std::span<const std::uint32_t> colours = action.state_colour(q);
     if (!distinct.try_emplace(Permutation(colours.begin(), colours.end()), true).second) {
