@@ -13,6 +13,7 @@
 #include <numeric>
 
 #include "krohn/automata/group_action.hpp"
+#include "krohn/error.hpp"
 
 namespace krohn {
 namespace {
@@ -202,9 +203,18 @@ LanguageFacts letter_facts(const Dfa& minimal) {
   // A commuting set of involutions generates an elementary abelian 2-group, and a non-abelian group is none.
   facts.elementary_2_group = commute && exponent_2;
   if (facts.is_group) {
-    const GroupAction action = find_action(minimal);
-    facts.degree = action.degree;
-    facts.reflections = action.max_reflections;
+    try {
+      const GroupAction action = find_action(minimal);
+      facts.degree = action.degree;
+      facts.reflections = action.max_reflections;
+    } catch (const ResourceError&) {
+      // The action on the states themselves does it too.
+      facts.degree = minimal.num_states();
+      facts.reflections = 0;
+      for (const std::vector<std::uint32_t>& letter : letters) {
+        facts.reflections = std::max(*facts.reflections, letter.size() - cycle_count(letter));
+      }
+    }
   }
   return facts;
 }

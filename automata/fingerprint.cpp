@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "krohn/automata/sha256.hpp"
+#include "krohn/digest/sha256.hpp"
 
 namespace krohn {
 namespace {
@@ -88,6 +88,6 @@ std::string canonical_text(const Dfa& dfa) {
   return text + "]}";
 }
 
-std::string fingerprint(const Dfa& dfa) { return sha256_hex(canonical_text(dfa)); }
+std::string fingerprint(const Dfa& dfa) { return hexadecimal(sha256(canonical_text(dfa))); }
 
 }  // namespace krohn

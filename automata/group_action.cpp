@@ -34,6 +34,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "krohn/automata/transformation.hpp"
 #include "krohn/error.hpp"
 
 namespace krohn {
@@ -42,9 +43,13 @@ namespace {
 using Permutation = std::vector<std::uint32_t>;
 
 constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
-// Work limits in elementary steps, about a nanosecond each.
+// Work limits in elementary steps, about a nanosecond each; on many states as many joins as the divisors of a cyclic
+// group's order take (240 up to 10^6), each linear in the states.
 constexpr std::size_t closure_budget = 6'000'000;
+constexpr std::size_t closure_budget_per_state = 4'000;
 constexpr std::size_t greedy_budget = 60'000'000;
+// Numbers in the state colours, 4 bytes each.
+constexpr std::size_t max_state_colours = std::size_t{1} << 28U;
 constexpr std::size_t greedy_runs = 24;
 constexpr int pair_attempts = 20;
 constexpr std::size_t choice_nodes = 100'000;
@@ -489,7 +494,7 @@ class Search {
     std::unordered_set<StateSet, StateSet::Hash> seen;
     const auto finer = [](const auto& x, const auto& y) { return x->size() > y->size(); };
     std::vector<std::unique_ptr<BlockSystem>> heap;
-    const std::size_t limit = spent_ + closure_budget;
+    const std::size_t limit = spent_ + std::max(closure_budget, closure_budget_per_state * states_);
     // The new system made, or nothing where the join is a known one; `whole` says that it left one block.
     const auto take = [&](const BlockSystem& system, std::uint32_t j, bool& whole) -> BlockSystem* {
       const Merging merging = join(system, j);
@@ -712,17 +717,6 @@ class Search {
   std::size_t spent_ = 0;
 };
 
-struct PermutationHash {
-  std::size_t operator()(const Permutation& permutation) const {
-    std::uint64_t hash = 0;
-    for (const std::uint32_t image : permutation) {
-      hash = (hash ^ image) * 0x9E3779B97F4A7C15U;
-      hash ^= hash >> 29U;
-    }
-    return static_cast<std::size_t>(hash);
-  }
-};
-
 }  // namespace
 
 bool letters_are_permutations(const Dfa& dfa) {
@@ -754,7 +748,7 @@ GroupAction find_action(const Dfa& dfa) {
   }
   GroupAction action;
   std::vector<Permutation> letters;
-  std::unordered_map<Permutation, std::uint32_t, PermutationHash> index;
+  std::unordered_map<Permutation, std::uint32_t, TransformationHash> index;
   for (Symbol a = 0; a < dfa.num_symbols(); ++a) {
     const auto [at, is_new] = index.try_emplace(dfa.letter(a), static_cast<std::uint32_t>(letters.size()));
     if (is_new) letters.push_back(at->first);
@@ -769,6 +763,11 @@ GroupAction find_action(const Dfa& dfa) {
     action.degree += system.size();
     const std::vector<std::uint32_t> colour = search.colouring(system);
     action.colour.insert(action.colour.end(), colour.begin(), colour.end());
+  }
+  if (action.degree > max_state_colours / dfa.num_states()) {
+    throw ResourceError("group action: expected at most 2^28 colours, got " + std::to_string(dfa.num_states()) +
+                        " states on " + std::to_string(action.degree) +
+                        " points; cyclic groups have --representation rotation");
   }
   for (const Permutation& letter : letters) {
     Permutation images;
@@ -806,7 +805,7 @@ GroupAction find_action(const Dfa& dfa) {
       }
     }
   }
-  std::unordered_map<Permutation, bool, PermutationHash> distinct;
+  std::unordered_map<Permutation, bool, TransformationHash> distinct;
   for (State q = 0; q < dfa.num_states(); ++q) {
     const std::span<const std::uint32_t> colours = action.state_colour(q);
     if (!distinct.try_emplace(Permutation(colours.begin(), colours.end()), true).second) {

@@ -20,6 +20,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "krohn/automata/transformation.hpp"
 #include "krohn/error.hpp"
 
 namespace krohn {
@@ -57,17 +58,6 @@ bool is_even(std::span<const std::uint32_t> p) {
 Permutation commutator(const Permutation& p, const Permutation& q) {
   return then(then(inverse(p), inverse(q)), then(p, q));
 }
-
-struct PermutationHash {
-  std::size_t operator()(const Permutation& permutation) const {
-    std::uint64_t hash = 0;
-    for (const std::uint32_t image : permutation) {
-      hash = (hash ^ image) * 0x9E3779B97F4A7C15U;
-      hash ^= hash >> 29U;
-    }
-    return static_cast<std::size_t>(hash);
-  }
-};
 
 }  // namespace
 
@@ -253,7 +243,7 @@ class PermutationGroup::Chain {
 PermutationGroup::PermutationGroup(std::size_t degree, const std::vector<Permutation>& generators,
                                    std::span<const std::uint32_t> base)
     : degree_(degree), given_base_(base.begin(), base.end()) {
-  std::unordered_set<Permutation, PermutationHash> seen;
+  std::unordered_set<Permutation, TransformationHash> seen;
   for (const Permutation& generator : generators) {
     std::vector<bool> hit(degree, false);
     bool valid = generator.size() == degree;

@@ -71,6 +71,8 @@ std::string encode(std::uint32_t code) {
   return text;
 }
 
+constexpr std::string_view escapable = "\\|&~*+?{}()[].^$-";
+
 // The characters of a literal, a class or `.`, before the alphabet is known.
 struct Characters {
   struct Range {
@@ -304,7 +306,7 @@ class Parser {
     if (c[0] >= '0' && c[0] <= '9') {
       fail(column, "expected no back-reference, got '\\" + c + "': it has no finite automaton");
     }
-    if (c.size() > 1 || std::string_view("\\|&~*+?{}()[].^$-").find(c[0]) == std::string_view::npos) {
+    if (c.size() > 1 || escapable.find(c[0]) == std::string_view::npos) {
       fail(column, "expected an escape of one of \\ | & ~ * + ? { } ( ) [ ] . ^ $ -, got '\\" + c + "'");
     }
     ++at_;
@@ -371,7 +373,8 @@ Alphabet occurring(const Tree& tree) {
     }
   }
   if (names.empty()) {
-    throw InputError("alphabet: expected an alphabet or at least one character in the expression, got neither");
+    throw InputError(
+        "alphabet: expected an alphabet (--alphabet) or at least one character in the expression, got neither");
   }
   return Alphabet({names.begin(), names.end()});
 }
@@ -602,6 +605,11 @@ class Translator {
 };
 
 }  // namespace
+
+std::string regex_literal(std::string_view character) {
+  const bool escaped = character.size() == 1 && escapable.find(character.front()) != std::string_view::npos;
+  return (escaped ? "\\" : "") + std::string(character);
+}
 
 Dfa parse_regex(std::string_view pattern, const std::optional<Alphabet>& alphabet) {
   const Tree tree = Parser(pattern).parse();

@@ -21,6 +21,9 @@ namespace {
 using Mask = std::uint64_t;
 constexpr std::uint32_t none = 0xFFFFFFFFU;
 constexpr std::uint64_t max_subset_tests = std::uint64_t{1} << 29;
+constexpr std::uint64_t max_subset_words = std::uint64_t{1} << 31;
+constexpr std::size_t max_point_states = 16384;
+constexpr std::size_t max_pool_words = std::size_t{1} << 27;
 
 /// Interned subsets of {0, .., n-1}: a flat arena of masks and an open-addressing table of indices.
 class SetPool {
@@ -43,6 +46,9 @@ class SetPool {
     const std::uint32_t known = find(mask);
     if (known != none) return known;
     const auto set = static_cast<std::uint32_t>(size());
+    if (set >= max_pool_words / words_) {
+      throw ResourceError("more than " + std::to_string(set) + " sets of states, 1 GiB of memory");
+    }
     masks_.insert(masks_.end(), mask, mask + words_);
     int count = 0;
     for (std::size_t w = 0; w < words_; ++w) count += std::popcount(mask[w]);
@@ -57,12 +63,13 @@ class SetPool {
   }
 
   bool contains(std::uint32_t set, State point) const { return ((mask(set)[point / 64] >> (point % 64)) & 1U) != 0; }
-  bool inside(const Mask* inner, const Mask* outer) const {
-    for (std::size_t w = 0; w < words_; ++w) {
-      if ((inner[w] & ~outer[w]) != 0) return false;
-    }
-    return true;
+  /// The number of words before the first that shows that `inner` is no subset of `outer`: all words of a subset.
+  std::size_t words_inside(const Mask* inner, const Mask* outer) const {
+    std::size_t w = 0;
+    while (w < words_ && (inner[w] & ~outer[w]) == 0) ++w;
+    return w;
   }
+  bool inside(const Mask* inner, const Mask* outer) const { return words_inside(inner, outer) == words_; }
   bool inside(std::uint32_t inner, std::uint32_t outer) const { return inside(mask(inner), mask(outer)); }
 
   std::vector<Mask> image(std::uint32_t set, const std::vector<State>& letter) const {
@@ -125,6 +132,11 @@ class PointSystem final : public SetSystem {
   PointSystem(std::size_t num_states, std::vector<std::vector<State>> letters,
               const std::vector<std::vector<State>>& roots)
       : letters_(std::move(letters)), pool_(num_states) {
+    // A level a state, and on each at least a pass over a set: quadratic time before the rows are counted.
+    if (num_states > max_point_states) {
+      throw ResourceError("mode R: expected at most " + std::to_string(max_point_states) + " states, got " +
+                          std::to_string(num_states));
+    }
     for (const std::vector<State>& root : roots) {
       pool_.insert(mask_of(num_states, root).data());
       largest_ = std::max(largest_, root.size());
@@ -243,8 +255,10 @@ class FamilySystem final : public SetSystem {
   }
   std::uint32_t image(std::uint32_t set, std::size_t letter) const { return image_[set * letters_.size() + letter]; }
 
-  void check_cap() const {
-    if (pool_.size() > max_family_) {
+  // With `more` sets still to come.
+  void check_cap(std::size_t more = 0) const {
+    const std::size_t sets = pool_.size() + more;
+    if (sets > max_family_) {
       throw ResourceError("mode " + mode_name(mode_) + ": more than " + std::to_string(max_family_) +
                           " sets (--max-family)");
     }
@@ -264,10 +278,13 @@ class FamilySystem final : public SetSystem {
   void enumerate() {
     add_images(0);
     const std::size_t done = pool_.size();
+    // A state may be in the family already, as a root or an image; the other sets are then as many as these at least.
+    check_cap(num_states_ > done ? num_states_ - done : 0);
     for (State q = 0; q < num_states_; ++q) pool_.insert(mask_of(num_states_, {q}).data());
     add_images(done);
     if (mode_ != CascadeMode::pulled) return;
     std::uint64_t tests = 0;
+    std::uint64_t words = 0;
     struct Bijection {
       std::uint32_t from, letter, to;
     };
@@ -297,7 +314,16 @@ class FamilySystem final : public SetSystem {
         }
         for (std::size_t t = first; t < end; ++t) {
           const auto set = static_cast<std::uint32_t>(t);
-          if (set == bijection.to || pool_.cardinality(set) == 1 || !pool_.inside(set, bijection.to)) continue;
+          const std::uint32_t size = pool_.cardinality(set);
+          // Only a proper subset is pulled back; sizes lie side by side in memory, the sets do not.
+          if (size == 1 || size >= pool_.cardinality(bijection.to)) continue;
+          const std::size_t same = pool_.words_inside(pool_.mask(set), pool_.mask(bijection.to));
+          words += same + 1;
+          if (words > max_subset_words) {
+            throw ResourceError("mode Z: more than 2^31 words compared to close its family, " +
+                                std::to_string(pool_.size()) + " sets so far");
+          }
+          if (same < pool_.words()) continue;
           pool_.insert(pulled_back(set, bijection.from, letter).data());
           check_cap();
         }

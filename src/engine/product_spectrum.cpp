@@ -20,9 +20,8 @@
 
 #include "krohn/engine/learned_forward.hpp"
 #include "krohn/error.hpp"
-#include "krohn/numeric/splitmix64.hpp"
-#include "learned_pass.hpp"
 #include "transition.hpp"
+#include "word_walk.hpp"
 
 namespace krohn {
 namespace {
@@ -190,31 +189,17 @@ std::vector<ProductSpectrum> product_spectra(const LearnedModel& model, std::spa
   std::vector<ProductSpectrum> spectra(lengths.size());
   if (options.tokens.empty() || longest == 0) return spectra;
   ProductCollector collector(lengths, spectra);
-  const std::unique_ptr<LearnedPass<double>> pass = make_pass<double>(model);
-  std::vector<double> start(model.state_size());
-  pass->initial(start.data());
-  if (options.first_token) pass->step(start.data(), &*options.first_token, nullptr);
-  std::vector<double> state;
-  const auto read = [&](std::size_t place) {
-    collector.token(place);
-    pass->step(state.data(), options.tokens[place], nullptr, collector);
-  };
+  WordWalk walk(model, options, collector);
   const std::uint64_t power = std::min(options.length, std::max(2 * longest, most_power_steps / options.tokens.size()));
   for (std::size_t place = 0; place < options.tokens.size(); ++place) {
-    state = start;
-    collector.start_word();
-    for (std::uint64_t t = 0; t < power; ++t) read(place);
+    walk.start_word();
+    for (std::uint64_t t = 0; t < power; ++t) walk.read(place);
   }
   const bool met = std::any_of(spectra.begin(), spectra.end(), [&](const ProductSpectrum& spectrum) {
     return spectrum.not_real || (or_negative && spectrum.negative);
   });
   if (met) return spectra;
-  SplitMix64 random(options.seed);
-  for (std::uint64_t w = 0; w < options.words; ++w) {
-    state = start;
-    collector.start_word();
-    for (std::uint64_t t = 0; t < options.length; ++t) read(random.next() % options.tokens.size());
-  }
+  walk.read_random_words();
   return spectra;
 }
 

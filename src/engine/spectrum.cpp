@@ -6,14 +6,12 @@
 #include <cmath>
 #include <limits>
 #include <map>
-#include <memory>
 #include <utility>
 
 #include "krohn/engine/learned_forward.hpp"
 #include "krohn/error.hpp"
-#include "krohn/numeric/splitmix64.hpp"
-#include "learned_pass.hpp"
 #include "transition.hpp"
+#include "word_walk.hpp"
 
 namespace krohn {
 namespace {
@@ -25,6 +23,7 @@ class Collector final : public forward::Probe<double> {
  public:
   Collector(std::vector<HeadSpectrum>& heads, std::size_t num_tokens) : heads_(heads), num_tokens_(num_tokens) {}
 
+  void start_word() {}
   /// The place in the list of tokens of the one that is read next.
   void token(std::size_t index) { token_ = index; }
 
@@ -148,26 +147,12 @@ LearnedSpectrum compute_spectrum(const LearnedModel& model, const SpectrumOption
   }
   if (options.tokens.empty()) return spectrum;
   Collector collector(spectrum.heads, options.tokens.size());
-  const std::unique_ptr<LearnedPass<double>> pass = make_pass<double>(model);
-  std::vector<double> start(model.state_size());
-  pass->initial(start.data());
-  if (options.first_token) pass->step(start.data(), &*options.first_token, nullptr);
-  std::vector<double> state;
-  for (std::size_t i = 0; i < options.tokens.size(); ++i) {
-    state = start;
-    collector.token(i);
-    pass->step(state.data(), options.tokens[i], nullptr, collector);
+  WordWalk walk(model, options, collector);
+  for (std::size_t place = 0; place < options.tokens.size(); ++place) {
+    walk.start_word();
+    walk.read(place);
   }
-  SplitMix64 random(options.seed);
-  for (std::uint64_t w = 0; w < options.words; ++w) {
-    state = start;
-    for (std::uint64_t t = 0; t < options.length; ++t) {
-      // The modulus favours no token visibly, with at most 2^12 of them.
-      const auto index = static_cast<std::size_t>(random.next() % options.tokens.size());
-      collector.token(index);
-      pass->step(state.data(), options.tokens[index], nullptr, collector);
-    }
-  }
+  walk.read_random_words();
   std::sort(spectrum.heads.begin(), spectrum.heads.end(), [](const HeadSpectrum& a, const HeadSpectrum& b) {
     return a.block != b.block ? a.block < b.block : a.head < b.head;
   });

@@ -83,9 +83,14 @@ void synchronise_directory(const fs::path& path) {
   ::close(descriptor);
 }
 
-}  // namespace
+// Where the bytes for `path` go.
+struct Target {
+  fs::path path;
+  // A device or pipe, which is written directly.
+  bool special = false;
+};
 
-void write_file(const fs::path& path, std::string_view bytes) {
+Target target_of(const fs::path& path) {
   std::error_code ignored;
   fs::path target = path;
   if (fs::is_symlink(fs::symlink_status(path, ignored))) {
@@ -96,21 +101,37 @@ void write_file(const fs::path& path, std::string_view bytes) {
   if (fs::is_directory(status) || !target.has_filename()) {
     throw InputError(path.string() + ": expected a path for a file, got a directory");
   }
-  if (fs::exists(status) && !fs::is_regular_file(status)) {
-    const int descriptor = ::open(target.c_str(), O_WRONLY | O_CLOEXEC);
+  return {target, fs::exists(status) && !fs::is_regular_file(status)};
+}
+
+}  // namespace
+
+void write_file(const fs::path& path, std::string_view bytes) {
+  const Target target = target_of(path);
+  if (target.special) {
+    const int descriptor = ::open(target.path.c_str(), O_WRONLY | O_CLOEXEC);
     if (descriptor < 0) raise(path, "a path that can be written", errno);
     const int error = write_all(descriptor, bytes, false);
     if (error != 0) raise(path, "room for " + std::to_string(bytes.size()) + " bytes", error);
     return;
   }
-  const fs::path aside = name_aside(target);
+  const fs::path aside = name_aside(target.path);
   create_file(aside, path, bytes);
-  if (std::rename(aside.c_str(), target.c_str()) != 0) {
+  if (std::rename(aside.c_str(), target.path.c_str()) != 0) {
     const int error = errno;
     ::unlink(aside.c_str());
     raise(path, "a path that can be written", error);
   }
-  synchronise_directory(parent_of(target));
+  synchronise_directory(parent_of(target.path));
+}
+
+void require_writable(const fs::path& path) {
+  const Target target = target_of(path);
+  // A device or pipe is not opened: its reader would take that for the writer.
+  if (target.special) return;
+  const fs::path aside = name_aside(target.path);
+  create_file(aside, path, "");
+  ::unlink(aside.c_str());
 }
 
 PendingDirectory::PendingDirectory(const fs::path& path, bool replace)

@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "krohn/automata/fingerprint.hpp"
-#include "krohn/automata/sha256.hpp"
+#include "krohn/digest/sha256.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/atomic_file.hpp"
 #include "krohn/io/json_document.hpp"

@@ -13,6 +13,7 @@
 #include <set>
 
 #include "krohn/automata/group_action.hpp"
+#include "krohn/io/counted.hpp"
 #include "krohn/io/svg.hpp"
 
 namespace krohn {
@@ -22,10 +23,6 @@ using Point = std::pair<double, double>;
 
 constexpr std::string_view ink = "#222222";
 constexpr std::string_view pale = "#eef3f8";
-
-std::string counted(std::size_t count, const std::string& noun) {
-  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
-}
 
 /// The first `most` characters (Unicode scalars) of a name, and "..", where it has more.
 std::string short_name(const std::string& name, std::size_t most) {
@@ -528,8 +525,8 @@ Figure draw_egg_boxes(const ImageOrbit& orbit, const GreenRelations& green) {
     y += tallest + 54.0;
   }
   SvgDrawing drawing(width + 10.0, y, "Green's classes",
-                     counted(green.d_classes.size(), "D-class") + (green.d_classes.size() == 1 ? "" : "es") +
-                         " of the transition monoid, which has " + green.order + " elements");
+                     counted(green.d_classes.size(), "D-class", "D-classes") + " of the transition monoid, which has " +
+                         green.order + " elements");
   for (const auto& [at, text] : rank_labels) drawing.text(8.0, at, text, {12.0, "start", ink, true});
   for (const Box& box : boxes) {
     const DClass& d = *box.d;

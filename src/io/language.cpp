@@ -101,6 +101,7 @@ LanguageSource read_language(const std::string& spec, const std::optional<std::s
     throw InputError(spec + ": expected a language file that ends in " + suffixes + ", got " +
                      (path.has_extension() ? shown(path.extension().string()) : "no suffix"));
   }
+  if (spec.find('/') != std::string::npos) throw InputError(spec + ": expected a file, got nothing of that name");
   return in_order({catalog_language(spec), {}}, alphabet, spec);
 }
 

@@ -411,6 +411,11 @@ void write_model(const fs::path& path, const ModelDirectory& directory, bool for
   pending.commit();
 }
 
+void require_writable_model(const fs::path& path, bool force) {
+  if (force) check_replaceable(path);
+  const PendingDirectory removed_again(path, force);
+}
+
 ModelDirectory read_model(const fs::path& path) {
   require_directory(path);
   std::vector<std::string> problems;

@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 
-#include "krohn/automata/sha256.hpp"
+#include "krohn/digest/sha256.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/format_json.hpp"
 #include "krohn/io/json_document.hpp"
@@ -279,7 +279,7 @@ std::string fingerprint(const LearnedModel& model, const LearnedTask& task) {
     number(output.logit);
     number(static_cast<std::uint64_t>(output.label));
   }
-  return sha256_hex(bytes);
+  return hexadecimal(sha256(bytes));
 }
 
 Dfa without_short_words(const Dfa& language, std::uint64_t min_length) {

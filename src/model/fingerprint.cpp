@@ -2,18 +2,14 @@
 // holds, so that anyone can recompute the fingerprint from its two files.
 #include "krohn/model/fingerprint.hpp"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
-#include <memory>
 #include <span>
 #include <string_view>
 #include <utility>
 
-#include "krohn/error.hpp"
+#include "krohn/digest/sha256.hpp"
 
 namespace krohn {
 namespace {
@@ -71,39 +67,24 @@ void add_readouts(const std::vector<SlotReadout>& readouts, const std::string& p
   list.add(prefix + "weight_value", weight_value);
 }
 
-class Sha256 {
+// Numbers as 8 bytes, texts with their size before them.
+class FramedHash {
  public:
-  Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
-    if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1) fail();
-  }
-  void bytes(std::string_view text) {
-    if (EVP_DigestUpdate(context_.get(), text.data(), text.size()) != 1) fail();
-  }
   template <typename Integer>
   void number(Integer value) {
     const auto wide = static_cast<std::int64_t>(value);
     char raw[sizeof wide];
     std::memcpy(raw, &wide, sizeof wide);
-    bytes({raw, sizeof wide});
+    hash_.add({raw, sizeof wide});
   }
   void text(std::string_view value) {
     number(value.size());
-    bytes(value);
+    hash_.add(value);
   }
-  std::string hexadecimal() {
-    std::array<unsigned char, 32> digest{};
-    if (EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr) != 1) fail();
-    std::string hex;
-    for (const unsigned char byte : digest) {
-      hex += "0123456789abcdef"[byte >> 4U];
-      hex += "0123456789abcdef"[byte & 0x0FU];
-    }
-    return hex;
-  }
+  std::string fingerprint() { return hexadecimal(hash_.digest()); }
 
  private:
-  [[noreturn]] static void fail() { throw InternalError("libcrypto: SHA-256 failed"); }
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+  Sha256 hash_;
 };
 
 }  // namespace
@@ -140,7 +121,7 @@ std::vector<ModelArray> model_arrays(const LrnnModel& model) {
 }
 
 std::string fingerprint(const LrnnModel& model) {
-  Sha256 hash;
+  FramedHash hash;
   hash.text("krohn-lrnn-v1");
   hash.number(model.alphabet().size());
   for (const std::string& name : model.alphabet().names()) hash.text(name);
@@ -156,7 +137,7 @@ std::string fingerprint(const LrnnModel& model) {
     for (const std::uint64_t extent : array.shape) hash.number(extent);
     hash.text(array.bytes);
   }
-  return hash.hexadecimal();
+  return hash.fingerprint();
 }
 
 }  // namespace krohn

@@ -3,14 +3,11 @@
 // one of them. Cost: one pass over the weights.
 #include "krohn/model/learned_model.hpp"
 
-#include <openssl/evp.h>
-
 #include <bit>
 #include <cmath>
 #include <limits>
-#include <memory>
-#include <string_view>
 
+#include "krohn/digest/sha256.hpp"
 #include "krohn/error.hpp"
 
 namespace krohn {
@@ -253,10 +250,8 @@ struct FiniteSink {
 };
 
 struct HashSink {
-  EVP_MD_CTX* context;
-  void bytes(const void* data, std::size_t size) {
-    if (EVP_DigestUpdate(context, data, size) != 1) throw InternalError("SHA-256: update failed");
-  }
+  Sha256 hash;
+  void bytes(const void* data, std::size_t size) { hash.add({static_cast<const char*>(data), size}); }
   void name(const std::string& text) { bytes(text.c_str(), text.size() + 1); }
   void number(const std::string& text, double value) {
     name(text);
@@ -611,23 +606,10 @@ std::size_t LearnedModel::num_parameters() const noexcept {
 }
 
 std::string LearnedModel::fingerprint() const {
-  const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
-  if (!context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) {
-    throw InternalError("SHA-256: could not be started");
-  }
-  HashSink sink{context.get()};
+  HashSink sink;
   sink.name("krohn-learned-model-v1");
   walk_model(sink, embedding_, blocks_, last_norm_, head_);
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  if (EVP_DigestFinal_ex(context.get(), digest, &size) != 1) throw InternalError("SHA-256: could not be finished");
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string text;
-  for (unsigned int i = 0; i < size; ++i) {
-    text += digits[digest[i] >> 4U];
-    text += digits[digest[i] & 15U];
-  }
-  return text;
+  return hexadecimal(sink.hash.digest());
 }
 
 }  // namespace krohn

@@ -13,7 +13,9 @@
 #include <set>
 
 #include "corpus.hpp"
+#include "krohn/automata/catalog.hpp"
 #include "krohn/automata/minimize.hpp"
+#include "krohn/automata/set_family.hpp"
 #include "krohn/error.hpp"
 
 namespace krohn {
@@ -243,6 +245,15 @@ TEST_CASE("caps are named, and no cascade is made past them") {
   CHECK_THROWS_WITH_AS(make_cascade(dfa, options), doctest::Contains("--max-family"), ResourceError);
   CHECK_FALSE(holonomy_depth(dfa, 100).has_value());
   CHECK(holonomy_depth(dfa, 511).has_value());
+}
+
+TEST_CASE("the holonomy of a group is known without its family") {
+  for (const char* name : {"parity", "mod:5", "S:4", "Q8"}) {
+    const Dfa dfa = catalog_language(name);
+    const auto system = make_set_system(dfa.num_states(), distinct_letters(dfa).images, CascadeMode::holonomy, 1000);
+    CHECK(holonomy_depth(dfa, 0) == system->depth());
+  }
+  CHECK(holonomy_depth(catalog_language("mod:1"), 0) == 0);
 }
 
 TEST_CASE("mode R steps 256 states without a table, and agrees with its rows on small automata") {

@@ -295,6 +295,19 @@ TEST_CASE("classes, ranges, escapes and the default alphabet") {
   CHECK(matches(parse_regex("a,b\"-"), "a,b\"-"));
 }
 
+TEST_CASE("every character has an expression that matches it alone") {
+  for (int c = '!'; c <= '~'; ++c) {
+    const std::string character(1, static_cast<char>(c));
+    CAPTURE(character);
+    const Dfa dfa = parse_regex(regex_literal(character));
+    CHECK(dfa.alphabet() == Alphabet({character}));
+    CHECK(matches(dfa, character));
+    CHECK_FALSE(matches(dfa, ""));
+    CHECK_FALSE(matches(dfa, character + character));
+  }
+  CHECK(regex_literal("β") == "β");
+}
+
 TEST_CASE("errors name the column") {
   const std::pair<const char*, int> cases[] = {
       {"ab)", 3},

@@ -61,6 +61,28 @@ TEST_CASE("paths that cannot be written are InputErrors and leave nothing") {
   }
 }
 
+TEST_CASE("whether a path can be written is said beforehand as write_file says it, and nothing is touched") {
+  const TemporaryDirectory directory;
+  write_file(directory / "file", "x");
+  const auto message = [](const auto& work) {
+    try {
+      work();
+    } catch (const InputError& error) {
+      return error.problems().front();
+    }
+    return std::string("none");
+  };
+  for (const fs::path& path : {directory / "missing/a.txt", directory.path(), directory / "file/a.txt", fs::path()}) {
+    CAPTURE(path);
+    const std::string said = message([&] { require_writable(path); });
+    CHECK(said != "none");
+    CHECK(said == message([&] { write_file(path, "y"); }));
+  }
+  for (const fs::path& path : {directory / "new", directory / "file", fs::path("/dev/full")}) require_writable(path);
+  CHECK(directory.names() == Names{"file"});
+  CHECK(read_file(directory / "file") == "x");
+}
+
 TEST_CASE("a file larger than the limit of the process is a ResourceError and leaves nothing") {
   // The limit stands in for a file system without room: the write fails half way.
   const TemporaryDirectory directory;

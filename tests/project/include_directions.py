@@ -12,13 +12,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Module -> modules it may include, itself always. "numeric" and krohn/error.hpp are for all.
 MAY_INCLUDE = {
     "numeric": set(),
-    "automata": set(),
-    "model": set(),  # and automata/alphabet.hpp
+    "digest": set(),
+    "automata": {"digest"},
+    "model": {"digest"},  # and automata/alphabet.hpp
     "compile": {"automata", "model"},
     "kernels": set(),
     "engine": {"model", "kernels"},  # and automata/alphabet.hpp, automata/dfa.hpp
     "verify": {"engine", "automata", "model"},
-    "io": {"verify", "engine", "compile", "automata", "model"},
+    "io": {"verify", "engine", "compile", "automata", "model", "digest"},
     "tools": {"io", "verify", "engine", "compile", "automata", "model", "kernels"},
 }
 EXTRA = {
@@ -31,7 +32,7 @@ FOLDERS = {
     "numeric": ["include/krohn/numeric"],
     "tools": ["tools"],
 }
-for name in ("model", "compile", "engine", "verify", "io"):
+for name in ("digest", "model", "compile", "engine", "verify", "io"):
     FOLDERS[name] = [f"src/{name}", f"include/krohn/{name}"]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"(krohn/[^"]+)"')

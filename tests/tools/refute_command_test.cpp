@@ -136,11 +136,14 @@ TEST_CASE("options that mean nothing beside the others are refused, all of them"
 TEST_CASE("certificates over any alphabet are verified without naming the language") {
   const TemporaryDirectory directory;
   const std::string certificate = (directory / "certificate").string();
-  for (const std::string language : {"re:(ab)*", "dyck:1,3", "tomita:5"}) {
+  for (const std::string language : {"re:(ab)*", "dyck:1,3", "tomita:5", "re:(#,\\*)*#"}) {
     const std::string model = (directory / "model").string();
     std::filesystem::remove_all(model);
     REQUIRE(run_krohn("compile '" + language + "' -o " + model).exit_code == 0);
-    const std::string symbol = language == "re:(ab)*" ? "b" : language == "dyck:1,3" ? "'('" : "0";
+    const std::string symbol = language == "re:(ab)*"   ? "b"
+                               : language == "dyck:1,3" ? "'('"
+                               : language == "tomita:5" ? "0"
+                                                        : "'#'";
     for (const std::string theorem : {"parity", "modular:3"}) {
       CAPTURE(language + ", " + theorem);
       const ProcessResult result = run_krohn("refute " + model + " --theorem " + theorem + " --symbol " + symbol +

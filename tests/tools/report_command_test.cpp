@@ -24,6 +24,8 @@ TEST_CASE("a language's and a model's report") {
   CHECK(result.exit_code == 0);
   CHECK(result.out.empty());
   CHECK(content(page).starts_with("<!DOCTYPE html>"));
+  // The Brandt monoid: the identity; a, b, ab and ba; the zero.
+  CHECK(content(page).find("3 D-classes of the transition monoid") != std::string::npos);
   const std::string model = (directory / "model").string();
   REQUIRE(run_krohn("compile mod:3 -o " + model).exit_code == 0);
   result = run_krohn("report " + model + " -o " + page + " --words 5 --length 32");

@@ -7,8 +7,10 @@
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
+#include <string_view>
 #include <system_error>
 
+#include "krohn/error.hpp"
 #include "krohn/io/language.hpp"
 
 namespace krohn::cli {
@@ -68,6 +70,16 @@ void add_alphabet_option(CLI::App& command, std::optional<std::string>& alphabet
                      "(default: those that occur, ascending)");
 }
 
+void add_task_option(CLI::App& command, std::optional<std::string>& task) {
+  command.add_option("--task", task, "of a checkpoint: this file in place of its task.json")->type_name("FILE");
+}
+
+CLI::Option* add_device_option(CLI::App& command, std::string& device, const std::string& what) {
+  return command.add_option("--device", device, what + ": auto (and say where), cpu or cuda")
+      ->check(one_of({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+}
+
 void add_semantics_option(CLI::App& command, std::optional<Semantics>& semantics) {
   command
       .add_option_function<std::string>(
@@ -80,15 +92,46 @@ void add_semantics_option(CLI::App& command, std::optional<Semantics>& semantics
       });
 }
 
-CLI::Validator natural_number() {
-  return {[](std::string& text) -> std::string {
+CLI::Validator natural_number(std::uint64_t low, std::uint64_t high) {
+  const std::string range = std::to_string(low) + " to " + std::to_string(high);
+  const bool every = high == std::numeric_limits<std::uint64_t>::max();
+  return {[=](std::string& text) -> std::string {
             std::uint64_t number = 0;
             const char* const end = text.data() + text.size();
             const auto [stop, error] = std::from_chars(text.data(), end, number);
-            if (error == std::errc() && stop == end) return "";
-            return "expected a number from 0 to 18446744073709551615, got '" + text + "'";
+            if (error == std::errc() && stop == end && low <= number && number <= high) return "";
+            return "expected a number from " + range + ", got '" + text + "'";
+          },
+          every ? "" : range};
+}
+
+CLI::Validator byte_size() {
+  return {[](std::string& text) -> std::string {
+            const std::string problem = "expected bytes, with K, M, G or T if wanted, got '" + text + "'";
+            std::uint64_t number = 0;
+            const char* end = text.data() + text.size();
+            const auto [stop, error] = std::from_chars(text.data(), end, number);
+            if (error != std::errc()) return problem;
+            std::string unit = CLI::detail::to_lower(std::string(stop, end));
+            if (unit.ends_with('b')) unit.pop_back();
+            if (unit.size() == 2 && unit.ends_with('i')) unit.pop_back();
+            const std::size_t at = unit.size() == 1 ? std::string_view("kmgt").find(unit) : std::string_view::npos;
+            if (!unit.empty() && at == std::string_view::npos) return problem;
+            const unsigned shift = unit.empty() ? 0 : 10 * (static_cast<unsigned>(at) + 1);
+            if (shift > 0 && number >> (64 - shift) != 0) return problem;
+            text = std::to_string(number << shift);
+            return "";
           },
           ""};
+}
+
+CLI::Validator one_of(std::vector<std::string> names) {
+  const std::string shown = "{" + CLI::detail::join(names) + "}";
+  return {[names = std::move(names)](std::string& text) -> std::string {
+            if (std::find(names.begin(), names.end(), text) != names.end()) return "";
+            return "expected one of " + CLI::detail::join(names, ", ") + ", got '" + text + "'";
+          },
+          shown};
 }
 
 CLI::Validator seconds_number() {
@@ -102,6 +145,14 @@ CLI::Validator seconds_number() {
 
 Device device_of(const std::string& name) {
   return name == "cpu" ? Device::cpu : name == "cuda" ? Device::cuda : Device::automatic;
+}
+
+void refuse_options(const CLI::App& command, std::initializer_list<const char*> options, const std::string& where) {
+  std::vector<std::string> problems;
+  for (const char* option : options) {
+    if (command.count(option) > 0) problems.push_back(std::string(option) + ": expected none " + where);
+  }
+  if (!problems.empty()) throw InputError(std::move(problems));
 }
 
 }  // namespace krohn::cli

@@ -3,6 +3,9 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
+#include <initializer_list>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -64,17 +67,33 @@ inline constexpr const char* language_help =
 /// Adds --alphabet.
 void add_alphabet_option(CLI::App& command, std::optional<std::string>& alphabet);
 
+/// Adds --task.
+void add_task_option(CLI::App& command, std::optional<std::string>& task);
+
+/// Adds --device: auto, cpu or cuda.
+CLI::Option* add_device_option(CLI::App& command, std::string& device, const std::string& what);
+
 /// Adds --format and --semantics, two names of one option: fp32, fp16, bf16 or the full name of a semantics.
 void add_semantics_option(CLI::App& command, std::optional<Semantics>& semantics);
 
-/// Accepts the decimal digits of a number below 2^64 only: the conversion to an unsigned number would wrap a sign and
-/// cut what is too large.
-CLI::Validator natural_number();
+/// Accepts the decimal digits of a number from `low` to `high` only: the conversion to an unsigned number would wrap a
+/// sign and cut what is too large.
+CLI::Validator natural_number(std::uint64_t low = 0, std::uint64_t high = std::numeric_limits<std::uint64_t>::max());
+
+/// Accepts bytes, or with K, M, G or T after the number the powers of 1024, and turns them into bytes.
+CLI::Validator byte_size();
+
+/// Accepts one of the names.
+CLI::Validator one_of(std::vector<std::string> names);
 
 /// Accepts a number of seconds from 0 to 10^9; NaN, which passes a range, is refused.
 CLI::Validator seconds_number();
 
 /// What --device says: cpu, cuda, or auto.
 Device device_of(const std::string& name);
+
+/// Throws InputError that names every one of the options that the command line gives although it means nothing `where`
+/// it stands, such as "without --accuracy".
+void refuse_options(const CLI::App& command, std::initializer_list<const char*> options, const std::string& where);
 
 }  // namespace krohn::cli

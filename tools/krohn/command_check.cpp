@@ -13,6 +13,7 @@
 #include "command.hpp"
 #include "interrupt.hpp"
 #include "krohn/error.hpp"
+#include "krohn/io/atomic_file.hpp"
 #include "krohn/io/certificate_file.hpp"
 #include "krohn/io/check_report.hpp"
 #include "krohn/io/open_model.hpp"
@@ -83,7 +84,28 @@ int exit_code_of(const CheckReport& report, std::optional<std::uint64_t> up_to) 
   return std::holds_alternative<Refuted>(report.verdict) ? exit_refuted : exit_unknown;
 }
 
+/// Of the three things that krohn check does (a verdict, a part of a search, a measurement) each has options of its
+/// own.
+void require_fitting_options(const CLI::App& command, const Arguments& arguments) {
+  if (arguments.language.empty()) refuse_options(command, {"--alphabet"}, "without LANG");
+  if (arguments.accuracy.empty()) {
+    refuse_options(command, {"--words", "--weights"}, "without --accuracy");
+  } else {
+    refuse_options(command,
+                   {"--up-to", "--exhaustive", "--shard", "--report", "--samples", "--sample-length", "--certificate"},
+                   "beside --accuracy");
+  }
+  if (arguments.shard.empty() && arguments.report.empty()) return;
+  if (!arguments.exhaustive || arguments.report.empty()) {
+    throw InputError("--shard, --report: expected --exhaustive N and --report FILE with them");
+  }
+  refuse_options(command, {"--up-to", "--samples", "--sample-length", "--seed", "--certificate"}, "beside --report");
+}
+
 int run_check(const Arguments& arguments) {
+  for (const std::string& file : {arguments.certificate, arguments.report}) {
+    if (!file.empty()) require_writable(file);
+  }
   CheckOptions options;
   options.budget.stop = &interrupt_flag();
   options.budget.memory = arguments.memory;
@@ -105,13 +127,10 @@ int run_check(const Arguments& arguments) {
   const OpenModel open = open_recognizer(arguments.model, arguments.semantics, arguments.task);
   for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
   const Dfa language = language_of(open, arguments.language, arguments.alphabet);
-  if (!arguments.shard.empty() || !arguments.report.empty()) {
-    if (!arguments.exhaustive || arguments.report.empty()) {
-      throw InputError("--shard, --report: expected --exhaustive N and --report FILE with them");
-    }
+  if (!arguments.report.empty()) {
     return run_search_part(open, arguments.semantics, language,
                            {arguments.shard.empty() ? "1/1" : arguments.shard, arguments.report, *arguments.exhaustive,
-                            options.device, arguments.memory, options.budget.deadline});
+                            options.device, arguments.memory, options.budget.deadline, arguments.json});
   }
   if (!arguments.accuracy.empty()) {
     AccuracyOptions measurement;
@@ -149,54 +168,61 @@ void add_check(CLI::App& app, int& exit_code) {
   command->footer(
       "The last line is 's PROVED' (all lengths), 's CERTIFIED N' (all words up to N), 's REFUTED word' or 's "
       "UNKNOWN'.\n"
-      "Exit codes: 0 the claim asked for holds, 10 refuted, 20 unknown, 1 bad input, 2 usage, 3 resources.");
+      "Exit codes: 0 the claim asked for holds, 10 refuted, 20 unknown, or certified below what was asked for, 1 bad\n"
+      "input, 2 usage, 3 resource or device.");
   const auto arguments = std::make_shared<Arguments>();
-  command->add_option("model", arguments->model, "model directory, or a checkpoint with a task.json")->required();
-  command->add_option("language", arguments->language,
-                      "catalogue name, re:REGEX, or a file (.json, .att, .mata, .jff, .hoa, .dot); default: the one "
-                      "that comes with the model");
+  command->add_option("MODEL", arguments->model, "a model directory, or a checkpoint with a task.json")->required();
+  command->add_option("LANG", arguments->language,
+                      std::string(language_help) + "; default: the one that comes with the model");
   add_alphabet_option(*command, arguments->alphabet);
-  command->add_option("--task", arguments->task, "of a checkpoint: this file in place of its task.json");
+  add_task_option(*command, arguments->task);
   add_semantics_option(*command, arguments->semantics);
   command->add_option("--up-to", arguments->up_to, "ask only for the words up to this length")->check(natural_number());
   command->add_option("--time-limit", arguments->time_limit, "seconds, then the best verdict so far (default 60)")
       ->check(seconds_number());
   command->add_option("--memory", arguments->memory, "bytes a search may hold, with K, M or G (default 4G)")
-      ->transform(CLI::AsSizeValue(false));
+      ->transform(byte_size());
   command
       ->add_option("--exhaustive", arguments->exhaustive,
                    "if nothing cheaper settles it, try every word up to this length")
       ->check(natural_number());
+  add_device_option(*command, arguments->device, "where words run that are tried or drawn many at once");
   command
-      ->add_option("--device", arguments->device,
-                   "where words run that are tried or drawn many at once: auto (and say where), cpu or cuda")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
-  command->add_option("--shard", arguments->shard,
-                      "of --exhaustive: only part i of n (i/n), written to --report for krohn merge");
-  command->add_option("--report", arguments->report,
-                      "of --exhaustive: write what the search found to this file, for krohn merge; goes on from what "
-                      "an interrupted run left there");
+      ->add_option("--shard", arguments->shard,
+                   "of --exhaustive: only part i of n, written to --report for krohn merge")
+      ->type_name("i/n");
+  command
+      ->add_option("--report", arguments->report,
+                   "of --exhaustive: no verdict but a search, and what it found in this file, for krohn merge; goes on "
+                   "from what an interrupted run left there")
+      ->type_name("FILE");
   command
       ->add_option("--samples", arguments->samples,
                    "if nothing settles it, draw so many random words (default 1000; 0: none)")
       ->check(natural_number());
   command
       ->add_option("--sample-length", arguments->sample_length, "their lengths: uniform from 1 to this (default 256)")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000}));
+      ->check(natural_number(1, 1'000'000));
   command->add_option("--certificate", arguments->certificate, "write what the verdict rests on to this file")
+      ->type_name("FILE")
       ->check([](const std::string& path) { return path.empty() ? "expected a file's name, got none" : ""; });
   command->add_flag("--json", arguments->json, "print one JSON object instead");
-  command->add_option("--accuracy", arguments->accuracy,
-                      "instead of a verdict: the shares of right answers on random words of these lengths, with 95 % "
-                      "intervals (A..B: both ends and the powers of two between; A..B:STEP; N,N,..)");
+  command
+      ->add_option("--accuracy", arguments->accuracy,
+                   "instead of a verdict: the shares of right answers on random words of these lengths, with 95 % "
+                   "intervals (A..B: both ends and the powers of two between; A..B:STEP; N,N,..)")
+      ->type_name("LENGTHS");
   command->add_option("--words", arguments->words, "with --accuracy: random words of each length (default 512)")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{10'000'000}));
+      ->check(natural_number(1, 10'000'000));
   command->add_option("--seed", arguments->seed, "the seed of random words (default 0)")->check(natural_number());
   command
       ->add_option("--weights", arguments->weights,
                    "with --accuracy: how often each symbol is drawn, relative to the others, in the model's order")
       ->delimiter(',');
-  command->callback([arguments, &exit_code] { exit_code = run_check(*arguments); });
+  command->callback([arguments, command, &exit_code] {
+    require_fitting_options(*command, *arguments);
+    exit_code = run_check(*arguments);
+  });
 }
 
 }  // namespace krohn::cli

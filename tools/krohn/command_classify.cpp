@@ -11,6 +11,7 @@
 #include "krohn/automata/green.hpp"
 #include "krohn/automata/minimize.hpp"
 #include "krohn/automata/monoid_flags.hpp"
+#include "krohn/io/counted.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -147,10 +148,6 @@ std::vector<std::vector<std::string>> symbols_alike(const Dfa& dfa, const Distin
 
 std::string flag_text(const std::optional<bool>& flag) { return !flag ? "unknown" : *flag ? "yes" : "no"; }
 
-std::string plural(std::size_t count, const std::string& noun) {
-  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
-}
-
 void classify(const Options& options) {
   const Dfa dfa = language_argument(options.language, options.alphabet);
   const Dfa minimal = minimize(dfa);
@@ -276,7 +273,7 @@ void classify(const Options& options) {
       "solvable", flag_text(flags.all_groups_solvable) + (flags.all_groups_solvable == true ? ": every group is" : ""));
   if (flags.not_solvable) {
     lines.emplace_back("", "these words generate " + flags.not_solvable->name + " on " +
-                               plural(flags.not_solvable->states.size(), "state"));
+                               counted(flags.not_solvable->states.size(), "state"));
     for (const Word& word : flags.not_solvable->words) lines.emplace_back("", alphabet.format_word(word));
   }
   if (green) {
@@ -316,7 +313,7 @@ void add_classify(CLI::App& app, int& exit_code) {
   command->add_flag("--list", options->list, "show the catalogue of named languages")->excludes(language);
   command->add_flag("--json", options->json, "print one JSON object");
   command->add_option("--max-monoid", options->max_monoid, "stop at this many image sets or R-classes (10^6)")
-      ->check(CLI::PositiveNumber);
+      ->check(natural_number(1));
   add_alphabet_option(*command, options->alphabet);
   command->callback([options, &exit_code] {
     if (options->list) {

@@ -11,6 +11,7 @@
 #include "command.hpp"
 #include "krohn/compile/compile.hpp"
 #include "krohn/error.hpp"
+#include "krohn/io/counted.hpp"
 #include "krohn/io/language.hpp"
 #include "krohn/io/model_directory.hpp"
 
@@ -110,14 +111,12 @@ Json report_of(const CompileResult& result, const CompileArguments& arguments) {
   return report;
 }
 
-std::string counted(std::size_t count, const std::string& noun) {
-  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
-}
-
 void print_report(const CompileResult& result, const std::string& directory) {
   const std::string cascade =
-      result.mode == "group" ? " (a group: one layer)"
-                             : " (cascade " + result.mode + (result.parts.size() > 1 ? ", split by congruences)" : ")");
+      result.widths.empty() ? " (one state: the label of every word)"
+      : result.mode == "group"
+          ? " (a group: one layer)"
+          : " (cascade " + result.mode + (result.parts.size() > 1 ? ", split by congruences)" : ")");
   print_table(
       {{"states", std::to_string(result.states) + ", minimal " + std::to_string(result.minimal.num_states())},
        {"letters", std::to_string(result.minimal.num_symbols()) + ", acting differently " +
@@ -157,7 +156,8 @@ void add_compile(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("compile", "Compile a regular language into an exact linear RNN");
   command->footer(
       "The language is re:REGEX, a file (.json, .att, .mata, .jff, .hoa, .dot) or a catalogue name.\n"
-      "Every language compiles, in at most |Q|-1 layers, |Q| its minimal automaton's states.");
+      "Every language compiles, in at most |Q|-1 layers, |Q| its minimal automaton's states, as far as --max-rows,\n"
+      "--max-family and 1 GiB of sets of states let it.");
   command->add_option("LANG", arguments->language, language_help)->required();
   command->add_option("-o,--output", arguments->directory, "The model directory to write")
       ->required()
@@ -166,35 +166,39 @@ void add_compile(CLI::App& app, int& exit_code) {
   command->add_flag("--json", arguments->json, "Print one JSON object instead of the table");
   add_alphabet_option(*command, arguments->alphabet);
   command->add_option("--cascade", arguments->cascade, "The cascade: auto (the shallowest), R, Z or G")
-      ->check(CLI::IsMember(names_of(cascade_modes)))
+      ->check(one_of(names_of(cascade_modes)))
       ->capture_default_str();
   command
       ->add_option("--delay", arguments->delay,
                    "How a layer tells the slot before the step: read-before its update, or a block that keeps it")
-      ->check(CLI::IsMember(names_of(delays)))
+      ->check(one_of(names_of(delays)))
       ->capture_default_str();
   command
       ->add_option("--resets", arguments->resets,
                    "householder projections, a value register, hybrid (a zero gate), or auto: the smallest state")
-      ->check(CLI::IsMember(names_of(reset_forms)))
+      ->check(one_of(names_of(reset_forms)))
       ->capture_default_str();
   command->add_option("--spectrum", arguments->spectrum, "Eigenvalues: any in [-1, 1], or nonnegative")
-      ->check(CLI::IsMember(names_of(spectra)))
+      ->check(one_of(names_of(spectra)))
       ->capture_default_str();
   command->add_option("--keys", arguments->keys, "integer, or dyadic unit keys on doubled coordinates")
-      ->check(CLI::IsMember(names_of(key_forms)))
+      ->check(one_of(names_of(key_forms)))
       ->capture_default_str();
   command
       ->add_option(
           "--representation", arguments->representation,
           "Of group languages: permutation, rotation (cyclic groups), scalar (two states), dimension or reflections "
           "(the least of either, inexact), or auto: the smallest exact one")
-      ->check(CLI::IsMember(names_of(representations)))
+      ->check(one_of(names_of(representations)))
       ->capture_default_str();
-  command->add_option("--max-rows", arguments->max_rows, "Rows of all layers together")->capture_default_str();
+  command->add_option("--max-rows", arguments->max_rows, "Rows of all layers together")
+      ->check(natural_number())
+      ->capture_default_str();
   command->add_option("--max-family", arguments->max_family, "Sets that a cascade may enumerate")
+      ->check(natural_number())
       ->capture_default_str();
   command->callback([arguments, &exit_code] {
+    require_writable_model(arguments->directory, arguments->force);
     const CompileResult result =
         compile(language_argument(arguments->language, arguments->alphabet), options_of(*arguments));
     const Json report = report_of(result, *arguments);

@@ -23,6 +23,7 @@ void add_convert(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("convert", "Write a language as an automaton file");
   command->add_option("LANG", options->language, language_help)->required();
   command->add_option("-o,--output", options->output, "the file to write: .json, .att, .mata, .jff, .hoa or .dot")
+      ->type_name("FILE")
       ->required();
   command->add_flag("--minimize", options->minimal, "write the minimal automaton");
   add_alphabet_option(*command, options->alphabet);

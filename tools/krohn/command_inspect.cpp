@@ -11,6 +11,7 @@
 #include "krohn/automata/minimize.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/cascade_picture.hpp"
+#include "krohn/io/counted.hpp"
 #include "krohn/io/model_directory.hpp"
 #include "krohn/model/fingerprint.hpp"
 
@@ -175,13 +176,51 @@ void inspect_model(const Options& options) {
   for (std::size_t i = 0; i < model.layers().size(); ++i) {
     const TableLayer& layer = model.layers()[i];
     std::cout << "\nlayer " << i << ": hidden " << layer.table.key_size() << " x " << layer.table.value_size()
-              << ", n_h " << layer.table.num_householder() << ", " << layer.num_rows() << " input rows, "
-              << layer.table.num_rows() << " table rows, " << layer.table.num_factors() << " factors"
+              << ", n_h " << layer.table.num_householder() << ", " << counted(layer.num_rows(), "input row") << ", "
+              << counted(layer.table.num_rows(), "table row") << ", " << counted(layer.table.num_factors(), "factor")
               << (layer.table.gated() ? ", gated" : "") << (layer.reads_before ? ", read before the update" : "")
               << '\n';
     if (options.tables) print_rows(layer);
   }
   if (options.levels) std::cout << '\n' << cascade_text(model, *directory.hint);
+}
+
+void inspect(const CLI::App& command, Options& options) {
+  const std::string& target = options.target;
+  if (!is_model_argument(target)) {
+    refuse_options(command,
+                   {"--tables", "--levels", "--dot", "--svg", "--words", "--length", "--task", "--compare-forms",
+                    "--reference", "--form", "--device", "--seed"},
+                   "for a language");
+    inspect_language(options);
+    return;
+  }
+  if (read_model_type(target) == "krohn-lrnn") {
+    refuse_options(command,
+                   {"--alphabet", "--svg", "--words", "--length", "--task", "--compare-forms", "--reference", "--form",
+                    "--device", "--seed"},
+                   "for a compiled model");
+    inspect_model(options);
+    return;
+  }
+  refuse_options(command, {"--alphabet", "--tables", "--levels", "--dot"}, "for a checkpoint");
+  options.checkpoint.model = target;
+  options.checkpoint.json = options.json;
+  if (!options.compare_forms && options.forms.reference.empty()) {
+    refuse_options(command, {"--form", "--device", "--seed"}, "without --compare-forms");
+    inspect_checkpoint(options.checkpoint);
+    return;
+  }
+  refuse_options(command, {"--svg"}, "beside --compare-forms and --reference");
+  if (!options.forms.reference.empty()) {
+    refuse_options(command, {"--words", "--length", "--form", "--device", "--seed"}, "beside --reference");
+  }
+  options.forms.model = target;
+  options.forms.task = options.checkpoint.task;
+  options.forms.json = options.json;
+  options.forms.words = options.checkpoint.words;
+  options.forms.length = options.checkpoint.length;
+  inspect_forms(options.forms);
 }
 
 }  // namespace
@@ -196,54 +235,37 @@ void add_inspect(CLI::App& app, int& exit_code) {
   command->add_flag("--levels", options->levels,
                     "print the cascade level by level: sets, tiles, contexts (of a model)");
   command->add_flag("--dot", options->dot, "print the cascade as a Graphviz digraph (of a model)")->excludes("--json");
-  command->add_option("--svg", options->checkpoint.svg,
-                      "of a checkpoint: draw its eigenvalues into this file, the JSON beside it");
+  command
+      ->add_option("--svg", options->checkpoint.svg,
+                   "of a checkpoint: draw its eigenvalues into this file, the JSON beside it")
+      ->type_name("FILE");
   command->add_option("--words", options->checkpoint.words, "of a checkpoint: random words to take eigenvalues along")
-      ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1'000'000}))
+      ->check(natural_number(0, 1'000'000))
       ->capture_default_str();
   command->add_option("--length", options->checkpoint.length, "of a checkpoint: the length of those words")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000}))
+      ->check(natural_number(1, 1'000'000))
       ->capture_default_str();
-  command->add_option("--task", options->checkpoint.task, "of a checkpoint: this file in place of its task.json");
+  add_task_option(*command, options->checkpoint.task);
   command->add_flag(
       "--compare-forms", options->compare_forms,
       "of a checkpoint: how far its chunked form (tensor-core arithmetic) and its canonical form part, by "
       "length, and a word on which their labels differ; --words, --length, --seed, --form, --device");
-  command->add_option("--reference", options->forms.reference,
-                      "of a checkpoint: the same against another program's logits, a safetensors file with input_ids "
-                      "[B, T] and logits [B, T, V]");
+  command
+      ->add_option("--reference", options->forms.reference,
+                   "of a checkpoint: the same against another program's logits, a safetensors file with input_ids "
+                   "[B, T] and logits [B, T, V]")
+      ->type_name("FILE");
   command
       ->add_option("--form", options->forms.format, "what --compare-forms rounds operands to: bf16, or fp32 (16 bits)")
-      ->check(CLI::IsMember({"bf16", "fp32"}))
+      ->check(one_of({"bf16", "fp32"}))
       ->capture_default_str();
-  command->add_option("--device", options->forms.device, "where --compare-forms runs: auto, cpu or cuda")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+  add_device_option(*command, options->forms.device, "where --compare-forms runs");
+  command->add_option("--seed", options->forms.seed, "of the words of --compare-forms")
+      ->check(natural_number())
       ->capture_default_str();
-  command->add_option("--seed", options->forms.seed, "of the words of --compare-forms")->capture_default_str();
   add_alphabet_option(*command, options->alphabet);
-  command->callback([options, &exit_code] {
-    if (is_model_argument(options->target) && read_model_type(options->target) != "krohn-lrnn") {
-      options->checkpoint.model = options->target;
-      options->checkpoint.json = options->json;
-      if (options->compare_forms || !options->forms.reference.empty()) {
-        options->forms.model = options->target;
-        options->forms.task = options->checkpoint.task;
-        options->forms.json = options->json;
-        options->forms.words = options->checkpoint.words;
-        options->forms.length = options->checkpoint.length;
-        inspect_forms(options->forms);
-      } else {
-        inspect_checkpoint(options->checkpoint);
-      }
-    } else if (options->compare_forms || !options->forms.reference.empty()) {
-      throw InputError("--compare-forms and --reference: expected a checkpoint, got '" + options->target + "'");
-    } else if (is_model_argument(options->target)) {
-      inspect_model(*options);
-    } else if (options->dot || options->levels || options->tables) {
-      throw InputError("--dot, --levels and --tables: expected a model directory, got '" + options->target + "'");
-    } else {
-      inspect_language(*options);
-    }
+  command->callback([options, command, &exit_code] {
+    inspect(*command, *options);
     exit_code = exit_ok;
   });
 }

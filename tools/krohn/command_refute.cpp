@@ -1,6 +1,5 @@
 // krohn refute [MODEL] --theorem T: where a model breaks that satisfies an impossibility theorem's hypothesis.
 #include <algorithm>
-#include <cctype>
 #include <cinttypes>
 #include <cmath>
 #include <cstdio>
@@ -14,9 +13,12 @@
 #include "explain_groups.hpp"
 #include "interrupt.hpp"
 #include "krohn/automata/product.hpp"
+#include "krohn/automata/regex.hpp"
 #include "krohn/engine/recognizer.hpp"
 #include "krohn/error.hpp"
+#include "krohn/io/atomic_file.hpp"
 #include "krohn/io/certificate_file.hpp"
+#include "krohn/io/counted.hpp"
 #include "krohn/io/language.hpp"
 #include "krohn/io/model_directory.hpp"
 #include "krohn/io/open_model.hpp"
@@ -67,10 +69,6 @@ ParameterFormat parameters_of(NumberFormat format) {
       break;
   }
   return ParameterFormat::fp32;
-}
-
-std::string counted(std::size_t count, const std::string& noun, const std::string& plural = "") {
-  return std::to_string(count) + " " + (count == 1 ? noun : plural.empty() ? noun + "s" : plural);
 }
 
 /// Where the model came from, in words.
@@ -328,11 +326,7 @@ std::string language_name(const Theorem& theorem, const Alphabet& alphabet, Symb
     std::cerr << "krohn: " << path << " written: the automaton that the certificate names\n";
     return path;
   }
-  const auto literal = [&](Symbol symbol) {
-    const std::string& name = alphabet.name(symbol);
-    const bool plain = name.size() > 1 || std::isalnum(static_cast<unsigned char>(name[0])) != 0;
-    return plain ? name : "\\" + name;
-  };
+  const auto literal = [&](Symbol symbol) { return regex_literal(alphabet.name(symbol)); };
   std::string others;
   for (Symbol symbol = 0; symbol < alphabet.size(); ++symbol) {
     if (symbol != counted) others += (others.empty() ? "" : "|") + literal(symbol);
@@ -623,6 +617,7 @@ void require_fitting_options(const Arguments& arguments) {
   for (const std::string& name : foreign) {
     if (given(name)) problems.push_back((name == "model" ? "MODEL" : "--" + name) + ": expected none beside " + mode);
   }
+  if (!groups && arguments.explain) problems.emplace_back("--explain: expected none without --theorem groups:G");
   if (arguments.family == "triangular" && given("format") && parse_arithmetic(arguments.semantics)->separate) {
     problems.push_back("--semantics: expected fp32, fp16 or bf16 for --family triangular, got '" + arguments.semantics +
                        "'");
@@ -633,6 +628,7 @@ void require_fitting_options(const Arguments& arguments) {
 int run_refute(const Arguments& arguments) {
   if (arguments.list_examples) return list_examples(arguments.json);
   require_fitting_options(arguments);
+  if (!arguments.certificate.empty()) require_writable(arguments.certificate);
   if (arguments.theorem.starts_with("groups:")) return explain_groups(arguments.theorem.substr(7), arguments.json);
   const Theorem theorem = Theorem::parse(arguments.theorem);
   if (arguments.search) return run_search(arguments, theorem);
@@ -660,7 +656,7 @@ void add_refute(CLI::App& app, int& exit_code) {
       "where the model fails (what the theorem predicts), 0 and 's PROVED' where it recognises the language all the\n"
       "same, 20 not settled, 1 bad input (a model outside the hypothesis included), 2 usage, 3 resources.");
   const auto arguments = std::make_shared<Arguments>();
-  command->add_option("model", arguments->model, "model directory");
+  command->add_option("MODEL", arguments->model, "a model directory, or a checkpoint with a task.json");
   command->add_option("--theorem", arguments->theorem,
                       "parity (default), modular:m (modular: 3), or groups:G: how a group such as S5 is done");
   const CLI::Validator semantics(
@@ -692,26 +688,28 @@ void add_refute(CLI::App& app, int& exit_code) {
       "RANGE");
   command->add_option("--range", arguments->range, "eigenvalues in 0,1 (default) or -1,1")->check(range);
   command->add_option("--layers", arguments->made.layers, "layers of a made model, 1 to 6 (default 1)")
-      ->check(CLI::Range(1, 6));
-  command->add_option("--size", arguments->made.size, "key size of a made model (default 4)")->check(CLI::Range(1, 64));
+      ->check(natural_number(1, 6));
+  command->add_option("--size", arguments->made.size, "key size of a made model (default 4)")
+      ->check(natural_number(1, 64));
   command->add_option("--householder", arguments->made.householder, "factors a row, for deltaproduct (default 2)")
-      ->check(CLI::Range(1, 8));
+      ->check(natural_number(1, 8));
   command->add_option("--seed", arguments->made.seed, "of a made model (default 1)")
-      ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 63U));
+      ->check(natural_number(0, std::uint64_t{1} << 63U));
   command->add_option("--symbol", arguments->symbol, "the counted symbol (default 1)");
   command->add_option("--example", arguments->example, "a named boundary case: parity-cycle, mod3-cycle");
   command->add_flag("--list-examples", arguments->list_examples, "list the boundary cases");
   command->add_flag("--search", arguments->search, "how often rounding cycles occur: random models of every family");
   command->add_option("--count", arguments->count, "models of each kind, for --search (default 200)")
-      ->check(CLI::Range(1, 100000000));
+      ->check(natural_number(1, 100000000));
   command
       ->add_option(
           "--budget", arguments->budget,
           "steps for the orbit of 1^k, of each model in a --search (default 33554432; of a checkpoint 1048576)")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 48U));
+      ->check(natural_number(1, std::uint64_t{1} << 48U));
   command
       ->add_option("--certificate", arguments->certificate,
                    "write what was found to this file: the two words and the bits behind them")
+      ->type_name("FILE")
       ->check([](const std::string& path) { return path.empty() ? "expected a file's name, got none" : ""; });
   command->add_flag("--explain", arguments->explain, "with groups:G (where it is the only mode)");
   command->add_flag("--json", arguments->json, "print one JSON object instead");

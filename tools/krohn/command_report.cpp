@@ -20,13 +20,16 @@ struct Arguments {
   ReportOptions options;
 };
 
-int run_report(const Arguments& arguments) {
+int run_report(const CLI::App& command, const Arguments& arguments) {
   std::string page;
+  require_writable(arguments.output);
   if (is_model_argument(arguments.subject)) {
+    refuse_options(command, {"--alphabet"}, "for a model");
     const OpenModel model = open_recognizer(arguments.subject, arguments.semantics);
     for (const std::string& note : model.notes) std::cerr << "krohn: " << note << '\n';
     page = model_report(model, arguments.subject, arguments.options);
   } else {
+    refuse_options(command, {"--format"}, "for a language");
     const Dfa dfa = language_argument(arguments.subject, arguments.alphabet);
     page = language_report(dfa, arguments.subject, arguments.options);
   }
@@ -43,18 +46,20 @@ void add_report(CLI::App& app, int& exit_code) {
   const auto arguments = std::make_shared<Arguments>();
   command->add_option("LANG|MODEL", arguments->subject, language_help + std::string(", or a model directory"))
       ->required();
-  command->add_option("-o,--output", arguments->output, "the file to write")->required();
+  command->add_option("-o,--output", arguments->output, "the file to write")->type_name("FILE")->required();
   command
       ->add_option("--words", arguments->options.words,
                    "random words for margins and accuracies (default 100, of a large checkpoint fewer)")
-      ->check(CLI::Range(1, 1000000));
+      ->check(natural_number(1, 1'000'000));
   command->add_option("--length", arguments->options.length, "their length (default 512)")
-      ->check(CLI::Range(2, 1000000));
-  command->add_option("--max-monoid", arguments->options.max_monoid,
-                      "image sets and classes beyond which a part is left out (default 20000)");
+      ->check(natural_number(2, 1'000'000));
+  command
+      ->add_option("--max-monoid", arguments->options.max_monoid,
+                   "image sets and classes beyond which a part is left out (default 20000)")
+      ->check(natural_number());
   add_alphabet_option(*command, arguments->alphabet);
   add_semantics_option(*command, arguments->semantics);
-  command->callback([arguments, &exit_code] { exit_code = run_report(*arguments); });
+  command->callback([arguments, command, &exit_code] { exit_code = run_report(*command, *arguments); });
 }
 
 }  // namespace krohn::cli

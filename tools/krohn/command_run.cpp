@@ -64,6 +64,7 @@ void run_checkpoint_tokens(const Options& options) {
     throw InputError(options.model + ": expected a checkpoint with --tokens, got a compiled model");
   }
   require_semantics(options);
+  require_writable(options.logits);
   const Checkpoint checkpoint = read_checkpoint(options.model);
   for (const std::string& note : checkpoint.notes) std::cerr << "krohn: " << note << '\n';
   const InputIds ids = read_input_ids(Safetensors::read(options.tokens), checkpoint.model);
@@ -146,6 +147,23 @@ void run_words(const Options& options) {
   std::cout << output;
 }
 
+void run_model(const CLI::App& command, const Options& options) {
+  const bool tokens = !options.tokens.empty() || !options.logits.empty() || options.states;
+  if (!options.sequence.empty()) {
+    refuse_options(command, {"--words", "--all-positions", "--tokens", "--logits", "--states"}, "beside --sequence");
+  }
+  if (tokens) {
+    refuse_options(command, {"--words", "--all-positions", "--task"}, "beside --tokens");
+    run_checkpoint_tokens(options);
+  } else if (read_model_type(options.model) == "krohn-lrnn") {
+    refuse_options(command, {"--task"}, "for a compiled model");
+    run_words(options);
+  } else {
+    refuse_options(command, {"--sequence"}, "for a checkpoint");
+    run_checkpoint_words(options);
+  }
+}
+
 }  // namespace
 
 void add_run(CLI::App& app, int& exit_code) {
@@ -153,32 +171,31 @@ void add_run(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("run", "Run a model on words, one a line; print one label a line");
   command->add_option("MODEL", options->model, "a model directory, or a checkpoint (with a task.json, to run words)")
       ->required();
-  command->add_option("--words", options->words, "read the words from this file instead of standard input");
+  command->add_option("--words", options->words, "read the words from this file instead of standard input")
+      ->type_name("FILE");
   command->add_flag("--all-positions", options->all_positions,
                     "print the labels after every symbol, separated by spaces");
   add_semantics_option(*command, options->semantics);
-  command->add_option("--device", options->device, "where to run: auto (and say where), cpu or cuda")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-      ->capture_default_str();
-  command->add_option(
-      "--sequence", options->sequence,
-      "instead of words: the bytes of this file, of any length, as one word (a model that reaches few hidden states)");
+  add_device_option(*command, options->device, "where to run");
+  command
+      ->add_option("--sequence", options->sequence,
+                   "instead of words: the bytes of this file, of any length, as one word (a compiled model that "
+                   "reaches few hidden states)")
+      ->type_name("FILE");
   command
       ->add_option("--memory", options->memory, "bytes of device memory to use, with K, M or G (default: what is free)")
-      ->transform(CLI::AsSizeValue(false));
-  command->add_option("--threads", options->threads, "CPU threads; 0 takes one a core")->capture_default_str();
-  command->add_option("--tokens", options->tokens, "of a checkpoint: read input_ids [B, T] from this safetensors file");
-  command->add_option("--logits", options->logits, "with --tokens: write logits [B, T, V] to this safetensors file");
+      ->transform(byte_size());
+  command->add_option("--threads", options->threads, "CPU threads; 0 takes one a core")
+      ->check(natural_number(0, 4096))
+      ->capture_default_str();
+  command->add_option("--tokens", options->tokens, "of a checkpoint: read input_ids [B, T] from this safetensors file")
+      ->type_name("FILE");
+  command->add_option("--logits", options->logits, "with --tokens: write logits [B, T, V] to this safetensors file")
+      ->type_name("FILE");
   command->add_flag("--states", options->states, "with --tokens: write the final states too");
-  command->add_option("--task", options->task, "of a checkpoint: this file in place of its task.json");
-  command->callback([options, &exit_code] {
-    if (!options->tokens.empty() || !options->logits.empty() || options->states) {
-      run_checkpoint_tokens(*options);
-    } else if (read_model_type(options->model) == "krohn-lrnn") {
-      run_words(*options);
-    } else {
-      run_checkpoint_words(*options);
-    }
+  add_task_option(*command, options->task);
+  command->callback([options, command, &exit_code] {
+    run_model(*command, *options);
     exit_code = exit_ok;
   });
 }

@@ -61,11 +61,11 @@ void add_verify(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("verify", "Check a certificate of krohn check, without searching");
   command->footer("Exit codes: 0 and one line 's VERIFIED ..'; 1 and the reason; 2 and 's UNCHECKED ..' for a report.");
   const auto arguments = std::make_shared<Arguments>();
-  command->add_option("certificate", arguments->certificate, "the file")->required();
-  command->add_option("model", arguments->model, "model directory; default: as named in the certificate");
-  command->add_option("language", arguments->language, "the language; default: as named in the certificate");
+  command->add_option("CERTIFICATE", arguments->certificate, "the file")->required();
+  command->add_option("MODEL", arguments->model, "model directory; default: as named in the certificate");
+  command->add_option("LANG", arguments->language, "the language; default: as named in the certificate");
   add_alphabet_option(*command, arguments->alphabet);
-  command->add_option("--task", arguments->task, "of a checkpoint: this file in place of its task.json");
+  add_task_option(*command, arguments->task);
   command->callback([arguments, &exit_code] { exit_code = run_verify(*arguments); });
 }
 

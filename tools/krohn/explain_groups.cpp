@@ -46,10 +46,19 @@ std::string symbol_of_letter(const Dfa& dfa, const std::vector<std::uint32_t>& l
   return dfa.alphabet().name(static_cast<Symbol>(at - letter_of_symbol.begin()));
 }
 
+Dfa word_problem(const std::string& group) {
+  try {
+    return catalog_language("word:" + group);
+  } catch (const InputError& error) {
+    throw InputError("--theorem groups:" + group +
+                     ": expected a group G of word:G (krohn classify --list): " + error.problems().front());
+  }
+}
+
 }  // namespace
 
 int explain_groups(const std::string& group, bool json) {
-  const Dfa dfa = catalog_language("word:" + group);
+  const Dfa dfa = word_problem(group);
   const GroupAction action = find_action(dfa);
   std::vector<Way> ways;
   {

@@ -93,6 +93,14 @@ Json head_json(const HeadSpectrum& head, const std::vector<std::string>& names) 
 }  // namespace
 
 void inspect_checkpoint(const InspectCheckpoint& options) {
+  const std::filesystem::path svg = options.svg;
+  std::filesystem::path beside = svg;
+  if (!svg.empty()) {
+    if (svg.extension() != ".svg") throw InputError(options.svg + ": expected a name that ends in .svg");
+    beside.replace_extension(".json");
+    require_writable(svg);
+    require_writable(beside);
+  }
   const Checkpoint checkpoint = read_checkpoint(options.model);
   const LearnedModel& model = checkpoint.model;
   const std::optional<Task> task = task_beside(options.model, options.task, model);
@@ -144,11 +152,7 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
                          {"stabilized_layers", spectrum.stabilized_blocks},
                          {"heads", heads}}},
                        {"notes", checkpoint.notes}};
-  if (!options.svg.empty()) {
-    const std::filesystem::path svg = options.svg;
-    if (svg.extension() != ".svg") throw InputError("--svg " + options.svg + ": expected a name that ends in .svg");
-    std::filesystem::path beside = svg;
-    beside.replace_extension(".json");
+  if (!svg.empty()) {
     write_file(svg, spectrum_svg(spectrum, options.model + " (" + model.architecture() + ")"));
     write_file(beside, object.dump(2) + "\n");
   }

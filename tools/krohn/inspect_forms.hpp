@@ -15,8 +15,8 @@ struct InspectForms {
   std::string reference;
   std::string format = "bf16";
   std::string device = "auto";
-  std::uint64_t words = 32;
-  std::uint64_t length = 256;
+  std::uint64_t words = 0;
+  std::uint64_t length = 0;
   std::uint64_t seed = 1;
 };
 

@@ -6,6 +6,7 @@
 #include <exception>
 #include <iostream>
 #include <new>
+#include <string>
 
 #include "command.hpp"
 #include "krohn/error.hpp"
@@ -33,7 +34,11 @@ int main(int argc, char** argv) {
     if (!std::cout) throw krohn::ResourceError("standard output: could not be written");
     return exit_code;
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? krohn::cli::exit_ok : krohn::cli::exit_usage;
+    if (error.get_exit_code() == 0) return app.exit(error);
+    const auto commands = app.get_subcommands();
+    const std::string command = commands.empty() ? "krohn" : "krohn " + commands.front()->get_name();
+    std::cerr << "krohn: " << error.what() << "\n(" << command << " --help lists what it takes)\n";
+    return krohn::cli::exit_usage;
   } catch (const krohn::InputError& error) {
     for (const std::string& problem : error.problems()) std::cerr << "krohn: " << problem << '\n';
     return krohn::cli::exit_input;

@@ -12,7 +12,7 @@ namespace krohn::cli {
 Dfa language_of(const OpenModel& open, const std::string& spec, const std::optional<std::string>& alphabet) {
   if (!spec.empty()) return open.within_domain(language_argument(spec, alphabet));
   std::optional<Dfa> own = open.own_language();
-  if (!own) throw InputError("language: expected one, got none: none comes with the model");
+  if (!own) throw InputError("LANG: expected a language, got none, and none comes with the model");
   return *std::move(own);
 }
 

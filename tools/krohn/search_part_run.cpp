@@ -48,6 +48,23 @@ std::optional<std::uint64_t> established_by(const std::string& file, const Searc
   }
 }
 
+Json part_json(const SearchPart& part) {
+  Json object;
+  object["part"] = part.shard.index + 1;
+  object["parts"] = part.shard.count;
+  object["max_length"] = part.identity.max_length;
+  object["agreed"] = part.result.agreed ? Json(*part.result.agreed) : Json();
+  object["disagreement"] = nullptr;
+  if (part.result.disagreement) {
+    object["disagreement"] = Json::array();
+    for (const Symbol a : *part.result.disagreement) object["disagreement"].push_back(part.identity.alphabet[a]);
+  }
+  object["stopped"] = part.result.stopped;
+  object["semantics"] = part.identity.semantics;
+  object["device"] = part.result.device;
+  return object;
+}
+
 }  // namespace
 
 void show_progress(const EnumerateProgress& progress) {
@@ -85,18 +102,23 @@ int run_search_part(const OpenModel& open, std::optional<Semantics> semantics, c
                     : enumerate(*open.recognizer, automaton, options);
   if (terminal) std::fprintf(stderr, "\n");
   write_search_part(arguments.report, part);
+  const int exit_code = part.result.disagreement                     ? exit_refuted
+                        : part.result.agreed && !part.result.stopped ? exit_ok
+                                                                     : exit_unknown;
+  if (arguments.json) {
+    print_json(part_json(part));
+    return exit_code;
+  }
   std::cout << "part " << arguments.shard << ", on " << part.result.device << ": ";
   if (part.result.disagreement) {
     std::cout << "the first word that differs is " << open.recognizer->alphabet().format_word(*part.result.disagreement)
               << '\n';
-    return exit_refuted;
-  }
-  if (!part.result.agreed) {
+  } else if (part.result.agreed) {
+    std::cout << "every word of the part up to length " << *part.result.agreed << " agrees\n";
+  } else {
     std::cout << "nothing established\n";
-    return exit_unknown;
   }
-  std::cout << "every word of the part up to length " << *part.result.agreed << " agrees\n";
-  return part.result.stopped ? exit_unknown : exit_ok;
+  return exit_code;
 }
 
 }  // namespace krohn::cli

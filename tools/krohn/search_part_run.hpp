@@ -21,6 +21,7 @@ struct SearchPartArguments {
   Device device = Device::automatic;
   std::size_t memory = 0;
   std::optional<std::chrono::steady_clock::time_point> deadline;
+  bool json = false;
 };
 
 /// A line on stderr, written over the one before.

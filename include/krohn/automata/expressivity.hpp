@@ -29,8 +29,9 @@ struct LanguageFacts {
   std::size_t largest_letter_period = 1;
   /// The letter with that period.
   std::string letter;
-  /// For groups, of the action of low degree that the compiler uses: its degree and the largest number of reflections
-  /// that a letter needs in it (degree - cycles, the least possible there: Scherk).
+  /// For groups, of the action of low degree that the compiler uses, or of that on the states where such an action is
+  /// too large to be made: its degree and the largest number of reflections that a letter needs in it (degree - cycles,
+  /// the least possible there: Scherk).
   std::optional<std::size_t> degree;
   std::optional<std::size_t> reflections;
   /// Hidden sizes of the compiled model's layers, and level widths of a cascade of resets where there is one.

@@ -47,7 +47,7 @@ std::size_t cycle_count(std::span<const std::uint32_t> permutation);
 /// the lattice of block systems fits the search budget (some thousand systems), a good one beyond.
 ///
 /// `dfa` has permutation letters and all its states are reachable, as in a minimal automaton; throws InputError
-/// otherwise. One state gives degree 1 and the identity.
+/// otherwise, and ResourceError where states times degree pass 2^28. One state gives degree 1 and the identity.
 GroupAction find_action(const Dfa& dfa);
 
 }  // namespace krohn

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "krohn/automata/dfa.hpp"
@@ -25,6 +26,9 @@ namespace krohn {
 /// unfold to more than max_regex_positions characters. Throws ResourceError if a deterministic automaton on the way
 /// passes the cap of determinize or product. Nesting is limited by memory only.
 Dfa parse_regex(std::string_view pattern, const std::optional<Alphabet>& alphabet = std::nullopt);
+
+/// The expression of one character as itself, escaped where it means something else.
+std::string regex_literal(std::string_view character);
 
 inline constexpr std::size_t max_regex_positions = 250'000;
 

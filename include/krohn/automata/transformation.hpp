@@ -18,6 +18,18 @@ namespace krohn {
 /// The images of 0, .., degree - 1.
 using Transformation = std::vector<std::uint32_t>;
 
+/// For unordered containers.
+struct TransformationHash {
+  std::size_t operator()(const Transformation& f) const noexcept {
+    std::uint64_t hash = 0;
+    for (const std::uint32_t image : f) {
+      hash = (hash ^ image) * 0x9E3779B97F4A7C15U;
+      hash ^= hash >> 29U;
+    }
+    return static_cast<std::size_t>(hash);
+  }
+};
+
 Transformation identity_transformation(std::size_t degree);
 /// q -> g[f[q]]: first f, then g.
 Transformation compose(std::span<const std::uint32_t> f, std::span<const std::uint32_t> g);

@@ -14,6 +14,10 @@ namespace krohn {
 /// where the disk is full or fails.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 
+/// For commands that work for long before they write: throws now what write_file would throw of `path` itself, and
+/// leaves everything as it was.
+void require_writable(const std::filesystem::path& path);
+
 /// A new directory that becomes visible as a whole: files are added to a hidden one beside it, commit() renames it.
 ///
 ///     PendingDirectory directory("model", false);

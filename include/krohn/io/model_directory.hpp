@@ -49,6 +49,10 @@ struct ModelDirectory {
 /// stays.
 void write_model(const std::filesystem::path& path, const ModelDirectory& directory, bool force = false);
 
+/// For commands that work for long before they write: throws now what write_model would throw of `path` itself, and
+/// leaves everything as it was.
+void require_writable_model(const std::filesystem::path& path, bool force = false);
+
 /// Throws InputError with every problem of the directory.
 ModelDirectory read_model(const std::filesystem::path& path);
 
