@@ -135,36 +135,33 @@ double readout_margin(const SlotReadout& readout, const ReferenceStates& referen
   return std::max(0.0, std::min(margin, room - radius) * inward);
 }
 
-}  // namespace
+/// The drift of a step, and what bounds the numbers within it.
+struct Drift {
+  double initial_error = 0.0;
+  double step_error = 0.0;
+  double growth = 0.0;
+  /// The largest norm of a centre.
+  double radius = 0.0;
+  /// Of all numbers within a step, relative to |h|.
+  double amplitude = 1.0;
 
-double unit_roundoff(Semantics semantics) {
-  switch (semantics) {
-    case Semantics::fp16_state_v1:
-      return 0x1p-11;
-    case Semantics::bf16_state_v1:
-      return 0x1p-8;
-    case Semantics::fp32_fma_v1:
-      break;
-  }
-  return unit_fp32;
-}
+  bool none() const { return !(growth > 0.0) && !(step_error > 0.0) && !(initial_error > 0.0); }
+};
 
-Horizon certify_horizon(const TableLayer& layer, const ReferenceStates& reference, Semantics semantics) {
-  check(layer, reference);
+Drift drift_of(const TableLayer& layer, const ReferenceStates& reference, Semantics semantics) {
   const std::size_t size = layer.hidden_size();
   const std::size_t rows = layer.table.num_rows();
   const std::size_t slots = layer.readouts[0].num_slots();
-  double radius = 0.0;
+  Drift drift;
+  double& radius = drift.radius;
   for (std::size_t q = 0; q < slots; ++q) radius = std::max(radius, norm(&reference.centre[q * size], size));
   radius *= outward;
 
-  Horizon horizon;
-  horizon.margin = readout_margin(layer.readouts[0], reference, size, radius);
   std::vector<double> state(size);
   for (std::size_t i = 0; i < size; ++i) {
     state[i] = static_cast<double>(layer.initial_hidden[i]) - reference.centre[reference.start * size + i];
   }
-  horizon.initial_error = norm(state.data(), size) * outward;
+  drift.initial_error = norm(state.data(), size) * outward;
   if (semantics != Semantics::fp32_fma_v1) {
     double length = 0.0;
     for (const float value : layer.initial_hidden) length += static_cast<double>(value) * static_cast<double>(value);
@@ -172,12 +169,11 @@ Horizon certify_horizon(const TableLayer& layer, const ReferenceStates& referenc
     const bool representable = std::all_of(layer.initial_hidden.begin(), layer.initial_hidden.end(),
                                            [](float value) { return value == 0.0F || std::fabs(value) == 1.0F; });
     if (!representable) {
-      horizon.initial_error += unit_roundoff(semantics) * std::sqrt(length) * outward +
-                               least_subnormal(semantics) * std::sqrt(static_cast<double>(size));
+      drift.initial_error += unit_roundoff(semantics) * std::sqrt(length) * outward +
+                             least_subnormal(semantics) * std::sqrt(static_cast<double>(size));
     }
   }
 
-  double amplitude = 1.0;  // of all numbers within a step, relative to |h|
   for (std::size_t r = 0; r < rows; ++r) {
     const TokenRow row = layer.table.row(r);
     double stretch = 1.0;  // G
@@ -199,7 +195,8 @@ Horizon certify_horizon(const TableLayer& layer, const ReferenceStates& referenc
       entries = std::max(entries, factor.key.size());
       if (factor.beta == 0.0F || factor.key.empty() || sign_change) continue;
       const double pull = std::fabs(static_cast<double>(factor.beta)) * length;
-      amplitude = std::max({amplitude, rounded * length, rounded * pull, rounded * (1.0 + std::fabs(strength))});
+      drift.amplitude =
+          std::max({drift.amplitude, rounded * length, rounded * pull, rounded * (1.0 + std::fabs(strength))});
       exact = false;
       strongest = std::max(strongest, std::fabs(strength));
       // |1 - s|, enlarged by the error of s in double.
@@ -236,17 +233,46 @@ Horizon certify_horizon(const TableLayer& layer, const ReferenceStates& referenc
       defect += 0x1p-48 * (1.0 + strongest) * stretch * radius *
                 static_cast<double>((entries + 2) * (row.factors.size() + 1));
     }
-    horizon.growth = std::max(horizon.growth, (stretch - 1.0) + relative);
-    horizon.step_error = std::max(horizon.step_error, (defect + relative * radius + absolute) * outward);
+    drift.growth = std::max(drift.growth, (stretch - 1.0) + relative);
+    drift.step_error = std::max(drift.step_error, (defect + relative * radius + absolute) * outward);
   }
-  horizon.growth *= outward;
-  horizon.margin = std::max(0.0, std::min(horizon.margin, (finite / amplitude - radius) * inward));
+  drift.growth *= outward;
+  return drift;
+}
+
+}  // namespace
+
+double unit_roundoff(Semantics semantics) {
+  switch (semantics) {
+    case Semantics::fp16_state_v1:
+      return 0x1p-11;
+    case Semantics::bf16_state_v1:
+      return 0x1p-8;
+    case Semantics::fp32_fma_v1:
+      break;
+  }
+  return unit_fp32;
+}
+
+bool drifts(const TableLayer& layer, const ReferenceStates& reference, Semantics semantics) {
+  check(layer, reference);
+  return !drift_of(layer, reference, semantics).none();
+}
+
+Horizon certify_horizon(const TableLayer& layer, const ReferenceStates& reference, Semantics semantics) {
+  check(layer, reference);
+  const Drift drift = drift_of(layer, reference, semantics);
+  Horizon horizon;
+  horizon.initial_error = drift.initial_error;
+  horizon.step_error = drift.step_error;
+  horizon.growth = drift.growth;
+  horizon.margin = readout_margin(layer.readouts[0], reference, layer.hidden_size(), drift.radius);
+  horizon.margin = std::max(0.0, std::min(horizon.margin, (finite / drift.amplitude - drift.radius) * inward));
 
   const double g = horizon.growth;
   const double s = horizon.step_error;
   // An infinity would end the run: nothing is claimed where the state could leave the format.
-  const bool drifts = g > 0.0 || s > 0.0 || horizon.initial_error > 0.0;
-  const bool overflows = 2.0 * (radius + (drifts ? horizon.margin : 0.0)) > largest_finite(semantics);
+  const bool overflows = 2.0 * (drift.radius + (drift.none() ? 0.0 : horizon.margin)) > largest_finite(semantics);
   if (overflows || !(horizon.initial_error < horizon.margin)) {
     horizon.length = 0;
   } else if (g > 0.0) {

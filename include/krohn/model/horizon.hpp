@@ -38,6 +38,10 @@ struct Horizon {
 /// The unit roundoff of the format in which the semantics stores hidden states: 2^-24, 2^-11, 2^-8.
 double unit_roundoff(Semantics semantics);
 
+/// False if the computed hidden state is its centre at every length; with the errors of certify_horizon. Cost: slots *
+/// rows * factors.
+bool drifts(const TableLayer& layer, const ReferenceStates& reference, Semantics semantics);
+
 /// Bounds the drift of one layer of ungated factors without writes, value_size 1, one readout of two slots or more, not
 /// `reads_before`; throws InputError for any other layer and for shapes that do not agree. Cost: slots^2 * key_size +
 /// slots * rows * factors.
