@@ -127,6 +127,40 @@ TEST_CASE("both checkers bound the drift for keys of any scale") {
   CHECK(verified(run_krohn("verify " + certificate)));
 }
 
+TEST_CASE("both checkers count a sign change as exact for subnormal states") {
+  // Two reflections turn a state of length 2^-127 by a third; the first only changes a sign, which underflows nowhere.
+  const TemporaryDirectory directory;
+  const Alphabet alphabet = Alphabet::of_characters("a");
+  const Dfa wheel(alphabet, 0, {1, 2, 0}, {0, 1, 2}, {"0", "1", "2"});
+  const float height = 0x1.bb67aep-1F;  // nearly the square root of 3/4
+  TokenRow row;
+  row.factors = {{{{1, 1.0F}}, 2.0F, {}}, {{{0, -height}, {1, 0.5F}}, 2.0F, {}}};
+  TableLayer layer{TokenTable(2, 1, {row}), {0x1p-127F, 0.0F}, {}, false, {0}, {0}, {0}, {0, 1, 2}};
+  layer.readouts.push_back({{{{0, 1.0F}}, {{0, -0.5F}, {1, height}}, {{0, -0.5F}, {1, -height}}}, {0.0F, 0.0F, 0.0F}});
+  const LrnnModel model(alphabet, {"0", "1", "2"}, 0, {0}, {layer});
+  const std::string path = (directory / "model").string();
+  const std::string language = (directory / "language.json").string();
+  const std::string certificate = (directory / "certificate").string();
+  write_model(path, {.model = model});
+  write(language, format_json(wheel));
+  const double h = static_cast<double>(height) * 0x1p-127;
+  const std::vector<double> centres = {0x1p-127, 0.0, -0x1p-128, h, -0x1p-128, -h};
+  write_certificate(certificate, {.tool = "t",
+                                  .model_name = path,
+                                  .language_name = language,
+                                  .verdict = "CERTIFIED",
+                                  .length = 120,
+                                  .exact_bits = std::nullopt,
+                                  .semantics = "fp32-fma-v1",
+                                  .model_fingerprint = fingerprint(model),
+                                  .automaton = wheel,
+                                  .symbol_map = {0},
+                                  .evidence = HorizonEvidence{{centres, {1, 2, 0}, 0}}});
+  CHECK(verified(run_krohn("verify " + certificate)));
+  const ProcessResult python = run_tool("check_certificate", certificate + " " + path + " " + language);
+  CHECK_MESSAGE(verified(python), python.out, python.error);
+}
+
 TEST_CASE("a horizon claims one step or more, and words up to a length although a longer one differs") {
   const TemporaryDirectory directory;
   const std::string model = (directory / "model").string();
