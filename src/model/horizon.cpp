@@ -100,34 +100,52 @@ void check(const TableLayer& layer, const ReferenceStates& reference) {
 /// The largest distance from the centre at which every slot still wins by finite scores.
 double readout_margin(const SlotReadout& readout, const ReferenceStates& reference, std::size_t size, double radius) {
   const std::size_t slots = readout.num_slots();
-  std::vector<double> weight(slots * size, 0.0);
+  std::vector<double> weight(size * slots, 0.0);  // [size, slots]
   double largest_weight = 0.0;
   double largest_bias = 0.0;
   std::size_t entries = 0;
   for (std::size_t q = 0; q < slots; ++q) {
-    for (const Entry& entry : readout.weight[q]) weight[q * size + entry.index] = static_cast<double>(entry.value);
+    for (const Entry& entry : readout.weight[q]) weight[entry.index * slots + q] = static_cast<double>(entry.value);
     largest_weight = std::max(largest_weight, norm(readout.weight[q]));
     largest_bias = std::max(largest_bias, std::fabs(static_cast<double>(readout.bias[q])));
     entries = std::max(entries, readout.weight[q].size());
   }
   const double rounding = 2.0 * gamma(entries + 2) * outward;
   double margin = std::numeric_limits<double>::infinity();
-  std::vector<double> difference(size);
+  // Other slots by blocks, so that their sums stay in the cache nearest to the core.
+  constexpr std::size_t block = 256;
+  double gap[block];
+  double squares[block];
   for (std::size_t q = 0; q < slots; ++q) {
     const double* centre = &reference.centre[q * size];
     const double length = norm(centre, size);
-    for (std::size_t j = 0; j < slots; ++j) {
-      if (j == q) continue;
-      double gap = static_cast<double>(readout.bias[q]) - static_cast<double>(readout.bias[j]);
-      for (std::size_t i = 0; i < size; ++i) {
-        difference[i] = weight[q * size + i] - weight[j * size + i];
-        gap += difference[i] * centre[i];
+    const double computed = (2.0 * largest_weight * length + 2.0 * largest_bias) * static_cast<double>(size + 2);
+    const double lost = rounding * (largest_weight * length + largest_bias) + 0x1p-48 * computed +
+                        static_cast<double>(entries + 1) * 0x1p-148;
+    for (std::size_t first = 0; first < slots; first += block) {
+      const std::size_t count = std::min(block, slots - first);
+      for (std::size_t j = 0; j < count; ++j) {
+        gap[j] = static_cast<double>(readout.bias[q]) - static_cast<double>(readout.bias[first + j]);
+        squares[j] = 0.0;
       }
-      const double computed = (2.0 * largest_weight * length + 2.0 * largest_bias) * static_cast<double>(size + 2);
-      gap -= rounding * (largest_weight * length + largest_bias) + 0x1p-48 * computed;
-      gap -= static_cast<double>(entries + 1) * 0x1p-148;
-      const double slope = norm(difference.data(), size) + rounding * largest_weight;
-      margin = std::min(margin, slope > 0.0 ? gap / slope : (gap > 0.0 ? margin : 0.0));
+      for (std::size_t i = 0; i < size; ++i) {
+        const double own = weight[i * slots + q];
+        const double* others = &weight[i * slots + first];
+        for (std::size_t j = 0; j < count; ++j) {
+          const double difference = own - others[j];
+          gap[j] += difference * centre[i];
+          squares[j] += difference * difference;
+        }
+      }
+      for (std::size_t j = 0; j < count; ++j) {
+        if (first + j == q) continue;
+        const double least = gap[j] - lost;
+        // Most slots are farther than the margin so far, which shows without a root: least > margin * slope.
+        const double beyond = least - margin * (rounding * largest_weight);
+        if (beyond > 0.0 && beyond * beyond > margin * margin * squares[j] * outward) continue;
+        const double slope = std::sqrt(squares[j]) + rounding * largest_weight;
+        margin = std::min(margin, slope > 0.0 ? least / slope : (least > 0.0 ? margin : 0.0));
+      }
     }
   }
   // The norm of the hidden state up to which no score overflows.

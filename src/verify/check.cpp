@@ -273,7 +273,7 @@ class Ladder {
 
   bool approximate() {
     Timed rung(report_, "horizon");
-    HorizonCheck horizon = check_horizon(*tables_, semantics_, specification_);
+    HorizonCheck horizon = check_horizon(*tables_, semantics_, specification_, options_.budget.share(0.25));
     if (horizon.disagreement) {
       rung.outcome("a disagreement within the horizon");
       if (refuted(*horizon.disagreement, true, "horizon")) return true;
@@ -282,7 +282,7 @@ class Ladder {
       }
     }
     if (!horizon.length) {
-      rung.outcome("not applicable: " + horizon.reason);
+      rung.outcome("nothing certified: " + horizon.reason);
       return false;
     }
     rung.outcome("all words up to length " + std::to_string(*horizon.length) +

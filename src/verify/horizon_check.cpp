@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "krohn/engine/recognizer.hpp"
@@ -31,7 +33,8 @@ std::uint32_t decoded(const SlotReadout& readout, const std::vector<double>& hid
   return best;
 }
 
-ReferenceStates guess(const TableLayer& layer) {
+/// Nothing where a limit of the budget is met. Cost: slots^2 * rows * key_size.
+std::optional<ReferenceStates> guess(const TableLayer& layer, const Budget& budget) {
   const SlotReadout& readout = layer.readouts[0];
   const std::size_t size = layer.hidden_size();
   ReferenceStates reference;
@@ -44,6 +47,7 @@ ReferenceStates guess(const TableLayer& layer) {
     }
   }
   for (std::size_t slot = 0; slot < readout.num_slots(); ++slot) {
+    if (budget.interrupted() || budget.out_of_time()) return std::nullopt;
     for (std::size_t r = 0; r < layer.table.num_rows(); ++r) {
       std::vector<double> hidden(reference.centre.begin() + static_cast<std::ptrdiff_t>(slot * size),
                                  reference.centre.begin() + static_cast<std::ptrdiff_t>((slot + 1) * size));
@@ -69,13 +73,19 @@ bool right_form(const LrnnModel& model) {
 
 }  // namespace
 
-HorizonCheck check_horizon(const LrnnModel& model, Semantics semantics, const Specification& specification) {
+HorizonCheck check_horizon(const LrnnModel& model, Semantics semantics, const Specification& specification,
+                           const Budget& budget) {
+  HorizonCheck refused;
   if (!right_form(model)) {
-    HorizonCheck check;
-    check.reason = wrong_form;
-    return check;
+    refused.reason = wrong_form;
+    return refused;
   }
-  return check_horizon(model, semantics, specification, guess(model.layers()[0]));
+  std::optional<ReferenceStates> reference = guess(model.layers()[0], budget);
+  if (!reference) {
+    refused.reason = "the time limit was reached";
+    return refused;
+  }
+  return check_horizon(model, semantics, specification, *std::move(reference));
 }
 
 HorizonCheck check_horizon(const LrnnModel& model, Semantics semantics, const Specification& specification,

@@ -8,6 +8,7 @@
 #include "krohn/model/horizon.hpp"
 #include "krohn/model/lrnn_model.hpp"
 #include "krohn/model/semantics.hpp"
+#include "krohn/verify/budget.hpp"
 #include "krohn/verify/specification.hpp"
 
 namespace krohn {
@@ -27,8 +28,10 @@ struct HorizonCheck {
 
 /// Reference states are read off the readout (its rows as centres, and where the exact step of a centre decodes to),
 /// which suits nearest-centre readouts and gives short horizons for others. Refuses, in `reason`, models of other than
-/// one layer and what certify_horizon refuses.
-HorizonCheck check_horizon(const LrnnModel& model, Semantics semantics, const Specification& specification);
+/// one layer, what certify_horizon refuses, and states that cannot be read within the budget (slots^2 * rows * key_size
+/// operations; the bound then takes less again).
+HorizonCheck check_horizon(const LrnnModel& model, Semantics semantics, const Specification& specification,
+                           const Budget& budget = {});
 
 /// The same with reference states from elsewhere, which are trusted no more.
 HorizonCheck check_horizon(const LrnnModel& model, Semantics semantics, const Specification& specification,
