@@ -79,6 +79,19 @@ TEST_CASE("the drift bound holds at every step and grows by no more than the rou
   }
 }
 
+TEST_CASE("the margin is half the way to the nearest slot, of however many") {
+  for (const std::size_t m : {17U, 256U, 257U, 1000U}) {
+    CAPTURE(m);
+    const Rotation r = rotation(m);
+    const double half_way = std::sin(std::numbers::pi / static_cast<double>(m));
+    const double margin = certify_horizon(r.layer, r.reference, Semantics::fp32_fma_v1).margin;
+    CHECK(margin <= half_way);
+    // Of the gap 2 half_way^2 the roundings of both scores (2 gamma_4 < 2^-20.9) and of the weights (2 * 2^-24) are
+    // lost, less than 2^-20 in all, and as much is added to the slope 2 half_way.
+    CHECK(margin >= half_way - 0x1p-20 / half_way);
+  }
+}
+
 TEST_CASE("coarser state formats have shorter horizons") {
   const Rotation r = rotation(3);
   const auto length = [&](Semantics semantics) { return *certify_horizon(r.layer, r.reference, semantics).length; };
@@ -95,6 +108,12 @@ TEST_CASE("sign changes are exact: no horizon") {
   const Horizon horizon = certify_horizon(layer, {{1.0, -1.0}, {1, 0}, 0}, Semantics::fp32_fma_v1);
   CHECK_FALSE(horizon.length.has_value());
   CHECK(horizon.step_error == 0.0);
+  CHECK_FALSE(drifts(layer, {{1.0, -1.0}, {1, 0}, 0}, Semantics::fp32_fma_v1));
+  // From another centre, or with a successor that is not the right one, there is an error.
+  CHECK(drifts(layer, {{0.5, -0.5}, {1, 0}, 0}, Semantics::fp32_fma_v1));
+  CHECK(drifts(layer, {{1.0, -1.0}, {0, 0}, 0}, Semantics::fp32_fma_v1));
+  const Rotation r = rotation(3);
+  CHECK(drifts(r.layer, r.reference, Semantics::fp32_fma_v1));
 }
 
 TEST_CASE("a state that a format rounds or cannot hold is accounted for") {

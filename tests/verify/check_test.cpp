@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 
 #include "krohn/automata/catalog.hpp"
@@ -179,6 +180,21 @@ TEST_CASE("a horizon agrees with a longer closure, and is not claimed for anothe
   CHECK(certified->length == 10);
   short_words.up_to = 11;
   CHECK(std::holds_alternative<Refuted>(check(compiled.model, fp32, std::nullopt, other, short_words).verdict));
+}
+
+TEST_CASE("a horizon that cannot be had within the time certifies nothing and says so") {
+  const Dfa wheel = catalog_language("mod:12");
+  CompileOptions rotation;
+  rotation.representation = GroupRepresentation::rotation;
+  const LrnnModel model = compile(wheel, rotation).model;
+  const Specification specification(model.alphabet(), model.label_names(), wheel);
+  CHECK(check_horizon(model, fp32, specification).length);
+  Budget spent;
+  spent.deadline = std::chrono::steady_clock::now();
+  const HorizonCheck horizon = check_horizon(model, fp32, specification, spent);
+  CHECK_FALSE(horizon.length);
+  CHECK_FALSE(horizon.disagreement);
+  CHECK(horizon.reason == "the time limit was reached");
 }
 
 TEST_CASE("a horizon of no step certifies nothing") {
