@@ -15,4 +15,6 @@ std::optional<CudaDevice> choose_device(Device asked, bool large_enough) {
   return device;
 }
 
+void require_device(Device asked) { choose_device(asked, false); }
+
 }  // namespace krohn

@@ -21,6 +21,18 @@ struct Fixture {
   Fixture() { REQUIRE(run_krohn("compile parity -o " + model).exit_code == 0); }
 };
 
+TEST_CASE("a verdict asked for on a device has one, also where no rung needs it") {
+  const Fixture f;
+  const ProcessResult result = run_krohn("check " + f.model + " parity --device cuda");
+  if (result.exit_code == 0) {
+    CHECK(result.out.find("s PROVED") != std::string::npos);
+  } else {
+    CHECK(result.exit_code == 3);
+    CHECK(result.out.empty());
+    CHECK(result.error.find("CUDA was asked for, but there is no device") != std::string::npos);
+  }
+}
+
 TEST_CASE("an option that means nothing where it stands is refused by name") {
   const Fixture f;
   const std::vector<std::pair<std::string, std::string>> cases = {

@@ -121,6 +121,8 @@ int run_check(const Arguments& arguments) {
     };
   }
   options.device = device_of(arguments.device);
+  // Also where no rung comes to need it.
+  require_device(options.device);
   options.sample.words = arguments.samples;
   options.sample.max_length = arguments.sample_length;
   options.sample.seed = arguments.seed;
