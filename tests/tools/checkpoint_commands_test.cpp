@@ -20,14 +20,6 @@ namespace fs = std::filesystem;
 const std::string golden = std::string(KROHN_TEST_DATA) + "/golden/";
 const std::string models = std::string(KROHN_TEST_DATA) + "/models/";
 
-void check_refused(const ProcessResult& result, const std::string& part, int exit_code = 1) {
-  CAPTURE(result.error);
-  CAPTURE(part);
-  CHECK(result.exit_code == exit_code);
-  CHECK(result.out.empty());
-  CHECK(result.error.find(part) != std::string::npos);
-}
-
 void write_ids(const fs::path& path, const Tensor& tensor) {
   write_file(path, format_safetensors(std::vector<Tensor>{tensor}));
 }

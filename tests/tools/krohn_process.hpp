@@ -37,4 +37,13 @@ inline ProcessResult run_krohn(const std::string& arguments, const std::string& 
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text("out"), text("error")};
 }
 
+/// Nothing on standard output, `part` in the error.
+inline void check_refused(const ProcessResult& result, const std::string& part, int exit_code = 1) {
+  CAPTURE(result.error);
+  CAPTURE(part);
+  CHECK(result.exit_code == exit_code);
+  CHECK(result.out.empty());
+  CHECK(result.error.find(part) != std::string::npos);
+}
+
 }  // namespace krohn

@@ -20,14 +20,6 @@ namespace fs = std::filesystem;
 using Names = std::vector<std::string>;
 
 // Exit code 1, nothing on stdout, and `part` in the message.
-void check_refused(const ProcessResult& result, const std::string& part, int exit_code = 1) {
-  CAPTURE(result.error);
-  CAPTURE(part);
-  CHECK(result.exit_code == exit_code);
-  CHECK(result.out.empty());
-  CHECK(result.error.find(part) != std::string::npos);
-}
-
 fs::path compiled(const TemporaryDirectory& directory, const std::string& name) {
   const Dfa dfa = catalog_language(name);
   const CompiledGroup group = compile_group(dfa);
