@@ -38,6 +38,12 @@ void print_table(const std::vector<std::pair<std::string, std::string>>& lines) 
   }
 }
 
+Json word_json(const Word& word, const Alphabet& alphabet) {
+  Json symbols = Json::array();
+  for (const Symbol symbol : word) symbols.push_back(alphabet.name(symbol));
+  return symbols;
+}
+
 std::string on_one_line(const std::string& name) {
   std::string text;
   for (const char c : name) {

@@ -47,6 +47,9 @@ using Json = nlohmann::ordered_json;
 /// One object and a newline on stdout.
 void print_json(const Json& object);
 
+/// The word as an array of its symbols' names.
+Json word_json(const Word& word, const Alphabet& alphabet);
+
 /// "name   value" lines on stdout, the values aligned.
 void print_table(const std::vector<std::pair<std::string, std::string>>& lines);
 

@@ -58,12 +58,6 @@ Json big_number(const std::string& decimal) {
 
 Json optional_flag(const std::optional<bool>& flag) { return flag ? Json(*flag) : Json(); }
 
-Json word_json(const Alphabet& alphabet, const Word& word) {
-  Json symbols = Json::array();
-  for (const Symbol symbol : word) symbols.push_back(alphabet.name(symbol));
-  return symbols;
-}
-
 // A kind of maximal subgroup, and in how many D-classes it occurs.
 struct SubgroupKind {
   GroupName name;
@@ -207,14 +201,14 @@ void classify(const Options& options) {
     }
     Json not_aperiodic;
     if (flags.not_aperiodic) {
-      not_aperiodic = {{"word", word_json(alphabet, flags.not_aperiodic->word)},
+      not_aperiodic = {{"word", word_json(flags.not_aperiodic->word, alphabet)},
                        {"index", flags.not_aperiodic->index},
                        {"period", big_number(flags.not_aperiodic->period)}};
     }
     Json not_solvable;
     if (flags.not_solvable) {
       Json words = Json::array();
-      for (const Word& word : flags.not_solvable->words) words.push_back(word_json(alphabet, word));
+      for (const Word& word : flags.not_solvable->words) words.push_back(word_json(word, alphabet));
       not_solvable = {
           {"group", flags.not_solvable->name}, {"states", flags.not_solvable->states}, {"words", std::move(words)}};
     }

@@ -31,11 +31,7 @@ int run_merge(const Arguments& arguments) {
     } else if (result.agreed) {
       object["length"] = *result.agreed;
     }
-    object["word"] = nullptr;
-    if (result.disagreement) {
-      object["word"] = Json::array();
-      for (const Symbol a : *result.disagreement) object["word"].push_back(alphabet.name(a));
-    }
+    object["word"] = result.disagreement ? word_json(*result.disagreement, alphabet) : Json();
     object["shortest"] = result.first;
     object["semantics"] = merged.identity.semantics;
     object["method"] = "exhaustive";

@@ -92,13 +92,7 @@ std::string power_text(const PowerWord& word, const Alphabet& alphabet) {
   return text;
 }
 
-Json word_json(const Word& word, const Alphabet& alphabet) {
-  Json json = Json::array();
-  for (const Symbol symbol : word) json.push_back(alphabet.name(symbol));
-  return json;
-}
-
-Json word_json(const PowerWord& word, const Alphabet& alphabet) {
+Json expanded_json(const PowerWord& word, const Alphabet& alphabet) {
   if (word.length() > max_written_word) return nullptr;
   return word_json(word.expand(), alphabet);
 }
@@ -266,15 +260,15 @@ Json report_json(const Result& result) {
   }
   if (report.pair) {
     const IndistinguishablePair& pair = *report.pair;
-    json["word_a"] = word_json(pair.word_a, alphabet);
-    json["word_b"] = word_json(pair.word_b, alphabet);
+    json["word_a"] = expanded_json(pair.word_a, alphabet);
+    json["word_b"] = expanded_json(pair.word_b, alphabet);
     json["word_a_power"] = power_json(pair.word_a, alphabet);
     json["word_b_power"] = power_json(pair.word_b, alphabet);
     json["suffix"] = word_json(pair.suffix, alphabet);
     json["expected_a"] = pair.expected_a;
     json["expected_b"] = pair.expected_b;
     json["observed"] = pair.observed;
-    json["word"] = word_json(wrong_word(pair), alphabet);
+    json["word"] = expanded_json(wrong_word(pair), alphabet);
     json["length"] = wrong_word(pair).length();
   } else if (report.wrong_word) {
     json["observed"] = report.observed;

@@ -54,11 +54,8 @@ Json part_json(const SearchPart& part) {
   object["parts"] = part.shard.count;
   object["max_length"] = part.identity.max_length;
   object["agreed"] = part.result.agreed ? Json(*part.result.agreed) : Json();
-  object["disagreement"] = nullptr;
-  if (part.result.disagreement) {
-    object["disagreement"] = Json::array();
-    for (const Symbol a : *part.result.disagreement) object["disagreement"].push_back(part.identity.alphabet[a]);
-  }
+  object["disagreement"] =
+      part.result.disagreement ? word_json(*part.result.disagreement, Alphabet(part.identity.alphabet)) : Json();
   object["stopped"] = part.result.stopped;
   object["semantics"] = part.identity.semantics;
   object["device"] = part.result.device;
