@@ -428,7 +428,7 @@ void add_compiled_model(Page& page, const LrnnModel& model, Semantics semantics,
   const Symbol symbol = loop_symbol(*recognizer, language);
   const Word loop{symbol};
   const LayeredLasso lasso =
-      find_layered_lasso(model, arithmetic_of(semantics), {}, loop, {options.lasso_steps, nullptr});
+      find_layered_lasso(model, arithmetic_of(semantics), {}, loop, {.max_steps = options.lasso_steps});
   add_trajectories(page, *recognizer, symbol, lasso.lasso, hidden_names(model));
   add_margins(page, *recognizer, symbol, options.words.value_or(most_words), options.length, horizon,
               exactness(exact, horizon));
@@ -516,7 +516,7 @@ std::string model_report(const OpenModel& model, const std::string& name, const 
   const Word loop{symbol};
   const auto steps = static_cast<std::uint64_t>(std::clamp(lasso_work / work, 64.0, 200000.0));
   const LassoSearch lasso =
-      find_lasso(*model.recognizer, {}, loop, LassoBudget{std::min(options.lasso_steps, steps), nullptr});
+      find_lasso(*model.recognizer, {}, loop, {.max_steps = std::min(options.lasso_steps, steps)});
   add_trajectories(page, *model.recognizer, symbol, lasso.lasso,
                    hidden_names(learned, model.recognizer->state_size() / 4));
   add_margins(page, *model.recognizer, symbol, words, options.length, std::nullopt, "No horizon is certified.");

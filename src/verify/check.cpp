@@ -113,7 +113,7 @@ class Ladder {
     options.steps = shortening_steps;
     for (const auto& [width, ahead] : shortening_beams) {
       const std::size_t length = counterexample.word.size();
-      if (few_words_shorter_than(length)) break;
+      if (known_shortest(length) || few_words_shorter_than(length)) break;
       options.beam = width;
       const auto found = beam_refutation(model_, specification_, length + length / 2, ahead, options);
       if (!found) continue;
@@ -125,9 +125,11 @@ class Ladder {
     rung.outcome("from length " + std::to_string(before) + " to " + std::to_string(counterexample.word.size()));
   }
 
-  // Whether all words that are shorter can be tried soon, or are known to agree.
+  // Whether all words that are shorter are known to agree.
+  bool known_shortest(std::uint64_t length) const { return length == 0 || (bound_ && *bound_ + 1 >= length); }
+
+  // Whether they can be tried soon.
   bool few_words_shorter_than(std::uint64_t length) const {
-    if (length == 0 || (bound_ && *bound_ + 1 >= length)) return true;
     std::uint64_t words = 1;
     for (std::uint64_t i = 1; i < length && words <= most_shorter_words; ++i) {
       words = words * specification_.automaton().num_symbols() + 1;
@@ -138,11 +140,11 @@ class Ladder {
   // Tries all shorter words, where they are few, and makes sure of a shortest one.
   void find_shortest(Counterexample& counterexample) {
     const std::uint64_t length = counterexample.word.size();
-    if (!few_words_shorter_than(length)) return;
-    if (length == 0 || (bound_ && *bound_ + 1 >= length)) {
+    if (known_shortest(length)) {
       counterexample.shortest = true;
       return;
     }
+    if (!few_words_shorter_than(length)) return;
     Timed rung(report_, "exhaustive");
     EnumerateOptions options = enumerate_options(length - 1);
     options.device = Device::cpu;
@@ -332,9 +334,9 @@ class Ladder {
   }
 
   bool draw() {
-    const Sample drawn = drawn_words();
+    Sample drawn = drawn_words();
     if (drawn.disagreement) return refuted(*drawn.disagreement, false, "sample");
-    report_.sample = drawn;
+    report_.sample = std::move(drawn);
     return false;
   }
 
