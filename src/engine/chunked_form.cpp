@@ -7,11 +7,11 @@
 #include <cmath>
 #include <memory>
 #include <utility>
-#include <variant>
 
 #include "choose_device.hpp"
-#include "krohn/engine/learned_forward.hpp"
+#include "krohn/engine/interpreter.hpp"
 #include "krohn/error.hpp"
+#include "krohn/model/program_form.hpp"
 #include "krohn/numeric/rounding.hpp"
 #include "learned_pass.hpp"
 
@@ -291,33 +291,32 @@ void run_chunked_cpu(ChunkedRule rule, ChunkedFormat format, const ChunkedShape&
   }
 }
 
-std::optional<std::string> without_chunked_form(const LearnedModel& model) {
-  struct Reason {
-    std::optional<std::string> operator()(const DeltaMixer& m) const {
-      if (m.num_householder > 4) return std::to_string(m.num_householder) + " Householder factors a token (at most 4)";
-      return sized(m.key_size);
+std::optional<std::string> without_chunked_form(const Program& model) {
+  using Decay = LinearRecurrence::Decay;
+  const auto reason = [&](std::size_t layer) -> std::optional<std::string> {
+    const LayerForm form = form_of(model, layer);
+    if (!form.linear) return model.layers()[layer] + " is not linear";
+    const LinearRecurrence& r = *form.recurrence;
+    if (r.decay == Decay::rate) return model.layers()[layer] + " has a decay for every element";
+    if (form.factors == 0) {
+      if (r.updates.size() > 1) return std::to_string(r.updates.size()) + " writes a token";
+    } else {
+      if (r.updates[0].reads_undecayed) return model.layers()[layer] + " reads its undecayed state";
+      if (!form.symmetric || form.factors != r.updates.size())
+        return "an update that reads another vector than it writes";
+      if (r.decay == Decay::key) return "a decay for every key beside Householder factors";
+      if (form.factors > 4) return std::to_string(form.factors) + " Householder factors a token (at most 4)";
     }
-    std::optional<std::string> operator()(const GlaMixer& m) const { return sized(m.key_size); }
-    std::optional<std::string> operator()(const Mamba2Mixer& m) const { return sized(m.state_size); }
-    std::optional<std::string> operator()(const MlstmMixer& m) const { return sized(m.head_size); }
-    std::optional<std::string> operator()(const MambaMixer&) const { return "Mamba has a decay for every element"; }
-    std::optional<std::string> operator()(const Rwkv7Mixer&) const { return "RWKV-7 reads its undecayed state"; }
-    std::optional<std::string> operator()(const SlstmMixer&) const { return "sLSTM is not linear"; }
-    static std::optional<std::string> sized(std::size_t key_size) {
-      if (key_size <= 128) return std::nullopt;
-      return "keys of size " + std::to_string(key_size) + " (at most 128)";
-    }
+    if (r.key_size > 128) return "keys of size " + std::to_string(r.key_size) + " (at most 128)";
+    return std::nullopt;
   };
-  for (std::size_t i = 0; i < model.blocks().size(); ++i) {
-    if (const auto reason = std::visit(Reason{}, model.blocks()[i].mixer)) {
-      return "layer " + std::to_string(i) + ": " + *reason;
-    }
+  for (std::size_t i = 0; i < model.layers().size(); ++i) {
+    if (const auto why = reason(i)) return "layer " + std::to_string(i) + ": " + *why;
   }
   return std::nullopt;
 }
 
-ChunkedLogits run_chunked_form(const LearnedModel& model, std::span<const Tokens> words,
-                               const ChunkedFormOptions& options) {
+ChunkedLogits run_chunked_form(const Program& model, std::span<const Tokens> words, const ChunkedFormOptions& options) {
   if (const auto reason = without_chunked_form(model)) throw InputError("chunked form: " + *reason);
   const std::size_t length = words.empty() ? 0 : words[0].size();
   for (const Tokens& word : words) {
@@ -336,7 +335,7 @@ ChunkedLogits run_chunked_form(const LearnedModel& model, std::span<const Tokens
   ChunkedLogits result;
   result.device = device ? device->name : "cpu";
   if (length == 0) return result;
-  const std::size_t blocks = model.blocks().size();
+  const std::size_t blocks = model.layers().size();
   const std::size_t num_logits = model.num_logits();
   result.logits.resize(words.size() * length * num_logits);
   Collector collector(words.size(), length, blocks);

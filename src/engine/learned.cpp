@@ -26,30 +26,30 @@ namespace krohn {
 namespace {
 
 template <class T>
-std::unique_ptr<LearnedPass<T>> make_plain_pass(const LearnedModel& model) {
+std::unique_ptr<LearnedPass<T>> make_plain_pass(const Program& model) {
   return std::make_unique<LearnedPassOf<T, forward::OneByOne<T>>>(model);
 }
 
 }  // namespace
 
 template <>
-std::unique_ptr<LearnedPass<float>> make_pass(const LearnedModel& model) {
+std::unique_ptr<LearnedPass<float>> make_pass(const Program& model) {
   return has_avx2_fma() ? make_avx2_pass(model) : make_plain_pass<float>(model);
 }
 template <>
-std::unique_ptr<LearnedPass<double>> make_pass(const LearnedModel& model) {
+std::unique_ptr<LearnedPass<double>> make_pass(const Program& model) {
   return has_avx2_fma() ? make_avx2_double_pass(model) : make_plain_pass<double>(model);
 }
 
 namespace {
 
 /// Where `share` words are to be run by a thread.
-std::unique_ptr<LearnedPass<float>> make_batch(const LearnedModel& model, std::size_t share) {
+std::unique_ptr<LearnedPass<float>> make_batch(const Program& model, std::size_t share) {
   if (has_avx512() && share > 8) return make_avx512_batch(model, share);
   return has_avx2_fma() ? make_avx2_batch(model) : make_plain_pass<float>(model);
 }
 
-std::string bad_token(std::uint32_t token, const LearnedModel& model) {
+std::string bad_token(std::uint32_t token, const Program& model) {
   return "token: expected an id below the vocabulary size " + std::to_string(model.vocabulary_size()) + ", got " +
          std::to_string(token);
 }
@@ -93,7 +93,7 @@ struct Prefix {
 
 class Chunk {
  public:
-  Chunk(const LearnedModel& model, LearnedPass<float>& pass, std::span<const Tokens> words,
+  Chunk(const Program& model, LearnedPass<float>& pass, std::span<const Tokens> words,
         std::span<const std::size_t> order, const LogitsSink& sink)
       : model_(model), pass_(pass), words_(words), order_(order), sink_(sink) {}
 
@@ -176,7 +176,7 @@ class Chunk {
     return next;
   }
 
-  const LearnedModel& model_;
+  const Program& model_;
   LearnedPass<float>& pass_;
   std::span<const Tokens> words_;
   std::span<const std::size_t> order_;
@@ -185,7 +185,7 @@ class Chunk {
 
 class LearnedRecognizer final : public Recognizer {
  public:
-  LearnedRecognizer(std::shared_ptr<const LearnedModel> model, const LearnedTask& task)
+  LearnedRecognizer(std::shared_ptr<const Program> model, const LearnedTask& task)
       : model_(std::move(model)), task_(task) {
     task_.validate(*model_);
   }
@@ -261,7 +261,7 @@ class LearnedRecognizer final : public Recognizer {
     return task_.observe(scratch.logits);
   }
 
-  std::shared_ptr<const LearnedModel> model_;
+  std::shared_ptr<const Program> model_;
   LearnedTask task_;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Scratch>> free_;
@@ -270,7 +270,7 @@ class LearnedRecognizer final : public Recognizer {
 /// From so many multiply-adds on Device::automatic takes a CUDA device: its start costs some tenths of a second.
 constexpr double device_work = 1e10;
 
-std::optional<CudaDevice> device_for(const LearnedModel& model, std::span<const Tokens> words,
+std::optional<CudaDevice> device_for(const Program& model, std::span<const Tokens> words,
                                      const LearnedRunOptions& options) {
   double tokens = 0;
   for (const Tokens& word : words) {
@@ -285,7 +285,7 @@ std::optional<CudaDevice> device_for(const LearnedModel& model, std::span<const 
 
 std::string cpu_name() { return has_avx512() ? "cpu (avx512)" : has_avx2_fma() ? "cpu (avx2)" : "cpu"; }
 
-void run_on_cpu(const LearnedModel& model, std::span<const Tokens> words, const LearnedRunOptions& options,
+void run_on_cpu(const Program& model, std::span<const Tokens> words, const LearnedRunOptions& options,
                 const LogitsSink& sink) {
   std::vector<std::size_t> order(words.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -338,7 +338,7 @@ void run_on_cpu(const LearnedModel& model, std::span<const Tokens> words, const 
 }  // namespace
 
 template <class T>
-LearnedStream<T>::LearnedStream(const LearnedModel& model)
+LearnedStream<T>::LearnedStream(const Program& model)
     : model_(&model), pass_(make_pass<T>(model)), state_(model.state_size()) {
   restart();
 }
@@ -365,7 +365,7 @@ void LearnedStream<T>::step(std::uint32_t token, std::span<T> logits) {
 template class LearnedStream<float>;
 template class LearnedStream<double>;
 
-std::string run_learned(const LearnedModel& model, std::span<const Tokens> words, const LearnedRunOptions& options,
+std::string run_learned(const Program& model, std::span<const Tokens> words, const LearnedRunOptions& options,
                         const LogitsSink& sink) {
   if (const std::optional<CudaDevice> device = device_for(model, words, options)) {
     run_on_device(model, words, *device, options.device_memory, sink);
@@ -375,7 +375,7 @@ std::string run_learned(const LearnedModel& model, std::span<const Tokens> words
   return cpu_name();
 }
 
-LearnedLabels label_words(const LearnedModel& model, const LearnedTask& task, std::span<const Tokens> words,
+LearnedLabels label_words(const Program& model, const LearnedTask& task, std::span<const Tokens> words,
                           const LearnedRunOptions& options) {
   LearnedLabels result;
   if (const std::optional<CudaDevice> device = device_for(model, words, options)) {
@@ -399,7 +399,7 @@ Tokens tokens_of(const LearnedTask& task, const Word& word) {
   return tokens;
 }
 
-void LearnedTask::validate(const LearnedModel& model) const {
+void LearnedTask::validate(const Program& model) const {
   std::vector<std::string> problems;
   const std::string below_vocabulary =
       "a token id below the vocabulary size " + std::to_string(model.vocabulary_size());
@@ -444,7 +444,7 @@ Observation LearnedTask::observe(std::span<const float> logits) const {
   return {best.label, margin};
 }
 
-std::unique_ptr<Recognizer> make_recognizer(std::shared_ptr<const LearnedModel> model, const LearnedTask& task) {
+std::unique_ptr<Recognizer> make_recognizer(std::shared_ptr<const Program> model, const LearnedTask& task) {
   return std::make_unique<LearnedRecognizer>(std::move(model), task);
 }
 

@@ -17,7 +17,7 @@
 
 #include "cpu_features.hpp"
 #include "krohn/error.hpp"
-#include "krohn/model/learned_model.hpp"
+#include "krohn/model/program.hpp"
 #include "learned_pass.hpp"
 
 #if defined(KROHN_HAVE_AVX2_TARGET)
@@ -185,13 +185,13 @@ struct OneWordInDouble {
 
 }  // namespace
 
-std::unique_ptr<LearnedPass<float>> make_avx2_pass(const LearnedModel& model) {
+std::unique_ptr<LearnedPass<float>> make_avx2_pass(const Program& model) {
   return std::make_unique<LearnedPassOf<float, OneWord>>(model);
 }
-std::unique_ptr<LearnedPass<float>> make_avx2_batch(const LearnedModel& model) {
+std::unique_ptr<LearnedPass<float>> make_avx2_batch(const Program& model) {
   return std::make_unique<LearnedPassOf<float, EightWords>>(model);
 }
-std::unique_ptr<LearnedPass<double>> make_avx2_double_pass(const LearnedModel& model) {
+std::unique_ptr<LearnedPass<double>> make_avx2_double_pass(const Program& model) {
   return std::make_unique<LearnedPassOf<double, OneWordInDouble>>(model);
 }
 
@@ -203,13 +203,13 @@ std::unique_ptr<LearnedPass<double>> make_avx2_double_pass(const LearnedModel& m
 
 namespace krohn {
 
-std::unique_ptr<LearnedPass<float>> make_avx2_pass(const LearnedModel&) {
+std::unique_ptr<LearnedPass<float>> make_avx2_pass(const Program&) {
   throw InternalError("this build has no AVX2 code");
 }
-std::unique_ptr<LearnedPass<float>> make_avx2_batch(const LearnedModel&) {
+std::unique_ptr<LearnedPass<float>> make_avx2_batch(const Program&) {
   throw InternalError("this build has no AVX2 code");
 }
-std::unique_ptr<LearnedPass<double>> make_avx2_double_pass(const LearnedModel&) {
+std::unique_ptr<LearnedPass<double>> make_avx2_double_pass(const Program&) {
   throw InternalError("this build has no AVX2 code");
 }
 

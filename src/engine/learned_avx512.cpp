@@ -15,7 +15,7 @@
 
 #include "cpu_features.hpp"
 #include "krohn/error.hpp"
-#include "krohn/model/learned_model.hpp"
+#include "krohn/model/program.hpp"
 #include "learned_pass.hpp"
 
 #if defined(KROHN_HAVE_AVX2_TARGET)
@@ -140,7 +140,7 @@ struct ManyWords : WordsTogether<N> {
 
 }  // namespace
 
-std::unique_ptr<LearnedPass<float>> make_avx512_batch(const LearnedModel& model, std::size_t words) {
+std::unique_ptr<LearnedPass<float>> make_avx512_batch(const Program& model, std::size_t words) {
   if (words <= 16) return std::make_unique<LearnedPassOf<float, ManyWords<Sixteen>>>(model);
   return std::make_unique<LearnedPassOf<float, ManyWords<ThirtyTwo>>>(model);
 }
@@ -154,7 +154,7 @@ std::unique_ptr<LearnedPass<float>> make_avx512_batch(const LearnedModel& model,
 
 namespace krohn {
 
-std::unique_ptr<LearnedPass<float>> make_avx512_batch(const LearnedModel&, std::size_t) {
+std::unique_ptr<LearnedPass<float>> make_avx512_batch(const Program&, std::size_t) {
   throw InternalError("this build has no AVX-512 code");
 }
 

@@ -49,8 +49,7 @@ std::vector<LearnedAnswer> answers_of(const LearnedTask& task) {
 }
 
 /// Throws the NumericError that the reference throws on the word.
-[[noreturn]] void throw_not_finite(const LearnedModel& model, const Tokens& word, std::size_t index,
-                                   std::size_t position) {
+[[noreturn]] void throw_not_finite(const Program& model, const Tokens& word, std::size_t index, std::size_t position) {
   LearnedStream<float> stream(model);
   std::vector<float> logits(model.num_logits());
   for (std::size_t t = 0; t <= position; ++t) {
@@ -66,7 +65,7 @@ std::vector<LearnedAnswer> answers_of(const LearnedTask& task) {
 /// Words on the device, chunk by chunk.
 class BatchRun {
  public:
-  BatchRun(const LearnedModel& model, std::span<const LearnedAnswer> answers, std::span<const Tokens> words,
+  BatchRun(const Program& model, std::span<const LearnedAnswer> answers, std::span<const Tokens> words,
            const CudaDevice& device, std::size_t memory, bool logits)
       : words_(words), order_(words.size()), state_size_(model.state_size()) {
     std::iota(order_.begin(), order_.end(), std::size_t{0});
@@ -370,7 +369,7 @@ class TreeSearch {
   }
 
   const Recognizer& recognizer_;
-  const LearnedModel& model_;
+  const Program& model_;
   const LearnedTask& task_;
   const LabelledAutomaton& automaton_;
   const EnumerateOptions& options_;
@@ -394,8 +393,8 @@ class TreeSearch {
 
 }  // namespace
 
-void run_on_device(const LearnedModel& model, std::span<const Tokens> words, const CudaDevice& device,
-                   std::size_t memory, const LogitsSink& sink) {
+void run_on_device(const Program& model, std::span<const Tokens> words, const CudaDevice& device, std::size_t memory,
+                   const LogitsSink& sink) {
   BatchRun run(model, {}, words, device, memory, true);
   const std::size_t size = model.num_logits();
   std::vector<float> logits;
@@ -419,7 +418,7 @@ void run_on_device(const LearnedModel& model, std::span<const Tokens> words, con
   });
 }
 
-std::vector<std::vector<std::int32_t>> label_on_device(const LearnedModel& model, const LearnedTask& task,
+std::vector<std::vector<std::int32_t>> label_on_device(const Program& model, const LearnedTask& task,
                                                        std::span<const Tokens> words, const CudaDevice& device,
                                                        std::size_t memory) {
   const std::vector<LearnedAnswer> answers = answers_of(task);

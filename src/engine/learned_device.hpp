@@ -13,11 +13,11 @@
 namespace krohn {
 
 /// As run_learned; tokens are checked already. `memory`: bytes to use, 0 for what is free.
-void run_on_device(const LearnedModel& model, std::span<const Tokens> words, const CudaDevice& device,
-                   std::size_t memory, const LogitsSink& sink);
+void run_on_device(const Program& model, std::span<const Tokens> words, const CudaDevice& device, std::size_t memory,
+                   const LogitsSink& sink);
 
 /// As label_words; tokens are checked already.
-std::vector<std::vector<std::int32_t>> label_on_device(const LearnedModel& model, const LearnedTask& task,
+std::vector<std::vector<std::int32_t>> label_on_device(const Program& model, const LearnedTask& task,
                                                        std::span<const Tokens> words, const CudaDevice& device,
                                                        std::size_t memory);
 

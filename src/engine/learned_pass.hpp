@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "krohn/model/learned_model.hpp"
+#include "krohn/model/program.hpp"
 
 namespace krohn {
 
@@ -23,7 +23,7 @@ class LearnedPass {
   virtual ~LearnedPass() = default;
   virtual std::size_t lanes() const = 0;
   virtual void initial(T* state) const = 0;
-  /// Writes the state of the word in `lane` in the order of LearnedModel::state_parts().
+  /// Writes the state of the word in `lane` in the order of Program::state_parts().
   virtual void read_state(const T* state, std::size_t lane, T* out) const = 0;
   /// One token for each lane; `logits` may be null.
   virtual void step(T* state, const std::uint32_t* tokens, T* logits) = 0;
@@ -33,15 +33,15 @@ class LearnedPass {
 
 /// The quickest pass of one lane that this processor runs, for float and double.
 template <class T>
-std::unique_ptr<LearnedPass<T>> make_pass(const LearnedModel& model);
+std::unique_ptr<LearnedPass<T>> make_pass(const Program& model);
 
 /// With AVX2 and FMA: one word with its columns side by side, eight words, one word in double. Only called where
 /// has_avx2_fma() holds.
-std::unique_ptr<LearnedPass<float>> make_avx2_pass(const LearnedModel& model);
-std::unique_ptr<LearnedPass<float>> make_avx2_batch(const LearnedModel& model);
-std::unique_ptr<LearnedPass<double>> make_avx2_double_pass(const LearnedModel& model);
+std::unique_ptr<LearnedPass<float>> make_avx2_pass(const Program& model);
+std::unique_ptr<LearnedPass<float>> make_avx2_batch(const Program& model);
+std::unique_ptr<LearnedPass<double>> make_avx2_double_pass(const Program& model);
 
 /// With AVX-512: sixteen words where `words` are at most that, else thirty-two. Only called where has_avx512() holds.
-std::unique_ptr<LearnedPass<float>> make_avx512_batch(const LearnedModel& model, std::size_t words);
+std::unique_ptr<LearnedPass<float>> make_avx512_batch(const Program& model, std::size_t words);
 
 }  // namespace krohn

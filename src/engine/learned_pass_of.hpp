@@ -8,7 +8,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "krohn/engine/learned_forward.hpp"
+#include "krohn/engine/interpreter.hpp"
 #include "krohn/error.hpp"
 #include "learned_pass.hpp"
 
@@ -22,7 +22,7 @@ struct WordsTogether {
   using Wide = N;
   static constexpr std::size_t width = 1;
   static constexpr std::size_t lanes = sizeof(N) / sizeof(float);
-  static N weight(float x) { return N(x); }
+  static float weight(float x) { return x; }
   static N constant(double x) { return N(static_cast<float>(x)); }
   static N load(const N* p) { return *p; }
   static void store(N* p, N x) { *p = x; }
@@ -46,7 +46,7 @@ struct WordsTogether {
 template <class T, class A>
 class LearnedPassOf final : public LearnedPass<T> {
  public:
-  explicit LearnedPassOf(const LearnedModel& model) : pass_(model) {}
+  explicit LearnedPassOf(const Program& model) : pass_(model) {}
   std::size_t lanes() const override { return A::lanes; }
   void initial(T* state) const override { pass_.initial(reinterpret_cast<typename A::Number*>(state)); }
   void read_state(const T* state, std::size_t lane, T* out) const override {
@@ -64,7 +64,7 @@ class LearnedPassOf final : public LearnedPass<T> {
   }
 
  private:
-  forward::ForwardPass<A> pass_;
+  forward::Interpreter<A> pass_;
 };
 
 }  // namespace krohn

@@ -18,7 +18,7 @@
 #include <map>
 #include <string>
 
-#include "krohn/engine/learned_forward.hpp"
+#include "krohn/engine/interpreter.hpp"
 #include "krohn/error.hpp"
 #include "transition.hpp"
 #include "word_walk.hpp"
@@ -174,11 +174,11 @@ class ProductCollector final : public forward::Probe<double> {
 
 }  // namespace
 
-std::vector<ProductSpectrum> product_spectra(const LearnedModel& model, std::span<const std::uint64_t> lengths,
+std::vector<ProductSpectrum> product_spectra(const Program& model, std::span<const std::uint64_t> lengths,
                                              bool or_negative, const SpectrumOptions& options) {
   require_tokens(model, options);
-  if (lengths.size() != model.blocks().size()) {
-    throw InternalError("product spectra: expected a length for each of " + std::to_string(model.blocks().size()) +
+  if (lengths.size() != model.layers().size()) {
+    throw InternalError("product spectra: expected a length for each of " + std::to_string(model.layers().size()) +
                         " blocks, got " + std::to_string(lengths.size()));
   }
   const std::uint64_t longest = lengths.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end());

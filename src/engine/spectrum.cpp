@@ -8,8 +8,9 @@
 #include <map>
 #include <utility>
 
-#include "krohn/engine/learned_forward.hpp"
+#include "krohn/engine/interpreter.hpp"
 #include "krohn/error.hpp"
+#include "krohn/model/program_form.hpp"
 #include "transition.hpp"
 #include "word_walk.hpp"
 
@@ -126,7 +127,7 @@ class Collector final : public forward::Probe<double> {
 
 }  // namespace
 
-void require_tokens(const LearnedModel& model, const SpectrumOptions& options) {
+void require_tokens(const Program& model, const SpectrumOptions& options) {
   Tokens tokens = options.tokens;
   if (options.first_token) tokens.push_back(*options.first_token);
   for (const std::uint32_t token : tokens) {
@@ -136,14 +137,15 @@ void require_tokens(const LearnedModel& model, const SpectrumOptions& options) {
   }
 }
 
-LearnedSpectrum compute_spectrum(const LearnedModel& model, const SpectrumOptions& options) {
+LearnedSpectrum compute_spectrum(const Program& model, const SpectrumOptions& options) {
   LearnedSpectrum spectrum;
   spectrum.words = options.words;
   spectrum.length = options.length;
   require_tokens(model, options);
-  for (std::size_t i = 0; i < model.blocks().size(); ++i) {
-    if (std::holds_alternative<SlstmMixer>(model.blocks()[i].mixer)) spectrum.nonlinear_blocks.push_back(i);
-    if (std::holds_alternative<MlstmMixer>(model.blocks()[i].mixer)) spectrum.stabilized_blocks.push_back(i);
+  for (std::size_t i = 0; i < model.layers().size(); ++i) {
+    const LayerForm form = form_of(model, i);
+    if (!form.linear) spectrum.nonlinear_blocks.push_back(i);
+    if (form.stabilized) spectrum.stabilized_blocks.push_back(i);
   }
   if (options.tokens.empty()) return spectrum;
   Collector collector(spectrum.heads, options.tokens.size());

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <span>
 
-#include "krohn/engine/learned_forward.hpp"
+#include "krohn/engine/interpreter.hpp"
 
 namespace krohn {
 

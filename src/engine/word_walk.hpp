@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "krohn/engine/learned_forward.hpp"
+#include "krohn/engine/interpreter.hpp"
 #include "krohn/engine/spectrum.hpp"
 #include "krohn/numeric/splitmix64.hpp"
 #include "learned_pass.hpp"
@@ -18,7 +18,7 @@ namespace krohn {
 template <class Collector>
 class WordWalk {
  public:
-  WordWalk(const LearnedModel& model, const SpectrumOptions& options, Collector& collector)
+  WordWalk(const Program& model, const SpectrumOptions& options, Collector& collector)
       : options_(options), collector_(collector), pass_(make_pass<double>(model)), start_(model.state_size()) {
     pass_->initial(start_.data());
     if (options.first_token) pass_->step(start_.data(), &*options.first_token, nullptr);

@@ -15,8 +15,8 @@
 #include "krohn/digest/sha256.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/atomic_file.hpp"
-#include "krohn/io/json_document.hpp"
-#include "krohn/io/source_text.hpp"
+#include "krohn/text/json_document.hpp"
+#include "krohn/text/source_text.hpp"
 
 namespace krohn {
 namespace {

@@ -17,7 +17,7 @@
 
 #include <filesystem>
 
-#include "krohn/io/json_document.hpp"
+#include "krohn/text/json_document.hpp"
 
 namespace krohn {
 

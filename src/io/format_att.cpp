@@ -13,7 +13,7 @@
 
 #include "krohn/automata/nfa.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/source_text.hpp"
+#include "krohn/text/source_text.hpp"
 #include "sink.hpp"
 
 namespace krohn {

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "krohn/error.hpp"
-#include "krohn/io/source_text.hpp"
+#include "krohn/text/source_text.hpp"
 #include "named_arcs.hpp"
 #include "problem_list.hpp"
 

@@ -10,8 +10,8 @@
 
 #include "krohn/automata/alphabet.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/json_document.hpp"
-#include "krohn/io/source_text.hpp"
+#include "krohn/text/json_document.hpp"
+#include "krohn/text/source_text.hpp"
 #include "sink.hpp"
 
 namespace krohn {

@@ -15,7 +15,7 @@
 #include "krohn/io/format_jff.hpp"
 #include "krohn/io/format_json.hpp"
 #include "krohn/io/format_mata.hpp"
-#include "krohn/io/source_text.hpp"
+#include "krohn/text/source_text.hpp"
 #include "sink.hpp"
 
 namespace krohn {

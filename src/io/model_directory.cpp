@@ -14,10 +14,10 @@
 #include "krohn/error.hpp"
 #include "krohn/io/atomic_file.hpp"
 #include "krohn/io/format_json.hpp"
-#include "krohn/io/json_document.hpp"
 #include "krohn/io/safetensors.hpp"
-#include "krohn/io/source_text.hpp"
 #include "krohn/model/fingerprint.hpp"
+#include "krohn/text/json_document.hpp"
+#include "krohn/text/source_text.hpp"
 #include "sink.hpp"
 
 namespace krohn {

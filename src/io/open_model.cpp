@@ -5,7 +5,7 @@
 #include <set>
 
 #include "krohn/error.hpp"
-#include "krohn/io/source_text.hpp"
+#include "krohn/text/source_text.hpp"
 
 namespace krohn {
 
@@ -73,7 +73,7 @@ OpenModel open_recognizer(const std::filesystem::path& path, std::optional<Seman
                        ", the only one of a learned model, got " + std::string(semantics_id(*semantics)));
     }
     Checkpoint checkpoint = read_checkpoint(path);
-    open.learned = std::make_shared<const LearnedModel>(std::move(checkpoint.model));
+    open.learned = std::make_shared<const Program>(std::move(checkpoint.model));
     open.notes = std::move(checkpoint.notes);
     const std::filesystem::path task_path = task.value_or(path / "task.json");
     if (!std::filesystem::exists(task_path)) {

@@ -238,7 +238,7 @@ void add_eigenvalues(Page& page, const LrnnModel& model) {
   page.figure(draw_eigenvalues(series));
 }
 
-void add_eigenvalues(Page& page, const LearnedModel& model, const LearnedTask& task) {
+void add_eigenvalues(Page& page, const Program& model, const LearnedTask& task) {
   page.heading("Eigenvalues");
   SpectrumOptions options;
   options.tokens = task.tokens;
@@ -391,12 +391,12 @@ std::vector<HiddenName> hidden_names(const LrnnModel& model) {
   return names;
 }
 
-std::vector<HiddenName> hidden_names(const LearnedModel& model, std::size_t numbers) {
+std::vector<HiddenName> hidden_names(const Program& model, std::size_t numbers) {
   std::vector<HiddenName> names;
   for (const StatePart& part : model.state_parts()) {
     if (part.kind != StatePart::Kind::hidden && part.kind != StatePart::Kind::cell) continue;
     for (std::size_t e = 0; e < part.size && part.offset + e < numbers; ++e) {
-      names.push_back({part.offset + e, "block " + std::to_string(part.block + 1) + ", " + std::to_string(e)});
+      names.push_back({part.offset + e, "block " + std::to_string(part.layer + 1) + ", " + std::to_string(e)});
     }
   }
   return names;
@@ -487,7 +487,7 @@ std::string model_report(const OpenModel& model, const std::string& name, const 
   if (!model.learned || !model.recognizer || !model.task) {
     throw InputError(name + ": expected a model with symbols (a task.json beside the checkpoint), got none");
   }
-  const LearnedModel& learned = *model.learned;
+  const Program& learned = *model.learned;
   const std::optional<Dfa> language = model.own_language();
   // Multiply-adds of a token, about.
   const auto work = static_cast<double>(learned.num_parameters());
@@ -498,7 +498,7 @@ std::string model_report(const OpenModel& model, const std::string& name, const 
       std::clamp(checkpoint_work / (work * symbols), 10.0, static_cast<double>(most_words))));
   page.heading("Model");
   page.facts({{"architecture", learned.architecture()},
-              {"blocks", std::to_string(learned.blocks().size())},
+              {"blocks", std::to_string(learned.layers().size())},
               {"model size", std::to_string(learned.model_size())},
               {"parameters", std::to_string(learned.num_parameters())},
               {"numbers carried", std::to_string(learned.state_size())},

@@ -10,7 +10,7 @@
 
 #include "krohn/error.hpp"
 #include "krohn/io/atomic_file.hpp"
-#include "krohn/io/json_document.hpp"
+#include "krohn/text/json_document.hpp"
 
 namespace krohn {
 namespace {

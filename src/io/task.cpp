@@ -10,15 +10,15 @@
 #include "krohn/digest/sha256.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/format_json.hpp"
-#include "krohn/io/json_document.hpp"
-#include "krohn/io/source_text.hpp"
+#include "krohn/text/json_document.hpp"
+#include "krohn/text/source_text.hpp"
 
 namespace krohn {
 namespace {
 
 constexpr std::uint64_t longest_min_length = 1'000'000;
 
-std::optional<std::uint32_t> token_of(const JsonField& field, const LearnedModel& model) {
+std::optional<std::uint32_t> token_of(const JsonField& field, const Program& model) {
   const auto most = static_cast<std::int64_t>(model.vocabulary_size()) - 1;
   const auto value = field.integer(std::numeric_limits<std::int64_t>::min());
   if (!value) return std::nullopt;
@@ -77,7 +77,7 @@ void require_same_symbols(const JsonField& field, const Alphabet& symbols, const
   }
 }
 
-Task parse_version_1(JsonProblems& problems, const LearnedModel& model) {
+Task parse_version_1(JsonProblems& problems, const Program& model) {
   JsonField root = problems.root();
   root.only({"format", "version", "name", "description", "symbols", "bos", "min_length", "positions", "outputs",
              "automaton"});
@@ -165,7 +165,7 @@ Task parse_version_1(JsonProblems& problems, const LearnedModel& model) {
           {}};
 }
 
-Task parse_training_shape(JsonProblems& problems, const LearnedModel& model) {
+Task parse_training_shape(JsonProblems& problems, const Program& model) {
   JsonField root = problems.root();
   std::vector<std::string> names;
   Tokens tokens;
@@ -238,7 +238,7 @@ Task parse_training_shape(JsonProblems& problems, const LearnedModel& model) {
 
 }  // namespace
 
-Task parse_task(std::string_view text, const std::string& source, const LearnedModel& model) {
+Task parse_task(std::string_view text, const std::string& source, const Program& model) {
   const JsonDocument document = parse_json(text, source, {.non_finite = true});
   JsonProblems problems(document);
   const bool training_shape = document.root.find("delta") != nullptr && document.root.find("symbols") == nullptr;
@@ -253,11 +253,11 @@ Task parse_task(std::string_view text, const std::string& source, const LearnedM
   return task;
 }
 
-Task read_task(const std::filesystem::path& path, const LearnedModel& model) {
+Task read_task(const std::filesystem::path& path, const Program& model) {
   return parse_task(read_file(path), path.string(), model);
 }
 
-std::string fingerprint(const LearnedModel& model, const LearnedTask& task) {
+std::string fingerprint(const Program& model, const LearnedTask& task) {
   std::string bytes;
   // A length before every list and name: different tasks have different bytes.
   const auto number = [&](std::uint64_t value) { bytes += std::to_string(value) + ' '; };

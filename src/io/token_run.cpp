@@ -15,7 +15,7 @@ constexpr std::uint64_t most_empty_words = std::uint64_t{1} << 20U;
 /// One part of the carried state as arrays over the words.
 class StateWriter {
  public:
-  StateWriter(const LearnedModel& model, const std::vector<std::vector<float>>& final,
+  StateWriter(const Program& model, const std::vector<std::vector<float>>& final,
               const std::vector<std::vector<float>>& before)
       : model_(model), final_(final), before_(before) {}
 
@@ -38,7 +38,7 @@ class StateWriter {
   }
 
   void write(const StatePart& part) {
-    const std::string index = "." + std::to_string(part.block);
+    const std::string index = "." + std::to_string(part.layer);
     Pick all(part.size);
     for (std::size_t i = 0; i < part.size; ++i) all[i] = part.offset + i;
     switch (part.kind) {
@@ -60,7 +60,7 @@ class StateWriter {
   }
 
   void write_hidden(const StatePart& part, const std::string& index) {
-    const Mixer& mixer = model_.blocks()[part.block].mixer;
+    using Axes = StatePart::Axes;
     const std::size_t heads = part.shape[0];
     const std::size_t keys = part.shape[1];
     const std::size_t columns = part.shape[2];
@@ -68,18 +68,17 @@ class StateWriter {
       return part.offset + (head * keys + key) * columns + column;
     };
     Pick entries;
-    if (std::holds_alternative<MambaMixer>(mixer) || std::holds_alternative<Mamba2Mixer>(mixer)) {
+    if (part.axes == Axes::value_key || part.axes == Axes::value_key_of_one_head) {
       for (std::size_t h = 0; h < heads; ++h) {
         for (std::size_t c = 0; c < columns; ++c) {
           for (std::size_t k = 0; k < keys; ++k) entries.push_back(at(h, k, c));
         }
       }
-      if (heads == 1 && std::holds_alternative<MambaMixer>(mixer)) return add("S" + index, {columns, keys}, entries);
+      if (part.axes == Axes::value_key_of_one_head) return add("S" + index, {columns, keys}, entries);
       return add("S" + index, {heads, columns, keys}, entries);
     }
-    const bool normalized = std::holds_alternative<MlstmMixer>(mixer);
-    const auto* gla = std::get_if<GlaMixer>(&mixer);
-    const std::size_t repeat = gla == nullptr ? 1 : gla->num_heads / gla->num_key_heads;
+    const bool normalized = part.axes == Axes::normalizer_last;
+    const std::size_t repeat = model_.recurrence(part.layer)->queries;
     const std::size_t values = normalized ? columns - 1 : columns;
     for (std::size_t h = 0; h < heads * repeat; ++h) {
       for (std::size_t k = 0; k < keys; ++k) {
@@ -106,7 +105,7 @@ class StateWriter {
                                    {final_.size(), part.shape[0] + 1, channels}));
   }
 
-  const LearnedModel& model_;
+  const Program& model_;
   const std::vector<std::vector<float>>& final_;
   const std::vector<std::vector<float>>& before_;
   std::vector<Tensor> tensors_;
@@ -114,7 +113,7 @@ class StateWriter {
 
 }  // namespace
 
-InputIds read_input_ids(const Safetensors& file, const LearnedModel& model) {
+InputIds read_input_ids(const Safetensors& file, const Program& model) {
   const TensorView* ids = file.find("input_ids");
   if (ids == nullptr) throw InputError(file.source() + ": input_ids: expected a tensor of shape [B, T], got none");
   if ((ids->dtype != DType::i64 && ids->dtype != DType::i32) || ids->shape.size() != 2) {
@@ -144,8 +143,8 @@ InputIds read_input_ids(const Safetensors& file, const LearnedModel& model) {
   return result;
 }
 
-std::vector<Tensor> run_tokens(const LearnedModel& model, const InputIds& ids, bool states,
-                               const LearnedRunOptions& options, std::string* device) {
+std::vector<Tensor> run_tokens(const Program& model, const InputIds& ids, bool states, const LearnedRunOptions& options,
+                               std::string* device) {
   const std::vector<Tokens>& words = ids.words;
   const std::size_t length = ids.length;
   const std::size_t size = model.num_logits();

@@ -16,7 +16,7 @@
 #include <utility>
 
 #include "krohn/error.hpp"
-#include "krohn/io/source_text.hpp"
+#include "krohn/text/source_text.hpp"
 
 namespace krohn {
 namespace {

@@ -2,13 +2,13 @@
 #include "krohn/io/weights.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
+#include <set>
 
 #include "krohn/error.hpp"
-#include "krohn/io/json_document.hpp"
-#include "krohn/io/source_text.hpp"
 #include "krohn/io/torch_file.hpp"
+#include "krohn/text/json_document.hpp"
+#include "krohn/text/source_text.hpp"
 
 namespace krohn {
 namespace {
@@ -16,23 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t max_weight_bytes = std::size_t{1} << 40U;
-
-std::string shape_text(const std::vector<std::uint64_t>& shape) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    if (i > 0) text += ", ";
-    text += shape[i] == 0 ? "any" : std::to_string(shape[i]);
-  }
-  return text + "]";
-}
-
-bool fits(const std::vector<std::uint64_t>& shape, const std::vector<std::uint64_t>& expected) {
-  if (shape.size() != expected.size()) return false;
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    if (expected[i] != 0 && shape[i] != expected[i]) return false;
-  }
-  return true;
-}
 
 /// torch.compile and DataParallel put the name of the wrapped module before every name: how many bytes of each name
 /// those are.
@@ -163,85 +146,23 @@ const TensorView* Weights::find(std::string_view name) const noexcept {
   return at == tensors_.end() || at->name != name ? nullptr : &*at;
 }
 
-std::vector<float> WeightTaker::tensor(const std::string& name, const std::vector<std::uint64_t>& shape) {
-  const TensorView* view = weights_.find(name);
-  if (view == nullptr) {
-    report(name + ": expected a tensor of shape " + shape_text(shape) + ", got none");
-    return {};
-  }
-  taken_.insert(name);
-  if (!fits(view->shape, shape)) {
-    report(name + ": expected shape " + shape_text(shape) + ", got " + view->type());
-    return {};
-  }
-  if (view->dtype != DType::f32 && view->dtype != DType::f16 && view->dtype != DType::bf16) {
-    report(name + ": expected F32, F16 or BF16, got " + view->type());
-    return {};
-  }
-  std::vector<float> values = to_float(*view);
-  const auto bad = std::count_if(values.begin(), values.end(), [](float x) { return !std::isfinite(x); });
-  if (bad != 0) {
-    report(name + ": expected finite weights, got " + std::to_string(bad) + " of " + std::to_string(values.size()) +
-           " that are NaN or infinite");
-    return {};
-  }
-  return values;
+std::vector<std::string> Weights::tensor_names() const {
+  std::vector<std::string> names;
+  for (const TensorView& tensor : tensors_) names.push_back(tensor.name);
+  return names;
 }
 
-Matrix WeightTaker::matrix(const std::string& name, std::size_t rows, std::size_t columns) {
-  const TensorView* view = weights_.find(name);
-  const std::vector<float> values = tensor(name, {rows, columns});
-  if (values.empty()) return {};
-  return to_matrix(values, view->shape[0], view->shape[1]);
+const std::vector<std::uint64_t>* Weights::shape(const std::string& tensor) const {
+  const TensorView* view = find(tensor);
+  return view == nullptr ? nullptr : &view->shape;
 }
 
-Matrix WeightTaker::stacked(const std::vector<std::string>& names, std::size_t rows, std::size_t columns) {
-  std::vector<float> all;
-  for (const std::string& name : names) {
-    const std::vector<float> part = tensor(name, {rows, columns});
-    all.insert(all.end(), part.begin(), part.end());
-  }
-  if (all.size() != names.size() * rows * columns) return {};
-  return to_matrix(all, names.size() * rows, columns);
-}
+std::string Weights::type(const std::string& tensor) const { return find(tensor)->type(); }
 
-std::vector<float> WeightTaker::optional(const std::string& name, const std::vector<std::uint64_t>& shape) {
-  return has(name) ? tensor(name, shape) : std::vector<float>{};
-}
-
-void WeightTaker::report(std::string problem) {
-  if (count_++ < 50) problems_.push_back(weights_.source() + ": " + std::move(problem));
-}
-
-void WeightTaker::finish() {
-  for (const TensorView& view : weights_.tensors()) {
-    if (!taken_.contains(view.name)) {
-      report(shown(view.name) + ": expected only tensors that the configuration calls for, got " + view.type());
-    }
-  }
-}
-
-std::vector<std::string> WeightTaker::problems() const {
-  std::vector<std::string> all = problems_;
-  if (count_ > problems_.size()) {
-    all.push_back(weights_.source() + ": " + std::to_string(count_ - problems_.size()) + " more problems");
-  }
-  return all;
-}
-
-Matrix to_matrix(const std::vector<float>& values, std::size_t rows, std::size_t columns) {
-  Matrix m{rows, columns, std::vector<float>(rows * columns)};
-  // In tiles, so that neither side runs across the whole memory entry by entry.
-  constexpr std::size_t tile = 32;
-  for (std::size_t first = 0; first < rows; first += tile) {
-    const std::size_t last = std::min(rows, first + tile);
-    for (std::size_t left = 0; left < columns; left += tile) {
-      for (std::size_t i = left; i < std::min(columns, left + tile); ++i) {
-        for (std::size_t o = first; o < last; ++o) m.entries[i * rows + o] = values[o * columns + i];
-      }
-    }
-  }
-  return m;
+std::optional<std::vector<float>> Weights::values(const std::string& tensor) const {
+  const TensorView* view = find(tensor);
+  if (view->dtype != DType::f32 && view->dtype != DType::f16 && view->dtype != DType::bf16) return std::nullopt;
+  return to_float(*view);
 }
 
 }  // namespace krohn

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "krohn/error.hpp"
-#include "krohn/io/source_text.hpp"
+#include "krohn/text/source_text.hpp"
 
 namespace krohn {
 namespace {

@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <string>
 
-#include "krohn/io/json_document.hpp"
+#include "krohn/text/json_document.hpp"
 
 namespace krohn {
 

@@ -191,7 +191,7 @@ Accuracy measure(const Specification& specification, const AccuracyOptions& opti
 
 }  // namespace
 
-Accuracy measure_accuracy(const LearnedModel& model, const LearnedTask& task, const Dfa& language,
+Accuracy measure_accuracy(const Program& model, const LearnedTask& task, const Dfa& language,
                           const AccuracyOptions& options) {
   const Specification specification(task.alphabet, task.label_names, language);
   return measure(specification, options,

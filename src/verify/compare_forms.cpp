@@ -21,7 +21,7 @@ struct Label {
 
 class Comparison {
  public:
-  Comparison(const LearnedModel& model, const LearnedTask* task) : model_(model), task_(task) {}
+  Comparison(const Program& model, const LearnedTask* task) : model_(model), task_(task) {}
 
   Label label(std::span<const float> logits) const {
     if (task_ != nullptr) {
@@ -147,13 +147,13 @@ class Comparison {
   }
 
  private:
-  const LearnedModel& model_;
+  const Program& model_;
   const LearnedTask* task_;
 };
 
 }  // namespace
 
-FormComparison compare_forms(const LearnedModel& model, const LearnedTask* task, const CompareFormsOptions& options) {
+FormComparison compare_forms(const Program& model, const LearnedTask* task, const CompareFormsOptions& options) {
   if (const auto reason = without_chunked_form(model)) throw InputError("chunked form: " + *reason);
   if (options.length == 0) throw InputError("compare forms: expected a length of at least 1, got 0");
   const Comparison comparison(model, task);
@@ -186,7 +186,7 @@ FormComparison compare_forms(const LearnedModel& model, const LearnedTask* task,
   return result;
 }
 
-FormComparison compare_with_logits(const LearnedModel& model, const LearnedTask* task, std::span<const Tokens> words,
+FormComparison compare_with_logits(const Program& model, const LearnedTask* task, std::span<const Tokens> words,
                                    std::span<const double> logits) {
   const Comparison comparison(model, task);
   FormComparison result;

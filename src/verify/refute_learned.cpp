@@ -13,30 +13,13 @@
 #include <cstdio>
 #include <string>
 #include <utility>
-#include <variant>
 
 #include "krohn/engine/product_spectrum.hpp"
+#include "krohn/model/program_form.hpp"
 #include "krohn/verify/refute.hpp"
 
 namespace krohn {
 namespace {
-
-/// What the form of a mixer and its bounds allow: factors 0 means diagonal.
-struct Form {
-  /// Gates in (0, 1), and 1 - beta |k|^2 above 0.
-  bool positive = false;
-  /// Real diagonal matrices with entries in (-1, 1).
-  bool real_diagonal = false;
-  /// Each factor symmetric, times a scalar.
-  bool symmetric_factors = false;
-  /// Generalized Householder factors a token.
-  std::size_t factors = 0;
-  std::string text;
-  /// Not so for a nonlinear network, of which no theorem speaks.
-  bool covered = true;
-  /// The matrix depends on earlier tokens too.
-  bool remembers = true;
-};
 
 std::string range_text(double least, double most) {
   char text[64];
@@ -44,85 +27,35 @@ std::string range_text(double least, double most) {
   return text;
 }
 
-/// The most that |w . h| can be for any row w, with h out of `norm`; the sums, in double, are rounded up.
-double greatest_product(const Matrix& matrix, const Norm& norm) {
-  double greatest = 0.0;
-  const auto size = static_cast<double>(matrix.columns);
-  for (std::size_t out = 0; out < matrix.rows; ++out) {
-    double squares = 0.0;
-    double shift = 0.0;
-    for (std::size_t in = 0; in < matrix.columns; ++in) {
-      const auto entry = static_cast<double>(matrix.entries[in * matrix.rows + out]);
-      double weight = norm.weight.empty() ? 1.0 : static_cast<double>(norm.weight[in]);
-      if (norm.weight_is_offset) weight += 1.0;
-      squares += (entry * weight) * (entry * weight);
-      if (!norm.bias.empty()) shift += std::fabs(entry * static_cast<double>(norm.bias[in]));
-    }
-    greatest = std::max(greatest, std::sqrt(size * squares) + shift);
-  }
-  // Each sum of n terms >= 0 has a relative error below (n + 4) 2^-53.
-  return greatest * (1.0 + (size + 8.0) * 0x1p-52);
+/// Generalized Householder factors and gates of their own for every key, whose products count together.
+std::size_t positive_matrices(const LayerForm& form) {
+  return form.factors + (form.recurrence->decay == LinearRecurrence::Decay::key ? 1 : 0);
 }
 
-struct FormOf {
-  const Norm& norm;
-  bool first;
+/// Gates in [0, 1], and 1 - beta |k|^2 at least 0.
+bool positive(const LayerForm& form) {
+  return form.linear && form.decay.least >= 0.0 && form.symmetric &&
+         (form.factors == 0 || (form.unit_keys && form.beta.least >= 0.0 && form.beta.most <= 1.0));
+}
 
-  Form operator()(const DeltaMixer& mixer) const {
-    double most = mixer.beta ? mixer.beta_scale + mixer.beta_shift : mixer.beta_scale;
-    double least = mixer.beta ? mixer.beta_shift : mixer.beta_scale;
-    std::string source;
-    if (mixer.beta && mixer.beta_scale > 0.0) {
-      const double b = std::fabs(mixer.beta_input_scale) * greatest_product(*mixer.beta, norm);
-      // exp and the rest are within a few units in the last place.
-      const double bounded = mixer.beta_scale / (1.0 + std::exp(-b)) * (1.0 + 0x1p-48) + mixer.beta_shift;
-      const double from = mixer.beta_scale / (1.0 + std::exp(b)) * (1.0 - 0x1p-48) + mixer.beta_shift;
-      if (bounded < most || from > least) {
-        most = std::min(most, bounded);
-        least = std::max(least, from);
-        source = " (by its weights)";
-      }
-    }
-    Form form;
-    form.positive = mixer.key_norm == DeltaMixer::KeyNorm::l2 && least >= 0.0 && most <= 1.0;
-    form.symmetric_factors = true;
-    form.factors = mixer.num_householder;
-    form.text = std::to_string(mixer.num_householder) + " factor" + (mixer.num_householder == 1 ? "" : "s") +
-                " a token, beta from " + range_text(least, most) + source +
-                (mixer.key_norm == DeltaMixer::KeyNorm::l2 ? ", |k| < 1" : "");
-    form.remembers = !first || mixer.inputs.key_convolution.has_value();
-    return form;
+std::string text_of(const LayerForm& form, const std::string& mixer) {
+  using Decay = LinearRecurrence::Decay;
+  if (!form.linear) return mixer + ", a nonlinear network: no theorem covers it";
+  const Decay decay = form.recurrence->decay;
+  const std::string gates = (form.decay.least < 0.0 ? "(-1, 1)" : "(0, 1)");
+  if (form.factors == 0) {
+    if (decay == Decay::none) return "no gates: the identity";
+    return (decay == Decay::scalar ? "scalar gates in " : "diagonal gates in ") + gates;
   }
-  Form operator()(const GlaMixer&) const { return diagonal(true, "diagonal gates in (0, 1)"); }
-  Form operator()(const MambaMixer& mixer) const {
-    return mixer.negative_eigenvalues ? diagonal(false, "diagonal gates in (-1, 1)")
-                                      : diagonal(true, "diagonal gates in (0, 1)");
+  if (!form.symmetric) {
+    return "diagonal gates less a matrix of rank 1 that reads another vector than it writes, whose eigenvalues can be "
+           "negative";
   }
-  Form operator()(const Mamba2Mixer&) const { return diagonal(true, "scalar gates in (0, 1)"); }
-  Form operator()(const MlstmMixer&) const { return diagonal(true, "scalar gates in (0, 1)"); }
-  Form operator()(const Rwkv7Mixer&) const {
-    Form form;
-    form.factors = 1;
-    form.text = "diag(w) - (a kk) kk^T, whose eigenvalues can be negative";
-    return form;
-  }
-  Form operator()(const SlstmMixer&) const {
-    Form form;
-    form.factors = 1;
-    form.covered = false;
-    form.text = "sLSTM, a nonlinear network: no theorem covers it";
-    return form;
-  }
-
- private:
-  static Form diagonal(bool positive, std::string text) {
-    Form form;
-    form.positive = positive;
-    form.real_diagonal = true;
-    form.text = std::move(text);
-    return form;
-  }
-};
+  return std::to_string(form.factors) + " factor" + (form.factors == 1 ? "" : "s") + " a token, beta from " +
+         range_text(form.beta.least, form.beta.most) + (form.beta.by_weights ? " (by its weights)" : "") +
+         (form.unit_keys ? ", |k| < 1" : "") +
+         (decay == Decay::key ? ", behind a gate in " + gates + " for every key" : "");
+}
 
 std::string eigenvalue_text(std::complex<double> value) {
   char text[64];
@@ -164,7 +97,7 @@ void violate(Hypothesis& hypothesis, std::size_t layer, const ProductEigenvalue&
 }
 
 /// Decides an open layer from the eigenvalues met, where they do; always says what they are.
-void look_at_weights(Hypothesis& hypothesis, std::size_t layer, const Form& form, const ProductSpectrum& spectrum,
+void look_at_weights(Hypothesis& hypothesis, std::size_t layer, const LayerForm& form, const ProductSpectrum& spectrum,
                      const Theorem& theorem, const LearnedSymbols& symbols, const SpectrumOptions& options) {
   LayerHypothesis& result = hypothesis.layers[layer];
   if (spectrum.products == 0) return;
@@ -193,23 +126,28 @@ void look_at_weights(Hypothesis& hypothesis, std::size_t layer, const Form& form
 
 }  // namespace
 
-Hypothesis check_hypothesis(const LearnedModel& model, const Theorem& theorem, const LearnedSymbols& symbols) {
+Hypothesis check_hypothesis(const Program& model, const Theorem& theorem, const LearnedSymbols& symbols) {
   Hypothesis hypothesis;
-  std::vector<Form> forms;
+  std::vector<LayerForm> forms;
   bool open = false;
-  for (std::size_t l = 0; l < model.blocks().size(); ++l) {
-    const LearnedBlock& block = model.blocks()[l];
-    const Form& form = forms.emplace_back(std::visit(FormOf{block.mixer_norm, l == 0}, block.mixer));
+  for (std::size_t l = 0; l < model.layers().size(); ++l) {
+    const LayerForm& form = forms.emplace_back(form_of(model, l));
     LayerHypothesis& result = hypothesis.layers.emplace_back();
-    result.method = form.text;
+    result.method = text_of(form, model.layers()[l]);
     // Theorem 2 asks for products of 2^{i-1} tokens in layer i.
     const std::uint64_t length = theorem.is_parity() ? 1 : std::uint64_t{1} << std::min<std::size_t>(l, 62);
     result.product_length = length;
-    const bool positive_product = form.positive && form.factors <= 2 && form.factors * length <= 2;
-    const bool symmetric = !theorem.is_parity() && form.symmetric_factors && form.factors == 1 && length == 1;
-    const bool fine = (form.positive && form.factors == 0) || (!theorem.is_parity() && form.real_diagonal) ||
-                      positive_product || symmetric;
-    result.kind = fine ? (form.positive ? SpectrumKind::nonnegative_real : SpectrumKind::real_with_negative)
+    bool fine = false;
+    if (form.linear) {
+      const bool diagonal = form.factors == 0;
+      const std::size_t matrices = positive_matrices(form);
+      // A product of two positive semidefinite matrices has real eigenvalues of at least 0.
+      const bool positive_product = positive(form) && matrices <= 2 && matrices * length <= 2;
+      // Symmetric, or similar to a symmetric matrix by the roots of the gates.
+      const bool symmetric = form.symmetric && form.factors == 1 && length == 1 && form.decay.least >= 0.0;
+      fine = (positive(form) && diagonal) || (!theorem.is_parity() && (diagonal || symmetric)) || positive_product;
+    }
+    result.kind = fine ? (positive(form) ? SpectrumKind::nonnegative_real : SpectrumKind::real_with_negative)
                        : SpectrumKind::undecided;
     open = open || !fine;
   }
@@ -220,7 +158,7 @@ Hypothesis check_hypothesis(const LearnedModel& model, const Theorem& theorem, c
     std::vector<std::uint64_t> lengths(forms.size(), 0);
     for (std::size_t l = 0; l < forms.size(); ++l) {
       LayerHypothesis& layer = hypothesis.layers[l];
-      if (layer.kind != SpectrumKind::undecided || !forms[l].covered) continue;
+      if (layer.kind != SpectrumKind::undecided || !forms[l].linear) continue;
       if (layer.product_length > options.length) {
         layer.method += "; products of " + std::to_string(layer.product_length) + " matrices are not formed";
       } else {

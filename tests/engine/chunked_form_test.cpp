@@ -62,7 +62,7 @@ TEST_CASE("whole models in fp32 chunks lie within 1e-4 of the float64 reference"
   std::size_t refused = 0;
   for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(KROHN_TEST_DATA) / "golden")) {
     CAPTURE(entry.path().string());
-    const LearnedModel model = read_checkpoint(entry.path()).model;
+    const Program model = read_checkpoint(entry.path()).model;
     const Safetensors golden = Safetensors::read(entry.path() / "golden.safetensors");
     const InputIds ids = read_input_ids(golden, model);
     if (without_chunked_form(model)) {
@@ -87,7 +87,7 @@ TEST_CASE("whole models in fp32 chunks lie within 1e-4 of the float64 reference"
 }
 
 TEST_CASE("words of several lengths and foreign tokens are refused") {
-  const LearnedModel model = read_checkpoint(std::filesystem::path(KROHN_TEST_DATA) / "golden" / "gla_default").model;
+  const Program model = read_checkpoint(std::filesystem::path(KROHN_TEST_DATA) / "golden" / "gla_default").model;
   const std::vector<Tokens> ragged = {{0, 1}, {0}};
   CHECK_THROWS_AS(run_chunked_form(model, ragged, {}), InputError);
   const std::vector<Tokens> foreign = {{static_cast<std::uint32_t>(model.vocabulary_size())}};

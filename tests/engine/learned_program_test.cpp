@@ -10,7 +10,7 @@
 #include <filesystem>
 
 #include "engine/learned_rows.hpp"
-#include "engine/random_learned_model.hpp"
+#include "engine/random_program.hpp"
 #include "krohn/engine/learned.hpp"
 #include "krohn/io/checkpoint.hpp"
 
@@ -23,7 +23,7 @@ bool same(std::span<const float> a, std::span<const float> b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
 }
 
-void compare(const LearnedModel& model) {
+void compare(const Program& model) {
   const LearnedProgram program = make_learned_program(model);
   testing::LearnedRowsOnCpu rows(program);
   const std::size_t size = model.state_size();
@@ -91,12 +91,12 @@ TEST_CASE("the program gives the bits of the forward pass in every architecture"
 }
 
 TEST_CASE("and in random models with every option drawn") {
-  for (const std::string& architecture : testing::learned_architectures()) {
+  for (const std::string& architecture : testing::random_architectures()) {
     for (std::uint64_t seed = 0; seed < 6; ++seed) {
       CAPTURE(architecture);
       CAPTURE(seed);
-      testing::RandomLearnedModel random(seed);
-      const testing::LearnedSizes sizes{1 + seed % 3, 4 + 3 * (seed % 4), 1 + seed % 4,
+      testing::RandomProgram random(seed);
+      const testing::ProgramSizes sizes{1 + seed % 3, 4 + 3 * (seed % 4), 1 + seed % 4,
                                         static_cast<testing::Beta>(seed % 5)};
       compare(random.make(architecture, sizes));
     }

@@ -11,7 +11,8 @@
 #include <limits>
 #include <mutex>
 
-#include "krohn/engine/learned_forward.hpp"
+#include "engine/bare_program.hpp"
+#include "krohn/engine/interpreter.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/checkpoint.hpp"
 
@@ -20,14 +21,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// logits = head . embedding[token], of two entries.
-LearnedModel bare(std::vector<float> embedding, std::vector<float> head) {
-  return LearnedModel("bare", Matrix{2, 2, std::move(embedding)}, {}, std::nullopt, Matrix{2, 2, std::move(head)});
-}
-
 template <class T>
-void compare_with_one_by_one(const LearnedModel& model) {
-  forward::ForwardPass<forward::OneByOne<T>> plain(model);
+void compare_with_one_by_one(const Program& model) {
+  forward::Interpreter<forward::OneByOne<T>> plain(model);
   std::vector<T> state(model.state_size());
   plain.initial(state.data());
   LearnedStream<T> stream(model);
@@ -48,7 +44,7 @@ TEST_CASE("one number at a time gives the bits of the vector forms, in every arc
   for (const char* folder : {"golden", "variants"}) {
     for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(KROHN_TEST_DATA) / folder)) {
       CAPTURE(entry.path());
-      const LearnedModel model = read_checkpoint(entry.path()).model;
+      const Program model = read_checkpoint(entry.path()).model;
       compare_with_one_by_one<float>(model);
       compare_with_one_by_one<double>(model);
     }
@@ -56,7 +52,7 @@ TEST_CASE("one number at a time gives the bits of the vector forms, in every arc
 }
 
 TEST_CASE("threads and the company of other words change nothing") {
-  const LearnedModel model = read_checkpoint(fs::path(KROHN_TEST_DATA) / "golden/deltaproduct_n2").model;
+  const Program model = read_checkpoint(fs::path(KROHN_TEST_DATA) / "golden/deltaproduct_n2").model;
   std::vector<Tokens> words;
   for (std::uint32_t i = 0; i < 150; ++i) {
     Tokens word;
@@ -83,7 +79,7 @@ TEST_CASE("vectors of words have the logits and final states of one word at a ti
   for (const char* folder : {"golden", "models"}) {
     for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(KROHN_TEST_DATA) / folder)) {
       CAPTURE(entry.path());
-      const LearnedModel model = read_checkpoint(entry.path()).model;
+      const Program model = read_checkpoint(entry.path()).model;
       const auto vocabulary = static_cast<std::uint32_t>(model.vocabulary_size());
       for (const std::uint32_t count : {2U, 9U, 20U}) {
         std::vector<Tokens> words;
@@ -112,7 +108,7 @@ TEST_CASE("vectors of words have the logits and final states of one word at a ti
 
 TEST_CASE("restart forgets, and a model without blocks is a table") {
   // Stored input by input: embedding row t is {e[t], e[2 + t]}.
-  const LearnedModel model = bare({1, 2, 3, 4}, {1, 0, 0, 1});
+  const Program model = testing::bare_program({1, 2, 3, 4}, {1, 0, 0, 1});
   CHECK(model.state_size() == 0);
   LearnedStream<double> stream(model);
   std::vector<double> logits(2);
@@ -120,7 +116,7 @@ TEST_CASE("restart forgets, and a model without blocks is a table") {
   CHECK(logits == std::vector<double>{1, 3});
   stream.step(1, logits);
   CHECK(logits == std::vector<double>{2, 4});
-  const LearnedModel recurrent = read_checkpoint(fs::path(KROHN_TEST_DATA) / "golden/gla_default").model;
+  const Program recurrent = read_checkpoint(fs::path(KROHN_TEST_DATA) / "golden/gla_default").model;
   LearnedStream<float> first(recurrent);
   std::vector<float> once(8);
   std::vector<float> again(8);
@@ -134,7 +130,7 @@ TEST_CASE("restart forgets, and a model without blocks is a table") {
 
 TEST_CASE("a logit that is not finite ends the run with an error that says where") {
   const float large = std::numeric_limits<float>::max();
-  const LearnedModel model = bare({1, 2, 0, 0}, {large, 0, 0, 1});
+  const Program model = testing::bare_program({1, 2, 0, 0}, {large, 0, 0, 1});
   LearnedStream<float> stream(model);
   std::vector<float> logits(2);
   CHECK_NOTHROW(stream.step(0, logits));
@@ -151,26 +147,43 @@ TEST_CASE("a logit that is not finite ends the run with an error that says where
 }
 
 TEST_CASE("a model whose parts do not fit is not made, and every part is named") {
-  CHECK_THROWS_AS(bare({1, 2, 3}, {1, 0, 0, 1}), InputError);
-  CHECK_THROWS_AS(bare({1, 2, 3, std::numeric_limits<float>::quiet_NaN()}, {1, 0, 0, 1}), InputError);
-  const LearnedModel good = read_checkpoint(fs::path(KROHN_TEST_DATA) / "golden/gated_deltaproduct_n2").model;
-  std::vector<LearnedBlock> blocks = good.blocks();
-  auto& mixer = std::get<DeltaMixer>(blocks[1].mixer);
-  mixer.log_rate.pop_back();
-  mixer.inputs.query_convolution->weight.clear();
-  blocks[0].mixer_norm.weight.push_back(1);
+  CHECK_THROWS_AS(testing::bare_program({1, 2, 3}, {1, 0, 0, 1}), InputError);
+  CHECK_THROWS_AS(testing::bare_program({1, 2, 3, std::numeric_limits<float>::quiet_NaN()}, {1, 0, 0, 1}), InputError);
+  const Program good = read_checkpoint(fs::path(KROHN_TEST_DATA) / "golden/gated_deltaproduct_n2").model;
+  const auto tensor = [](ProgramParts& parts, const std::string& name) -> ProgramTensor& {
+    for (ProgramTensor& each : parts.tensors) {
+      if (each.name == name) return each;
+    }
+    throw std::logic_error("no tensor " + name);
+  };
+  ProgramParts parts = good.parts();
+  tensor(parts, "model.layers.1.attn.A_log").values.pop_back();
+  tensor(parts, "model.layers.1.attn.q_conv1d.weight").values.clear();
+  tensor(parts, "model.layers.0.attn_norm.weight").shape[0] += 1;
+  tensor(parts, "model.layers.0.attn_norm.weight").values.push_back(1);
   try {
-    const LearnedModel bad("bad", good.embedding(), blocks, good.last_norm(), std::nullopt);
+    const Program bad(parts);
     CHECK(false);
   } catch (const InputError& error) {
     CHECK(error.problems().size() == 3);
-    CHECK(std::string(error.what()).find("blocks.1.mixer.log_rate: expected shape [2], got [1]") != std::string::npos);
+    CHECK(std::string(error.what()).find("model.layers.1.attn.A_log: expected shape [2], got [1]") !=
+          std::string::npos);
   }
   CHECK(good.num_parameters() == 29000);
   CHECK(good.fingerprint().size() == 64);
-  std::vector<LearnedBlock> other = good.blocks();
-  std::get<DeltaMixer>(other[0].mixer).beta_scale = 1;
-  CHECK(LearnedModel("o", good.embedding(), other, good.last_norm(), good.head()).fingerprint() != good.fingerprint());
+  // Another constant, another name, another weight, another state: another program.
+  std::vector<ProgramParts> others(4, good.parts());
+  for (Operation& operation : others[0].operations) {
+    if (auto* op = std::get_if<Elementwise>(&operation.kind); op != nullptr && op->function == Function::strength) {
+      op->l = 1;
+    }
+  }
+  others[1].tensors[3].name += "'";
+  others[2].tensors[3].values[0] += 1;
+  others[3].state_parts[0].initial = 1;
+  for (const ProgramParts& other : others) CHECK(Program(other).fingerprint() != good.fingerprint());
+  CHECK(Program(others[0]).weights_fingerprint() == good.weights_fingerprint());
+  CHECK(Program(others[2]).weights_fingerprint() != good.weights_fingerprint());
 }
 
 }  // namespace

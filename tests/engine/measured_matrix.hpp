@@ -7,25 +7,25 @@
 #include <stdexcept>
 #include <vector>
 
-#include "krohn/engine/learned_forward.hpp"
-#include "krohn/model/learned_model.hpp"
+#include "krohn/engine/interpreter.hpp"
+#include "krohn/model/program.hpp"
 
 namespace krohn::testing {
 
-inline const StatePart& hidden_part(const LearnedModel& model, std::size_t block) {
+inline const StatePart& hidden_part(const Program& model, std::size_t block) {
   for (const StatePart& part : model.state_parts()) {
-    if (part.kind == StatePart::Kind::hidden && part.block == block) return part;
+    if (part.kind == StatePart::Kind::hidden && part.layer == block) return part;
   }
   throw std::logic_error("no hidden state");
 }
 
 /// A(x_1), .., A(x_t) of a head of a block along the tokens x_1 .. x_t.
-inline std::vector<Eigen::MatrixXd> measured_matrices(const LearnedModel& model, std::size_t block, std::size_t head,
+inline std::vector<Eigen::MatrixXd> measured_matrices(const Program& model, std::size_t block, std::size_t head,
                                                       const std::vector<std::uint32_t>& tokens) {
   const StatePart& part = hidden_part(model, block);
   const std::size_t keys = part.shape[1];
   const std::size_t columns = part.shape[2];
-  forward::ForwardPass<forward::OneByOne<double>> pass(model);
+  forward::Interpreter<forward::OneByOne<double>> pass(model);
   std::vector<double> state(model.state_size());
   pass.initial(state.data());
   std::vector<Eigen::MatrixXd> matrices;

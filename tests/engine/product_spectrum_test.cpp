@@ -13,6 +13,7 @@
 
 #include "krohn/error.hpp"
 #include "krohn/io/checkpoint.hpp"
+#include "krohn/model/program_builder.hpp"
 #include "krohn/verify/refute.hpp"
 #include "measured_matrix.hpp"
 
@@ -22,30 +23,38 @@ namespace {
 using krohn::testing::hidden_part;
 using krohn::testing::measured_matrices;
 
-LearnedModel load(const std::string& name) {
-  return read_checkpoint(std::filesystem::path(KROHN_TEST_DATA) / name).model;
-}
+Program load(const std::string& name) { return read_checkpoint(std::filesystem::path(KROHN_TEST_DATA) / name).model; }
 
 /// `blocks` blocks of one head; token t has the key (cos angle_t, sin angle_t) in all of them, and beta is 2. Nothing
 /// is written into the stream, so that deeper blocks read the token as well.
-LearnedModel reflections(const std::vector<double>& angles, std::size_t blocks) {
+Program reflections(const std::vector<double>& angles, std::size_t blocks) {
   const std::size_t size = 2;
-  Matrix embedding{angles.size(), size, std::vector<float>(angles.size() * size)};
+  std::vector<float> table(angles.size() * size);
   for (std::size_t t = 0; t < angles.size(); ++t) {
-    embedding.entries[t] = static_cast<float>(std::cos(angles[t]));
-    embedding.entries[angles.size() + t] = static_cast<float>(std::sin(angles[t]));
+    table[t] = static_cast<float>(std::cos(angles[t]));
+    table[angles.size() + t] = static_cast<float>(std::sin(angles[t]));
   }
-  const Matrix identity{size, size, {1.0F, 0.0F, 0.0F, 1.0F}};
-  const Matrix nothing{size, size, std::vector<float>(4, 0.0F)};
-  DeltaMixer mixer;
-  mixer.num_heads = mixer.num_value_heads = 1;
-  mixer.key_size = mixer.value_size = size;
-  mixer.inputs = {identity, identity, identity, {}, {}, {}, Activation::identity, Activation::identity};
-  mixer.beta_scale = 2.0;
-  mixer.output = {{}, {}, nothing};
-  LearnedBlock block;
-  block.mixer = mixer;
-  return LearnedModel("delta_net", embedding, std::vector<LearnedBlock>(blocks, block), std::nullopt, std::nullopt);
+  ProgramBuilder net("delta_net");
+  const std::uint32_t embedding = net.add({"embedding", {angles.size(), size}, true, std::move(table)});
+  const std::uint32_t identity = net.add({"identity", {size, size}, true, {1.0F, 0.0F, 0.0F, 1.0F}});
+  const std::uint32_t nothing = net.add({"nothing", {size, size}, true, std::vector<float>(4, 0.0F)});
+  Slice x = net.embedding(embedding);
+  for (std::size_t i = 0; i < blocks; ++i) {
+    net.begin_layer("delta");
+    const Slice h = net.rms_norm(x, no_index, 1e-6);
+    const Slice key = net.l2_norm(net.product(identity, h), 1);
+    LinearRecurrence r = ProgramBuilder::recurrence(1, size, size);
+    RankOneUpdate update;
+    update.read = update.write = ProgramBuilder::heads(key, size);
+    update.value = ProgramBuilder::heads(net.product(identity, h), size);
+    update.beta = ProgramBuilder::heads(net.constant(2.0, 1), 1);
+    r.updates = {update};
+    r.query = ProgramBuilder::heads(key, size);
+    x = net.product(nothing, net.recur(std::move(r)), no_index, x);
+  }
+  net.end_layers();
+  net.product(embedding, x);
+  return net.finish();
 }
 
 SpectrumOptions options_of(std::size_t tokens) {
@@ -62,7 +71,7 @@ constexpr double reflection_error = 4e-6;
 TEST_CASE("two reflections make a rotation, met in the second layer along words of both") {
   for (const double angle : {0.3, 1.0, 1.3}) {
     CAPTURE(angle);
-    const LearnedModel model = reflections({0.2, 0.2 + angle}, 2);
+    const Program model = reflections({0.2, 0.2 + angle}, 2);
     const std::uint64_t lengths[] = {1, 2};
     const std::vector<ProductSpectrum> spectra = product_spectra(model, lengths, false, options_of(2));
     // One matrix: an eigenvalue -1, surely; powers of a token and random words of 64 were read.
@@ -97,7 +106,7 @@ TEST_CASE("what rounding errors could make of real eigenvalues is not called com
   // Equal reflections: the identity up to 1e-6, whose eigenvalues come out as a pair off the axis or as two reals. An
   // angle of 1e-7 is below what keys are known to.
   for (const double angle : {0.0, 1e-7}) {
-    const LearnedModel model = reflections({0.7, 0.7 + angle}, 2);
+    const Program model = reflections({0.7, 0.7 + angle}, 2);
     const std::uint64_t lengths[] = {0, 2};
     const std::vector<ProductSpectrum> spectra = product_spectra(model, lengths, false, options_of(2));
     CHECK(spectra[0].products == 0);
@@ -121,13 +130,13 @@ TEST_CASE("products of trained models are those of measured matrices") {
                         Case{"golden/gated_deltaproduct_n2", 1, 2}, Case{"golden/deltaproduct_n2", 0, 8},
                         Case{"golden/rwkv7_default", 1, 2}, Case{"golden/mamba2_default", 1, 2}}) {
     CAPTURE(std::string(c.name));
-    const LearnedModel model = load(c.name);
+    const Program model = load(c.name);
     const std::size_t heads = hidden_part(model, c.block).shape[0];
     SpectrumOptions options;
     options.tokens = {3};
     options.words = 0;
     options.length = 16;
-    std::vector<std::uint64_t> lengths(model.blocks().size(), 0);
+    std::vector<std::uint64_t> lengths(model.layers().size(), 0);
     lengths[c.block] = c.length;
     const ProductSpectrum ours = product_spectra(model, lengths, false, options)[c.block];
     CHECK(ours.products == heads * (16 - c.length + 1));
@@ -195,7 +204,7 @@ TEST_CASE("trained models and Theorem 2 above the first layer") {
 }
 
 TEST_CASE("lengths beyond the words' are refused") {
-  const LearnedModel model = reflections({0.0, 1.0}, 1);
+  const Program model = reflections({0.0, 1.0}, 1);
   const std::uint64_t too_long[] = {65};
   CHECK_THROWS_AS(product_spectra(model, too_long, false, options_of(2)), InputError);
   const std::uint64_t one[] = {1};

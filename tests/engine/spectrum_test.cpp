@@ -20,14 +20,14 @@ namespace fs = std::filesystem;
 using krohn::testing::hidden_part;
 using krohn::testing::measured_matrices;
 
-LearnedModel load(const std::string& name) { return read_checkpoint(fs::path(KROHN_TEST_DATA) / name).model; }
+Program load(const std::string& name) { return read_checkpoint(fs::path(KROHN_TEST_DATA) / name).model; }
 
 TEST_CASE("spectra are those of the matrices that act on the state") {
   for (const char* name :
        {"golden/delta_net_neg", "golden/gated_deltanet_neg", "golden/gated_deltaproduct_n2", "golden/deltaproduct_n2",
         "golden/gla_default", "golden/rwkv7_default", "golden/mamba2_default", "variants/gated_deltaproduct_12"}) {
     CAPTURE(std::string(name));
-    const LearnedModel model = load(name);
+    const Program model = load(name);
     const std::size_t heads = hidden_part(model, 0).shape[0];
     for (std::uint32_t token = 0; token < 5; ++token) {
       SpectrumOptions options;
@@ -65,7 +65,7 @@ TEST_CASE("spectra are those of the matrices that act on the state") {
 
 TEST_CASE("what theory says of each family holds") {
   const auto spectrum_of = [](const std::string& name) {
-    const LearnedModel model = load(name);
+    const Program model = load(name);
     SpectrumOptions options;
     for (std::uint32_t t = 0; t < model.vocabulary_size(); ++t) options.tokens.push_back(t);
     return compute_spectrum(model, options);

@@ -9,7 +9,7 @@
 #include <csignal>
 
 #include "krohn/error.hpp"
-#include "krohn/io/source_text.hpp"
+#include "krohn/text/source_text.hpp"
 #include "temporary_directory.hpp"
 
 namespace krohn {

@@ -16,7 +16,7 @@
 #include "krohn/error.hpp"
 #include "krohn/io/format_att.hpp"
 #include "krohn/io/format_json.hpp"
-#include "krohn/io/source_text.hpp"
+#include "krohn/text/source_text.hpp"
 
 namespace krohn {
 namespace {

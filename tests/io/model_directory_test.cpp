@@ -19,8 +19,8 @@
 #include "krohn/error.hpp"
 #include "krohn/io/atomic_file.hpp"
 #include "krohn/io/safetensors.hpp"
-#include "krohn/io/source_text.hpp"
 #include "krohn/model/fingerprint.hpp"
+#include "krohn/text/source_text.hpp"
 #include "temporary_directory.hpp"
 
 namespace krohn {

@@ -14,7 +14,7 @@
 
 #include "krohn/error.hpp"
 #include "krohn/io/checkpoint.hpp"
-#include "krohn/io/source_text.hpp"
+#include "krohn/text/source_text.hpp"
 #include "krohn/verify/check.hpp"
 #include "krohn/verify/specification.hpp"
 
@@ -25,8 +25,8 @@ namespace fs = std::filesystem;
 
 const fs::path models = fs::path(KROHN_TEST_DATA) / "models";
 
-const LearnedModel& parity_model() {
-  static const LearnedModel model = read_checkpoint(models / "parity_delta_net_neg_noconv_1layer").model;
+const Program& parity_model() {
+  static const Program model = read_checkpoint(models / "parity_delta_net_neg_noconv_1layer").model;
   return model;
 }
 
@@ -153,7 +153,7 @@ TEST_CASE("a recogniser's steps give the labels of the batch, from any state it 
 }
 
 TEST_CASE("a first token gives the empty word a label") {
-  const auto model = std::make_shared<const LearnedModel>(parity_model());
+  const auto model = std::make_shared<const Program>(parity_model());
   const Task task =
       parse_task(R"({"symbols": {"a": 0, "b": 1}, "bos": 1, "outputs": {"0": "x", "1": "y"}})", "t", *model);
   CHECK(task.min_length == 0);
@@ -200,7 +200,7 @@ TEST_CASE("languages are matched by name") {
 }
 
 TEST_CASE("the fingerprint of a task depends on the model and on everything that makes its labels") {
-  const LearnedModel model = read_checkpoint(fs::path(KROHN_TEST_DATA) / "golden/gated_deltaproduct_n2").model;
+  const Program model = read_checkpoint(fs::path(KROHN_TEST_DATA) / "golden/gated_deltaproduct_n2").model;
   const LearnedTask task{Alphabet::of_characters("ab"), {0, 1}, 1, {"0", "1"}, {{0, 0}, {1, 1}}};
   std::vector<LearnedTask> tasks(9, task);
   tasks[1].alphabet = Alphabet::of_characters("ba");
@@ -214,9 +214,9 @@ TEST_CASE("the fingerprint of a task depends on the model and on everything that
   std::set<std::string> seen;
   for (const LearnedTask& each : tasks) seen.insert(fingerprint(model, each));
   CHECK(seen.size() == tasks.size());
-  std::vector<LearnedBlock> blocks = model.blocks();
-  std::get<DeltaMixer>(blocks[0].mixer).beta_scale = 1;
-  const LearnedModel other("other", model.embedding(), blocks, model.last_norm(), model.head());
+  ProgramParts parts = model.parts();
+  parts.tensors[0].values[0] += 1;
+  const Program other(std::move(parts));
   CHECK(fingerprint(other, task) != fingerprint(model, task));
 }
 

@@ -10,8 +10,8 @@
 #include <map>
 
 #include "krohn/error.hpp"
-#include "krohn/io/source_text.hpp"
 #include "krohn/io/weights.hpp"
+#include "krohn/text/source_text.hpp"
 
 namespace krohn {
 namespace {

@@ -37,7 +37,7 @@ TEST_CASE("recorded cases in chunks on the device") {
   std::size_t seen = 0;
   for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(KROHN_TEST_DATA) / "golden")) {
     CAPTURE(entry.path().string());
-    const LearnedModel model = read_checkpoint(entry.path()).model;
+    const Program model = read_checkpoint(entry.path()).model;
     if (without_chunked_form(model)) continue;
     const Safetensors golden = Safetensors::read(entry.path() / "golden.safetensors");
     const InputIds ids = read_input_ids(golden, model);

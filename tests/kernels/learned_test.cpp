@@ -12,7 +12,8 @@
 #include <filesystem>
 #include <mutex>
 
-#include "engine/random_learned_model.hpp"
+#include "engine/bare_program.hpp"
+#include "engine/random_program.hpp"
 #include "kernels/require_gpu.hpp"
 #include "krohn/engine/enumerate.hpp"
 #include "krohn/error.hpp"
@@ -27,8 +28,8 @@ namespace {
 namespace fs = std::filesystem;
 using testing::Beta;
 using testing::gpu_or_skip;
-using testing::LearnedSizes;
-using testing::RandomLearnedModel;
+using testing::ProgramSizes;
+using testing::RandomProgram;
 using testing::small_cases;
 
 // The long matrices run a random tenth unless KROHN_TEST_ALL=1; small cases a random hundredth.
@@ -45,7 +46,7 @@ struct Ran {
   std::vector<std::vector<float>> states;
 };
 
-Ran run(const LearnedModel& model, const std::vector<Tokens>& words, Device device, std::size_t memory = 0) {
+Ran run(const Program& model, const std::vector<Tokens>& words, Device device, std::size_t memory = 0) {
   Ran ran{std::vector<std::vector<float>>(words.size()), std::vector<std::vector<float>>(words.size())};
   std::mutex mutex;
   run_learned(model, words, {0, device, memory}, [&](std::size_t w, std::size_t t, auto logits, auto state) {
@@ -66,7 +67,7 @@ std::optional<std::size_t> first_difference(const std::vector<std::vector<float>
   return std::nullopt;
 }
 
-void compare(const LearnedModel& model, const std::vector<Tokens>& words) {
+void compare(const Program& model, const std::vector<Tokens>& words) {
   const Ran expected = run(model, words, Device::cpu);
   const std::size_t least = 2 * (4 * (2 * model.state_size() + model.num_parameters()) + (std::size_t{1} << 18U));
   for (const std::size_t memory : {std::size_t{0}, 2 * least}) {
@@ -92,7 +93,7 @@ TEST_CASE("every recorded case") {
   for (const char* folder : {"golden", "variants", "models"}) {
     for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(KROHN_TEST_DATA) / folder)) {
       CAPTURE(entry.path());
-      const LearnedModel model = read_checkpoint(entry.path()).model;
+      const Program model = read_checkpoint(entry.path()).model;
       const Lengths lengths = small_cases() ? Lengths{0, 1, 9} : Lengths{0, 1, 20, 63, 64, 65, 3, 9, 9};
       compare(model, random_words(1, model.vocabulary_size(), lengths));
     }
@@ -102,16 +103,15 @@ TEST_CASE("every recorded case") {
 TEST_CASE("random models: heads 1 to 16, sizes 16 to 128 and odd ones, 1 to 4 factors, exact betas") {
   if (gpu_or_skip().empty()) return;
   std::uint64_t index = 0;
-  for (const std::string& architecture : testing::learned_architectures()) {
+  for (const std::string& architecture : testing::random_architectures()) {
     for (const std::size_t heads : {1U, 2U, 3U, 5U, 16U}) {
       for (const std::size_t size : {16U, 32U, 64U, 128U, 7U, 20U, 33U, 48U, 100U, 130U}) {
         if (heads * size > 1024 || ++index == 0 || !drawn(index)) continue;
         CAPTURE(architecture);
         CAPTURE(heads);
         CAPTURE(size);
-        RandomLearnedModel random(index);
-        const LearnedModel model =
-            random.make(architecture, {heads, size, 1 + index % 4, static_cast<Beta>(index % 5)});
+        RandomProgram random(index);
+        const Program model = random.make(architecture, {heads, size, 1 + index % 4, static_cast<Beta>(index % 5)});
         compare(model, random_words(index, model.vocabulary_size(), {0, 1, 63, 64, 65, 17, 8, 9}));
       }
     }
@@ -120,10 +120,10 @@ TEST_CASE("random models: heads 1 to 16, sizes 16 to 128 and odd ones, 1 to 4 fa
 
 TEST_CASE("long words") {
   if (gpu_or_skip().empty()) return;
-  for (const std::string& architecture : testing::learned_architectures()) {
+  for (const std::string& architecture : testing::random_architectures()) {
     CAPTURE(architecture);
-    RandomLearnedModel random(7);
-    const LearnedModel model = random.make(architecture, {2, 16, 2, Beta::doubled});
+    RandomProgram random(7);
+    const Program model = random.make(architecture, {2, 16, 2, Beta::doubled});
     const Lengths lengths = small_cases() ? Lengths{65, 1, 64} : Lengths{4097, 1, 4096, 2000};
     compare(model, random_words(3, model.vocabulary_size(), lengths));
   }
@@ -259,7 +259,7 @@ TEST_CASE("the recurrence on arrays [B, T, H, d]: every decay and form of update
   }
 }
 
-LearnedTask task_of(const LearnedModel& model, std::uint32_t symbols, bool first_token) {
+LearnedTask task_of(const Program& model, std::uint32_t symbols, bool first_token) {
   std::vector<std::string> names;
   for (std::uint32_t a = 0; a < symbols; ++a) names.push_back("t" + std::to_string(a));
   LearnedTask task{Alphabet(names), {}, std::nullopt, {}, {}};
@@ -304,11 +304,11 @@ LabelledAutomaton tree_of(const Recognizer& model, std::uint64_t length) {
 TEST_CASE("prefix trees: nothing is found where nothing is wrong, and the first of several planted errors is") {
   if (gpu_or_skip().empty()) return;
   std::uint64_t seed = 0;
-  for (const std::string& architecture : testing::learned_architectures()) {
+  for (const std::string& architecture : testing::random_architectures()) {
     CAPTURE(architecture);
     ++seed;
-    RandomLearnedModel random(seed);
-    const auto model = std::make_shared<const LearnedModel>(random.make(architecture, {2, 16, 2, Beta::doubled}));
+    RandomProgram random(seed);
+    const auto model = std::make_shared<const Program>(random.make(architecture, {2, 16, 2, Beta::doubled}));
     const std::uint32_t symbols = 2 + seed % 2;
     const std::uint64_t length = small_cases() ? 4 : symbols == 2 ? 12 : 8;
     const auto recognizer = make_recognizer(model, task_of(*model, symbols, seed % 2 == 0));
@@ -351,8 +351,8 @@ TEST_CASE("prefix trees: nothing is found where nothing is wrong, and the first 
 
 TEST_CASE("accuracies and samples are the same on both") {
   if (gpu_or_skip().empty()) return;
-  RandomLearnedModel random(11);
-  const auto model = std::make_shared<const LearnedModel>(random.make("delta", {2, 16, 2, Beta::doubled}));
+  RandomProgram random(11);
+  const auto model = std::make_shared<const Program>(random.make("delta", {2, 16, 2, Beta::doubled}));
   const LearnedTask task = task_of(*model, 2, true);
   const auto recognizer = make_recognizer(model, task);
   // Every word's label is l0: sometimes right.
@@ -382,7 +382,7 @@ TEST_CASE("accuracies and samples are the same on both") {
 TEST_CASE("what is not finite is said with the reference's words") {
   if (gpu_or_skip().empty()) return;
   const float large = std::numeric_limits<float>::max();
-  const LearnedModel model("bare", Matrix{2, 2, {1, 2, 0, 0}}, {}, std::nullopt, Matrix{2, 2, {large, 0, 0, 1}});
+  const Program model = testing::bare_program({1, 2, 0, 0}, {large, 0, 0, 1});
   const auto ignore = [](auto, auto, auto, auto) {};
   CHECK_THROWS_WITH_AS(run_learned(model, std::vector<Tokens>{{0, 0}, {0, 1}}, {0, Device::cuda, 0}, ignore),
                        "word 1, position 1: logit 0 is infinite: the run has no labels from here on", NumericError);

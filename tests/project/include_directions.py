@@ -15,15 +15,18 @@ MAY_INCLUDE = {
     "digest": set(),
     "automata": {"digest"},
     "model": {"digest"},  # and automata/alphabet.hpp
+    "text": set(),  # and automata/alphabet.hpp
+    "architectures": {"model", "text"},
     "compile": {"automata", "model"},
     "kernels": set(),
     "engine": {"model", "kernels"},  # and automata/alphabet.hpp, automata/dfa.hpp
     "verify": {"engine", "automata", "model"},
-    "io": {"verify", "engine", "compile", "automata", "model", "digest"},
-    "tools": {"io", "verify", "engine", "compile", "automata", "model", "kernels"},
+    "io": {"verify", "engine", "compile", "architectures", "automata", "model", "digest", "text"},
+    "tools": {"io", "verify", "engine", "compile", "architectures", "automata", "model", "kernels", "text"},
 }
 EXTRA = {
     "model": {"krohn/automata/alphabet.hpp"},
+    "text": {"krohn/automata/alphabet.hpp"},
     "engine": {"krohn/automata/alphabet.hpp", "krohn/automata/dfa.hpp"},
 }
 FOLDERS = {
@@ -32,7 +35,7 @@ FOLDERS = {
     "numeric": ["include/krohn/numeric"],
     "tools": ["tools"],
 }
-for name in ("digest", "model", "compile", "engine", "verify", "io"):
+for name in ("digest", "model", "text", "architectures", "compile", "engine", "verify", "io"):
     FOLDERS[name] = [f"src/{name}", f"include/krohn/{name}"]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"(krohn/[^"]+)"')

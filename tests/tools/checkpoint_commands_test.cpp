@@ -9,7 +9,7 @@
 
 #include "krohn/io/atomic_file.hpp"
 #include "krohn/io/safetensors.hpp"
-#include "krohn/io/source_text.hpp"
+#include "krohn/text/source_text.hpp"
 #include "tools/krohn_process.hpp"
 
 namespace krohn {

@@ -12,7 +12,7 @@
 #include "krohn/io/atomic_file.hpp"
 #include "krohn/io/format_json.hpp"
 #include "krohn/io/language.hpp"
-#include "krohn/io/source_text.hpp"
+#include "krohn/text/source_text.hpp"
 #include "tools/krohn_process.hpp"
 
 namespace krohn {

@@ -17,7 +17,7 @@ namespace {
 
 const std::filesystem::path models = std::filesystem::path(KROHN_TEST_DATA) / "models";
 
-std::vector<float> canonical(const LearnedModel& model, const Tokens& word) {
+std::vector<float> canonical(const Program& model, const Tokens& word) {
   LearnedStream<float> stream(model);
   std::vector<float> logits(model.num_logits());
   for (const std::uint32_t token : word) stream.step(token, logits);
@@ -30,7 +30,7 @@ std::string label(const LearnedTask& task, std::span<const float> logits) {
 }
 
 /// The labels of the canonical and of the chunked form after the word.
-std::pair<std::string, std::string> labels(const LearnedModel& model, const LearnedTask& task, Tokens word) {
+std::pair<std::string, std::string> labels(const Program& model, const LearnedTask& task, Tokens word) {
   if (task.first_token) word.insert(word.begin(), *task.first_token);
   if (word.empty()) return {"?", "?"};
   const ChunkedLogits chunked = run_chunked_form(model, std::span(&word, 1), {ChunkedFormat::bf16, Device::cpu});
@@ -38,7 +38,7 @@ std::pair<std::string, std::string> labels(const LearnedModel& model, const Lear
 }
 
 TEST_CASE("a witness parts the forms, and none of its tokens can be left out") {
-  const LearnedModel model = read_checkpoint(models / "parity_delta_net_pos").model;
+  const Program model = read_checkpoint(models / "parity_delta_net_pos").model;
   const Task task = read_task(models / "parity_delta_net_pos" / "task.json", model);
   CompareFormsOptions options;
   options.form = {ChunkedFormat::bf16, Device::cpu};
@@ -64,7 +64,7 @@ TEST_CASE("a witness parts the forms, and none of its tokens can be left out") {
 }
 
 TEST_CASE("recorded logits with one planted change are found at its place") {
-  const LearnedModel model = read_checkpoint(models / "flipflop_delta_net_pos").model;
+  const Program model = read_checkpoint(models / "flipflop_delta_net_pos").model;
   const Task task = read_task(models / "flipflop_delta_net_pos" / "task.json", model);
   Tokens word;
   for (std::size_t i = 0; i < 20; ++i) word.push_back(task.answers.tokens[(i * i) % task.answers.tokens.size()]);

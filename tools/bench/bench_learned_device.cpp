@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/random_learned_model.hpp"
+#include "engine/random_program.hpp"
 #include "krohn/engine/enumerate.hpp"
 #include "krohn/engine/learned.hpp"
 #include "krohn/io/open_model.hpp"
@@ -75,8 +75,8 @@ void bench_recurrence(std::uint32_t words, std::uint32_t heads, std::uint32_t le
 
 // A 2-layer model of size 128 on 8,192 words of length 256: labels at every position.
 void bench_labels() {
-  testing::RandomLearnedModel random(1);
-  const LearnedModel model = random.make("delta", {2, 64, 1, testing::Beta::doubled, 128});
+  testing::RandomProgram random(1);
+  const Program model = random.make("delta", {2, 64, 1, testing::Beta::doubled, 128});
   LearnedTask task{Alphabet::of_characters("01"), {0, 1}, std::nullopt, {"0", "1"}, {{0, 0}, {1, 1}}};
   SplitMix64 draw(2);
   std::vector<Tokens> words(8192);

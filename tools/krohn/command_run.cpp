@@ -10,8 +10,8 @@
 #include "krohn/io/language.hpp"
 #include "krohn/io/model_directory.hpp"
 #include "krohn/io/open_model.hpp"
-#include "krohn/io/source_text.hpp"
 #include "krohn/io/token_run.hpp"
+#include "krohn/text/source_text.hpp"
 #include "sequence_run.hpp"
 
 namespace krohn::cli {

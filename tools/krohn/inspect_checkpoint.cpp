@@ -12,6 +12,7 @@
 #include "krohn/io/checkpoint.hpp"
 #include "krohn/io/spectrum_svg.hpp"
 #include "krohn/io/task.hpp"
+#include "krohn/model/program_form.hpp"
 #include "model_argument.hpp"
 
 namespace krohn::cli {
@@ -20,53 +21,26 @@ namespace {
 // The vocabulary of a language model is cut: eigenvalues are computed for this many tokens.
 constexpr std::size_t most_tokens = 4096;
 
-std::string mixer_name(const Mixer& mixer) {
-  constexpr const char* names[] = {"delta", "gla", "mamba", "mamba2", "rwkv7", "mlstm", "slstm"};
-  return names[mixer.index()];
-}
-
-/// Sizes and options that decide what the layer can do.
-Json mixer_facts(const Mixer& mixer) {
-  struct Facts {
-    Json operator()(const DeltaMixer& m) const {
-      return {{"heads", m.num_value_heads},
-              {"key_size", m.key_size},
-              {"value_size", m.value_size},
-              {"num_householder", m.num_householder},
-              {"decay", m.decay.has_value()},
-              {"short_convolution", m.inputs.query_convolution.has_value()},
-              {"output_gate", m.output.gate.has_value()},
-              {"beta_range", {m.beta ? m.beta_shift : m.beta_scale, m.beta_scale + (m.beta ? m.beta_shift : 0.0)}}};
-    }
-    Json operator()(const GlaMixer& m) const {
-      return {{"heads", m.num_heads},
-              {"key_heads", m.num_key_heads},
-              {"key_size", m.key_size},
-              {"value_size", m.value_size},
-              {"short_convolution", m.inputs.query_convolution.has_value()}};
-    }
-    Json operator()(const MambaMixer& m) const {
-      return {{"channels", m.channels},
-              {"state_size", m.state_size},
-              {"convolution_width", m.convolution.width},
-              {"negative_eigenvalues", m.negative_eigenvalues}};
-    }
-    Json operator()(const Mamba2Mixer& m) const {
-      return {{"heads", m.num_heads},
-              {"head_size", m.head_size},
-              {"state_size", m.state_size},
-              {"groups", m.num_groups},
-              {"convolution_width", m.convolution.width}};
-    }
-    Json operator()(const Rwkv7Mixer& m) const {
-      return {{"heads", m.num_heads}, {"key_size", m.key_size}, {"value_size", m.value_size}};
-    }
-    Json operator()(const MlstmMixer& m) const { return {{"heads", m.num_heads}, {"head_size", m.head_size}}; }
-    Json operator()(const SlstmMixer& m) const {
-      return {{"heads", m.num_heads}, {"head_size", m.head_size}, {"linear", false}};
-    }
-  };
-  return std::visit(Facts{}, mixer);
+/// Sizes and options that decide what the layer can do, from its form.
+Json layer_facts(const Program& model, std::size_t layer) {
+  const LayerForm form = form_of(model, layer);
+  Json facts = {{"linear", form.linear}};
+  for (const StatePart& part : model.state_parts()) {
+    if (part.layer == layer && part.kind == StatePart::Kind::cell) facts["cell_size"] = part.size;
+  }
+  facts["convolution_width"] = form.convolution_width;
+  if (!form.linear) return facts;
+  constexpr const char* decays[] = {"none", "scalar", "key", "element"};
+  const LinearRecurrence& r = *form.recurrence;
+  facts["heads"] = r.states * r.queries;
+  if (r.queries > 1) facts["key_heads"] = r.states;
+  facts["key_size"] = r.key_size;
+  facts["value_size"] = r.value_size;
+  facts["num_householder"] = form.factors;
+  facts["decay"] = decays[static_cast<std::size_t>(r.decay)];
+  if (r.decay != LinearRecurrence::Decay::none) facts["decay_range"] = {form.decay.least, form.decay.most};
+  if (form.factors > 0) facts["beta_range"] = {form.beta.least, form.beta.most};
+  return facts;
 }
 
 Json head_json(const HeadSpectrum& head, const std::vector<std::string>& names) {
@@ -102,7 +76,7 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
     require_writable(beside);
   }
   const Checkpoint checkpoint = read_checkpoint(options.model);
-  const LearnedModel& model = checkpoint.model;
+  const Program& model = checkpoint.model;
   const std::optional<Task> task = task_beside(options.model, options.task, model);
   SpectrumOptions spectrum_options;
   spectrum_options.words = options.words;
@@ -121,9 +95,9 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
   const LearnedSpectrum spectrum = compute_spectrum(model, spectrum_options);
 
   Json layers = Json::array();
-  for (const LearnedBlock& block : model.blocks()) {
-    Json layer = {{"mixer", mixer_name(block.mixer)}};
-    const Json facts = mixer_facts(block.mixer);
+  for (std::size_t i = 0; i < model.layers().size(); ++i) {
+    Json layer = {{"mixer", model.layers()[i]}};
+    const Json facts = layer_facts(model, i);
     for (const auto& [key, value] : facts.items()) layer[key] = value;
     layers.push_back(std::move(layer));
   }
@@ -173,18 +147,14 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
                      : "none"},
        {"semantics", std::string(learned_semantics)},
        {"fingerprint", model.fingerprint()}});
-  for (std::size_t i = 0; i < model.blocks().size(); ++i) {
-    std::cout << "\nlayer " << i << ": " << mixer_name(model.blocks()[i].mixer);
-    const Json facts = mixer_facts(model.blocks()[i].mixer);
-    for (const auto& [key, value] : facts.items()) {
-      std::cout << ", " << key << ' ' << value.dump();
-    }
+  for (std::size_t i = 0; i < model.layers().size(); ++i) {
+    std::cout << "\nlayer " << i << ": " << model.layers()[i];
+    const Json facts = layer_facts(model, i);
+    for (const auto& [key, value] : facts.items()) std::cout << "  " << key << ' ' << value.dump();
     std::cout << '\n';
-    if (std::holds_alternative<SlstmMixer>(model.blocks()[i].mixer)) {
-      std::cout << "  a nonlinear recurrence: its state moves by no matrix\n";
-    } else if (std::holds_alternative<MlstmMixer>(model.blocks()[i].mixer)) {
-      std::cout << "  decays of the stabilised state, e^(f + m - m')\n";
-    }
+    const LayerForm form = form_of(model, i);
+    if (!form.linear) std::cout << "  a nonlinear recurrence: its state moves by no matrix\n";
+    if (form.stabilized) std::cout << "  decays of the stabilised state, e^(f + m - m')\n";
     for (const HeadSpectrum& head : spectrum.heads) {
       if (head.block != i) continue;
       std::printf("  head %zu: real parts %.4f to %.4f, moduli %.4f to %.4f; %.4f from -1, %.4f from 0, %.4f from 1; ",

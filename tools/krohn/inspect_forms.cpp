@@ -15,7 +15,7 @@
 namespace krohn::cli {
 namespace {
 
-FormComparison with_recorded_logits(const InspectForms& options, const LearnedModel& model, const LearnedTask* task) {
+FormComparison with_recorded_logits(const InspectForms& options, const Program& model, const LearnedTask* task) {
   const Safetensors file = Safetensors::read(options.reference);
   const InputIds ids = read_input_ids(file, model);
   const TensorView* logits = file.find("logits");

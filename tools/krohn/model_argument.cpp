@@ -23,7 +23,7 @@ CertifiedModel certified_model(const OpenModel& open) {
 }
 
 std::optional<Task> task_beside(const std::string& model_directory, const std::optional<std::string>& file,
-                                const LearnedModel& model) {
+                                const Program& model) {
   const std::filesystem::path path =
       file ? std::filesystem::path(*file) : std::filesystem::path(model_directory) / "task.json";
   if (!file && !std::filesystem::exists(path)) return std::nullopt;

@@ -20,7 +20,7 @@
 namespace krohn {
 
 /// Why the model has no chunked form, naming the layer; nothing where it has one.
-std::optional<std::string> without_chunked_form(const LearnedModel& model);
+std::optional<std::string> without_chunked_form(const Program& model);
 
 /// chunked.hpp's recurrence on the CPU: the same formulas, rounded to the format in the same places (for fp32 nowhere
 /// but in the sums). Any key and value size.
@@ -43,7 +43,6 @@ struct ChunkedLogits {
 /// below it gave. Cost: one canonical pass over the words for each layer and one more. Throws InputError for a model
 /// without a chunked form, words of several lengths, or a token outside the vocabulary; NumericError where a logit is
 /// not finite; DeviceError as Device::cuda says.
-ChunkedLogits run_chunked_form(const LearnedModel& model, std::span<const Tokens> words,
-                               const ChunkedFormOptions& options);
+ChunkedLogits run_chunked_form(const Program& model, std::span<const Tokens> words, const ChunkedFormOptions& options);
 
 }  // namespace krohn

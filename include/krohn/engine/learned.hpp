@@ -22,7 +22,7 @@
 #include "krohn/automata/alphabet.hpp"
 #include "krohn/engine/recognizer.hpp"
 #include "krohn/engine/run.hpp"
-#include "krohn/model/learned_model.hpp"
+#include "krohn/model/program.hpp"
 
 namespace krohn {
 
@@ -35,12 +35,12 @@ class LearnedPass;
 template <class T>
 class LearnedStream {
  public:
-  explicit LearnedStream(const LearnedModel& model);
+  explicit LearnedStream(const Program& model);
   ~LearnedStream();
   LearnedStream(LearnedStream&&) noexcept;
   LearnedStream& operator=(LearnedStream&&) noexcept;
 
-  /// Everything carried from token to token, laid out as LearnedModel::state_parts() says. Writing a state that was
+  /// Everything carried from token to token, laid out as Program::state_parts() says. Writing a state that was
   /// read earlier resumes the run there.
   std::span<T> state() noexcept { return state_; }
   std::span<const T> state() const noexcept { return state_; }
@@ -51,7 +51,7 @@ class LearnedStream {
   void step(std::uint32_t token, std::span<T> logits);
 
  private:
-  const LearnedModel* model_;
+  const Program* model_;
   std::unique_ptr<LearnedPass<T>> pass_;
   std::vector<T> state_;
 };
@@ -82,7 +82,7 @@ using LogitsSink = std::function<void(std::size_t word, std::size_t position, st
 /// InputError for a token outside the vocabulary, NumericError (the first by word among those met) where a logit is NaN
 /// or infinite, DeviceError where CUDA was asked for and is missing or fails, ResourceError where it has too little
 /// memory, and what `sink` throws.
-std::string run_learned(const LearnedModel& model, std::span<const Tokens> words, const LearnedRunOptions& options,
+std::string run_learned(const Program& model, std::span<const Tokens> words, const LearnedRunOptions& options,
                         const LogitsSink& sink);
 
 /// How a learned model answers: its symbols, its first token, and which logit means which label. The label of a word
@@ -103,7 +103,7 @@ struct LearnedTask {
   std::vector<Output> outputs;
 
   /// Throws InputError naming every token, logit or label that the model or the task does not have.
-  void validate(const LearnedModel& model) const;
+  void validate(const Program& model) const;
   /// The label and margin that the logits give.
   Observation observe(std::span<const float> logits) const;
 };
@@ -118,13 +118,13 @@ struct LearnedLabels {
 
 /// The task's label after every token of every word, as run_learned gives them; on a device the labels are decided
 /// there. The words are tokens: the task's first token is not added.
-LearnedLabels label_words(const LearnedModel& model, const LearnedTask& task, std::span<const Tokens> words,
+LearnedLabels label_words(const Program& model, const LearnedTask& task, std::span<const Tokens> words,
                           const LearnedRunOptions& options = {});
 
 /// The tokens of a word: the task's first one, if it has one, then those of the symbols.
 Tokens tokens_of(const LearnedTask& task, const Word& word);
 
 /// The canonical form of a learned model on a task, stepped on explicit state: what search and checking see of it.
-std::unique_ptr<Recognizer> make_recognizer(std::shared_ptr<const LearnedModel> model, const LearnedTask& task);
+std::unique_ptr<Recognizer> make_recognizer(std::shared_ptr<const Program> model, const LearnedTask& task);
 
 }  // namespace krohn

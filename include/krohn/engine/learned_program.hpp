@@ -1,12 +1,12 @@
 // A learned model as the list of operations that the CUDA device runs (krohn/kernels/learned.hpp): the forward pass of
-// krohn/engine/learned_forward.hpp, operation by operation, with the same bits.
+// krohn/engine/interpreter.hpp, operation by operation, with the same bits.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
 #include "krohn/kernels/learned.hpp"
-#include "krohn/model/learned_model.hpp"
+#include "krohn/model/program.hpp"
 
 namespace krohn {
 
@@ -27,10 +27,10 @@ struct LearnedProgram {
 
 /// False for a model that the device's operations do not cover: more Householder factors a token than
 /// LearnedRecurrence::most_updates.
-bool runs_on_device(const LearnedModel& model);
+bool runs_on_device(const Program& model);
 
 /// Cost: a copy of the weights. Throws ResourceError for a model that
 /// does not run on a device, or needs 2^31 features or more.
-LearnedProgram make_learned_program(const LearnedModel& model);
+LearnedProgram make_learned_program(const Program& model);
 
 }  // namespace krohn

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "krohn/engine/spectrum.hpp"
-#include "krohn/model/learned_model.hpp"
+#include "krohn/model/program.hpp"
 
 namespace krohn {
 
@@ -46,7 +46,7 @@ struct ProductSpectrum {
 /// or negative), along options.words random words. Cost: the forward passes in double, and a product an eigenvalue
 /// problem of the size of its number of factors, at most of the key size. Throws InputError for tokens outside the
 /// vocabulary or lengths beyond options.length, NumericError where a matrix is not finite.
-std::vector<ProductSpectrum> product_spectra(const LearnedModel& model, std::span<const std::uint64_t> lengths,
+std::vector<ProductSpectrum> product_spectra(const Program& model, std::span<const std::uint64_t> lengths,
                                              bool or_negative, const SpectrumOptions& options);
 
 }  // namespace krohn

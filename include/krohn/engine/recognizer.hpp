@@ -16,7 +16,7 @@
 
 namespace krohn {
 
-class LearnedModel;
+class Program;
 struct LearnedTask;
 
 /// A label and how far the readout is from another one.
@@ -48,7 +48,7 @@ class Recognizer {
   /// The learned model and its task where this is one (they live as long as this does): what the forms that run many
   /// words at once need. Nothing otherwise.
   struct Learned {
-    const LearnedModel* model = nullptr;
+    const Program* model = nullptr;
     const LearnedTask* task = nullptr;
   };
   virtual std::optional<Learned> learned() const { return std::nullopt; }

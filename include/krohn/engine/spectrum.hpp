@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "krohn/engine/learned.hpp"
-#include "krohn/model/learned_model.hpp"
+#include "krohn/model/program.hpp"
 
 namespace krohn {
 
@@ -58,7 +58,7 @@ struct SpectrumOptions {
 };
 
 /// Throws InputError if a token is outside the vocabulary.
-void require_tokens(const LearnedModel& model, const SpectrumOptions& options);
+void require_tokens(const Program& model, const SpectrumOptions& options);
 
 struct LearnedSpectrum {
   std::vector<HeadSpectrum> heads;
@@ -73,6 +73,6 @@ struct LearnedSpectrum {
 /// Cost: the forward passes in double, and for each token and head an eigenvalue problem of the size of the number of
 /// updates (of the key size in RWKV-7). Throws InputError for tokens outside the vocabulary, NumericError where a
 /// matrix is not finite.
-LearnedSpectrum compute_spectrum(const LearnedModel& model, const SpectrumOptions& options);
+LearnedSpectrum compute_spectrum(const Program& model, const SpectrumOptions& options);
 
 }  // namespace krohn

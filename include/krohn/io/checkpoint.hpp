@@ -20,12 +20,12 @@
 #include <string>
 #include <vector>
 
-#include "krohn/model/learned_model.hpp"
+#include "krohn/model/program.hpp"
 
 namespace krohn {
 
 struct Checkpoint {
-  LearnedModel model;
+  Program model;
   /// What a reader should know although it is no error (a convention that implementations disagree on).
   std::vector<std::string> notes;
 };

@@ -18,7 +18,7 @@ namespace krohn {
 struct OpenModel {
   std::unique_ptr<Recognizer> recognizer;
   std::optional<ModelDirectory> compiled = std::nullopt;
-  std::shared_ptr<const LearnedModel> learned = nullptr;
+  std::shared_ptr<const Program> learned = nullptr;
   std::optional<Task> task = std::nullopt;
   /// For stderr.
   std::vector<std::string> notes = {};

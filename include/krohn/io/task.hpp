@@ -47,12 +47,12 @@ struct Task {
 
 /// Reads a task and checks it against the model. Throws InputError with every problem: a token or logit that the
 /// model does not have is named.
-Task read_task(const std::filesystem::path& path, const LearnedModel& model);
-Task parse_task(std::string_view text, const std::string& source, const LearnedModel& model);
+Task read_task(const std::filesystem::path& path, const Program& model);
+Task parse_task(std::string_view text, const std::string& source, const Program& model);
 
 /// The identity of the model on the task, as one function from words to labels: SHA-256 of the model's fingerprint and
 /// every member of the task, 64 hexadecimal digits in lower case.
-std::string fingerprint(const LearnedModel& model, const LearnedTask& task);
+std::string fingerprint(const Program& model, const LearnedTask& task);
 
 /// The language with the label null for every word shorter than `min_length`: those words leave the domain.
 /// Throws ResourceError beyond 10 million states.

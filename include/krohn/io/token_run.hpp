@@ -29,11 +29,11 @@ struct InputIds {
 
 /// The words of "input_ids". Throws InputError for a missing tensor, another dtype or rank, and for every id that is
 /// not in the vocabulary (the first ten by their place).
-InputIds read_input_ids(const Safetensors& file, const LearnedModel& model);
+InputIds read_input_ids(const Safetensors& file, const Program& model);
 
 /// The tensors of the output, the same bits on every device. Throws as run_learned. `device`, if given, is set to what
 /// ran, as Trace::device.
-std::vector<Tensor> run_tokens(const LearnedModel& model, const InputIds& ids, bool states,
+std::vector<Tensor> run_tokens(const Program& model, const InputIds& ids, bool states,
                                const LearnedRunOptions& options = {}, std::string* device = nullptr);
 
 }  // namespace krohn

@@ -5,7 +5,7 @@
 // order, are read coalesced by neighbouring rows. Operations run in turn, each over all rows; those that look back in
 // time (convolution, shift, recurrence, stabilizer, cell) begin with what the word carries and leave what it carries
 // after its last token. krohn/kernels/learned_elements.hpp is what each operation does, number by number;
-// krohn/engine/learned_program.hpp makes the list from a model. Bits: docs/semantics.md, section 8.
+// krohn/engine/device_program.hpp makes the list from a program. Bits: docs/semantics.md, section 8.
 #pragma once
 
 #include <cstddef>
@@ -13,54 +13,22 @@
 #include <memory>
 #include <span>
 
+#include "krohn/numeric/function.hpp"
+
 namespace krohn {
 
 /// One operation. Features are numbered; `out`, `a`, `b`, `c` are the first of a range.
 struct LearnedOperation {
   enum class Kind : std::uint32_t {
-    gather,       // out[i] = weight[w0 + i * size + token], i < count
-    multiply,     // out[o] = sum_i a[i] W(i, o), o < count, i < size, in `groups` blocks; (+ bias) (added to out)
-    map,          // out[i] = function(a[i / a_share], b[..], c[..], weights[w0 + i / w_share], weights[w1 + ..])
-    group,        // count groups of size features, each by itself: norms
+    gather,    // out[i] = weight[w0 + i * size + token], i < count
+    multiply,  // out[o] = sum_i a[i] W(i, o), o < count, i < size, in `groups` blocks; (+ bias) (added to out)
+    map,       // out[i] = function(a[i / a_share], b[i / b_share], c[i]; w0[i / w_share], w1[i / v_share]; k0, k1, k2)
+    group,     // count groups of size features, each by itself: norms
     convolution,  // out[i] = sum_j w[i * size + j] a[i] at j - size + 1, (+ bias) (activated); out is not a
     shift,        // out[i] = a[i] of the token before - a[i]; out is not a
     recurrence,   // recurrences[w0]
-    stabilizer,   // mLSTM: decay (out), strength (b) and exp(-m) (c) from the gates a = input, a + count = forget
+    stabilizer,   // mLSTM: decay, strength and exp(-m), each for count heads, from the gates a (input) and b (forget)
     cell,         // sLSTM: out = y from the four slots a, each of count features in heads of size
-  };
-  enum class Map : std::uint32_t {
-    copy,
-    constant,         // k0
-    add,              // a + b
-    add_weight,       // a + w0
-    scale,            // a k0
-    divide_by,        // a / k0
-    multiply,         // a b
-    multiply_weight,  // a w0
-    divide,           // a / b
-    silu,
-    relu,
-    sigmoid,
-    log_sigmoid,
-    squared_relu,
-    elu_plus_one,
-    tanh,
-    times_silu,       // a silu(b)
-    silu_times,       // silu(a) b
-    gelu_times,       // gelu(a) b
-    add_skip,         // fma(w0, b, a)
-    add_product,      // fma(b, c, a)
-    mix_shift,        // fma(b, w0, a)
-    strength,         // sigmoid(a k0) k1 + k2
-    softplus_weight,  // softplus(a + w0)
-    clamped_step,     // softplus(a + w0) from k0 to k1
-    gated_decay,      // exp(w1 softplus(a + w0))
-    rate_decay,       // exp(a w0)
-    divided_decay,    // exp(max(log_sigmoid(a) / k0, k1))
-    key_decay,        // exp(k0 sigmoid(a))
-    mix_value,        // fma(c - a, sigmoid(b), a)
-    rated_key,        // a fma(b - 1, w0, 1)
-    bound,            // max(|a|, b) + k0
   };
   enum class Group : std::uint32_t {
     rms,  // the weights' and biases' index goes on from group to group with w_share 1, starts again with 0
@@ -73,7 +41,7 @@ struct LearnedOperation {
   static constexpr std::uint64_t none = ~std::uint64_t{0};
 
   Kind kind = Kind::map;
-  Map map = Map::copy;
+  Function map = Function::copy;
   Group group = Group::rms;
   std::uint32_t out = 0;
   std::uint32_t a = 0;
@@ -82,6 +50,7 @@ struct LearnedOperation {
   std::uint32_t a_share = 1;
   std::uint32_t b_share = 1;
   std::uint32_t w_share = 1;
+  std::uint32_t v_share = 1;
   std::uint32_t count = 0;
   std::uint32_t size = 0;
   std::uint32_t groups = 1;

@@ -8,6 +8,7 @@
 
 #include "krohn/kernels/learned.hpp"
 #include "krohn/kernels/recurrence.hpp"
+#include "krohn/numeric/elementwise.hpp"
 #include "krohn/numeric/rounding.hpp"
 #include "krohn/numeric/transcendental.hpp"
 
@@ -46,85 +47,11 @@ KROHN_INLINE_DEVICE void gather(const Op& op, const LearnedRows& x, std::uint32_
   *x.at(op.out + i, row) = x.weights[op.w0 + static_cast<std::size_t>(i) * op.size + x.token[row]];
 }
 
-KROHN_INLINE_DEVICE float relu(float a) { return numeric::maximum(a, 0.0F); }
-
-/// The value of a map; operands that a function does not have are not read.
 KROHN_INLINE_DEVICE float map_value(const Op& op, const LearnedRows& x, std::uint32_t i, std::uint32_t row) {
-  using namespace numeric;
-  using Map = Op::Map;
-  if (op.map == Map::constant) return op.k0;
-  const float a = *x.at(op.a + i / op.a_share, row);
-  const auto b = [&] { return *x.at(op.b + i / op.b_share, row); };
-  const auto c = [&] { return *x.at(op.c + i, row); };
-  const auto w = [&] { return x.weights[op.w0 + i / op.w_share]; };
-  switch (op.map) {
-    case Map::copy:
-    case Map::constant:
-      return a;
-    case Map::add:
-      return a + b();
-    case Map::add_weight:
-      return a + w();
-    case Map::scale:
-      return a * op.k0;
-    case Map::divide_by:
-      return quotient(a, op.k0);
-    case Map::multiply:
-      return a * b();
-    case Map::multiply_weight:
-      return a * w();
-    case Map::divide:
-      return quotient(a, b());
-    case Map::silu:
-      return silu(a);
-    case Map::relu:
-      return relu(a);
-    case Map::sigmoid:
-      return sigmoid(a);
-    case Map::log_sigmoid:
-      return log_sigmoid(a);
-    case Map::squared_relu: {
-      const float positive = relu(a);
-      return positive * positive;
-    }
-    case Map::elu_plus_one:
-      return select(less(0.0F, a), a + 1.0F, exp(a));
-    case Map::tanh:
-      return tanh(a);
-    case Map::times_silu:
-      return a * silu(b());
-    case Map::silu_times:
-      return silu(a) * b();
-    case Map::gelu_times:
-      return gelu(a) * b();
-    case Map::add_skip:
-      return fused(w(), b(), a);
-    case Map::add_product:
-      return fused(b(), c(), a);
-    case Map::mix_shift:
-      return fused(b(), w(), a);
-    case Map::strength:
-      return sigmoid(a * op.k0) * op.k1 + op.k2;
-    case Map::softplus_weight:
-      return softplus(a + w());
-    case Map::clamped_step:
-      return minimum(maximum(softplus(a + w()), op.k0), op.k1);
-    case Map::gated_decay:
-      return exp(x.weights[op.w1 + i / op.w_share] * softplus(a + w()));
-    case Map::rate_decay:
-      return exp(a * w());
-    case Map::divided_decay:
-      return exp(maximum(quotient(log_sigmoid(a), op.k0), op.k1));
-    case Map::key_decay:
-      return exp(op.k0 * sigmoid(a));
-    case Map::mix_value:
-      return fused(c() - a, sigmoid(b()), a);
-    case Map::rated_key:
-      return a * fused(b() - 1.0F, w(), 1.0F);
-    case Map::bound:
-      return maximum(absolute(a), b()) + op.k0;
-  }
-  return a;
+  return elementwise<float>(
+      op.map, {op.k0, op.k1, op.k2}, [&] { return *x.at(op.a + i / op.a_share, row); },
+      [&] { return *x.at(op.b + i / op.b_share, row); }, [&] { return *x.at(op.c + i, row); },
+      [&] { return x.weights[op.w0 + i / op.w_share]; }, [&] { return x.weights[op.w1 + i / op.v_share]; });
 }
 
 KROHN_INLINE_DEVICE void map(const Op& op, const LearnedRows& x, std::uint32_t i, std::uint32_t row) {
@@ -212,23 +139,8 @@ KROHN_INLINE_DEVICE float convolved(const Op& op, const float* weights, std::uin
   for (std::uint32_t j = 0; j < tail; ++j) sum = fused(w[j], before(j), sum);
   float y = fused(w[tail], newest, sum);
   if (op.w1 != Op::none) y = y + weights[op.w1 + channel];
-  switch (op.map) {
-    case Op::Map::silu:
-      return silu(y);
-    case Op::Map::relu:
-      return relu(y);
-    case Op::Map::sigmoid:
-      return sigmoid(y);
-    case Op::Map::log_sigmoid:
-      return log_sigmoid(y);
-    case Op::Map::squared_relu:
-      y = relu(y);
-      return y * y;
-    case Op::Map::elu_plus_one:
-      return select(less(0.0F, y), y + 1.0F, exp(y));
-    default:
-      return y;
-  }
+  const auto value = [&] { return y; };
+  return elementwise<float>(op.map, {}, value, value, value, value, value);
 }
 
 KROHN_INLINE_DEVICE void convolution(const Op& op, const LearnedRows& x, std::uint32_t channel, std::uint32_t row) {
@@ -274,11 +186,11 @@ KROHN_INLINE_DEVICE void stabilizer(const Op& op, const LearnedRows& x, std::uin
   for (std::uint32_t t = 0; t < x.length[w]; ++t) {
     const std::uint32_t row = x.first_row[w] + t;
     const float in = *x.at(op.a + head, row) + x.weights[op.w0 + head];
-    const float forget = log_sigmoid(*x.at(op.a + op.count + head, row) + x.weights[op.w1 + head]) + m;
+    const float forget = log_sigmoid(*x.at(op.b + head, row) + x.weights[op.w1 + head]) + m;
     const float top = maximum(forget, in);
     *x.at(op.out + head, row) = exp(forget - top);
-    *x.at(op.b + head, row) = exp(in - top);
-    *x.at(op.c + head, row) = exp(0.0F - top);
+    *x.at(op.out + op.count + head, row) = exp(in - top);
+    *x.at(op.out + 2 * op.count + head, row) = exp(0.0F - top);
     m = top;
   }
   if (x.state_out != nullptr) x.state_out[w * x.state_size + op.state + head] = m;

@@ -61,7 +61,7 @@ struct Accuracy {
 /// which are not, the normal interval of the mean over words, and Wilson's where all words agree.
 /// Throws InputError where symbols do not match or weights are not one positive number a symbol, NumericError and
 /// DeviceError where a run does. Labels, and so the result, are the same on every device.
-Accuracy measure_accuracy(const LearnedModel& model, const LearnedTask& task, const Dfa& language,
+Accuracy measure_accuracy(const Program& model, const LearnedTask& task, const Dfa& language,
                           const AccuracyOptions& options);
 Accuracy measure_accuracy(const LrnnModel& model, Semantics semantics, const Dfa& language,
                           const AccuracyOptions& options);

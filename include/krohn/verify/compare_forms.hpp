@@ -51,11 +51,11 @@ struct CompareFormsOptions {
 /// Random words over the task's symbols (without a task, over the vocabulary; labels are then the largest logit), in
 /// the chunked and in the canonical form. The shortest prefix on which the labels differ is made smaller, token by
 /// token, while they still differ. Throws as run_chunked_form.
-FormComparison compare_forms(const LearnedModel& model, const LearnedTask* task, const CompareFormsOptions& options);
+FormComparison compare_forms(const Program& model, const LearnedTask* task, const CompareFormsOptions& options);
 
 /// The same for recorded logits, [words, length, num_logits] of words of one length as the other program read them (a
 /// task's first token included).
-FormComparison compare_with_logits(const LearnedModel& model, const LearnedTask* task, std::span<const Tokens> words,
+FormComparison compare_with_logits(const Program& model, const LearnedTask* task, std::span<const Tokens> words,
                                    std::span<const double> logits);
 
 }  // namespace krohn

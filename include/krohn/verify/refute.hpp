@@ -17,8 +17,8 @@
 #include "krohn/engine/learned.hpp"
 #include "krohn/engine/recognizer.hpp"
 #include "krohn/engine/theorem_recognizers.hpp"
-#include "krohn/model/learned_model.hpp"
 #include "krohn/model/lrnn_model.hpp"
+#include "krohn/model/program.hpp"
 #include "krohn/model/spectrum.hpp"
 #include "krohn/model/triangular_model.hpp"
 #include "krohn/verify/closure.hpp"
@@ -103,7 +103,7 @@ struct LearnedSymbols {
 /// of every symbol and sampled words. A word is named for an eigenvalue beyond the reach of rounding errors; where none
 /// is met the layer is undecided, unless single symbols are all that it can read. Products of more than 64 matrices
 /// are not formed. Throws InputError for tokens outside the vocabulary.
-Hypothesis check_hypothesis(const LearnedModel& model, const Theorem& theorem, const LearnedSymbols& symbols);
+Hypothesis check_hypothesis(const Program& model, const Theorem& theorem, const LearnedSymbols& symbols);
 
 enum class Conclusion {
   /// Two words, equal bits, different labels: no readout can be right on both.

@@ -1,6 +1,6 @@
 // Reading files whole, and quoting bytes of unknown origin: a message must stay one line of valid UTF-8 whatever the
 // file holds.
-#include "krohn/io/source_text.hpp"
+#include "krohn/text/source_text.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 // label: quick
 // The reader accepts JSON and nothing else, knows every line, and reports all problems of a document at once.
-#include "krohn/io/json_document.hpp"
+#include "krohn/text/json_document.hpp"
 
 #include <doctest/doctest.h>
 
@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <random>
 
-#include "krohn/io/source_text.hpp"
+#include "krohn/text/source_text.hpp"
 
 namespace krohn {
 namespace {

@@ -4,7 +4,7 @@
 //
 // Infinity and NaN are no JSON: where they are accepted, each such token is replaced before parsing by the digit 0,
 // padded to the same length, and the offset of the digit remembers which number is meant.
-#include "krohn/io/json_document.hpp"
+#include "krohn/text/json_document.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -13,7 +13,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include "krohn/io/source_text.hpp"
+#include "krohn/text/source_text.hpp"
 
 namespace krohn {
 namespace {

@@ -1,0 +1,32 @@
+// In which order and where a program's values are computed: one plan for the CPU's interpreter and the device.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "krohn/model/program.hpp"
+
+namespace krohn {
+
+struct ScheduledOperation {
+  /// Of the program's value that it makes.
+  std::uint32_t value = 0;
+  /// As in the program, or with a function of its operand taken in: a silu(b) for a * b' with b' = silu(b).
+  Operation operation;
+};
+
+/// Values live from their operation to the last one that reads them; then their place is given to others. A value takes
+/// the place of one that ends with it where the operation works entry by entry.
+struct Schedule {
+  std::vector<ScheduledOperation> operations;
+  /// Per value: the place of its first feature; values that were taken in have none.
+  std::vector<std::uint32_t> place;
+  std::uint32_t num_features = 0;
+
+  std::uint32_t at(const Slice& slice) const { return place[slice.value] + slice.offset; }
+};
+
+/// With `keep_token_values` nothing that depends on the token alone is taken into what depends on more.
+Schedule make_schedule(const Program& program, bool keep_token_values);
+
+}  // namespace krohn

@@ -1,0 +1,258 @@
+// Both sides record what was asked of them, so that what nobody asked for is reported: an unknown option, a tensor left
+// over. Cost: one pass over the weights.
+#include "krohn/architectures/draft.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "krohn/error.hpp"
+#include "krohn/text/source_text.hpp"
+
+namespace krohn {
+namespace {
+
+constexpr std::size_t largest_size = std::size_t{1} << 24U;
+
+/// Options of training, generation, caching and fused kernels, and what Hugging Face's base class adds: none of them
+/// changes what a token's logits are.
+const std::set<std::string, std::less<>>& neutral_options() {
+  static const std::set<std::string, std::less<>> names = {"_attn_implementation",
+                                                           "_attn_implementation_autoset",
+                                                           "_commit_hash",
+                                                           "_name_or_path",
+                                                           "architectures",
+                                                           "attn_implementation",
+                                                           "attn_mode",
+                                                           "auto_map",
+                                                           "bad_words_ids",
+                                                           "begin_suppress_tokens",
+                                                           "bos_token_id",
+                                                           "chunk_size_feed_forward",
+                                                           "cross_attention_hidden_size",
+                                                           "decoder_start_token_id",
+                                                           "diversity_penalty",
+                                                           "do_sample",
+                                                           "dtype",
+                                                           "early_stopping",
+                                                           "encoder_no_repeat_ngram_size",
+                                                           "eos_token_id",
+                                                           "exponential_decay_length_penalty",
+                                                           "finetuning_task",
+                                                           "forced_bos_token_id",
+                                                           "forced_eos_token_id",
+                                                           "fuse_cross_entropy",
+                                                           "fuse_linear_cross_entropy",
+                                                           "fuse_swiglu",
+                                                           "id2label",
+                                                           "initializer_range",
+                                                           "is_decoder",
+                                                           "keys_to_ignore_at_inference",
+                                                           "label2id",
+                                                           "length_penalty",
+                                                           "max_length",
+                                                           "max_position_embeddings",
+                                                           "min_length",
+                                                           "model_type",
+                                                           "name_or_path",
+                                                           "no_repeat_ngram_size",
+                                                           "num_beam_groups",
+                                                           "num_beams",
+                                                           "num_return_sequences",
+                                                           "output_attentions",
+                                                           "output_hidden_states",
+                                                           "output_scores",
+                                                           "pad_token_id",
+                                                           "prefix",
+                                                           "problem_type",
+                                                           "remove_invalid_values",
+                                                           "repetition_penalty",
+                                                           "return_dict",
+                                                           "return_dict_in_generate",
+                                                           "sep_token_id",
+                                                           "suppress_tokens",
+                                                           "task_specific_params",
+                                                           "temperature",
+                                                           "tf_legacy_loss",
+                                                           "tie_encoder_decoder",
+                                                           "tokenizer_class",
+                                                           "top_k",
+                                                           "top_p",
+                                                           "torch_dtype",
+                                                           "torchscript",
+                                                           "transformers_version",
+                                                           "trust_remote_code",
+                                                           "typical_p",
+                                                           "use_bfloat16",
+                                                           "use_cache",
+                                                           "use_l2warp"};
+  return names;
+}
+
+std::string shape_text(const std::vector<std::size_t>& shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+}  // namespace
+
+// ---- options --------------------------------------------------------------------------------------------------------
+
+bool Options::has(const std::string& key) {
+  const JsonField field = ask(key);
+  return field.exists() && !field.is_null();
+}
+std::size_t Options::size(const std::string& key, std::size_t otherwise, std::size_t most) {
+  if (!has(key)) return otherwise;
+  const auto value = ask(key).integer(1, static_cast<std::int64_t>(most));
+  return value ? static_cast<std::size_t>(*value) : otherwise;
+}
+bool Options::flag(const std::string& key, bool otherwise) {
+  return has(key) ? ask(key).boolean().value_or(otherwise) : otherwise;
+}
+double Options::number(const std::string& key, double otherwise) {
+  if (!has(key)) return otherwise;
+  const double value = ask(key).number().value_or(otherwise);
+  if (std::isfinite(value)) return value;
+  ask(key).report("a finite number");
+  return otherwise;
+}
+double Options::epsilon(const std::string& key, double otherwise) {
+  const double value = number(key, otherwise);
+  if (value >= 0) return value;
+  root_.find(key).report("a number of at least 0");
+  return otherwise;
+}
+std::size_t Options::product(std::size_t size, const std::string& key, double otherwise) {
+  const double value = std::trunc(static_cast<double>(size) * number(key, otherwise));
+  if (value >= 1 && value <= static_cast<double>(largest_size)) return static_cast<std::size_t>(value);
+  root_.find(key).report("a factor that makes a size of at least 1");
+  return 1;
+}
+std::string Options::text(const std::string& key, const std::string& otherwise) {
+  return has(key) ? ask(key).string().value_or(otherwise) : otherwise;
+}
+JsonField Options::ask(const std::string& key) {
+  asked_.insert(key);
+  return root_.find(key);
+}
+void Options::pass_over(std::initializer_list<const char*> keys) {
+  for (const char* key : keys) asked_.insert(key);
+}
+std::size_t Options::split(std::size_t total, std::size_t parts, const std::string& key) {
+  if (total % parts == 0) return total / parts;
+  report(key, "a divisor of " + std::to_string(total));
+  return std::max<std::size_t>(total / parts, 1);
+}
+void Options::report(const std::string& key, const std::string& expected) {
+  const JsonField field = root_.find(key);
+  field.exists() ? field.report(expected) : root_.report(key + ": " + expected, "none");
+}
+void Options::require_null(const std::string& key) {
+  if (has(key)) ask(key).report("null: krohn does not run models with this option");
+}
+void Options::require_flag(const std::string& key, bool value) {
+  if (flag(key, value) == value) return;
+  root_.find(key).report(std::string(value ? "true" : "false") + ": krohn does not run models with another value");
+}
+std::string Options::require_text(const std::string& key, std::initializer_list<const char*> values) {
+  const std::string value = text(key, *values.begin());
+  if (std::find(values.begin(), values.end(), value) != values.end()) return value;
+  std::string expected;
+  for (const char* v : values) expected += (expected.empty() ? "'" : "' or '") + std::string(v);
+  root_.find(key).report(expected + "'");
+  return *values.begin();
+}
+void Options::finish() {
+  for (const auto& [key, field] : root_.members()) {
+    if (!asked_.contains(key) && !neutral_options().contains(key)) {
+      field.report("only options that krohn knows for this model type", "the unknown option " + shown(key));
+    }
+  }
+}
+
+// ---- tensors --------------------------------------------------------------------------------------------------------
+
+std::size_t Tensors::extent(const std::string& name, std::size_t axis) const {
+  const std::vector<std::uint64_t>* shape = source_.shape(name);
+  return shape == nullptr || shape->size() <= axis ? 0 : (*shape)[axis];
+}
+
+std::vector<float> Tensors::take(const std::string& name, const std::vector<std::size_t>& shape) {
+  const std::vector<std::uint64_t>* found = source_.shape(name);
+  if (found == nullptr) {
+    report_missing(name, shape);
+    return {};
+  }
+  taken_.insert(name);
+  if (!std::equal(found->begin(), found->end(), shape.begin(), shape.end())) {
+    report(name + ": expected shape " + shape_text(shape) + ", got " + source_.type(name));
+    return {};
+  }
+  std::optional<std::vector<float>> values = source_.values(name);
+  if (!values) {
+    report(name + ": expected F32, F16 or BF16, got " + source_.type(name));
+    return {};
+  }
+  const auto bad = std::count_if(values->begin(), values->end(), [](float x) { return !std::isfinite(x); });
+  if (bad != 0) {
+    report(name + ": expected finite weights, got " + std::to_string(bad) + " of " + std::to_string(values->size()) +
+           " that are NaN or infinite");
+    return {};
+  }
+  return *std::move(values);
+}
+
+std::uint32_t Tensors::add(const std::string& name, const std::vector<std::size_t>& shape, std::vector<float> values,
+                           bool matrix) {
+  if (matrix && !values.empty()) values = input_major(values, shape);
+  return net_.add({name, shape, matrix, std::move(values)});
+}
+
+std::uint32_t Tensors::vector(const std::string& name, const std::vector<std::size_t>& shape) {
+  return add(name, shape, take(name, shape));
+}
+std::uint32_t Tensors::optional(const std::string& name, const std::vector<std::size_t>& shape) {
+  return has(name) ? vector(name, shape) : no_index;
+}
+std::uint32_t Tensors::matrix(const std::string& name, const std::vector<std::size_t>& shape) {
+  return add(name, shape, take(name, shape), true);
+}
+
+std::uint32_t Tensors::stacked(const std::string& name, const std::vector<std::string>& names,
+                               const std::vector<std::size_t>& shape, bool matrix) {
+  std::vector<float> all;
+  std::size_t expected = names.size();
+  for (const std::size_t extent : shape) expected *= extent;
+  for (const std::string& each : names) {
+    const std::vector<float> part = take(each, shape);
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  if (all.size() != expected) all.clear();
+  std::vector<std::size_t> whole = shape;
+  whole[0] *= names.size();
+  return add(name, whole, std::move(all), matrix);
+}
+
+void Tensors::report_missing(const std::string& name, const std::vector<std::size_t>& shape, const std::string& why) {
+  report(name + ": expected a tensor of shape " + shape_text(shape) + why + ", got none");
+  missing_.push_back({name, shape});
+}
+
+void Tensors::report(const std::string& problem) {
+  if (count_++ < 50) problems_.push_back(source_.name() + ": " + problem);
+}
+
+void Tensors::finish() {
+  for (const std::string& name : source_.tensor_names()) {
+    if (taken_.contains(name)) continue;
+    report(shown(name) + ": expected only tensors that the configuration calls for, got " + source_.type(name));
+  }
+  if (count_ == 0) return;
+  if (count_ > problems_.size()) {
+    problems_.push_back(source_.name() + ": " + std::to_string(count_ - problems_.size()) + " more problems");
+  }
+  throw InputError(problems_);
+}
+
+}  // namespace krohn
