@@ -3,16 +3,20 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "krohn/error.hpp"
+#include "krohn/io/checkpoint.hpp"
+#include "krohn/io/model_directory.hpp"
 #include "krohn/io/source_text.hpp"
 
 namespace krohn {
 
+std::string OpenModel::identity() const { return task ? fingerprint(*learned, task->answers) : machine->fingerprint(); }
+
 std::optional<Dfa> OpenModel::own_language() const {
   if (task && task->automaton) return within_domain(*task->automaton);
-  if (compiled && compiled->automaton) return compiled->automaton;
-  return std::nullopt;
+  return automaton;
 }
 
 Dfa OpenModel::within_domain(const Dfa& language) const {
@@ -22,7 +26,7 @@ Dfa OpenModel::within_domain(const Dfa& language) const {
   for (const LabelId label : language.labels()) {
     if (label != null_label) used[static_cast<std::size_t>(label)] = true;
   }
-  const std::vector<std::string>& known = recognizer->label_names();
+  const std::vector<std::string>& known = machine->label_names();
   std::string names;
   for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
   for (std::size_t i = 0; i < used.size(); ++i) {
@@ -64,8 +68,8 @@ std::string OpenModel::domain(const Dfa& language) const {
   return "the " + (least == 0 ? "words" : words) + " whose label in the language is not null";
 }
 
-OpenModel open_recognizer(const std::filesystem::path& path, std::optional<Semantics> semantics,
-                          const std::optional<std::filesystem::path>& task) {
+OpenModel open_model(const std::filesystem::path& path, std::optional<Semantics> semantics,
+                     const std::optional<std::filesystem::path>& task) {
   OpenModel open;
   if (read_model_type(path) != "krohn-lrnn") {
     if (semantics && *semantics != Semantics::fp32_fma_v1) {
@@ -82,12 +86,16 @@ OpenModel open_recognizer(const std::filesystem::path& path, std::optional<Seman
                        "got no file");
     }
     open.task = read_task(task_path, *open.learned);
-    open.recognizer = make_recognizer(open.learned, open.task->answers);
+    open.machine = make_machine(open.learned, open.task->answers);
     return open;
   }
   if (task) throw InputError(path.string() + ": expected a checkpoint with the task, got a compiled model");
-  open.compiled = read_model(path);
-  open.recognizer = make_recognizer(open.compiled->model, semantics.value_or(open.compiled->semantics));
+  ModelDirectory directory = read_model(path);
+  open.machine = make_machine(std::move(directory.model), semantics.value_or(directory.semantics));
+  open.hint = std::move(directory.hint);
+  open.exact = directory.exact;
+  open.horizon = directory.horizon;
+  open.automaton = std::move(directory.automaton);
   return open;
 }
 

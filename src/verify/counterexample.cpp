@@ -12,7 +12,7 @@
 
 namespace krohn {
 
-std::optional<Counterexample> confirm(const Recognizer& model, const Specification& specification,
+std::optional<Counterexample> confirm(const Machine& model, const Specification& specification,
                                       std::span<const Symbol> word) {
   std::vector<std::byte> state(model.state_size());
   Observation observation = model.initial(state);
@@ -36,7 +36,7 @@ namespace {
 
 class Shortening {
  public:
-  Shortening(const Recognizer& model, const Specification& specification, Counterexample counterexample,
+  Shortening(const Machine& model, const Specification& specification, Counterexample counterexample,
              std::uint64_t steps, const Budget& budget)
       : model_(model),
         specification_(specification),
@@ -176,7 +176,7 @@ class Shortening {
     return at + 1 == found_.word.size() || found_.word[at + 1] != found_.word[at];
   }
 
-  const Recognizer& model_;
+  const Machine& model_;
   const Specification& specification_;
   const Dfa& automaton_;
   Counterexample found_;
@@ -186,7 +186,7 @@ class Shortening {
 
 }  // namespace
 
-Counterexample minimise(const Recognizer& model, const Specification& specification, Counterexample counterexample,
+Counterexample minimise(const Machine& model, const Specification& specification, Counterexample counterexample,
                         std::uint64_t steps, const Budget& budget) {
   return Shortening(model, specification, std::move(counterexample), steps, budget).run();
 }

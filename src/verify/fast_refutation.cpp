@@ -39,7 +39,7 @@ struct Run {
 
 class Search {
  public:
-  Search(const Recognizer& model, const Specification& specification, const FastRefutationOptions& options)
+  Search(const Machine& model, const Specification& specification, const FastRefutationOptions& options)
       : model_(model),
         specification_(specification),
         automaton_(specification.automaton()),
@@ -209,49 +209,17 @@ class Search {
         break;
       }
     }
-    if (const std::optional<Recognizer::Learned> learned = model_.learned()) {
-      return w_method_in_batches(*learned, characterising);
-    }
-    for (const State q : reachable_) {
-      Run base = start();
-      const Word access = access_word(q);
-      try {
-        if (const auto length = advance(base, access)) {
-          return Refutation{Word(access.begin(), access.begin() + static_cast<std::ptrdiff_t>(*length)), "w-method"};
-        }
-        for (Symbol a = 0; a < automaton_.num_symbols(); ++a) {
-          Run edge = base;
-          Word word = access;
-          word.push_back(a);
-          if (advance(edge, a)) return Refutation{word, "w-method"};
-          for (const Word& tail : characterising) {
-            Run probe = edge;
-            if (const auto length = advance(probe, tail)) {
-              word.insert(word.end(), tail.begin(), tail.begin() + static_cast<std::ptrdiff_t>(*length));
-              return Refutation{word, "w-method"};
-            }
-          }
-        }
-      } catch (const NumericError&) {
-        continue;
-      }
-    }
-    return std::nullopt;
-  }
-
-  // The same words in the same order, whole.
-  std::optional<Refutation> w_method_in_batches(const Recognizer::Learned& learned,
-                                                const std::vector<Word>& characterising) {
     using Clock = std::chrono::steady_clock;
     GrowingBatch batch(4096, std::size_t{1} << 22U);  // symbols
     std::vector<Word> words;
     std::size_t symbols = 0;
+    Word before;
     const auto flush = [&]() -> std::optional<Refutation> {
       if (over()) throw OutOfSteps{};
       const auto begin = Clock::now();
       std::optional<Refutation> found;
       try {
-        if (const auto wrong = label_and_compare(learned, specification_, words, options_.device).wrong) {
+        if (const auto wrong = label_and_compare(model_, specification_, words, options_.device).wrong) {
           words[wrong->word].resize(wrong->length);
           found = Refutation{std::move(words[wrong->word]), "w-method"};
         }
@@ -264,9 +232,12 @@ class Search {
       return found;
     };
     const auto add = [&](Word word) -> std::optional<Refutation> {
-      const bool last = word.size() >= steps_left_;
-      steps_left_ -= std::min<std::uint64_t>(steps_left_, word.size());
+      // What a word has in common with the one before is counted once.
+      const auto steps = static_cast<std::uint64_t>(word.end() - std::ranges::mismatch(word, before).in1);
+      const bool last = steps >= steps_left_;
+      steps_left_ -= std::min(steps_left_, steps);
       symbols += word.size();
+      before = word;
       words.push_back(std::move(word));
       if (symbols < batch.size() && !last) return std::nullopt;
       std::optional<Refutation> found = flush();
@@ -480,7 +451,7 @@ class Search {
     return !items.empty();
   }
 
-  const Recognizer& model_;
+  const Machine& model_;
   const Specification& specification_;
   const Dfa& automaton_;
   const FastRefutationOptions& options_;
@@ -496,7 +467,7 @@ class Search {
 
 }  // namespace
 
-std::optional<Refutation> fast_refutation(const Recognizer& model, const Specification& specification,
+std::optional<Refutation> fast_refutation(const Machine& model, const Specification& specification,
                                           const FastRefutationOptions& options) {
   std::vector<std::byte> state(model.state_size());
   if (!specification.agrees(model.initial(state).label, specification.automaton().start())) {
@@ -505,8 +476,8 @@ std::optional<Refutation> fast_refutation(const Recognizer& model, const Specifi
   return Search(model, specification, options).find();
 }
 
-std::optional<Refutation> beam_refutation(const Recognizer& model, const Specification& specification,
-                                          std::size_t length, int ahead, const FastRefutationOptions& options) {
+std::optional<Refutation> beam_refutation(const Machine& model, const Specification& specification, std::size_t length,
+                                          int ahead, const FastRefutationOptions& options) {
   return Search(model, specification, options).find_by_beam(length, ahead);
 }
 

@@ -1,4 +1,4 @@
-// Many words of a learned model at once, compared with the language at every position.
+// Many words at once, compared with the language at every position.
 #pragma once
 
 #include <chrono>
@@ -7,8 +7,7 @@
 #include <span>
 #include <string>
 
-#include "krohn/engine/recognizer.hpp"
-#include "krohn/engine/run.hpp"
+#include "krohn/engine/machine.hpp"
 #include "krohn/verify/specification.hpp"
 
 namespace krohn {
@@ -26,8 +25,8 @@ struct LabelledWords {
 };
 
 /// Throws NumericError where a run of any word does, whatever the words before it.
-LabelledWords label_and_compare(const Recognizer::Learned& learned, const Specification& specification,
-                                std::span<const Word> words, Device device);
+LabelledWords label_and_compare(const Machine& machine, const Specification& specification, std::span<const Word> words,
+                                Device device);
 
 /// A batch's size that grows while batches are quick, so that a wrong model is found early, a right one soon fills a
 /// device, and limits of time are kept.

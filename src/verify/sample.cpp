@@ -60,7 +60,7 @@ bool meets_label(const Dfa& automaton, const Word& word) {
   return labelled;
 }
 
-void step_words(const Recognizer& model, const Specification& specification, const Budget& budget, Sample& result) {
+void step_words(const Machine& model, const Specification& specification, const Budget& budget, Sample& result) {
   const SampleDesign& design = result.design;
   const Dfa& automaton = specification.automaton();
   std::vector<std::byte> state(model.state_size());
@@ -87,8 +87,8 @@ void step_words(const Recognizer& model, const Specification& specification, con
 
 // Words in batches. Where a run in a batch is not finite the words from there on are stepped: a word before it, or its
 // own beginning, may be wrong.
-void run_words(const Recognizer& model, const Recognizer::Learned& learned, const Specification& specification,
-               const Budget& budget, Device device, Sample& result) {
+void run_words(const Machine& model, const Specification& specification, const Budget& budget, Device device,
+               Sample& result) {
   using Clock = std::chrono::steady_clock;
   constexpr std::uint64_t first_batch = 64;
   constexpr std::uint64_t batch_tokens = std::uint64_t{1} << 22U;
@@ -113,7 +113,7 @@ void run_words(const Recognizer& model, const Recognizer::Learned& learned, cons
     }
     LabelledWords seen;
     try {
-      seen = label_and_compare(learned, specification, words, device);
+      seen = label_and_compare(model, specification, words, device);
     } catch (const NumericError&) {
       return step_words(model, specification, budget, result);
     }
@@ -137,15 +137,11 @@ void run_words(const Recognizer& model, const Recognizer::Learned& learned, cons
 
 }  // namespace
 
-Sample sample(const Recognizer& model, const Specification& specification, const SampleDesign& design,
+Sample sample(const Machine& model, const Specification& specification, const SampleDesign& design,
               const Budget& budget, Device device) {
   if (design.words == 0 || design.max_length == 0) throw InputError("sample: expected words and a length, got none");
   Sample result{.design = design, .disagreement = std::nullopt, .bound = std::nullopt, .device = {}};
-  if (const std::optional<Recognizer::Learned> learned = model.learned()) {
-    run_words(model, *learned, specification, budget, device, result);
-  } else {
-    step_words(model, specification, budget, result);
-  }
+  run_words(model, specification, budget, device, result);
   if (!result.disagreement && result.limit == Limit::none && result.labelled > 0) {
     result.bound = clopper_pearson_upper(0, design.words, design.confidence);
   }

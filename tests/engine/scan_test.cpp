@@ -1,12 +1,12 @@
 // label: slow
 // A scan of one sequence ends with the label and margin of the run; models for which that is not certain are refused.
-#include "krohn/engine/scan.hpp"
+#include "krohn/engine/compiled/scan.hpp"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 
-#include "../../src/engine/scan_plan.hpp"
+#include "../../src/engine/compiled/scan_plan.hpp"
 #include "engine/random_model.hpp"
 #include "krohn/compile/compile.hpp"
 #include "krohn/error.hpp"
@@ -19,7 +19,7 @@ using testing::RandomModel;
 using testing::swaps;
 
 void check_equal_to_run(const LrnnModel& model, Semantics semantics, const Word& word, unsigned threads) {
-  const Trace trace = run(model, std::vector<Word>{word}, {semantics, Device::cpu, false, true, 1, 0});
+  const Trace trace = make_machine(model, semantics)->run(std::vector<Word>{word}, {Device::cpu, false, true, 1, 0});
   const std::vector<std::uint8_t> bytes(word.begin(), word.end());
   const ScanResult result = scan(model, source_of(bytes), {semantics, Device::cpu, threads, 0});
   CHECK(result.length == word.size());

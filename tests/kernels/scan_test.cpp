@@ -1,10 +1,10 @@
 // label: gpu
 // The prefix scan on the device ends where the CPU's does, whatever the cut into pieces.
-#include "krohn/engine/scan.hpp"
+#include "krohn/engine/compiled/scan.hpp"
 
 #include <doctest/doctest.h>
 
-#include "../../src/engine/scan_plan.hpp"
+#include "../../src/engine/compiled/scan_plan.hpp"
 #include "engine/random_model.hpp"
 #include "kernels/require_gpu.hpp"
 #include "krohn/compile/compile.hpp"

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "krohn/engine/scan.hpp"
+#include "krohn/engine/compiled/scan.hpp"
 #include "krohn/model/lrnn_model.hpp"
 
 namespace krohn::cli {

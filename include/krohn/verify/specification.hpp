@@ -8,7 +8,7 @@
 
 #include "krohn/automata/alphabet.hpp"
 #include "krohn/automata/dfa.hpp"
-#include "krohn/engine/recognizer.hpp"
+#include "krohn/engine/machine.hpp"
 
 namespace krohn {
 
@@ -18,7 +18,7 @@ class Specification {
   /// The two alphabets must be equal as sets (their orders may differ); throws InputError naming both otherwise. A
   /// label of the language that the model does not have is no error: no observation agrees with it.
   Specification(const Alphabet& model_alphabet, const std::vector<std::string>& model_labels, const Dfa& language);
-  Specification(const Recognizer& model, const Dfa& language)
+  Specification(const Machine& model, const Dfa& language)
       : Specification(model.alphabet(), model.label_names(), language) {}
 
   /// The language's automaton with its symbols in the model's order: the order of shortlex comparison.

@@ -12,8 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "krohn/engine/recognizer.hpp"
-#include "krohn/engine/run.hpp"
+#include "krohn/engine/machine.hpp"
 #include "krohn/model/lrnn_model.hpp"
 #include "krohn/model/semantics.hpp"
 
