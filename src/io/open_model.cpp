@@ -2,13 +2,13 @@
 #include "krohn/io/open_model.hpp"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "krohn/error.hpp"
 #include "krohn/io/checkpoint.hpp"
 #include "krohn/io/model_directory.hpp"
 #include "krohn/io/source_text.hpp"
+#include "krohn/verify/specification.hpp"
 
 namespace krohn {
 
@@ -40,32 +40,8 @@ Dfa OpenModel::within_domain(const Dfa& language) const {
 }
 
 std::string OpenModel::domain(const Dfa& language) const {
-  const std::uint64_t least = task ? task->min_length : 0;
-  // A null label further in is the language's own.
-  std::set<State> level = {language.start()};
-  for (std::uint64_t length = 0; length < least; ++length) {
-    std::set<State> next;
-    for (const State state : level) {
-      for (Symbol a = 0; a < language.num_symbols(); ++a) next.insert(language.next(state, a));
-    }
-    level = std::move(next);
-  }
-  std::vector<State> pending(level.begin(), level.end());
-  bool partial = false;
-  bool empty = true;
-  while (!pending.empty()) {
-    const State state = pending.back();
-    pending.pop_back();
-    partial = partial || language.label(state) == null_label;
-    empty = empty && language.label(state) == null_label;
-    for (Symbol a = 0; a < language.num_symbols(); ++a) {
-      if (level.insert(language.next(state, a)).second) pending.push_back(language.next(state, a));
-    }
-  }
-  const std::string words = least == 0 ? "" : "words of length at least " + std::to_string(least);
-  if (empty) return "no words: the language's labels are all null";
-  if (!partial) return least == 0 ? "all words" : "all " + words;
-  return "the " + (least == 0 ? "words" : words) + " whose label in the language is not null";
+  // A null label of a longer word is the language's own.
+  return Specification(*machine, language).domain(task ? task->min_length : 0);
 }
 
 OpenModel open_model(const std::filesystem::path& path, std::optional<Semantics> semantics,

@@ -16,7 +16,6 @@
 #include "krohn/verify/counterexample.hpp"
 #include "krohn/verify/exactness.hpp"
 #include "krohn/verify/fast_refutation.hpp"
-#include "krohn/verify/labelled_automaton.hpp"
 
 namespace krohn {
 namespace {
@@ -144,7 +143,7 @@ class Ladder {
     options.device = Device::cpu;
     options.deadline = options_.budget.share(shortening_part).deadline;
     try {
-      const EnumerateResult result = enumerate(model_, automaton(), options);
+      const EnumerateResult result = enumerate(model_, specification_.labelled_automaton(), options);
       report_.steps += result.nodes;
       if (result.disagreement) {
         if (auto first = confirm(model_, specification_, *result.disagreement)) counterexample = *std::move(first);
@@ -300,8 +299,6 @@ class Ladder {
     return options;
   }
 
-  LabelledAutomaton automaton() const { return labelled_automaton(specification_.automaton(), model_.label_names()); }
-
   bool enumerate_words() {
     Timed rung(report_, "exhaustive");
     EnumerateOptions options = enumerate_options(*options_.exhaustive);
@@ -310,7 +307,7 @@ class Ladder {
       return established(*bound_, report_.method, true);
     }
     options.progress = options_.progress;
-    const EnumerateResult result = enumerate(model_, automaton(), options);
+    const EnumerateResult result = enumerate(model_, specification_.labelled_automaton(), options);
     report_.steps += result.nodes;
     if (result.disagreement) {
       rung.outcome("a disagreement, on " + result.device);

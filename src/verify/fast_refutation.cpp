@@ -218,13 +218,11 @@ class Search {
       if (over()) throw OutOfSteps{};
       const auto begin = Clock::now();
       std::optional<Refutation> found;
-      try {
-        if (const auto wrong = label_and_compare(model_, specification_, words, options_.device).wrong) {
-          words[wrong->word].resize(wrong->length);
-          found = Refutation{std::move(words[wrong->word]), "w-method"};
-        }
-      } catch (const NumericError&) {
-        found = step_each(words);
+      const LabelledWords seen =
+          label_and_compare(model_, specification_, words, options_.device, options_.budget, NotFinite::pass_over);
+      if (seen.wrong) {
+        words[seen.wrong->word].resize(seen.wrong->length);
+        found = Refutation{std::move(words[seen.wrong->word]), "w-method"};
       }
       words.clear();
       symbols = 0;
@@ -259,26 +257,6 @@ class Search {
       }
     }
     return words.empty() ? std::nullopt : flush();
-  }
-
-  // Words one by one; runs that are not finite are passed over.
-  std::optional<Refutation> step_each(const std::vector<Word>& words) {
-    for (const Word& word : words) {
-      if (over()) throw OutOfSteps{};
-      Run run = start();
-      try {
-        for (std::size_t t = 0; t < word.size(); ++t) {
-          const Observation observation = model_.step(run.state, word[t]);
-          run.q = automaton_.next(run.q, word[t]);
-          if (!specification_.agrees(observation.label, run.q)) {
-            return Refutation{Word(word.begin(), word.begin() + static_cast<std::ptrdiff_t>(t + 1)), "w-method"};
-          }
-        }
-      } catch (const NumericError&) {
-        continue;
-      }
-    }
-    return std::nullopt;
   }
 
   // Follows prefix loop^k, up to words of `length` symbols, until a label is wrong, a model state repeats at a

@@ -60,33 +60,6 @@ bool meets_label(const Dfa& automaton, const Word& word) {
   return labelled;
 }
 
-void step_words(const Machine& model, const Specification& specification, const Budget& budget, Sample& result) {
-  const SampleDesign& design = result.design;
-  const Dfa& automaton = specification.automaton();
-  std::vector<std::byte> state(model.state_size());
-  result.device = "cpu";
-  for (; result.drawn < design.words; ++result.drawn) {
-    auto [random, length] = draw_word(design, result.drawn);
-    Word word;
-    Observation observation = model.initial(state);
-    State q = automaton.start();
-    while (specification.agrees(observation.label, q) && word.size() < length) {
-      if (result.steps % 64 == 0 && over(budget, result)) return;
-      word.push_back(static_cast<Symbol>(draw_below(random, automaton.num_symbols())));
-      observation = model.step(state, word.back());
-      q = automaton.next(q, word.back());
-      ++result.steps;
-    }
-    result.labelled += meets_label(automaton, word) ? 1 : 0;
-    if (!specification.agrees(observation.label, q)) {
-      result.disagreement = std::move(word);
-      return;
-    }
-  }
-}
-
-// Words in batches. Where a run in a batch is not finite the words from there on are stepped: a word before it, or its
-// own beginning, may be wrong.
 void run_words(const Machine& model, const Specification& specification, const Budget& budget, Device device,
                Sample& result) {
   using Clock = std::chrono::steady_clock;
@@ -111,24 +84,18 @@ void run_words(const Machine& model, const Specification& specification, const B
         word.push_back(static_cast<Symbol>(draw_below(random, automaton.num_symbols())));
       }
     }
-    LabelledWords seen;
-    try {
-      seen = label_and_compare(model, specification, words, device);
-    } catch (const NumericError&) {
-      return step_words(model, specification, budget, result);
-    }
+    const LabelledWords seen = label_and_compare(model, specification, words, device, budget, NotFinite::raise);
     result.device = seen.device;
-    const std::size_t right = seen.wrong ? seen.wrong->word : words.size();
-    for (std::size_t i = 0; i < right; ++i) {
+    for (std::size_t i = 0; i < seen.right; ++i) {
       result.steps += words[i].size();
       result.labelled += meets_label(automaton, words[i]) ? 1 : 0;
     }
-    result.drawn += right;
+    result.drawn += seen.right;
     if (seen.wrong) {
       result.steps += seen.wrong->length;
-      words[right].resize(seen.wrong->length);
+      words[seen.right].resize(seen.wrong->length);
       ++result.labelled;
-      result.disagreement = std::move(words[right]);
+      result.disagreement = std::move(words[seen.right]);
       return;
     }
     batch.took(Clock::now() - start);

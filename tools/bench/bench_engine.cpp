@@ -17,18 +17,18 @@
 #include <string>
 #include <thread>
 
-#include "compiled/scan_plan.hpp"
 #include "krohn/compile/compile.hpp"
 #include "krohn/engine/compiled/dense_rows.hpp"
 #include "krohn/engine/compiled/flat_model.hpp"
-#include "krohn/engine/compiled/scan.hpp"
 #include "krohn/engine/enumerate.hpp"
+#include "krohn/engine/scan.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/language.hpp"
 #include "krohn/kernels/device.hpp"
 #include "krohn/kernels/recurrent.hpp"
 #include "krohn/kernels/scan.hpp"
-#include "krohn/verify/labelled_automaton.hpp"
+#include "krohn/verify/specification.hpp"
+#include "scan_plan.hpp"
 
 namespace krohn {
 namespace {
@@ -206,13 +206,14 @@ class Bench {
     std::mt19937 random(2);
     for (std::uint8_t& a : symbols) a = static_cast<std::uint8_t>(random() % s.model.alphabet().size());
     const double time = seconds_of([&] {
-      scan(s.model, source_of(symbols), {Semantics::fp32_fma_v1, Device::cpu, 0, 0});
+      scan(*make_machine(s.model, Semantics::fp32_fma_v1), source_of(symbols), {Device::cpu, 0, 0});
     });
     put("cpu scan", s, {{"rate", static_cast<double>(symbols.size()) / time}});
   }
 
   void cpu_tree(const Subject& s) {
-    const LabelledAutomaton automaton = labelled_automaton(s.language, s.model.label_names());
+    const LabelledAutomaton automaton =
+        Specification(s.model.alphabet(), s.model.label_names(), s.language).labelled_automaton();
     EnumerateOptions options;
     options.max_length = s.model.alphabet().size() == 2 ? 24 : 12;
     options.device = Device::cpu;
@@ -292,7 +293,8 @@ class Bench {
   }
 
   void device_tree(const Subject& s, std::uint64_t max_length) {
-    const LabelledAutomaton automaton = labelled_automaton(s.language, s.model.label_names());
+    const LabelledAutomaton automaton =
+        Specification(s.model.alphabet(), s.model.label_names(), s.language).labelled_automaton();
     EnumerateOptions options;
     options.max_length = max_length;
     options.device = Device::cuda;

@@ -16,7 +16,6 @@
 #include "krohn/kernels/device.hpp"
 #include "krohn/kernels/recurrence.hpp"
 #include "krohn/verify/accuracy.hpp"
-#include "krohn/verify/labelled_automaton.hpp"
 #include "krohn/verify/specification.hpp"
 
 namespace krohn {

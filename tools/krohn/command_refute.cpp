@@ -431,8 +431,7 @@ Result refute_made(const Arguments& arguments, const Theorem& theorem) {
   for (; made.seed < first_seed + tries; ++made.seed) {
     const FamilyModel model = make_family_model(made);
     const auto* triangular = std::get_if<TriangularModel>(&model);
-    const Hypothesis hypothesis = triangular != nullptr ? check_hypothesis(*triangular, theorem)
-                                                        : check_hypothesis(std::get<LrnnModel>(model), theorem);
+    const Hypothesis hypothesis = std::visit([&](const auto& one) { return check_hypothesis(one, theorem); }, model);
     if (hypothesis.violation) {
       last = hypothesis.statement;
       continue;
@@ -481,8 +480,7 @@ SearchRow search_one(const Arguments& arguments, const Theorem& theorem, FamilyO
     made.seed = row.made.seed + i;
     const FamilyModel model = make_family_model(made);
     const auto* triangular = std::get_if<TriangularModel>(&model);
-    const Hypothesis hypothesis = triangular != nullptr ? check_hypothesis(*triangular, theorem)
-                                                        : check_hypothesis(std::get<LrnnModel>(model), theorem);
+    const Hypothesis hypothesis = std::visit([&](const auto& one) { return check_hypothesis(one, theorem); }, model);
     if (!hypothesis.holds) continue;
     ++row.models;
     const std::optional<Lasso> lasso =

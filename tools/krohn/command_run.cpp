@@ -75,33 +75,33 @@ void run_checkpoint_tokens(const Options& options) {
   write_file(options.logits, format_safetensors(tensors, {{"semantics", std::string(learned_semantics)}}));
 }
 
-void run_sequence(const Options& options) {
-  const ModelDirectory directory = read_model(options.model);
-  const ScanResult result = scan_file(
-      directory.model, options.sequence,
-      {options.semantics.value_or(directory.semantics), device_of(options.device), options.threads, options.memory});
-  say_device(options, result.device);
-  std::cout << on_one_line(directory.model.label_name(result.observation.label)) << '\n';
-}
-
 void run_words(const Options& options) {
   const OpenModel open = open_model(options.model, options.semantics, options.task);
   for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
-  const std::vector<Word> words = read_words(options, open.machine->alphabet());
-  const Trace trace = open.machine->run(words, {.device = device_of(options.device),
-                                                .all_positions = options.all_positions,
-                                                .threads = options.threads,
-                                                .device_memory = options.memory});
-  say_device(options, trace.device);
+  const Machine& machine = *open.machine;
   std::vector<std::string> names = {"?"};
-  for (const std::string& name : open.machine->label_names()) names.push_back(on_one_line(name));
+  for (const std::string& name : machine.label_names()) names.push_back(on_one_line(name));
+  const auto name_of = [&](std::int32_t label) { return names[static_cast<std::size_t>(label + 1)]; };
+  const Device device = device_of(options.device);
+  if (!options.sequence.empty()) {
+    const ScanResult result = scan_file(machine, options.sequence, {device, options.threads, options.memory});
+    say_device(options, result.device);
+    std::cout << name_of(result.observation.label) << '\n';
+    return;
+  }
+  const std::vector<Word> words = read_words(options, machine.alphabet());
+  const Trace trace = machine.run(words, {.device = device,
+                                          .all_positions = options.all_positions,
+                                          .threads = options.threads,
+                                          .device_memory = options.memory});
+  say_device(options, trace.device);
   std::string output;
   for (std::size_t i = 0; i < words.size(); ++i) {
     // Of all positions the first is the empty word's, which is not printed.
     const auto labels = trace.labels_of(i).subspan(options.all_positions ? 1 : 0);
     for (std::size_t t = 0; t < labels.size(); ++t) {
       if (t > 0) output += ' ';
-      output += names[static_cast<std::size_t>(labels[t] + 1)];
+      output += name_of(labels[t]);
     }
     output += '\n';
     if (output.size() > (std::size_t{1} << 20U)) {
@@ -127,8 +127,7 @@ void run_model(const CLI::App& command, const Options& options) {
     refuse_options(command, {"--sequence"}, "for a checkpoint");
     require_semantics(options);
   }
-  if (options.sequence.empty()) return run_words(options);
-  run_sequence(options);
+  run_words(options);
 }
 
 }  // namespace

@@ -14,7 +14,6 @@
 #include "krohn/engine/enumerate.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/search_part.hpp"
-#include "krohn/verify/labelled_automaton.hpp"
 #include "krohn/verify/specification.hpp"
 
 namespace krohn::cli {
@@ -82,7 +81,6 @@ int run_search_part(const OpenModel& open, const Dfa& language, const SearchPart
   const bool terminal = isatty(STDERR_FILENO) != 0;
   if (terminal) options.progress = show_progress;
   const Specification specification(*open.machine, language);
-  const LabelledAutomaton automaton = labelled_automaton(specification.automaton(), open.machine->label_names());
   SearchPart part;
   part.shard = options.shard;
   part.identity = {open.identity(), fingerprint(specification.automaton()), std::string(open.machine->semantics()),
@@ -90,7 +88,7 @@ int run_search_part(const OpenModel& open, const Dfa& language, const SearchPart
   options.agreed = established_by(arguments.report, part);
   if (options.agreed)
     std::cerr << "krohn: goes on after length " << *options.agreed << ", from " << arguments.report << '\n';
-  part.result = enumerate(*open.machine, automaton, options);
+  part.result = enumerate(*open.machine, specification.labelled_automaton(), options);
   if (terminal) std::fprintf(stderr, "\n");
   write_search_part(arguments.report, part);
   const int exit_code = part.result.disagreement                     ? exit_refuted

@@ -8,6 +8,7 @@
 
 #include "krohn/automata/alphabet.hpp"
 #include "krohn/automata/dfa.hpp"
+#include "krohn/engine/enumerate.hpp"
 #include "krohn/engine/machine.hpp"
 
 namespace krohn {
@@ -35,8 +36,12 @@ class Specification {
   const std::string& expected(State state) const { return automaton_.label_name(automaton_.label(state)); }
   std::string observed(std::int32_t label) const;
 
-  /// The words whose label is not null, in words: "all words" where no reachable state is null.
-  std::string domain() const;
+  /// The automaton with the model's labels, for a search of every word.
+  LabelledAutomaton labelled_automaton() const;
+
+  /// The words of length at least `min_length` whose label is not null, in words: "all words" where no state that they
+  /// reach is null.
+  std::string domain(std::uint64_t min_length = 0) const;
 
  private:
   Dfa automaton_;

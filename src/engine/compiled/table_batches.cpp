@@ -12,12 +12,12 @@
 
 #include "choose_device.hpp"
 #include "compiled/dense_avx2.hpp"
-#include "compiled/reachable.hpp"
 #include "compiled/table_machine.hpp"
 #include "cpu_features.hpp"
 #include "krohn/error.hpp"
 #include "krohn/kernels/recurrent.hpp"
 #include "parallel.hpp"
+#include "reachable.hpp"
 #include "word_steps.hpp"
 
 namespace krohn {

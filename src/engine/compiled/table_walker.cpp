@@ -17,11 +17,11 @@
 #include <unordered_map>
 
 #include "choose_device.hpp"
-#include "compiled/reachable.hpp"
 #include "compiled/table_machine.hpp"
 #include "krohn/engine/compiled/dense_rows.hpp"
 #include "krohn/error.hpp"
 #include "krohn/kernels/enumerate.hpp"
+#include "reachable.hpp"
 #include "search.hpp"
 
 namespace krohn {

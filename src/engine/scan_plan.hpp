@@ -38,6 +38,6 @@ struct ScanPlan {
 };
 
 /// The plan, or the reason why there is none.
-std::variant<ScanPlan, std::string> plan_scan(const Machine& reference);
+std::variant<ScanPlan, std::string> plan_scan(const Machine& model);
 
 }  // namespace krohn

@@ -7,7 +7,7 @@
 // The monoid is listed breadth first (right multiplication by symbols). A shortest word without its first symbol is a
 // shortest word again, hence listed earlier, which gives `rest` from the row of the parent's. Cost: elements * symbols
 // * states look-ups, elements * states words of memory.
-#include "compiled/scan_plan.hpp"
+#include "scan_plan.hpp"
 
 #include <algorithm>
 #include <span>
@@ -69,14 +69,14 @@ std::optional<TransformationMonoid> transformation_monoid(const std::vector<std:
   return monoid;
 }
 
-std::variant<ScanPlan, std::string> plan_scan(const Machine& reference) {
-  const std::size_t steps = std::min(max_steps, max_bytes / reference.state_size());
-  std::optional<Reachable> machine = reachable_states(reference, steps);
+std::variant<ScanPlan, std::string> plan_scan(const Machine& model) {
+  const std::size_t steps = std::min(max_steps, max_bytes / std::max<std::size_t>(1, model.state_size()));
+  std::optional<Reachable> machine = reachable_states(model, steps);
   if (!machine) {
     return "its runs reach too many hidden states to list (more than " + std::to_string(steps) +
            " steps), or one that is not a finite number";
   }
-  const auto num_symbols = static_cast<std::uint32_t>(reference.alphabet().size());
+  const auto num_symbols = static_cast<std::uint32_t>(model.alphabet().size());
   std::optional<TransformationMonoid> monoid = transformation_monoid(machine->next, num_symbols, max_work);
   return ScanPlan{std::move(*machine), std::move(monoid)};
 }
