@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "joint_run.hpp"
 #include "krohn/error.hpp"
 #include "labelled_words.hpp"
 
@@ -30,12 +31,6 @@ constexpr std::size_t most_loops = 256;
 constexpr std::size_t long_loop = 3;
 constexpr std::size_t long_loop_length = 512;
 constexpr std::size_t most_prefixes = 4;
-
-// A run in progress.
-struct Run {
-  std::vector<std::byte> state;
-  State q = 0;
-};
 
 class Search {
  public:
@@ -102,25 +97,16 @@ class Search {
     best_ = Refutation{std::move(word), method};
   }
 
-  Run start() const {
-    Run run{std::vector<std::byte>(model_.state_size()), automaton_.start()};
-    model_.initial(run.state);
-    return run;
-  }
-
   // Advances the run. True if the label is wrong; throws NumericError.
-  bool advance(Run& run, Symbol a, float* margin = nullptr) {
+  bool advance(JointRun& run, Symbol a) {
     if (steps_left_ == 0) throw OutOfSteps{};
     --steps_left_;
     if (steps_left_ % 64 == 0 && over()) throw OutOfSteps{};
-    const Observation observation = model_.step(run.state, a);
-    run.q = automaton_.next(run.q, a);
-    if (margin != nullptr) *margin = observation.margin;
-    return !specification_.agrees(observation.label, run.q);
+    return run.read(a);
   }
 
   // Advances the run along the word; the length of the prefix on which the label is wrong, or nothing.
-  std::optional<std::size_t> advance(Run& run, std::span<const Symbol> word) {
+  std::optional<std::size_t> advance(JointRun& run, std::span<const Symbol> word) {
     for (std::size_t i = 0; i < word.size(); ++i) {
       if (advance(run, word[i])) return i + 1;
     }
@@ -262,15 +248,15 @@ class Search {
   // Follows prefix loop^k, up to words of `length` symbols, until a label is wrong, a model state repeats at a
   // separable automaton state, or the pair repeats (Brent: the anchor is renewed at powers of two). True if longer
   // words of this form show nothing new.
-  bool follow(const Run& from, const Word& prefix, const Word& loop, std::size_t length) {
+  bool follow(const JointRun& from, const Word& prefix, const Word& loop, std::size_t length) {
     const auto power = [&](std::uint64_t times, std::span<const Symbol> rest) {
       Word word = prefix;
       for (std::uint64_t i = 0; i < times; ++i) word.insert(word.end(), loop.begin(), loop.end());
       word.insert(word.end(), rest.begin(), rest.end());
       return word;
     };
-    Run run = from;
-    Run anchor = from;
+    JointRun run = from;
+    JointRun anchor = from;
     std::uint64_t anchor_at = 0;
     std::uint64_t renewal = 1;
     std::size_t at = prefix.size();
@@ -286,7 +272,7 @@ class Search {
         if (const std::optional<Word> suffix = separating(run.q, anchor.q)) {
           // One of the two labels behind the suffix is wrong.
           for (const std::uint64_t times : {anchor_at, k}) {
-            Run probe = times == anchor_at ? anchor : run;
+            JointRun probe = times == anchor_at ? anchor : run;
             if (const auto wrong = advance(probe, *suffix)) {
               found(power(times, std::span(*suffix).first(*wrong)), "powers");
               break;
@@ -334,7 +320,7 @@ class Search {
     bool closed = true;
     for (std::size_t i = 0; i < std::min(reachable_.size(), most_prefixes); ++i) {
       const Word prefix = access_word(reachable_[i]);
-      Run from = start();
+      JointRun from(model_, specification_);
       try {
         if (const auto wrong = advance(from, prefix)) {
           found(Word(prefix.begin(), prefix.begin() + static_cast<std::ptrdiff_t>(*wrong)), "powers");
@@ -358,19 +344,19 @@ class Search {
   // The smallest margin on the run or behind at most `ahead` symbols more; wrong words met there are noted. `word`
   // gives the run's word.
   template <class WordOfRun>
-  float closest_tie(const Run& run, float margin, int ahead, Word& tail, std::size_t length, const WordOfRun& word) {
+  float closest_tie(const JointRun& run, int ahead, Word& tail, std::size_t length, const WordOfRun& word) {
+    float margin = run.observation.margin;
     if (ahead == 0) return margin;
     for (Symbol a = 0; a < automaton_.num_symbols() && length < longest_; ++a) {
-      Run next = run;
-      float its_margin = 0.0F;
+      JointRun next = run;
       tail.push_back(a);
       try {
-        if (advance(next, a, &its_margin)) {
+        if (advance(next, a)) {
           Word wrong = word();
           wrong.insert(wrong.end(), tail.begin(), tail.end());
           found(std::move(wrong), "beam");
         }
-        margin = std::min(margin, closest_tie(next, its_margin, ahead - 1, tail, length + 1, word));
+        margin = std::min(margin, closest_tie(next, ahead - 1, tail, length + 1, word));
       } catch (const NumericError&) {
         // Nothing is known of this continuation.
       }
@@ -383,7 +369,7 @@ class Search {
   // ended in NaN.
   bool beam(std::size_t width, int ahead, std::size_t length) {
     struct Item {
-      Run run;
+      JointRun run;
       std::size_t node;
       float margin;
     };
@@ -395,7 +381,7 @@ class Search {
       return word;
     };
     std::vector<Item> items;
-    items.push_back({start(), 0, std::numeric_limits<float>::infinity()});
+    items.push_back({JointRun(model_, specification_), 0, std::numeric_limits<float>::infinity()});
     Word tail;
     for (std::size_t at = 1; at <= std::min(length, longest_) && !items.empty(); ++at) {
       std::vector<Item> next;
@@ -403,7 +389,7 @@ class Search {
         for (Symbol a = 0; a < automaton_.num_symbols(); ++a) {
           Item successor{item.run, tree.size(), 0.0F};
           try {
-            const bool wrong = advance(successor.run, a, &successor.margin);
+            const bool wrong = advance(successor.run, a);
             tree.emplace_back(item.node, a);
             if (wrong) {
               found(word_of(successor.node), "beam");
@@ -412,8 +398,7 @@ class Search {
           } catch (const NumericError&) {
             continue;
           }
-          successor.margin =
-              closest_tie(successor.run, successor.margin, ahead, tail, at, [&] { return word_of(successor.node); });
+          successor.margin = closest_tie(successor.run, ahead, tail, at, [&] { return word_of(successor.node); });
           next.push_back(std::move(successor));
         }
       }
@@ -447,10 +432,7 @@ class Search {
 
 std::optional<Refutation> fast_refutation(const Machine& model, const Specification& specification,
                                           const FastRefutationOptions& options) {
-  std::vector<std::byte> state(model.state_size());
-  if (!specification.agrees(model.initial(state).label, specification.automaton().start())) {
-    return Refutation{Word{}, "w-method"};
-  }
+  if (JointRun(model, specification).wrong()) return Refutation{Word{}, "w-method"};
   return Search(model, specification, options).find();
 }
 

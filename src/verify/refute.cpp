@@ -15,6 +15,7 @@
 #include <cmath>
 #include <set>
 
+#include "joint_run.hpp"
 #include "krohn/error.hpp"
 #include "krohn/numeric/splitmix64.hpp"
 #include "krohn/verify/closure.hpp"
@@ -320,13 +321,10 @@ TheoremReport start_report(const Machine& machine, Hypothesis hypothesis, const 
 
 /// The first power of the symbol, up to 2^12, on which the labels differ.
 std::optional<Word> wrong_power(const Machine& machine, const Specification& specification, Symbol symbol) {
-  std::vector<std::byte> state(machine.state_size());
-  machine.initial(state);
-  State at = specification.automaton().start();
+  JointRun run(machine, specification);
   for (std::size_t k = 1; k <= 4096; ++k) {
-    at = specification.automaton().next(at, symbol);
     try {
-      if (!specification.agrees(machine.step(state, symbol).label, at)) return Word(k, symbol);
+      if (run.read(symbol)) return Word(k, symbol);
     } catch (const NumericError&) {
       return std::nullopt;
     }
@@ -378,12 +376,10 @@ void settle(TheoremReport& report, const Machine& machine, const RefuteOptions& 
   const auto wrong = [&](const Word& word) {
     report.conclusion = Conclusion::fails_for_its_readout;
     report.wrong_word = word;
-    std::vector<std::byte> state(machine.state_size());
-    Observation observation = machine.initial(state);
-    for (const Symbol symbol : word) observation = machine.step(state, symbol);
-    report.observed = specification.observed(observation.label);
-    report.expected =
-        specification.expected(specification.automaton().next(specification.automaton().start(), std::span(word)));
+    JointRun run(machine, specification);
+    for (const Symbol symbol : word) run.read(symbol);
+    report.observed = specification.observed(run.observation.label);
+    report.expected = specification.expected(run.q);
   };
   ClosureOptions closure_options;
   closure_options.budget.memory = options.closure_memory;

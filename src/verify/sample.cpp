@@ -8,6 +8,7 @@
 #include <chrono>
 #include <vector>
 
+#include "joint_run.hpp"
 #include "krohn/error.hpp"
 #include "krohn/numeric/splitmix64.hpp"
 #include "labelled_words.hpp"
@@ -67,8 +68,7 @@ void run_words(const Machine& model, const Specification& specification, const B
   constexpr std::uint64_t batch_tokens = std::uint64_t{1} << 22U;
   const SampleDesign& design = result.design;
   const Dfa& automaton = specification.automaton();
-  std::vector<std::byte> state(model.state_size());
-  if (!specification.agrees(model.initial(state).label, automaton.start())) {
+  if (JointRun(model, specification).wrong()) {
     result.disagreement = Word{};
     return;
   }
