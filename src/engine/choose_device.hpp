@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "krohn/engine/run.hpp"
+#include "krohn/engine/device.hpp"
 #include "krohn/kernels/device.hpp"
 
 namespace krohn {

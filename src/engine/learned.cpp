@@ -15,11 +15,9 @@
 #include <thread>
 #include <utility>
 
-#include "choose_device.hpp"
 #include "cpu_features.hpp"
-#include "krohn/engine/learned_program.hpp"
 #include "krohn/error.hpp"
-#include "learned_device.hpp"
+#include "learned/device_batches.hpp"
 #include "learned_pass_of.hpp"
 
 namespace krohn {
@@ -183,106 +181,6 @@ class Chunk {
   const LogitsSink& sink_;
 };
 
-class LearnedRecognizer final : public Recognizer {
- public:
-  LearnedRecognizer(std::shared_ptr<const Program> model, const LearnedTask& task)
-      : model_(std::move(model)), task_(task) {
-    task_.validate(*model_);
-  }
-
-  const Alphabet& alphabet() const override { return task_.alphabet; }
-  const std::vector<std::string>& label_names() const override { return task_.label_names; }
-  std::string_view semantics() const override { return learned_semantics; }
-  std::size_t state_size() const override { return model_->state_size() * sizeof(float); }
-  std::optional<Learned> learned() const override { return Learned{model_.get(), &task_}; }
-
-  Observation initial(std::span<std::byte> state) const override {
-    Borrowed pass(*this);
-    pass->pass->initial(pass->state.data());
-    Observation observation{undefined_label, 0.0F};
-    if (task_.first_token) observation = advance(*pass, *task_.first_token);
-    pass->write(state);
-    return observation;
-  }
-
-  Observation step(std::span<std::byte> state, Symbol symbol) const override {
-    Borrowed pass(*this);
-    pass->read(state);
-    const Observation observation = advance(*pass, task_.tokens.at(symbol));
-    pass->write(state);
-    return observation;
-  }
-
- private:
-  struct Scratch {
-    std::unique_ptr<LearnedPass<float>> pass;
-    std::vector<float> state;
-    std::vector<float> logits;
-    void read(std::span<const std::byte> bytes) {
-      std::copy(bytes.begin(), bytes.end(), std::as_writable_bytes(std::span(state)).begin());
-    }
-    void write(std::span<std::byte> bytes) const {
-      const auto from = std::as_bytes(std::span(state));
-      std::copy(from.begin(), from.end(), bytes.begin());
-    }
-  };
-  /// Scratch memory for one call: taken from those that are free, or new.
-  class Borrowed {
-   public:
-    explicit Borrowed(const LearnedRecognizer& owner) : owner_(owner) {
-      const std::lock_guard lock(owner.mutex_);
-      if (!owner.free_.empty()) {
-        scratch_ = std::move(owner.free_.back());
-        owner.free_.pop_back();
-        return;
-      }
-      scratch_ = std::make_unique<Scratch>();
-      scratch_->pass = make_pass<float>(*owner.model_);
-      scratch_->state.resize(owner.model_->state_size());
-      scratch_->logits.resize(owner.model_->num_logits());
-    }
-    ~Borrowed() {
-      const std::lock_guard lock(owner_.mutex_);
-      owner_.free_.push_back(std::move(scratch_));
-    }
-    Borrowed(const Borrowed&) = delete;
-    Borrowed& operator=(const Borrowed&) = delete;
-    Scratch* operator->() { return scratch_.get(); }
-    Scratch& operator*() { return *scratch_; }
-
-   private:
-    const LearnedRecognizer& owner_;
-    std::unique_ptr<Scratch> scratch_;
-  };
-
-  Observation advance(Scratch& scratch, std::uint32_t token) const {
-    scratch.pass->step(scratch.state.data(), &token, scratch.logits.data());
-    require_finite<float>(scratch.logits);
-    return task_.observe(scratch.logits);
-  }
-
-  std::shared_ptr<const Program> model_;
-  LearnedTask task_;
-  mutable std::mutex mutex_;
-  mutable std::vector<std::unique_ptr<Scratch>> free_;
-};
-
-/// From so many multiply-adds on Device::automatic takes a CUDA device: its start costs some tenths of a second.
-constexpr double device_work = 1e10;
-
-std::optional<CudaDevice> device_for(const Program& model, std::span<const Tokens> words,
-                                     const LearnedRunOptions& options) {
-  double tokens = 0;
-  for (const Tokens& word : words) {
-    tokens += static_cast<double>(word.size());
-    for (const std::uint32_t token : word) {
-      if (token >= model.vocabulary_size()) throw InputError(bad_token(token, model));
-    }
-  }
-  const bool large = tokens * static_cast<double>(model.num_parameters()) >= device_work && runs_on_device(model);
-  return choose_device(options.device, large);
-}
-
 std::string cpu_name() { return has_avx512() ? "cpu (avx512)" : has_avx2_fma() ? "cpu (avx2)" : "cpu"; }
 
 void run_on_cpu(const Program& model, std::span<const Tokens> words, const LearnedRunOptions& options,
@@ -367,85 +265,19 @@ template class LearnedStream<double>;
 
 std::string run_learned(const Program& model, std::span<const Tokens> words, const LearnedRunOptions& options,
                         const LogitsSink& sink) {
-  if (const std::optional<CudaDevice> device = device_for(model, words, options)) {
+  double tokens = 0;
+  for (const Tokens& word : words) {
+    tokens += static_cast<double>(word.size());
+    for (const std::uint32_t token : word) {
+      if (token >= model.vocabulary_size()) throw InputError(bad_token(token, model));
+    }
+  }
+  if (const std::optional<CudaDevice> device = choose_device(model, tokens, options.device)) {
     run_on_device(model, words, *device, options.device_memory, sink);
     return device->name;
   }
   run_on_cpu(model, words, options, sink);
   return cpu_name();
-}
-
-LearnedLabels label_words(const Program& model, const LearnedTask& task, std::span<const Tokens> words,
-                          const LearnedRunOptions& options) {
-  LearnedLabels result;
-  if (const std::optional<CudaDevice> device = device_for(model, words, options)) {
-    result.labels = label_on_device(model, task, words, *device, options.device_memory);
-    result.device = device->name;
-    return result;
-  }
-  for (const Tokens& word : words) result.labels.emplace_back(word.size(), undefined_label);
-  run_on_cpu(model, words, options, [&](std::size_t word, std::size_t position, auto logits, auto) {
-    result.labels[word][position] = task.observe(logits).label;
-  });
-  result.device = cpu_name();
-  return result;
-}
-
-Tokens tokens_of(const LearnedTask& task, const Word& word) {
-  Tokens tokens;
-  tokens.reserve(word.size() + 1);
-  if (task.first_token) tokens.push_back(*task.first_token);
-  for (const Symbol symbol : word) tokens.push_back(task.tokens.at(symbol));
-  return tokens;
-}
-
-void LearnedTask::validate(const Program& model) const {
-  std::vector<std::string> problems;
-  const std::string below_vocabulary =
-      "a token id below the vocabulary size " + std::to_string(model.vocabulary_size());
-  if (tokens.size() != alphabet.size()) {
-    problems.push_back("symbols: expected a token for each of " + std::to_string(alphabet.size()) + " symbols, got " +
-                       std::to_string(tokens.size()));
-  }
-  for (std::size_t i = 0; i < std::min(tokens.size(), alphabet.size()); ++i) {
-    if (tokens[i] >= model.vocabulary_size()) {
-      problems.push_back("symbols: " + alphabet.name(static_cast<Symbol>(i)) + ": expected " + below_vocabulary +
-                         ", got " + std::to_string(tokens[i]));
-    }
-  }
-  if (first_token && *first_token >= model.vocabulary_size()) {
-    problems.push_back("bos: expected " + below_vocabulary + ", got " + std::to_string(*first_token));
-  }
-  if (outputs.empty()) problems.push_back("outputs: expected at least one, got none");
-  for (const Output& output : outputs) {
-    if (output.logit >= model.num_logits()) {
-      problems.push_back("outputs: expected a logit below " + std::to_string(model.num_logits()) + ", got " +
-                         std::to_string(output.logit));
-    }
-    if (output.label < 0 || static_cast<std::size_t>(output.label) >= label_names.size()) {
-      problems.push_back("outputs: expected one of " + std::to_string(label_names.size()) + " labels, got " +
-                         std::to_string(output.label));
-    }
-  }
-  if (!problems.empty()) throw InputError(problems);
-}
-
-Observation LearnedTask::observe(std::span<const float> logits) const {
-  Output best = outputs.front();
-  for (const Output& output : outputs) {
-    if (logits[output.logit] > logits[best.logit]) best = output;
-  }
-  float margin = std::numeric_limits<float>::infinity();
-  for (const Output& output : outputs) {
-    if (output.label != best.label) margin = std::min(margin, logits[best.logit] - logits[output.logit]);
-  }
-  // Equal logits of different labels: nothing is the largest.
-  if (margin <= 0.0F) return {undefined_label, 0.0F};
-  return {best.label, margin};
-}
-
-std::unique_ptr<Recognizer> make_recognizer(std::shared_ptr<const Program> model, const LearnedTask& task) {
-  return std::make_unique<LearnedRecognizer>(std::move(model), task);
 }
 
 }  // namespace krohn

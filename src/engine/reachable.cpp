@@ -11,16 +11,16 @@
 
 namespace krohn {
 
-std::optional<Reachable> reachable_states(const Recognizer& recognizer, std::size_t max_steps) {
-  const std::size_t size = recognizer.state_size();
-  const std::size_t symbols = recognizer.alphabet().size();
+std::optional<Reachable> reachable_states(const Machine& machine, std::size_t max_steps) {
+  const std::size_t size = machine.state_size();
+  const std::size_t symbols = machine.alphabet().size();
   Reachable result;
   // Keys own their bytes: the vector of states moves while it grows.
   std::unordered_map<std::string, std::uint32_t> index;
   const auto key = [&](const std::byte* bytes) { return std::string(reinterpret_cast<const char*>(bytes), size); };
   std::vector<std::byte> state(size);
   try {
-    recognizer.initial(state);
+    machine.initial(state);
     result.states = state;
     result.count = 1;
     index.emplace(key(state.data()), 0);
@@ -29,7 +29,7 @@ std::optional<Reachable> reachable_states(const Recognizer& recognizer, std::siz
       for (Symbol a = 0; a < symbols; ++a) {
         if (++steps > max_steps) return std::nullopt;
         std::copy_n(result.states.begin() + static_cast<std::ptrdiff_t>(i * size), size, state.begin());
-        result.label.push_back(recognizer.step(state, a).label);
+        result.label.push_back(machine.step(state, a).label);
         const auto [at, added] = index.emplace(key(state.data()), static_cast<std::uint32_t>(result.count));
         if (added) {
           result.states.insert(result.states.end(), state.begin(), state.end());

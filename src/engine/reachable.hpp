@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "krohn/engine/recognizer.hpp"
+#include "krohn/engine/machine.hpp"
 
 namespace krohn {
 
@@ -20,7 +20,7 @@ struct Reachable {
 };
 
 /// Nothing if more than `max_steps` steps are needed, or if some step meets NaN or infinity.
-std::optional<Reachable> reachable_states(const Recognizer& recognizer, std::size_t max_steps);
+std::optional<Reachable> reachable_states(const Machine& machine, std::size_t max_steps);
 
 /// True if `reachable` shows that no word is ever undefined.
 bool always_defined(const Reachable& reachable);

@@ -1,7 +1,7 @@
 // The sequence is read in blocks. On the CPU a block is cut into pieces, several of which a thread walks side by side
 // in the monoid's table (independent look-ups hide each other's latency); the elements found act on the machine's state
 // in order. Without a monoid the machine walks the block symbol by symbol. On a CUDA device PieceScan does both. The
-// last symbol is run by the recognizer, which gives label and margin.
+// last symbol is run by the reference, which gives label and margin.
 #include "krohn/engine/scan.hpp"
 
 #include <algorithm>
@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "choose_device.hpp"
-#include "krohn/engine/recognizer.hpp"
+#include "krohn/engine/machine.hpp"
 #include "krohn/error.hpp"
 #include "krohn/kernels/scan.hpp"
 #include "parallel.hpp"
@@ -113,19 +113,18 @@ SymbolSource source_of(std::span<const std::uint8_t> symbols) {
   };
 }
 
-std::optional<std::string> scan_refusal(const LrnnModel& model, Semantics semantics) {
-  const auto plan = plan_scan(*make_recognizer(model, semantics));
+std::optional<std::string> scan_refusal(const Machine& model) {
+  const auto plan = plan_scan(model);
   if (const std::string* reason = std::get_if<std::string>(&plan)) return *reason;
   return std::nullopt;
 }
 
-ScanResult scan(const LrnnModel& model, const SymbolSource& source, const ScanOptions& options) {
+ScanResult scan(const Machine& model, const SymbolSource& source, const ScanOptions& options) {
   const std::size_t alphabet = model.alphabet().size();
   if (alphabet > piece_scan_max_symbols) {
     throw InputError("scan: expected an alphabet of at most 256 symbols, got " + std::to_string(alphabet));
   }
-  const auto recognizer = make_recognizer(model, options.semantics);
-  const auto plan_or_reason = plan_scan(*recognizer);
+  const auto plan_or_reason = plan_scan(model);
   if (const std::string* reason = std::get_if<std::string>(&plan_or_reason)) {
     throw InputError("scan: the model cannot be scanned exactly: " + *reason);
   }
@@ -137,8 +136,8 @@ ScanResult scan(const LrnnModel& model, const SymbolSource& source, const ScanOp
   ScanResult result;
   result.device = "cpu";
   std::unique_ptr<PieceScan> device_scan;
-  std::vector<std::byte> carried(recognizer->state_size());
-  result.observation = recognizer->initial(carried);
+  std::vector<std::byte> carried(model.state_size());
+  result.observation = model.initial(carried);
   std::size_t read_size = run_symbols * runs_a_thread * threads;
   if (device) {
     read_size = options.device_memory != 0 ? std::clamp<std::size_t>(options.device_memory / 2, 4096, device_symbols)
@@ -168,9 +167,9 @@ ScanResult scan(const LrnnModel& model, const SymbolSource& source, const ScanOp
     const std::span<const std::uint8_t> all_but_last(buffer.data(), filled - 1);
     state = device_scan ? device_scan->advance(all_but_last, state) : machine.advance(state, all_but_last, threads);
     // Which symbol is the last of all is known at the end of the source only.
-    const std::size_t size = recognizer->state_size();
+    const std::size_t size = model.state_size();
     std::copy_n(plan.machine.states.begin() + static_cast<std::ptrdiff_t>(state * size), size, carried.begin());
-    result.observation = recognizer->step(carried, buffer[filled - 1]);
+    result.observation = model.step(carried, buffer[filled - 1]);
     state = machine.step(state, buffer[filled - 1]);
     if (!reading.valid()) break;
     filled = reading.get();

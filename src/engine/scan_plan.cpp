@@ -69,14 +69,14 @@ std::optional<TransformationMonoid> transformation_monoid(const std::vector<std:
   return monoid;
 }
 
-std::variant<ScanPlan, std::string> plan_scan(const Recognizer& recognizer) {
-  const std::size_t steps = std::min(max_steps, max_bytes / recognizer.state_size());
-  std::optional<Reachable> machine = reachable_states(recognizer, steps);
+std::variant<ScanPlan, std::string> plan_scan(const Machine& model) {
+  const std::size_t steps = std::min(max_steps, max_bytes / std::max<std::size_t>(1, model.state_size()));
+  std::optional<Reachable> machine = reachable_states(model, steps);
   if (!machine) {
     return "its runs reach too many hidden states to list (more than " + std::to_string(steps) +
            " steps), or one that is not a finite number";
   }
-  const auto num_symbols = static_cast<std::uint32_t>(recognizer.alphabet().size());
+  const auto num_symbols = static_cast<std::uint32_t>(model.alphabet().size());
   std::optional<TransformationMonoid> monoid = transformation_monoid(machine->next, num_symbols, max_work);
   return ScanPlan{std::move(*machine), std::move(monoid)};
 }

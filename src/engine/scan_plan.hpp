@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "krohn/engine/recognizer.hpp"
+#include "krohn/engine/machine.hpp"
 #include "krohn/kernels/scan.hpp"
 #include "reachable.hpp"
 
@@ -38,6 +38,6 @@ struct ScanPlan {
 };
 
 /// The plan, or the reason why there is none.
-std::variant<ScanPlan, std::string> plan_scan(const Recognizer& recognizer);
+std::variant<ScanPlan, std::string> plan_scan(const Machine& model);
 
 }  // namespace krohn

@@ -2,17 +2,21 @@
 #include "krohn/io/open_model.hpp"
 
 #include <algorithm>
-#include <set>
+#include <utility>
 
 #include "krohn/error.hpp"
+#include "krohn/io/checkpoint.hpp"
+#include "krohn/io/model_directory.hpp"
 #include "krohn/text/source_text.hpp"
+#include "krohn/verify/specification.hpp"
 
 namespace krohn {
 
+std::string OpenModel::identity() const { return task ? fingerprint(*learned, task->answers) : machine->fingerprint(); }
+
 std::optional<Dfa> OpenModel::own_language() const {
   if (task && task->automaton) return within_domain(*task->automaton);
-  if (compiled && compiled->automaton) return compiled->automaton;
-  return std::nullopt;
+  return automaton;
 }
 
 Dfa OpenModel::within_domain(const Dfa& language) const {
@@ -22,7 +26,7 @@ Dfa OpenModel::within_domain(const Dfa& language) const {
   for (const LabelId label : language.labels()) {
     if (label != null_label) used[static_cast<std::size_t>(label)] = true;
   }
-  const std::vector<std::string>& known = recognizer->label_names();
+  const std::vector<std::string>& known = machine->label_names();
   std::string names;
   for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
   for (std::size_t i = 0; i < used.size(); ++i) {
@@ -36,36 +40,12 @@ Dfa OpenModel::within_domain(const Dfa& language) const {
 }
 
 std::string OpenModel::domain(const Dfa& language) const {
-  const std::uint64_t least = task ? task->min_length : 0;
-  // A null label further in is the language's own.
-  std::set<State> level = {language.start()};
-  for (std::uint64_t length = 0; length < least; ++length) {
-    std::set<State> next;
-    for (const State state : level) {
-      for (Symbol a = 0; a < language.num_symbols(); ++a) next.insert(language.next(state, a));
-    }
-    level = std::move(next);
-  }
-  std::vector<State> pending(level.begin(), level.end());
-  bool partial = false;
-  bool empty = true;
-  while (!pending.empty()) {
-    const State state = pending.back();
-    pending.pop_back();
-    partial = partial || language.label(state) == null_label;
-    empty = empty && language.label(state) == null_label;
-    for (Symbol a = 0; a < language.num_symbols(); ++a) {
-      if (level.insert(language.next(state, a)).second) pending.push_back(language.next(state, a));
-    }
-  }
-  const std::string words = least == 0 ? "" : "words of length at least " + std::to_string(least);
-  if (empty) return "no words: the language's labels are all null";
-  if (!partial) return least == 0 ? "all words" : "all " + words;
-  return "the " + (least == 0 ? "words" : words) + " whose label in the language is not null";
+  // A null label of a longer word is the language's own.
+  return Specification(*machine, language).domain(task ? task->min_length : 0);
 }
 
-OpenModel open_recognizer(const std::filesystem::path& path, std::optional<Semantics> semantics,
-                          const std::optional<std::filesystem::path>& task) {
+OpenModel open_model(const std::filesystem::path& path, std::optional<Semantics> semantics,
+                     const std::optional<std::filesystem::path>& task) {
   OpenModel open;
   if (read_model_type(path) != "krohn-lrnn") {
     if (semantics && *semantics != Semantics::fp32_fma_v1) {
@@ -82,12 +62,16 @@ OpenModel open_recognizer(const std::filesystem::path& path, std::optional<Seman
                        "got no file");
     }
     open.task = read_task(task_path, *open.learned);
-    open.recognizer = make_recognizer(open.learned, open.task->answers);
+    open.machine = make_machine(open.learned, open.task->answers);
     return open;
   }
   if (task) throw InputError(path.string() + ": expected a checkpoint with the task, got a compiled model");
-  open.compiled = read_model(path);
-  open.recognizer = make_recognizer(open.compiled->model, semantics.value_or(open.compiled->semantics));
+  ModelDirectory directory = read_model(path);
+  open.machine = make_machine(std::move(directory.model), semantics.value_or(directory.semantics));
+  open.hint = std::move(directory.hint);
+  open.exact = directory.exact;
+  open.horizon = directory.horizon;
+  open.automaton = std::move(directory.automaton);
   return open;
 }
 

@@ -276,11 +276,11 @@ void add_eigenvalues(Page& page, const Program& model, const LearnedTask& task) 
 }
 
 /// The letter that turns the automaton most, or the first symbol.
-Symbol loop_symbol(const Recognizer& recognizer, const std::optional<Dfa>& language) {
+Symbol loop_symbol(const Machine& machine, const std::optional<Dfa>& language) {
   if (language) {
-    if (const auto symbol = recognizer.alphabet().find(letter_facts(minimize(*language)).letter)) return *symbol;
+    if (const auto symbol = machine.alphabet().find(letter_facts(minimize(*language)).letter)) return *symbol;
   }
-  if (const auto symbol = recognizer.alphabet().find("1")) return *symbol;
+  if (const auto symbol = machine.alphabet().find("1")) return *symbol;
   return 0;
 }
 
@@ -296,7 +296,7 @@ struct HiddenName {
 };
 
 /// `elements` are candidates with their names; the six that move most are drawn.
-void add_trajectories(Page& page, const Recognizer& recognizer, Symbol symbol, const std::optional<Lasso>& lasso,
+void add_trajectories(Page& page, const Machine& machine, Symbol symbol, const std::optional<Lasso>& lasso,
                       const std::vector<HiddenName>& elements) {
   page.heading("Hidden trajectories");
   std::uint64_t length = 24;
@@ -307,11 +307,11 @@ void add_trajectories(Page& page, const Recognizer& recognizer, Symbol symbol, c
   }
   if (!lasso) length = 64;
   std::vector<std::vector<float>> values;
-  std::vector<std::byte> state(recognizer.state_size());
-  recognizer.initial(state);
+  std::vector<std::byte> state(machine.state_size());
+  machine.initial(state);
   try {
     for (std::uint64_t k = 0; k <= length; ++k) {
-      if (k > 0) recognizer.step(state, symbol);
+      if (k > 0) machine.step(state, symbol);
       values.push_back(floats_of(state, state.size() / 4));
     }
   } catch (const NumericError& error) {
@@ -337,24 +337,24 @@ void add_trajectories(Page& page, const Recognizer& recognizer, Symbol symbol, c
     for (const auto& row : values) one.values.push_back(static_cast<double>(row[elements[moves[i].second].element]));
     trajectories.push_back(std::move(one));
   }
-  page.figure(draw_trajectories(trajectories, recognizer.alphabet().name(symbol), lasso));
+  page.figure(draw_trajectories(trajectories, machine.alphabet().name(symbol), lasso));
 }
 
-void add_margins(Page& page, const Recognizer& recognizer, Symbol symbol, std::uint64_t words, std::uint64_t length,
+void add_margins(Page& page, const Machine& machine, Symbol symbol, std::uint64_t words, std::uint64_t length,
                  std::optional<std::uint64_t> horizon, const std::string& claim) {
   page.heading("Margins");
   length = std::max<std::uint64_t>(2, length);
   std::vector<double> least(length, std::numeric_limits<double>::infinity());
   std::vector<double> power(length, std::numeric_limits<double>::infinity());
   SplitMix64 draw(1);
-  std::vector<std::byte> state(recognizer.state_size());
+  std::vector<std::byte> state(machine.state_size());
   try {
     for (std::uint64_t w = 0; w <= words; ++w) {
-      recognizer.initial(state);
+      machine.initial(state);
       for (std::uint64_t t = 0; t < length; ++t) {
         const bool loop = w == words;
-        const auto a = loop ? symbol : static_cast<Symbol>(draw_below(draw, recognizer.alphabet().size()));
-        const auto margin = static_cast<double>(recognizer.step(state, a).margin);
+        const auto a = loop ? symbol : static_cast<Symbol>(draw_below(draw, machine.alphabet().size()));
+        const auto margin = static_cast<double>(machine.step(state, a).margin);
         std::vector<double>& target = loop ? power : least;
         target[t] = std::min(target[t], margin);
       }
@@ -370,7 +370,7 @@ void add_margins(Page& page, const Recognizer& recognizer, Symbol symbol, std::u
     return one;
   };
   Figure figure = draw_margins({series("least of " + std::to_string(words) + " random words", least),
-                                series("on " + recognizer.alphabet().name(symbol) + "^k", power)},
+                                series("on " + machine.alphabet().name(symbol) + "^k", power)},
                                horizon);
   figure.caption += " " + claim;
   page.figure(figure);
@@ -408,9 +408,10 @@ std::string exactness(const std::optional<bool>& exact, const std::optional<std:
   return "No horizon is certified.";
 }
 
-void add_compiled_model(Page& page, const LrnnModel& model, Semantics semantics, const std::optional<Dfa>& language,
-                        const std::optional<bool>& exact, const std::optional<std::uint64_t>& horizon,
-                        const ReportOptions& options) {
+void add_compiled_model(Page& page, const Machine& machine, const Machine::Tables& tables,
+                        const std::optional<Dfa>& language, const std::optional<bool>& exact,
+                        const std::optional<std::uint64_t>& horizon, const ReportOptions& options) {
+  const auto& [model, semantics] = tables;
   page.heading("Model");
   std::vector<std::vector<std::string>> rows;
   for (std::size_t l = 0; l < model.layers().size(); ++l) {
@@ -424,13 +425,12 @@ void add_compiled_model(Page& page, const LrnnModel& model, Semantics semantics,
   page.note("Semantics: " + std::string(semantics_id(semantics)) + ". " + exactness(exact, horizon));
   if (model.layers().empty()) return;
   add_eigenvalues(page, model);
-  const std::unique_ptr<Recognizer> recognizer = make_recognizer(model, semantics);
-  const Symbol symbol = loop_symbol(*recognizer, language);
+  const Symbol symbol = loop_symbol(machine, language);
   const Word loop{symbol};
   const LayeredLasso lasso =
       find_layered_lasso(model, arithmetic_of(semantics), {}, loop, {.max_steps = options.lasso_steps});
-  add_trajectories(page, *recognizer, symbol, lasso.lasso, hidden_names(model));
-  add_margins(page, *recognizer, symbol, options.words.value_or(most_words), options.length, horizon,
+  add_trajectories(page, machine, symbol, lasso.lasso, hidden_names(model));
+  add_margins(page, machine, symbol, options.words.value_or(most_words), options.length, horizon,
               exactness(exact, horizon));
 }
 
@@ -466,9 +466,9 @@ std::string language_report(const Dfa& dfa, const std::string& name, const Repor
     CompileOptions compile_options;
     compile_options.cascade.max_family = options.max_monoid;
     compile_options.max_holonomy_family = 0;
-    const CompileResult compiled = compile(minimal, compile_options);
-    add_compiled_model(page, compiled.model, Semantics::fp32_fma_v1, minimal, compiled.exact, compiled.horizon,
-                       options);
+    CompileResult compiled = compile(minimal, compile_options);
+    const auto machine = make_machine(std::move(compiled.model), Semantics::fp32_fma_v1);
+    add_compiled_model(page, *machine, *machine->tables(), minimal, compiled.exact, compiled.horizon, options);
   } catch (const ResourceError& error) {
     page.note(std::string("Compiled model: ") + error.what());
   }
@@ -477,15 +477,10 @@ std::string language_report(const Dfa& dfa, const std::string& name, const Repor
 
 std::string model_report(const OpenModel& model, const std::string& name, const ReportOptions& options) {
   Page page("Model " + name);
-  if (model.compiled) {
-    const ModelDirectory& directory = *model.compiled;
-    add_compiled_model(page, directory.model, directory.semantics, directory.automaton, directory.exact,
-                       directory.horizon, options);
-    if (directory.automaton) add_language(page, *directory.automaton, minimize(*directory.automaton), options);
+  if (const std::optional<Machine::Tables> tables = model.machine->tables()) {
+    add_compiled_model(page, *model.machine, *tables, model.automaton, model.exact, model.horizon, options);
+    if (model.automaton) add_language(page, *model.automaton, minimize(*model.automaton), options);
     return page.text();
-  }
-  if (!model.learned || !model.recognizer || !model.task) {
-    throw InputError(name + ": expected a model with symbols (a task.json beside the checkpoint), got none");
   }
   const Program& learned = *model.learned;
   const std::optional<Dfa> language = model.own_language();
@@ -502,24 +497,22 @@ std::string model_report(const OpenModel& model, const std::string& name, const 
               {"model size", std::to_string(learned.model_size())},
               {"parameters", std::to_string(learned.num_parameters())},
               {"numbers carried", std::to_string(learned.state_size())},
-              {"semantics", std::string(model.recognizer->semantics())},
+              {"semantics", std::string(model.machine->semantics())},
               {"task", model.task->description.empty() ? "as in task.json" : model.task->description}});
   if (language) {
     AccuracyOptions accuracy;
     accuracy.lengths = lengths;
     accuracy.words = words;
     accuracy.last_only = model.task->positions == Task::Positions::last;
-    add_accuracy(page, measure_accuracy(learned, model.task->answers, *language, accuracy));
+    add_accuracy(page, measure_accuracy(*model.machine, *language, accuracy));
   }
   add_eigenvalues(page, learned, model.task->answers);
-  const Symbol symbol = loop_symbol(*model.recognizer, language);
+  const Symbol symbol = loop_symbol(*model.machine, language);
   const Word loop{symbol};
   const auto steps = static_cast<std::uint64_t>(std::clamp(lasso_work / work, 64.0, 200000.0));
-  const LassoSearch lasso =
-      find_lasso(*model.recognizer, {}, loop, {.max_steps = std::min(options.lasso_steps, steps)});
-  add_trajectories(page, *model.recognizer, symbol, lasso.lasso,
-                   hidden_names(learned, model.recognizer->state_size() / 4));
-  add_margins(page, *model.recognizer, symbol, words, options.length, std::nullopt, "No horizon is certified.");
+  const LassoSearch lasso = find_lasso(*model.machine, {}, loop, {.max_steps = std::min(options.lasso_steps, steps)});
+  add_trajectories(page, *model.machine, symbol, lasso.lasso, hidden_names(learned, model.machine->state_size() / 4));
+  add_margins(page, *model.machine, symbol, words, options.length, std::nullopt, "No horizon is certified.");
   // The automaton as the task gives it: own_language() may add a start for words outside the domain.
   const std::optional<Dfa>& taught = model.task->automaton ? model.task->automaton : language;
   if (taught) add_language(page, *taught, minimize(*taught), options);

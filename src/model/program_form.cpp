@@ -158,7 +158,8 @@ LayerForm form_of(const Program& program, std::size_t layer) {
     form.symmetric = form.symmetric && update.read == update.write && !update.reads_undecayed;
     const auto* norm = std::get_if<Normalization>(&program.operations()[update.read.slice.value].kind);
     form.unit_keys = form.unit_keys && norm != nullptr && norm->kind == Normalization::Kind::l2 &&
-                     norm->in.size == norm->groups * r.key_size && update.read.stride == r.key_size && update.read.slice.offset % r.key_size == 0;
+                     norm->in.size == norm->groups * r.key_size && update.read.stride == r.key_size &&
+                     update.read.slice.offset % r.key_size == 0;
   }
   return form;
 }

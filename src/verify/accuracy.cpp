@@ -137,11 +137,10 @@ double chance_of(const Dfa& language) {
   return labels.empty() ? 0.0 : 1.0 / static_cast<double>(labels.size());
 }
 
-/// Makes labels[word][position], position t the label after t + 1 symbols, and returns what ran.
-using Labeller =
-    std::function<std::string(const std::vector<Word>& words, std::vector<std::vector<std::int32_t>>& labels)>;
+}  // namespace
 
-Accuracy measure(const Specification& specification, const AccuracyOptions& options, const Labeller& labeller) {
+Accuracy measure_accuracy(const Machine& machine, const Dfa& language, const AccuracyOptions& options) {
+  const Specification specification(machine, language);
   const Dfa& dfa = specification.automaton();
   const std::vector<double>& weights = options.symbol_weights;
   if (!weights.empty() &&
@@ -161,12 +160,14 @@ Accuracy measure(const Specification& specification, const AccuracyOptions& opti
     }
     std::vector<Word> words;
     for (std::uint64_t i = 0; i < options.words; ++i) words.push_back(sampler.draw(random));
-    std::vector<std::vector<std::int32_t>> labels;
-    accuracy.device = labeller(words, labels);
+    const Trace trace =
+        machine.run(words, {.device = options.device, .all_positions = true, .threads = options.threads});
+    accuracy.device = trace.device;
     std::vector<std::pair<double, double>> right_of;
     double last = 0;
     double sequences = 0;
     for (std::size_t i = 0; i < words.size(); ++i) {
+      const std::span<const std::int32_t> labels = trace.labels_of(i);
       State state = dfa.start();
       double right = 0;
       double counted = 0;
@@ -174,7 +175,7 @@ Accuracy measure(const Specification& specification, const AccuracyOptions& opti
         state = dfa.next(state, words[i][t]);
         const bool end = t + 1 == words[i].size();
         if (dfa.label(state) == null_label || (options.last_only && !end)) continue;
-        const bool agrees = specification.agrees(labels[i][t], state);
+        const bool agrees = specification.agrees(labels[t + 1], state);
         counted += 1;
         right += agrees ? 1 : 0;
         if (end && agrees) last += 1;
@@ -187,43 +188,6 @@ Accuracy measure(const Specification& specification, const AccuracyOptions& opti
                                 wilson(last, trials, accuracy.chance), wilson(sequences, trials, accuracy.chance)});
   }
   return accuracy;
-}
-
-}  // namespace
-
-Accuracy measure_accuracy(const Program& model, const LearnedTask& task, const Dfa& language,
-                          const AccuracyOptions& options) {
-  const Specification specification(task.alphabet, task.label_names, language);
-  return measure(specification, options,
-                 [&](const std::vector<Word>& words, std::vector<std::vector<std::int32_t>>& labels) {
-                   std::vector<Tokens> runs;
-                   for (const Word& word : words) runs.push_back(tokens_of(task, word));
-                   LearnedLabels seen = label_words(model, task, runs, {options.threads, options.device, 0});
-                   labels = std::move(seen.labels);
-                   if (task.first_token) {
-                     for (std::vector<std::int32_t>& row : labels) row.erase(row.begin());
-                   }
-                   return seen.device;
-                 });
-}
-
-Accuracy measure_accuracy(const LrnnModel& model, Semantics semantics, const Dfa& language,
-                          const AccuracyOptions& options) {
-  const Specification specification(model.alphabet(), model.label_names(), language);
-  return measure(specification, options,
-                 [&](const std::vector<Word>& words, std::vector<std::vector<std::int32_t>>& labels) {
-                   RunOptions run_options;
-                   run_options.semantics = semantics;
-                   run_options.device = options.device;
-                   run_options.all_positions = true;
-                   run_options.threads = options.threads;
-                   const Trace trace = run(model, words, run_options);
-                   for (std::size_t i = 0; i < words.size(); ++i) {
-                     const auto all = trace.labels_of(i).subspan(1);
-                     labels.emplace_back(all.begin(), all.end());
-                   }
-                   return trace.device;
-                 });
 }
 
 std::vector<std::uint64_t> parse_lengths(const std::string& text) {

@@ -41,7 +41,7 @@ std::vector<Symbol> symbols_by_name(const Alphabet& model, const Alphabet& autom
 }
 
 // The closure's pairs with the number of the pair behind every edge, or `none` where that pair was not kept.
-std::optional<ClosureEvidence> closure_evidence(const Closure& closure, const Recognizer& model,
+std::optional<ClosureEvidence> closure_evidence(const Closure& closure, const Machine& model,
                                                 const Specification& specification) {
   const PairSet& pairs = closure.pairs;
   const auto symbols = static_cast<Symbol>(model.alphabet().size());
@@ -147,7 +147,7 @@ void expect_same_language(const Dfa& claimed, const Dfa& language) {
 }
 
 // `exact`, if given, sees every step.
-void check_closure(const ClosureEvidence& evidence, const Certificate& certificate, const Recognizer& model,
+void check_closure(const ClosureEvidence& evidence, const Certificate& certificate, const Machine& model,
                    const Specification& specification, ExactModel* exact) {
   const Dfa& automaton = specification.automaton();
   const std::size_t pairs = evidence.pairs();
@@ -192,7 +192,7 @@ void check_closure(const ClosureEvidence& evidence, const Certificate& certifica
   }
 }
 
-void check_word(const WordEvidence& evidence, const Certificate& certificate, const Recognizer& model,
+void check_word(const WordEvidence& evidence, const Certificate& certificate, const Machine& model,
                 const Specification& specification) {
   expect(certificate.length == evidence.word.size(), "the claim's length is not the word's");
   for (const Symbol a : evidence.word) expect(a < model.alphabet().size(), "the word has a symbol that is not there");
@@ -208,13 +208,12 @@ void check_word(const WordEvidence& evidence, const Certificate& certificate, co
   expect(words_of(state) == evidence.state, "the model ends in other bits");
 }
 
-void check_lasso(const LassoEvidence& evidence, const Certificate& certificate, const CertifiedModel& model,
+void check_lasso(const LassoEvidence& evidence, const Certificate& certificate, const Machine& machine,
                  const Specification& specification) {
-  const Recognizer& recognizer = model.recognizer;
   const Dfa& automaton = specification.automaton();
   expect(!evidence.loop.empty(), "the lasso has no loop");
   for (const Word* word : {&evidence.prefix_a, &evidence.prefix_b, &evidence.loop, &evidence.suffix}) {
-    for (const Symbol a : *word) expect(a < recognizer.alphabet().size(), "a word has a symbol that is not there");
+    for (const Symbol a : *word) expect(a < machine.alphabet().size(), "a word has a symbol that is not there");
   }
   const std::uint64_t most = max_replay / evidence.loop.size();
   if (evidence.exponent_a > most || evidence.exponent_b > most) {
@@ -226,11 +225,11 @@ void check_lasso(const LassoEvidence& evidence, const Certificate& certificate, 
          "the claim's length is not that of the longer word");
 
   const auto behind = [&](const Word& prefix, std::uint64_t exponent, const std::string& expected) {
-    std::vector<std::byte> state(recognizer.state_size());
-    Observation observation = recognizer.initial(state);
+    std::vector<std::byte> state(machine.state_size());
+    Observation observation = machine.initial(state);
     State q = automaton.start();
     const auto read = [&](const Word& word) {
-      for (const Symbol a : word) observation = recognizer.step(state, a);
+      for (const Symbol a : word) observation = machine.step(state, a);
       q = automaton.next(q, word);
     };
     read(prefix);
@@ -243,7 +242,7 @@ void check_lasso(const LassoEvidence& evidence, const Certificate& certificate, 
   };
   expect(evidence.expected_a != evidence.expected_b, "the automaton asks for one label only");
   // An undefined run is where a readout's tie led: another readout might not have tied.
-  expect(model.tables == nullptr || (!evidence.state.empty() && evidence.state.back() == 0), "the runs are undefined");
+  expect(!machine.tables() || (!evidence.state.empty() && evidence.state.back() == 0), "the runs are undefined");
   behind(evidence.prefix_a, evidence.exponent_a, evidence.expected_a);
   behind(evidence.prefix_b, evidence.exponent_b, evidence.expected_b);
 }
@@ -466,33 +465,31 @@ std::string certificate_claim(const Certificate& certificate) {
 namespace {
 
 // Of UNKNOWN, with everything filled in but what was found.
-Certificate blank(const CertifiedModel& model, const Dfa& automaton, const CertificateSubject& subject) {
-  const Recognizer& recognizer = model.recognizer;
+Certificate blank(const Machine& machine, const Dfa& automaton, const CertificateSubject& subject) {
   return {.tool = subject.tool,
           .model_name = subject.model_name,
           .language_name = subject.language_name,
           .verdict = "UNKNOWN",
           .length = std::nullopt,
           .exact_bits = std::nullopt,
-          .semantics = std::string(recognizer.semantics()),
-          .model_fingerprint = model.fingerprint,
+          .semantics = std::string(machine.semantics()),
+          .model_fingerprint = machine.fingerprint(),
           .automaton = automaton,
-          .symbol_map = symbols_by_name(recognizer.alphabet(), automaton.alphabet()),
+          .symbol_map = symbols_by_name(machine.alphabet(), automaton.alphabet()),
           .evidence = NoEvidence{"nothing was established"}};
 }
 
 }  // namespace
 
-Certificate make_certificate(const CheckReport& report, const CertifiedModel& model, const Dfa& language,
-                             const CertificateSubject& subject) {
-  const Recognizer& recognizer = model.recognizer;
-  const Specification specification(recognizer, minimize(language));
-  Certificate certificate = blank(model, specification.automaton(), subject);
+Certificate make_certificate(const CheckReport& report, const Machine& machine, const Dfa& language,
+                             const CertificateSubject& subject, const InvariantHint* hint) {
+  const Specification specification(machine, minimize(language));
+  Certificate certificate = blank(machine, specification.automaton(), subject);
   if (const auto* refuted = std::get_if<Refuted>(&report.verdict)) {
     const Counterexample& found = refuted->counterexample;
-    std::vector<std::byte> state(recognizer.state_size());
-    recognizer.initial(state);
-    for (const Symbol a : found.word) recognizer.step(state, a);
+    std::vector<std::byte> state(machine.state_size());
+    machine.initial(state);
+    for (const Symbol a : found.word) machine.step(state, a);
     certificate.verdict = "REFUTED";
     certificate.length = found.word.size();
     certificate.evidence = WordEvidence{found.word, found.expected, found.observed,
@@ -512,10 +509,10 @@ Certificate make_certificate(const CheckReport& report, const CertifiedModel& mo
     certificate.exact_bits = std::get<Proved>(report.verdict).exact_bits;
   }
   certificate.evidence = NoEvidence{"established by the method \"" + report.method + "\"; the search can be run again"};
-  if (report.invariant && report.invariant->proved && model.hint != nullptr) {
-    certificate.evidence = invariant_evidence(*report.invariant, *model.hint, specification.automaton());
+  if (report.invariant && report.invariant->proved && hint != nullptr) {
+    certificate.evidence = invariant_evidence(*report.invariant, *hint, specification.automaton());
   } else if (report.closure && (certified == nullptr || report.closure->length == certified->length)) {
-    if (auto evidence = closure_evidence(*report.closure, recognizer, specification)) {
+    if (auto evidence = closure_evidence(*report.closure, machine, specification)) {
       certificate.evidence = *std::move(evidence);
     }
   } else if (certified != nullptr && report.horizon && report.horizon->length) {
@@ -525,18 +522,17 @@ Certificate make_certificate(const CheckReport& report, const CertifiedModel& mo
   return certificate;
 }
 
-Certificate make_certificate(TheoremReport& report, const CertifiedModel& model, const Dfa& language,
+Certificate make_certificate(TheoremReport& report, const Machine& machine, const Dfa& language,
                              const CertificateSubject& subject) {
-  const Recognizer& recognizer = model.recognizer;
-  const Specification specification(recognizer, minimize(language));
+  const Specification specification(machine, minimize(language));
   if (report.pair) {
     const IndistinguishablePair& pair = *report.pair;
-    Certificate certificate = blank(model, specification.automaton(), subject);
-    std::vector<std::byte> state(recognizer.state_size());
-    recognizer.initial(state);
-    for (const Symbol a : pair.word_a.prefix) recognizer.step(state, a);
+    Certificate certificate = blank(machine, specification.automaton(), subject);
+    std::vector<std::byte> state(machine.state_size());
+    machine.initial(state);
+    for (const Symbol a : pair.word_a.prefix) machine.step(state, a);
     for (std::uint64_t k = 0; k < pair.word_a.exponent; ++k) {
-      for (const Symbol a : pair.word_a.loop) recognizer.step(state, a);
+      for (const Symbol a : pair.word_a.loop) machine.step(state, a);
     }
     certificate.verdict = "REFUTED";
     certificate.length = std::max(pair.word_a.length(), pair.word_b.length()) + pair.suffix.size();
@@ -547,7 +543,7 @@ Certificate make_certificate(TheoremReport& report, const CertifiedModel& model,
   }
   CheckReport found;
   if (report.wrong_word) {
-    std::optional<Counterexample> counterexample = confirm(recognizer, specification, *report.wrong_word);
+    std::optional<Counterexample> counterexample = confirm(machine, specification, *report.wrong_word);
     if (!counterexample) throw InternalError("certificate: a word that does not refute");
     found.verdict = Refuted{*std::move(counterexample)};
   } else if (report.conclusion == Conclusion::recognised) {
@@ -557,16 +553,15 @@ Certificate make_certificate(TheoremReport& report, const CertifiedModel& model,
   } else {
     found.verdict = Unknown{std::nullopt, report.reason};
   }
-  return make_certificate(found, model, language, subject);
+  return make_certificate(found, machine, language, subject);
 }
 
-std::optional<Rejection> reject(const Certificate& certificate, const CertifiedModel& model, const Dfa& language) {
+std::optional<Rejection> reject(const Certificate& certificate, const Machine& machine, const Dfa& language) {
   try {
-    const Recognizer& recognizer = model.recognizer;
-    expect(certificate.semantics == recognizer.semantics(), "the certificate is about another semantics");
-    expect(certificate.model_fingerprint == model.fingerprint, "the certificate is of another model");
+    expect(certificate.semantics == machine.semantics(), "the certificate is about another semantics");
+    expect(certificate.model_fingerprint == machine.fingerprint(), "the certificate is of another model");
     expect_same_language(certificate.automaton, language);
-    const Alphabet& symbols = recognizer.alphabet();
+    const Alphabet& symbols = machine.alphabet();
     const Alphabet& alphabet = certificate.automaton.alphabet();
     expect(certificate.symbol_map.size() == symbols.size() && alphabet.size() == symbols.size(),
            "the symbol map is of another size");
@@ -574,35 +569,33 @@ std::optional<Rejection> reject(const Certificate& certificate, const CertifiedM
       expect(certificate.symbol_map[a] < alphabet.size() && alphabet.name(certificate.symbol_map[a]) == symbols.name(a),
              "the symbol map does not follow the names");
     }
-    const Specification specification(recognizer, certificate.automaton);
+    const Specification specification(machine, certificate.automaton);
+    const std::optional<Machine::Tables> tables = machine.tables();
     std::optional<ExactModel> exact;
     if (certificate.exact_bits) {
-      const std::optional<Semantics> semantics = parse_semantics(certificate.semantics);
-      expect(model.tables != nullptr && semantics, "exactness is claimed of a model without tables");
-      exact.emplace(*model.tables, *semantics);
+      expect(tables.has_value(), "exactness is claimed of a model without tables");
+      exact.emplace(tables->model, tables->semantics);
     }
     ExactModel* const steps = exact ? &*exact : nullptr;
     if (const auto* closure = std::get_if<ClosureEvidence>(&certificate.evidence)) {
       expect(certificate.verdict == "PROVED" || certificate.verdict == "CERTIFIED",
              "a closure shows PROVED or CERTIFIED only");
-      check_closure(*closure, certificate, recognizer, specification, steps);
+      check_closure(*closure, certificate, machine, specification, steps);
     } else if (const auto* invariant = std::get_if<InvariantEvidence>(&certificate.evidence)) {
       expect(certificate.verdict == "PROVED" && !certificate.length, "an invariant shows PROVED only");
-      const std::optional<Semantics> semantics = parse_semantics(certificate.semantics);
-      expect(model.tables != nullptr && semantics, "an invariant is about a model of tables");
-      ListedInvariant(*invariant, *model.tables, *semantics, specification, steps).check();
+      expect(tables.has_value(), "an invariant is about a model of tables");
+      ListedInvariant(*invariant, tables->model, tables->semantics, specification, steps).check();
     } else if (const auto* word = std::get_if<WordEvidence>(&certificate.evidence)) {
       expect(certificate.verdict == "REFUTED", "a word shows REFUTED only");
-      check_word(*word, certificate, recognizer, specification);
+      check_word(*word, certificate, machine, specification);
     } else if (const auto* lasso = std::get_if<LassoEvidence>(&certificate.evidence)) {
       expect(certificate.verdict == "REFUTED", "a lasso shows REFUTED only");
-      check_lasso(*lasso, certificate, model, specification);
+      check_lasso(*lasso, certificate, machine, specification);
     } else if (const auto* horizon = std::get_if<HorizonEvidence>(&certificate.evidence)) {
-      const std::optional<Semantics> semantics = parse_semantics(certificate.semantics);
       expect(certificate.verdict == "CERTIFIED" && certificate.length && *certificate.length > 0,
              "a horizon shows CERTIFIED only, of length 1 or more");
-      expect(model.tables != nullptr && semantics, "a horizon is about a model of tables");
-      const HorizonCheck check = check_horizon(*model.tables, *semantics, specification, horizon->reference);
+      expect(tables.has_value(), "a horizon is about a model of tables");
+      const HorizonCheck check = check_horizon(tables->model, tables->semantics, specification, horizon->reference);
       expect(check.length && *check.length >= *certificate.length, "the reference states do not give that horizon");
     } else {
       return Rejection{true, "a report without evidence: " + std::get<NoEvidence>(certificate.evidence).statement};

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <memory>
 #include <utility>
 
 #include "krohn/automata/minimize.hpp"
@@ -17,7 +16,6 @@
 #include "krohn/verify/counterexample.hpp"
 #include "krohn/verify/exactness.hpp"
 #include "krohn/verify/fast_refutation.hpp"
-#include "krohn/verify/labelled_automaton.hpp"
 
 namespace krohn {
 namespace {
@@ -43,22 +41,17 @@ constexpr std::uint64_t most_shorter_words = std::uint64_t{1} << 19U;
 
 class Ladder {
  public:
-  /// `tables`: the model itself, where it is one of tables; null for others.
-  Ladder(const Recognizer& model, const LrnnModel* tables, Semantics semantics, const Dfa& language,
-         const CheckOptions& options)
-      : model_(model),
-        tables_(tables),
-        semantics_(semantics),
-        specification_(model, minimize(language)),
-        options_(options) {
+  Ladder(const Machine& model, const Dfa& language, const CheckOptions& options)
+      : model_(model), specification_(model, minimize(language)), options_(options) {
     report_.semantics = std::string(model.semantics());
     report_.domain = specification_.domain();
     report_.verdict = Unknown{std::nullopt, "nothing was tried"};
   }
 
   CheckReport run(const InvariantHint* hint) {
-    const bool settled = close(small_closure, 0.2) || (tables_ != nullptr && hint != nullptr && induct(*hint)) ||
-                         (tables_ != nullptr && approximate()) || refute() ||
+    const std::optional<Machine::Tables> tables = model_.tables();
+    const bool settled = close(small_closure, 0.2) || (tables && hint != nullptr && induct(*tables, *hint)) ||
+                         (tables && approximate(*tables)) || refute() ||
                          close(std::nullopt, options_.sample.words > 0 || options_.exhaustive ? 0.6 : 1.0) ||
                          (options_.exhaustive && enumerate_words()) || (options_.sample.words > 0 && draw());
     if (!settled) conclude();
@@ -150,7 +143,7 @@ class Ladder {
     options.device = Device::cpu;
     options.deadline = options_.budget.share(shortening_part).deadline;
     try {
-      const EnumerateResult result = enumerate_with(options);
+      const EnumerateResult result = enumerate(model_, specification_.labelled_automaton(), options);
       report_.steps += result.nodes;
       if (result.disagreement) {
         if (auto first = confirm(model_, specification_, *result.disagreement)) counterexample = *std::move(first);
@@ -222,9 +215,10 @@ class Ladder {
 
   // The bits that the steps from all pairs need, where they are exact and that can be seen in time.
   std::optional<unsigned> exact_bits(const PairSet& pairs) const {
-    if (tables_ == nullptr) return std::nullopt;
+    const std::optional<Machine::Tables> tables = model_.tables();
+    if (!tables) return std::nullopt;
     const Budget budget = options_.budget.share(0.5);
-    ExactModel exact(*tables_, semantics_);
+    ExactModel exact(tables->model, tables->semantics);
     for (std::uint32_t pair = 0; pair < pairs.size(); ++pair) {
       if (budget.interrupted() || budget.out_of_time()) return std::nullopt;
       for (Symbol a = 0; a < model_.alphabet().size(); ++a) {
@@ -238,11 +232,11 @@ class Ladder {
     return bits ? ", every value exact in " + std::to_string(*bits) + " bits" : "";
   }
 
-  bool induct(const InvariantHint& hint) {
+  bool induct(const Machine::Tables& tables, const InvariantHint& hint) {
     Timed rung(report_, "invariant");
     Budget budget = options_.budget.share(0.15);
     budget.memory = std::min(budget.memory, invariant_memory);
-    InvariantCheck invariant = check_invariant(*tables_, semantics_, hint, specification_, budget);
+    InvariantCheck invariant = check_invariant(tables.model, tables.semantics, hint, specification_, budget);
     report_.steps += invariant.steps;
     if (!invariant.proved) {
       rung.outcome("not proved: " + invariant.reason);
@@ -273,9 +267,9 @@ class Ladder {
     return found && refuted(found->word, false, found->method);
   }
 
-  bool approximate() {
+  bool approximate(const Machine::Tables& tables) {
     Timed rung(report_, "horizon");
-    HorizonCheck horizon = check_horizon(*tables_, semantics_, specification_, options_.budget.share(0.25));
+    HorizonCheck horizon = check_horizon(tables.model, tables.semantics, specification_, options_.budget.share(0.25));
     if (horizon.disagreement) {
       rung.outcome("a disagreement within the horizon");
       if (refuted(*horizon.disagreement, true, "horizon")) return true;
@@ -305,12 +299,6 @@ class Ladder {
     return options;
   }
 
-  EnumerateResult enumerate_with(const EnumerateOptions& options) const {
-    const LabelledAutomaton automaton = labelled_automaton(specification_.automaton(), model_.label_names());
-    return tables_ != nullptr ? enumerate(*tables_, semantics_, automaton, options)
-                              : enumerate(model_, automaton, options);
-  }
-
   bool enumerate_words() {
     Timed rung(report_, "exhaustive");
     EnumerateOptions options = enumerate_options(*options_.exhaustive);
@@ -319,7 +307,7 @@ class Ladder {
       return established(*bound_, report_.method, true);
     }
     options.progress = options_.progress;
-    const EnumerateResult result = enumerate_with(options);
+    const EnumerateResult result = enumerate(model_, specification_.labelled_automaton(), options);
     report_.steps += result.nodes;
     if (result.disagreement) {
       rung.outcome("a disagreement, on " + result.device);
@@ -357,9 +345,7 @@ class Ladder {
     return drawn;
   }
 
-  const Recognizer& model_;
-  const LrnnModel* tables_;
-  Semantics semantics_;
+  const Machine& model_;
   Specification specification_;
   const CheckOptions& options_;
   CheckReport report_;
@@ -371,14 +357,8 @@ class Ladder {
 
 }  // namespace
 
-CheckReport check(const Recognizer& model, const Dfa& language, const CheckOptions& options) {
-  return Ladder(model, nullptr, Semantics::fp32_fma_v1, language, options).run(nullptr);
-}
-
-CheckReport check(const LrnnModel& model, Semantics semantics, const std::optional<InvariantHint>& hint,
-                  const Dfa& language, const CheckOptions& options) {
-  const std::unique_ptr<Recognizer> recognizer = make_recognizer(model, semantics);
-  return Ladder(*recognizer, &model, semantics, language, options).run(hint ? &*hint : nullptr);
+CheckReport check(const Machine& model, const Dfa& language, const CheckOptions& options, const InvariantHint* hint) {
+  return Ladder(model, language, options).run(hint);
 }
 
 }  // namespace krohn

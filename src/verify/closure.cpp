@@ -1,5 +1,5 @@
 // The bit-exact closure of (everything carried, automaton state), breadth first. Two runs that meet in one pair behave
-// alike for ever, on the model's side because equal bytes do (the contract of Recognizer) and on the automaton's by
+// alike for ever, on the model's side because equal bytes do (the contract of Machine) and on the automaton's by
 // definition; so the labels are right on every word if they are right on the empty word and on every edge out of the
 // pairs reached. Invariant: pair i was first reached by word(i), the least word in shortlex order that reaches it, and
 // pairs are numbered in that order. Edges are visited by (pair, symbol), hence in the shortlex order of word(i) a. If w
@@ -185,7 +185,7 @@ class Batch {
 
 }  // namespace
 
-Closure joint_closure(const Recognizer& model, const Specification& specification, const ClosureOptions& options) {
+Closure joint_closure(const Machine& model, const Specification& specification, const ClosureOptions& options) {
   const Dfa& automaton = specification.automaton();
   const std::size_t state_size = model.state_size();
   const auto symbols = static_cast<Symbol>(automaton.num_symbols());

@@ -8,27 +8,24 @@
 #include <utility>
 #include <vector>
 
+#include "joint_run.hpp"
 #include "krohn/error.hpp"
 
 namespace krohn {
 
-std::optional<Counterexample> confirm(const Recognizer& model, const Specification& specification,
+std::optional<Counterexample> confirm(const Machine& model, const Specification& specification,
                                       std::span<const Symbol> word) {
-  std::vector<std::byte> state(model.state_size());
-  Observation observation = model.initial(state);
-  State q = specification.automaton().start();
+  JointRun run(model, specification);
   std::size_t position = 0;
-  while (specification.agrees(observation.label, q)) {
+  while (!run.wrong()) {
     if (position == word.size()) return std::nullopt;
-    observation = model.step(state, word[position]);
-    q = specification.automaton().next(q, word[position]);
-    ++position;
+    run.read(word[position++]);
   }
   return Counterexample{.word = Word(word.begin(), word.begin() + static_cast<std::ptrdiff_t>(position)),
                         .shortest = false,
-                        .expected = specification.expected(q),
-                        .observed = specification.observed(observation.label),
-                        .margin = observation.margin,
+                        .expected = specification.expected(run.q),
+                        .observed = specification.observed(run.observation.label),
+                        .margin = run.observation.margin,
                         .position = position};
 }
 
@@ -36,7 +33,7 @@ namespace {
 
 class Shortening {
  public:
-  Shortening(const Recognizer& model, const Specification& specification, Counterexample counterexample,
+  Shortening(const Machine& model, const Specification& specification, Counterexample counterexample,
              std::uint64_t steps, const Budget& budget)
       : model_(model),
         specification_(specification),
@@ -98,18 +95,10 @@ class Shortening {
     }
   }
 
-  // A run that has read a changed prefix.
-  struct Run {
-    std::vector<std::byte> state;
-    State q;
-  };
-
   // True if the label behind the symbol is wrong.
-  bool advance(Run& run, Symbol symbol) {
+  bool advance(JointRun& run, Symbol symbol) {
     spend(1);
-    const Observation observation = model_.step(run.state, symbol);
-    run.q = automaton_.next(run.q, symbol);
-    return !specification_.agrees(observation.label, run.q);
+    return run.read(symbol);
   }
 
   // Words with one symbol left out and another replaced, by the place of the first of the two, from the end of the word
@@ -117,8 +106,7 @@ class Shortening {
   bool leave_out_and_replace() {
     const std::size_t length = found_.word.size();
     for (std::size_t first = length; first-- > 0;) {
-      Run run{std::vector<std::byte>(model_.state_size()), automaton_.start()};
-      model_.initial(run.state);
+      JointRun run(model_, specification_);
       try {
         for (std::size_t i = 0; i < first; ++i) advance(run, found_.word[i]);
         if (change_from(run, first)) return true;
@@ -129,13 +117,13 @@ class Shortening {
     return false;
   }
 
-  bool change_from(const Run& before, std::size_t first) {
+  bool change_from(const JointRun& before, std::size_t first) {
     const Word prefix(found_.word.begin(), found_.word.begin() + static_cast<std::ptrdiff_t>(first));
     if (last_of_equals(first) && change_again(before, prefix, first + 1, false)) return true;
     if (first + 1 == found_.word.size()) return false;
     for (Symbol a = 0; a < automaton_.num_symbols(); ++a) {
       if (a == found_.word[first]) continue;
-      Run run = before;
+      JointRun run = before;
       Word replaced = prefix;
       replaced.push_back(a);
       if (advance(run, a) ? take(replaced) : change_again(run, replaced, first + 1, true)) return true;
@@ -144,14 +132,14 @@ class Shortening {
   }
 
   // `run` has read `word`, which stands for the first `at` symbols; one of the others is left out or replaced.
-  bool change_again(Run run, Word word, std::size_t at, bool leave_out) {
+  bool change_again(JointRun run, Word word, std::size_t at, bool leave_out) {
     for (; at < found_.word.size(); ++at) {
       if (leave_out) {
         if (last_of_equals(at) && read_rest(run, word, at + 1)) return true;
       } else {
         for (Symbol a = 0; a < automaton_.num_symbols(); ++a) {
           if (a == found_.word[at]) continue;
-          Run replaced = run;
+          JointRun replaced = run;
           Word with = word;
           with.push_back(a);
           if (advance(replaced, a) ? take(with) : read_rest(replaced, with, at + 1)) return true;
@@ -163,7 +151,7 @@ class Shortening {
     return false;
   }
 
-  bool read_rest(Run run, Word word, std::size_t at) {
+  bool read_rest(JointRun run, Word word, std::size_t at) {
     for (; at < found_.word.size(); ++at) {
       word.push_back(found_.word[at]);
       if (advance(run, found_.word[at])) return take(word);
@@ -176,7 +164,7 @@ class Shortening {
     return at + 1 == found_.word.size() || found_.word[at + 1] != found_.word[at];
   }
 
-  const Recognizer& model_;
+  const Machine& model_;
   const Specification& specification_;
   const Dfa& automaton_;
   Counterexample found_;
@@ -186,7 +174,7 @@ class Shortening {
 
 }  // namespace
 
-Counterexample minimise(const Recognizer& model, const Specification& specification, Counterexample counterexample,
+Counterexample minimise(const Machine& model, const Specification& specification, Counterexample counterexample,
                         std::uint64_t steps, const Budget& budget) {
   return Shortening(model, specification, std::move(counterexample), steps, budget).run();
 }

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "joint_run.hpp"
 #include "krohn/error.hpp"
 #include "labelled_words.hpp"
 
@@ -31,15 +32,9 @@ constexpr std::size_t long_loop = 3;
 constexpr std::size_t long_loop_length = 512;
 constexpr std::size_t most_prefixes = 4;
 
-// A run in progress.
-struct Run {
-  std::vector<std::byte> state;
-  State q = 0;
-};
-
 class Search {
  public:
-  Search(const Recognizer& model, const Specification& specification, const FastRefutationOptions& options)
+  Search(const Machine& model, const Specification& specification, const FastRefutationOptions& options)
       : model_(model),
         specification_(specification),
         automaton_(specification.automaton()),
@@ -102,25 +97,16 @@ class Search {
     best_ = Refutation{std::move(word), method};
   }
 
-  Run start() const {
-    Run run{std::vector<std::byte>(model_.state_size()), automaton_.start()};
-    model_.initial(run.state);
-    return run;
-  }
-
   // Advances the run. True if the label is wrong; throws NumericError.
-  bool advance(Run& run, Symbol a, float* margin = nullptr) {
+  bool advance(JointRun& run, Symbol a) {
     if (steps_left_ == 0) throw OutOfSteps{};
     --steps_left_;
     if (steps_left_ % 64 == 0 && over()) throw OutOfSteps{};
-    const Observation observation = model_.step(run.state, a);
-    run.q = automaton_.next(run.q, a);
-    if (margin != nullptr) *margin = observation.margin;
-    return !specification_.agrees(observation.label, run.q);
+    return run.read(a);
   }
 
   // Advances the run along the word; the length of the prefix on which the label is wrong, or nothing.
-  std::optional<std::size_t> advance(Run& run, std::span<const Symbol> word) {
+  std::optional<std::size_t> advance(JointRun& run, std::span<const Symbol> word) {
     for (std::size_t i = 0; i < word.size(); ++i) {
       if (advance(run, word[i])) return i + 1;
     }
@@ -209,54 +195,20 @@ class Search {
         break;
       }
     }
-    if (const std::optional<Recognizer::Learned> learned = model_.learned()) {
-      return w_method_in_batches(*learned, characterising);
-    }
-    for (const State q : reachable_) {
-      Run base = start();
-      const Word access = access_word(q);
-      try {
-        if (const auto length = advance(base, access)) {
-          return Refutation{Word(access.begin(), access.begin() + static_cast<std::ptrdiff_t>(*length)), "w-method"};
-        }
-        for (Symbol a = 0; a < automaton_.num_symbols(); ++a) {
-          Run edge = base;
-          Word word = access;
-          word.push_back(a);
-          if (advance(edge, a)) return Refutation{word, "w-method"};
-          for (const Word& tail : characterising) {
-            Run probe = edge;
-            if (const auto length = advance(probe, tail)) {
-              word.insert(word.end(), tail.begin(), tail.begin() + static_cast<std::ptrdiff_t>(*length));
-              return Refutation{word, "w-method"};
-            }
-          }
-        }
-      } catch (const NumericError&) {
-        continue;
-      }
-    }
-    return std::nullopt;
-  }
-
-  // The same words in the same order, whole.
-  std::optional<Refutation> w_method_in_batches(const Recognizer::Learned& learned,
-                                                const std::vector<Word>& characterising) {
     using Clock = std::chrono::steady_clock;
     GrowingBatch batch(4096, std::size_t{1} << 22U);  // symbols
     std::vector<Word> words;
     std::size_t symbols = 0;
+    Word before;
     const auto flush = [&]() -> std::optional<Refutation> {
       if (over()) throw OutOfSteps{};
       const auto begin = Clock::now();
       std::optional<Refutation> found;
-      try {
-        if (const auto wrong = label_and_compare(learned, specification_, words, options_.device).wrong) {
-          words[wrong->word].resize(wrong->length);
-          found = Refutation{std::move(words[wrong->word]), "w-method"};
-        }
-      } catch (const NumericError&) {
-        found = step_each(words);
+      const LabelledWords seen =
+          label_and_compare(model_, specification_, words, options_.device, options_.budget, NotFinite::pass_over);
+      if (seen.wrong) {
+        words[seen.wrong->word].resize(seen.wrong->length);
+        found = Refutation{std::move(words[seen.wrong->word]), "w-method"};
       }
       words.clear();
       symbols = 0;
@@ -264,9 +216,12 @@ class Search {
       return found;
     };
     const auto add = [&](Word word) -> std::optional<Refutation> {
-      const bool last = word.size() >= steps_left_;
-      steps_left_ -= std::min<std::uint64_t>(steps_left_, word.size());
+      // What a word has in common with the one before is counted once.
+      const auto steps = static_cast<std::uint64_t>(word.end() - std::ranges::mismatch(word, before).in1);
+      const bool last = steps >= steps_left_;
+      steps_left_ -= std::min(steps_left_, steps);
       symbols += word.size();
+      before = word;
       words.push_back(std::move(word));
       if (symbols < batch.size() && !last) return std::nullopt;
       std::optional<Refutation> found = flush();
@@ -290,38 +245,18 @@ class Search {
     return words.empty() ? std::nullopt : flush();
   }
 
-  // Words one by one; runs that are not finite are passed over.
-  std::optional<Refutation> step_each(const std::vector<Word>& words) {
-    for (const Word& word : words) {
-      if (over()) throw OutOfSteps{};
-      Run run = start();
-      try {
-        for (std::size_t t = 0; t < word.size(); ++t) {
-          const Observation observation = model_.step(run.state, word[t]);
-          run.q = automaton_.next(run.q, word[t]);
-          if (!specification_.agrees(observation.label, run.q)) {
-            return Refutation{Word(word.begin(), word.begin() + static_cast<std::ptrdiff_t>(t + 1)), "w-method"};
-          }
-        }
-      } catch (const NumericError&) {
-        continue;
-      }
-    }
-    return std::nullopt;
-  }
-
   // Follows prefix loop^k, up to words of `length` symbols, until a label is wrong, a model state repeats at a
   // separable automaton state, or the pair repeats (Brent: the anchor is renewed at powers of two). True if longer
   // words of this form show nothing new.
-  bool follow(const Run& from, const Word& prefix, const Word& loop, std::size_t length) {
+  bool follow(const JointRun& from, const Word& prefix, const Word& loop, std::size_t length) {
     const auto power = [&](std::uint64_t times, std::span<const Symbol> rest) {
       Word word = prefix;
       for (std::uint64_t i = 0; i < times; ++i) word.insert(word.end(), loop.begin(), loop.end());
       word.insert(word.end(), rest.begin(), rest.end());
       return word;
     };
-    Run run = from;
-    Run anchor = from;
+    JointRun run = from;
+    JointRun anchor = from;
     std::uint64_t anchor_at = 0;
     std::uint64_t renewal = 1;
     std::size_t at = prefix.size();
@@ -337,7 +272,7 @@ class Search {
         if (const std::optional<Word> suffix = separating(run.q, anchor.q)) {
           // One of the two labels behind the suffix is wrong.
           for (const std::uint64_t times : {anchor_at, k}) {
-            Run probe = times == anchor_at ? anchor : run;
+            JointRun probe = times == anchor_at ? anchor : run;
             if (const auto wrong = advance(probe, *suffix)) {
               found(power(times, std::span(*suffix).first(*wrong)), "powers");
               break;
@@ -385,7 +320,7 @@ class Search {
     bool closed = true;
     for (std::size_t i = 0; i < std::min(reachable_.size(), most_prefixes); ++i) {
       const Word prefix = access_word(reachable_[i]);
-      Run from = start();
+      JointRun from(model_, specification_);
       try {
         if (const auto wrong = advance(from, prefix)) {
           found(Word(prefix.begin(), prefix.begin() + static_cast<std::ptrdiff_t>(*wrong)), "powers");
@@ -409,19 +344,19 @@ class Search {
   // The smallest margin on the run or behind at most `ahead` symbols more; wrong words met there are noted. `word`
   // gives the run's word.
   template <class WordOfRun>
-  float closest_tie(const Run& run, float margin, int ahead, Word& tail, std::size_t length, const WordOfRun& word) {
+  float closest_tie(const JointRun& run, int ahead, Word& tail, std::size_t length, const WordOfRun& word) {
+    float margin = run.observation.margin;
     if (ahead == 0) return margin;
     for (Symbol a = 0; a < automaton_.num_symbols() && length < longest_; ++a) {
-      Run next = run;
-      float its_margin = 0.0F;
+      JointRun next = run;
       tail.push_back(a);
       try {
-        if (advance(next, a, &its_margin)) {
+        if (advance(next, a)) {
           Word wrong = word();
           wrong.insert(wrong.end(), tail.begin(), tail.end());
           found(std::move(wrong), "beam");
         }
-        margin = std::min(margin, closest_tie(next, its_margin, ahead - 1, tail, length + 1, word));
+        margin = std::min(margin, closest_tie(next, ahead - 1, tail, length + 1, word));
       } catch (const NumericError&) {
         // Nothing is known of this continuation.
       }
@@ -434,7 +369,7 @@ class Search {
   // ended in NaN.
   bool beam(std::size_t width, int ahead, std::size_t length) {
     struct Item {
-      Run run;
+      JointRun run;
       std::size_t node;
       float margin;
     };
@@ -446,7 +381,7 @@ class Search {
       return word;
     };
     std::vector<Item> items;
-    items.push_back({start(), 0, std::numeric_limits<float>::infinity()});
+    items.push_back({JointRun(model_, specification_), 0, std::numeric_limits<float>::infinity()});
     Word tail;
     for (std::size_t at = 1; at <= std::min(length, longest_) && !items.empty(); ++at) {
       std::vector<Item> next;
@@ -454,7 +389,7 @@ class Search {
         for (Symbol a = 0; a < automaton_.num_symbols(); ++a) {
           Item successor{item.run, tree.size(), 0.0F};
           try {
-            const bool wrong = advance(successor.run, a, &successor.margin);
+            const bool wrong = advance(successor.run, a);
             tree.emplace_back(item.node, a);
             if (wrong) {
               found(word_of(successor.node), "beam");
@@ -463,8 +398,7 @@ class Search {
           } catch (const NumericError&) {
             continue;
           }
-          successor.margin =
-              closest_tie(successor.run, successor.margin, ahead, tail, at, [&] { return word_of(successor.node); });
+          successor.margin = closest_tie(successor.run, ahead, tail, at, [&] { return word_of(successor.node); });
           next.push_back(std::move(successor));
         }
       }
@@ -480,7 +414,7 @@ class Search {
     return !items.empty();
   }
 
-  const Recognizer& model_;
+  const Machine& model_;
   const Specification& specification_;
   const Dfa& automaton_;
   const FastRefutationOptions& options_;
@@ -496,17 +430,14 @@ class Search {
 
 }  // namespace
 
-std::optional<Refutation> fast_refutation(const Recognizer& model, const Specification& specification,
+std::optional<Refutation> fast_refutation(const Machine& model, const Specification& specification,
                                           const FastRefutationOptions& options) {
-  std::vector<std::byte> state(model.state_size());
-  if (!specification.agrees(model.initial(state).label, specification.automaton().start())) {
-    return Refutation{Word{}, "w-method"};
-  }
+  if (JointRun(model, specification).wrong()) return Refutation{Word{}, "w-method"};
   return Search(model, specification, options).find();
 }
 
-std::optional<Refutation> beam_refutation(const Recognizer& model, const Specification& specification,
-                                          std::size_t length, int ahead, const FastRefutationOptions& options) {
+std::optional<Refutation> beam_refutation(const Machine& model, const Specification& specification, std::size_t length,
+                                          int ahead, const FastRefutationOptions& options) {
   return Search(model, specification, options).find_by_beam(length, ahead);
 }
 

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "krohn/engine/recognizer.hpp"
+#include "krohn/engine/machine.hpp"
 #include "krohn/error.hpp"
 
 namespace krohn {
@@ -98,9 +98,9 @@ HorizonCheck check_horizon(const LrnnModel& model, Semantics semantics, const Sp
   if (!right_form(model)) return refuse(wrong_form);
   TableLayer layer = model.layers()[0];
   // The run starts from the initial state as it is stored, rounded to the format.
-  const std::unique_ptr<Recognizer> recognizer = make_recognizer(model, semantics);
-  std::vector<std::byte> carried(recognizer->state_size());
-  recognizer->initial(carried);
+  const std::unique_ptr<Machine> machine = make_machine(model, semantics);
+  std::vector<std::byte> carried(machine->state_size());
+  machine->initial(carried);
   std::memcpy(layer.initial_hidden.data(), carried.data(), layer.hidden_size() * sizeof(float));
   check.reference = std::move(reference);
   try {

@@ -26,7 +26,7 @@
 // this automaton does: a product search over pairs (h, q) settles it, whatever the numbering of the leaves, and its
 // first disagreement is a shortest one (the argument of closure.cpp) wherever one label only was seen for an edge.
 // A failing hint says nothing about the model. R_l and X_l are least with these properties, or nearly: no row or state
-// that cannot occur next to its context is asked about. Engine steps are taken by one-layer recognizers, through the
+// that cannot occur next to its context is asked about. Engine steps are taken by one-layer machines, through the
 // interface that runs the model itself. Cost: a step for each (table row and readout, hidden state).
 #include "krohn/verify/invariant.hpp"
 

@@ -1,4 +1,4 @@
-// Many words of a learned model at once, compared with the language at every position.
+// Many words at once, compared with the language at every position.
 #pragma once
 
 #include <chrono>
@@ -7,8 +7,8 @@
 #include <span>
 #include <string>
 
-#include "krohn/engine/recognizer.hpp"
-#include "krohn/engine/run.hpp"
+#include "krohn/engine/machine.hpp"
+#include "krohn/verify/budget.hpp"
 #include "krohn/verify/specification.hpp"
 
 namespace krohn {
@@ -21,13 +21,19 @@ struct LabelledWords {
     std::size_t length = 0;
   };
   std::optional<Wrong> wrong;
+  /// The words that were tried and are right: those before a wrong one, or before the budget's end.
+  std::size_t right = 0;
   /// What ran, as Trace::device.
   std::string device;
 };
 
-/// Throws NumericError where a run of any word does, whatever the words before it.
-LabelledWords label_and_compare(const Recognizer::Learned& learned, const Specification& specification,
-                                std::span<const Word> words, Device device);
+/// Whether a run that is not finite ends the comparison, with its NumericError, or is passed over.
+enum class NotFinite { raise, pass_over };
+
+/// Runs all words together; where the run of one is not finite, one after the other, because a word before it, or its
+/// own beginning, may be wrong.
+LabelledWords label_and_compare(const Machine& machine, const Specification& specification, std::span<const Word> words,
+                                Device device, const Budget& budget, NotFinite not_finite);
 
 /// A batch's size that grows while batches are quick, so that a wrong model is found early, a right one soon fills a
 /// device, and limits of time are kept.

@@ -14,8 +14,8 @@
 namespace krohn {
 namespace {
 
-std::unique_ptr<Recognizer> one_layer(const TableLayer& layer, const std::vector<Move>& moves, bool reads_before,
-                                      Semantics semantics) {
+std::unique_ptr<Machine> one_layer(const TableLayer& layer, const std::vector<Move>& moves, bool reads_before,
+                                   Semantics semantics) {
   std::vector<std::string> names;
   std::size_t slots = 1;
   TableLayer alone = layer;
@@ -37,9 +37,9 @@ std::unique_ptr<Recognizer> one_layer(const TableLayer& layer, const std::vector
   std::iota(symbol_row.begin(), symbol_row.end(), 0);
   std::vector<TableLayer> layers;
   layers.push_back(std::move(alone));
-  return make_recognizer(LrnnModel(Alphabet(std::move(names)), std::move(labels), undefined_label,
-                                   std::move(symbol_row), std::move(layers)),
-                         semantics);
+  return make_machine(LrnnModel(Alphabet(std::move(names)), std::move(labels), undefined_label, std::move(symbol_row),
+                                std::move(layers)),
+                      semantics);
 }
 
 // A carried state of a one-layer model: the hidden state, then the word that says whether the run is undefined.

@@ -19,7 +19,7 @@
 #include <numeric>
 
 #include "brent.hpp"
-#include "krohn/engine/recognizer.hpp"
+#include "krohn/engine/machine.hpp"
 #include "krohn/error.hpp"
 
 namespace krohn {
@@ -86,12 +86,12 @@ LrnnModel layer_alone(const LrnnModel& model, std::size_t index) {
 
 /// Runs `count` iterations of the loop, calling `row` with every label.
 template <class OnLabel>
-void iterate(const Recognizer& recognizer, Bytes& state, std::span<const Symbol> loop, std::uint64_t count,
-             Account& account, const OnLabel& on_label) {
+void iterate(const Machine& machine, Bytes& state, std::span<const Symbol> loop, std::uint64_t count, Account& account,
+             const OnLabel& on_label) {
   constexpr std::uint64_t chunk = 1024;
   for (std::uint64_t k = 0; k < count; ++k) {
     if (k % chunk == 0) account.spend(std::min(chunk, count - k) * loop.size());
-    for (const Symbol symbol : loop) on_label(recognizer.step(state, symbol).label);
+    for (const Symbol symbol : loop) on_label(machine.step(state, symbol).label);
   }
 }
 
@@ -179,7 +179,7 @@ Lasso diagonal_lasso(const TableLayer& layer, const RowCycle& rows, std::span<co
 
 Lasso alone_lasso(const LrnnModel& model, std::size_t index, const RowCycle& rows, std::span<const std::byte> hidden,
                   const Arithmetic& arithmetic, Account& account) {
-  const std::unique_ptr<Recognizer> layer = make_recognizer(layer_alone(model, index), arithmetic);
+  const std::unique_ptr<Machine> layer = make_machine(layer_alone(model, index), arithmetic);
   struct State {
     std::uint64_t phase = 0;
     Bytes bytes;
@@ -208,9 +208,9 @@ LayeredLasso by_layers(const LrnnModel& model, const Arithmetic& arithmetic, std
     if (label == undefined_label) throw Tied{};
   };
   std::size_t offset = 0;
-  std::unique_ptr<Recognizer> below = make_recognizer(lower_layers(model, 0), arithmetic);
+  std::unique_ptr<Machine> below = make_machine(lower_layers(model, 0), arithmetic);
   for (std::size_t l = 0; l < model.layers().size(); ++l) {
-    std::unique_ptr<Recognizer> upto = make_recognizer(lower_layers(model, l + 1), arithmetic);
+    std::unique_ptr<Machine> upto = make_machine(lower_layers(model, l + 1), arithmetic);
     Bytes state(upto->state_size());
     upto->initial(state);
     for (const Symbol symbol : prefix) expect_label(upto->step(state, symbol).label);
@@ -264,7 +264,7 @@ LayeredLasso find_layered_lasso(const LrnnModel& model, const Arithmetic& arithm
   } catch (const NumericError& error) {
     result.reason = error.what();
   } catch (const Tied&) {
-    const LassoSearch search = find_lasso(*make_recognizer(model, arithmetic), prefix, loop, budget);
+    const LassoSearch search = find_lasso(*make_machine(model, arithmetic), prefix, loop, budget);
     result.lasso = search.lasso;
     result.reason = search.reason;
     result.steps = account.steps() + search.steps;

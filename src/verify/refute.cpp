@@ -15,6 +15,7 @@
 #include <cmath>
 #include <set>
 
+#include "joint_run.hpp"
 #include "krohn/error.hpp"
 #include "krohn/numeric/splitmix64.hpp"
 #include "krohn/verify/closure.hpp"
@@ -298,10 +299,10 @@ void conclude(Hypothesis& hypothesis, const Theorem& theorem) {
   hypothesis.statement += " are " + wanted;
 }
 
-TheoremReport start_report(const Recognizer& recognizer, Hypothesis hypothesis, const Theorem& theorem,
+TheoremReport start_report(const Machine& machine, Hypothesis hypothesis, const Theorem& theorem,
                            const RefuteOptions& options) {
   TheoremReport report{theorem,
-                       std::string(recognizer.semantics()),
+                       std::string(machine.semantics()),
                        std::move(hypothesis),
                        0,
                        {},
@@ -314,19 +315,16 @@ TheoremReport start_report(const Recognizer& recognizer, Hypothesis hypothesis, 
                        {},
                        0,
                        {}};
-  report.counted = counted_symbol(recognizer.alphabet(), options);
+  report.counted = counted_symbol(machine.alphabet(), options);
   return report;
 }
 
 /// The first power of the symbol, up to 2^12, on which the labels differ.
-std::optional<Word> wrong_power(const Recognizer& recognizer, const Specification& specification, Symbol symbol) {
-  std::vector<std::byte> state(recognizer.state_size());
-  recognizer.initial(state);
-  State at = specification.automaton().start();
+std::optional<Word> wrong_power(const Machine& machine, const Specification& specification, Symbol symbol) {
+  JointRun run(machine, specification);
   for (std::size_t k = 1; k <= 4096; ++k) {
-    at = specification.automaton().next(at, symbol);
     try {
-      if (!specification.agrees(recognizer.step(state, symbol).label, at)) return Word(k, symbol);
+      if (run.read(symbol)) return Word(k, symbol);
     } catch (const NumericError&) {
       return std::nullopt;
     }
@@ -335,8 +333,8 @@ std::optional<Word> wrong_power(const Recognizer& recognizer, const Specificatio
 }
 
 /// What is left after the lasso of 1^k: `report.lasso` may or may not be set.
-void settle(TheoremReport& report, const Recognizer& recognizer, const RefuteOptions& options) {
-  const Dfa language = language_asked(report.theorem, recognizer.alphabet(), options);
+void settle(TheoremReport& report, const Machine& machine, const RefuteOptions& options) {
+  const Dfa language = language_asked(report.theorem, machine.alphabet(), options);
   const Word loop{report.counted};
   const auto found = [&](std::optional<IndistinguishablePair> pair) {
     if (!pair) return false;
@@ -344,7 +342,7 @@ void settle(TheoremReport& report, const Recognizer& recognizer, const RefuteOpt
     report.conclusion = Conclusion::fails_for_every_readout;
     return true;
   };
-  if (report.lasso && found(pair_from_lasso(recognizer, language, {}, loop, *report.lasso))) return;
+  if (report.lasso && found(pair_from_lasso(machine, language, {}, loop, *report.lasso))) return;
   // Without a lasso of 1^k there is little hope for longer loops.
   if (report.lasso) {
     const std::uint64_t other_steps = std::min(options.max_other_steps, options.budget.max_steps);
@@ -352,14 +350,14 @@ void settle(TheoremReport& report, const Recognizer& recognizer, const RefuteOpt
     other.budget.max_steps = other_steps;
     other.budget.stop = options.budget.stop;
     other.max_total_steps = other_steps;
-    LassoRefutation refutation = refute_by_lasso(recognizer, language, other);
+    LassoRefutation refutation = refute_by_lasso(machine, language, other);
     report.steps += refutation.steps;
     if (found(std::move(refutation.pair))) return;
     // Words of up to four symbols that turn the residue, which one symbol cannot tell from 1.
     std::uint64_t left = other_steps > refutation.steps ? other_steps - refutation.steps : 0;
     std::vector<Word> words{{}};
     for (std::size_t at = 0; at < words.size() && left > 0 && words.size() < 400; ++at) {
-      for (Symbol symbol = 0; symbol < recognizer.alphabet().size() && words[at].size() < 4; ++symbol) {
+      for (Symbol symbol = 0; symbol < machine.alphabet().size() && words[at].size() < 4; ++symbol) {
         Word word = words[at];
         word.push_back(symbol);
         words.push_back(word);
@@ -367,28 +365,26 @@ void settle(TheoremReport& report, const Recognizer& recognizer, const RefuteOpt
           continue;
         }
         LassoBudget budget{left, options.budget.stop};
-        refutation = refute_by_loop(recognizer, language, {}, word, budget);
+        refutation = refute_by_loop(machine, language, {}, word, budget);
         report.steps += refutation.steps;
         left -= std::min(left, refutation.steps);
         if (found(std::move(refutation.pair))) return;
       }
     }
   }
-  const Specification specification(recognizer, language);
+  const Specification specification(machine, language);
   const auto wrong = [&](const Word& word) {
     report.conclusion = Conclusion::fails_for_its_readout;
     report.wrong_word = word;
-    std::vector<std::byte> state(recognizer.state_size());
-    Observation observation = recognizer.initial(state);
-    for (const Symbol symbol : word) observation = recognizer.step(state, symbol);
-    report.observed = specification.observed(observation.label);
-    report.expected =
-        specification.expected(specification.automaton().next(specification.automaton().start(), std::span(word)));
+    JointRun run(machine, specification);
+    for (const Symbol symbol : word) run.read(symbol);
+    report.observed = specification.observed(run.observation.label);
+    report.expected = specification.expected(run.q);
   };
   ClosureOptions closure_options;
   closure_options.budget.memory = options.closure_memory;
   closure_options.budget.stop = options.budget.stop;
-  Closure closure = joint_closure(recognizer, specification, closure_options);
+  Closure closure = joint_closure(machine, specification, closure_options);
   if (closure.disagreement) {
     wrong(*closure.disagreement);
     return;
@@ -398,7 +394,7 @@ void settle(TheoremReport& report, const Recognizer& recognizer, const RefuteOpt
     report.closure = std::move(closure);
     return;
   }
-  if (const std::optional<Word> word = wrong_power(recognizer, specification, report.counted)) {
+  if (const std::optional<Word> word = wrong_power(machine, specification, report.counted)) {
     wrong(*word);
     return;
   }
@@ -542,35 +538,35 @@ Dfa language_asked(const Theorem& theorem, const Alphabet& alphabet, const Refut
   return theorem.language(alphabet, counted_symbol(alphabet, options), options.min_length);
 }
 
-TheoremReport refute_theorem(const Recognizer& recognizer, Hypothesis hypothesis, const Theorem& theorem,
+TheoremReport refute_theorem(const Machine& machine, Hypothesis hypothesis, const Theorem& theorem,
                              const RefuteOptions& options) {
-  TheoremReport report = start_report(recognizer, std::move(hypothesis), theorem, options);
+  TheoremReport report = start_report(machine, std::move(hypothesis), theorem, options);
   const Word loop{report.counted};
-  LassoSearch search = find_lasso(recognizer, {}, loop, options.budget);
+  LassoSearch search = find_lasso(machine, {}, loop, options.budget);
   report.steps = search.steps;
   report.lasso = search.lasso;
   report.reason = search.reason;
-  settle(report, recognizer, options);
+  settle(report, machine, options);
   return report;
 }
 
 TheoremReport refute_theorem(const LrnnModel& model, const Arithmetic& arithmetic, const Theorem& theorem,
                              const RefuteOptions& options) {
-  const std::unique_ptr<Recognizer> recognizer = make_recognizer(model, arithmetic);
-  TheoremReport report = start_report(*recognizer, check_hypothesis(model, theorem), theorem, options);
+  const std::unique_ptr<Machine> machine = make_machine(model, arithmetic);
+  TheoremReport report = start_report(*machine, check_hypothesis(model, theorem), theorem, options);
   const Word loop{report.counted};
   LayeredLasso search = find_layered_lasso(model, arithmetic, {}, loop, options.budget);
   report.steps = search.steps;
   report.lasso = search.lasso;
   report.layer_lassos = std::move(search.layers);
   report.reason = search.reason;
-  settle(report, *recognizer, options);
+  settle(report, *machine, options);
   return report;
 }
 
 TheoremReport refute_theorem(const TriangularModel& model, NumberFormat format, const Theorem& theorem,
                              const RefuteOptions& options) {
-  return refute_theorem(*make_triangular_recognizer(model, format), check_hypothesis(model, theorem), theorem, options);
+  return refute_theorem(*make_triangular_machine(model, format), check_hypothesis(model, theorem), theorem, options);
 }
 
 }  // namespace krohn

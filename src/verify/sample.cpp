@@ -8,6 +8,7 @@
 #include <chrono>
 #include <vector>
 
+#include "joint_run.hpp"
 #include "krohn/error.hpp"
 #include "krohn/numeric/splitmix64.hpp"
 #include "labelled_words.hpp"
@@ -60,42 +61,14 @@ bool meets_label(const Dfa& automaton, const Word& word) {
   return labelled;
 }
 
-void step_words(const Recognizer& model, const Specification& specification, const Budget& budget, Sample& result) {
-  const SampleDesign& design = result.design;
-  const Dfa& automaton = specification.automaton();
-  std::vector<std::byte> state(model.state_size());
-  result.device = "cpu";
-  for (; result.drawn < design.words; ++result.drawn) {
-    auto [random, length] = draw_word(design, result.drawn);
-    Word word;
-    Observation observation = model.initial(state);
-    State q = automaton.start();
-    while (specification.agrees(observation.label, q) && word.size() < length) {
-      if (result.steps % 64 == 0 && over(budget, result)) return;
-      word.push_back(static_cast<Symbol>(draw_below(random, automaton.num_symbols())));
-      observation = model.step(state, word.back());
-      q = automaton.next(q, word.back());
-      ++result.steps;
-    }
-    result.labelled += meets_label(automaton, word) ? 1 : 0;
-    if (!specification.agrees(observation.label, q)) {
-      result.disagreement = std::move(word);
-      return;
-    }
-  }
-}
-
-// Words in batches. Where a run in a batch is not finite the words from there on are stepped: a word before it, or its
-// own beginning, may be wrong.
-void run_words(const Recognizer& model, const Recognizer::Learned& learned, const Specification& specification,
-               const Budget& budget, Device device, Sample& result) {
+void run_words(const Machine& model, const Specification& specification, const Budget& budget, Device device,
+               Sample& result) {
   using Clock = std::chrono::steady_clock;
   constexpr std::uint64_t first_batch = 64;
   constexpr std::uint64_t batch_tokens = std::uint64_t{1} << 22U;
   const SampleDesign& design = result.design;
   const Dfa& automaton = specification.automaton();
-  std::vector<std::byte> state(model.state_size());
-  if (!specification.agrees(model.initial(state).label, automaton.start())) {
+  if (JointRun(model, specification).wrong()) {
     result.disagreement = Word{};
     return;
   }
@@ -111,24 +84,18 @@ void run_words(const Recognizer& model, const Recognizer::Learned& learned, cons
         word.push_back(static_cast<Symbol>(draw_below(random, automaton.num_symbols())));
       }
     }
-    LabelledWords seen;
-    try {
-      seen = label_and_compare(learned, specification, words, device);
-    } catch (const NumericError&) {
-      return step_words(model, specification, budget, result);
-    }
+    const LabelledWords seen = label_and_compare(model, specification, words, device, budget, NotFinite::raise);
     result.device = seen.device;
-    const std::size_t right = seen.wrong ? seen.wrong->word : words.size();
-    for (std::size_t i = 0; i < right; ++i) {
+    for (std::size_t i = 0; i < seen.right; ++i) {
       result.steps += words[i].size();
       result.labelled += meets_label(automaton, words[i]) ? 1 : 0;
     }
-    result.drawn += right;
+    result.drawn += seen.right;
     if (seen.wrong) {
       result.steps += seen.wrong->length;
-      words[right].resize(seen.wrong->length);
+      words[seen.right].resize(seen.wrong->length);
       ++result.labelled;
-      result.disagreement = std::move(words[right]);
+      result.disagreement = std::move(words[seen.right]);
       return;
     }
     batch.took(Clock::now() - start);
@@ -137,15 +104,11 @@ void run_words(const Recognizer& model, const Recognizer::Learned& learned, cons
 
 }  // namespace
 
-Sample sample(const Recognizer& model, const Specification& specification, const SampleDesign& design,
+Sample sample(const Machine& model, const Specification& specification, const SampleDesign& design,
               const Budget& budget, Device device) {
   if (design.words == 0 || design.max_length == 0) throw InputError("sample: expected words and a length, got none");
   Sample result{.design = design, .disagreement = std::nullopt, .bound = std::nullopt, .device = {}};
-  if (const std::optional<Recognizer::Learned> learned = model.learned()) {
-    run_words(model, *learned, specification, budget, device, result);
-  } else {
-    step_words(model, specification, budget, result);
-  }
+  run_words(model, specification, budget, device, result);
   if (!result.disagreement && result.limit == Limit::none && result.labelled > 0) {
     result.bound = clopper_pearson_upper(0, design.words, design.confidence);
   }

@@ -4,6 +4,7 @@
 #include "krohn/verify/specification.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "krohn/error.hpp"
@@ -63,27 +64,47 @@ std::string Specification::observed(std::int32_t label) const {
   return label < 0 ? "?" : model_labels_.at(static_cast<std::size_t>(label));
 }
 
-std::string Specification::domain() const {
-  std::vector<bool> seen(automaton_.num_states(), false);
-  std::vector<State> stack = {automaton_.start()};
-  seen[automaton_.start()] = true;
+LabelledAutomaton Specification::labelled_automaton() const {
+  std::vector<std::int32_t> model_label(automaton_.label_names().size(), LabelledAutomaton::no_label);
+  for (std::size_t label = model_labels_.size(); label-- > 0;) {
+    const LabelId own = language_label_[label + 1];
+    if (own != no_such_label) model_label[static_cast<std::size_t>(own)] = static_cast<std::int32_t>(label);
+  }
+  LabelledAutomaton automaton;
+  automaton.num_symbols = static_cast<std::uint32_t>(automaton_.num_symbols());
+  automaton.start = automaton_.start();
+  automaton.delta.assign(automaton_.delta().begin(), automaton_.delta().end());
+  for (const LabelId label : automaton_.labels()) {
+    automaton.expected.push_back(label == null_label ? LabelledAutomaton::any_label
+                                                     : model_label[static_cast<std::size_t>(label)]);
+  }
+  return automaton;
+}
+
+std::string Specification::domain(std::uint64_t min_length) const {
+  std::set<State> seen = {automaton_.start()};
+  for (std::uint64_t length = 0; length < min_length; ++length) {
+    std::set<State> next;
+    for (const State state : seen) {
+      for (Symbol a = 0; a < automaton_.num_symbols(); ++a) next.insert(automaton_.next(state, a));
+    }
+    seen = std::move(next);
+  }
+  std::vector<State> pending(seen.begin(), seen.end());
   bool null_reached = false;
   bool label_reached = false;
-  while (!stack.empty()) {
-    const State q = stack.back();
-    stack.pop_back();
+  while (!pending.empty()) {
+    const State q = pending.back();
+    pending.pop_back();
     null_reached = null_reached || automaton_.label(q) == null_label;
     label_reached = label_reached || automaton_.label(q) != null_label;
     for (Symbol a = 0; a < automaton_.num_symbols(); ++a) {
-      const State successor = automaton_.next(q, a);
-      if (!seen[successor]) {
-        seen[successor] = true;
-        stack.push_back(successor);
-      }
+      if (seen.insert(automaton_.next(q, a)).second) pending.push_back(automaton_.next(q, a));
     }
   }
   if (!label_reached) return "no words: the language's labels are all null";
-  return null_reached ? "the words whose label in the language is not null" : "all words";
+  const std::string words = min_length == 0 ? "words" : "words of length at least " + std::to_string(min_length);
+  return null_reached ? "the " + words + " whose label in the language is not null" : "all " + words;
 }
 
 }  // namespace krohn

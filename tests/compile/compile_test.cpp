@@ -12,7 +12,7 @@
 
 #include "corpus.hpp"
 #include "krohn/automata/minimize.hpp"
-#include "krohn/engine/recognizer.hpp"
+#include "krohn/engine/machine.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/format_att.hpp"
 #include "krohn/verify/invariant.hpp"
@@ -23,17 +23,17 @@ namespace {
 constexpr Semantics all_semantics[] = {Semantics::fp32_fma_v1, Semantics::fp16_state_v1, Semantics::bf16_state_v1};
 
 // The labels after every prefix of the word; a null label of the automaton matches any answer.
-bool agrees(const Recognizer& recognizer, const Dfa& dfa, const Word& word) {
-  std::vector<std::byte> state(recognizer.state_size());
+bool agrees(const Machine& machine, const Dfa& dfa, const Word& word) {
+  std::vector<std::byte> state(machine.state_size());
   State q = dfa.start();
   const auto right = [&](const Observation& observation) {
     if (dfa.label(q) == null_label) return true;
     return observation.label != undefined_label &&
-           recognizer.label_names()[static_cast<std::size_t>(observation.label)] == dfa.label_name(dfa.label(q));
+           machine.label_names()[static_cast<std::size_t>(observation.label)] == dfa.label_name(dfa.label(q));
   };
-  if (!right(recognizer.initial(state))) return false;
+  if (!right(machine.initial(state))) return false;
   for (const Symbol symbol : word) {
-    const Observation observation = recognizer.step(state, symbol);
+    const Observation observation = machine.step(state, symbol);
     q = dfa.next(q, symbol);
     if (!right(observation)) return false;
   }
@@ -117,10 +117,10 @@ TEST_CASE("every corpus language compiles and gives every listed word its label"
     CHECK(result.exact);
     const Semantics semantics = all_semantics[number++ % 3];
     CAPTURE(semantics_id(semantics));
-    const auto recognizer = make_recognizer(result.model, semantics);
+    const auto machine = make_machine(result.model, semantics);
     for (const std::vector<Word>* words : {&language.accepted, &language.rejected}) {
       CHECK(std::all_of(words->begin(), words->end(),
-                        [&](const Word& word) { return agrees(*recognizer, language.dfa, word); }));
+                        [&](const Word& word) { return agrees(*machine, language.dfa, word); }));
     }
   }
 }
@@ -135,8 +135,8 @@ TEST_CASE("every MLRegTest automaton compiles and labels random words of its own
     const Dfa dfa = read_format_att(entry.path()).dfa;
     const CompileResult result = compile(dfa);
     CHECK(result.widths.size() <= result.linear_bound);
-    const auto recognizer = make_recognizer(result.model, Semantics::bf16_state_v1);
-    for (int i = 0; i < 4; ++i) CHECK(agrees(*recognizer, dfa, random_word(random, dfa.num_symbols(), 120)));
+    const auto machine = make_machine(result.model, Semantics::bf16_state_v1);
+    for (int i = 0; i < 4; ++i) CHECK(agrees(*machine, dfa, random_word(random, dfa.num_symbols(), 120)));
   }
   CHECK(files == 64);
 }
@@ -163,10 +163,10 @@ TEST_CASE("all forms of delay, reset and key agree with the automaton in all for
         }
       }();
       for (const Semantics semantics : all_semantics) {
-        const auto recognizer = make_recognizer(result.model, semantics);
-        for (int i = 0; i < 3; ++i) CHECK(agrees(*recognizer, dfa, random_word(random, dfa.num_symbols(), 60)));
+        const auto machine = make_machine(result.model, semantics);
+        for (int i = 0; i < 3; ++i) CHECK(agrees(*machine, dfa, random_word(random, dfa.num_symbols(), 60)));
         if (result.model.layers().empty()) continue;
-        CHECK(check_invariant(result.model, semantics, result.hint, Specification(*recognizer, dfa), Budget{}).proved);
+        CHECK(check_invariant(result.model, semantics, result.hint, Specification(*machine, dfa), Budget{}).proved);
       }
       if (result.model.layers().size() > result.widths.size()) layers_of_splits.push_back(result.widths.size());
       if (options.keys == KeyForm::dyadic) {
@@ -195,8 +195,8 @@ TEST_CASE("aperiodic languages compile with eigenvalues in [0, 1] in every form,
         CHECK(eigenvalue >= 0.0);
         CHECK(eigenvalue <= 1.0);
       });
-      const auto recognizer = make_recognizer(result.model, Semantics::bf16_state_v1);
-      CHECK(agrees(*recognizer, language.dfa, random_word(random, language.dfa.num_symbols(), 100)));
+      const auto machine = make_machine(result.model, Semantics::bf16_state_v1);
+      CHECK(agrees(*machine, language.dfa, random_word(random, language.dfa.num_symbols(), 100)));
       if (form.options.delay == Delay::read_before && form.options.resets == Resets::automatic) {
         for (std::size_t i = 0; i < result.hidden.size(); ++i) {
           CHECK(result.hidden[i] == 1);
@@ -249,8 +249,8 @@ TEST_CASE("integer registers are exact in bf16 up to 256 slots, wider ones are o
     const Dfa dfa = last_symbol(w);
     const CompileResult result = compile(dfa);
     CHECK(result.hidden == std::vector<std::size_t>{w == 256 ? std::size_t{1} : w});
-    const auto recognizer = make_recognizer(result.model, Semantics::bf16_state_v1);
-    CHECK(agrees(*recognizer, dfa, random_word(random, w, 2000)));
+    const auto machine = make_machine(result.model, Semantics::bf16_state_v1);
+    CHECK(agrees(*machine, dfa, random_word(random, w, 2000)));
   }
 }
 

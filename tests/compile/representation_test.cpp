@@ -10,7 +10,7 @@
 
 #include "krohn/automata/catalog.hpp"
 #include "krohn/compile/group.hpp"
-#include "krohn/engine/recognizer.hpp"
+#include "krohn/engine/machine.hpp"
 #include "krohn/error.hpp"
 
 namespace krohn {
@@ -76,14 +76,14 @@ TEST_CASE("compiled representations answer random words within their horizon") {
          {GroupRepresentation::least_dimension, GroupRepresentation::least_reflections}) {
       const CompiledGroup compiled = compile_group(dfa, {KeyForm::integer, kind});
       REQUIRE((compiled.exact || compiled.horizon.value_or(0) > 2000));
-      const auto recognizer = make_recognizer(compiled.model, Semantics::fp32_fma_v1);
-      std::vector<std::byte> state(recognizer->state_size());
-      recognizer->initial(state);
+      const auto machine = make_machine(compiled.model, Semantics::fp32_fma_v1);
+      std::vector<std::byte> state(machine->state_size());
+      machine->initial(state);
       State q = dfa.start();
       for (int t = 0; t < 2000; ++t) {
         const auto a = static_cast<Symbol>(random() % dfa.num_symbols());
         q = dfa.next(q, a);
-        REQUIRE(recognizer->step(state, a).label == dfa.label(q));
+        REQUIRE(machine->step(state, a).label == dfa.label(q));
       }
     }
   }

@@ -59,16 +59,16 @@ BruteForce brute_force(const LrnnModel& model, Semantics semantics, const Labell
 LabelledAutomaton automaton_of(const LrnnModel& model, Semantics semantics, std::size_t states, std::uint32_t seed,
                                bool plant) {
   RandomModel draw(seed);
-  const auto recognizer = make_recognizer(model, semantics);
+  const auto machine = make_machine(model, semantics);
   LabelledAutomaton automaton;
   automaton.num_symbols = static_cast<std::uint32_t>(model.alphabet().size());
   // States are words up to a length, as a tree whose leaves loop: right near the root, arbitrary further down.
-  std::vector<std::vector<std::byte>> state(1, std::vector<std::byte>(recognizer->state_size()));
-  automaton.expected.push_back(recognizer->initial(state[0]).label);
+  std::vector<std::vector<std::byte>> state(1, std::vector<std::byte>(machine->state_size()));
+  automaton.expected.push_back(machine->initial(state[0]).label);
   for (std::size_t i = 0; i < states; ++i) {
     for (Symbol a = 0; a < automaton.num_symbols; ++a) {
       std::vector<std::byte> next = state[i];
-      const std::int32_t label = recognizer->step(next, a).label;
+      const std::int32_t label = machine->step(next, a).label;
       state.push_back(next);
       automaton.expected.push_back(draw.below(10) == 0 ? LabelledAutomaton::any_label : label);
       automaton.delta.push_back(static_cast<std::uint32_t>(state.size() - 1));
@@ -103,7 +103,7 @@ TEST_CASE("the first disagreement is brute force's, for all threads, and in ever
       options.max_length = max_length;
       options.threads = threads;
       options.device = Device::cpu;
-      const EnumerateResult result = enumerate(model, semantics, automaton, options);
+      const EnumerateResult result = enumerate(*make_machine(model, semantics), automaton, options);
       CHECK(result.disagreement == expected.disagreement);
       CHECK(!result.stopped);
       if (!expected.disagreement) {
@@ -117,7 +117,7 @@ TEST_CASE("the first disagreement is brute force's, for all threads, and in ever
         std::vector<EnumerateResult> parts;
         for (std::uint32_t i = 0; i < count; ++i) {
           options.shard = {i, count};
-          parts.push_back(enumerate(model, semantics, automaton, options));
+          parts.push_back(enumerate(*make_machine(model, semantics), automaton, options));
         }
         const MergedEnumeration merged = merge(parts);
         CHECK(merged.disagreement == expected.disagreement);
@@ -168,11 +168,12 @@ TEST_CASE("a single planted error is found, and nothing before it") {
     EnumerateOptions options;
     options.max_length = 17;
     options.device = Device::cpu;
-    const EnumerateResult result = enumerate(parity(), Semantics::fp32_fma_v1, parity_but(word), options);
+    const EnumerateResult result =
+        enumerate(*make_machine(parity(), Semantics::fp32_fma_v1), parity_but(word), options);
     REQUIRE(result.disagreement == word);
     CHECK(result.agreed == (word.empty() ? std::nullopt : std::optional<std::uint64_t>(word.size() - 1)));
     options.agreed = word.size();
-    CHECK(enumerate(parity(), Semantics::fp32_fma_v1, parity_but(word), options).agreed == 17);
+    CHECK(enumerate(*make_machine(parity(), Semantics::fp32_fma_v1), parity_but(word), options).agreed == 17);
   }
 }
 
@@ -182,8 +183,7 @@ TEST_CASE("a stop flag ends the search with a bound that holds; the search goes 
   EnumerateOptions options;
   options.max_length = 18;
   options.stop = &stop;
-  const EnumerateResult early =
-      enumerate(*make_recognizer(parity(), Semantics::fp32_fma_v1), parity_but(word), options);
+  const EnumerateResult early = enumerate(*make_machine(parity(), Semantics::fp32_fma_v1), parity_but(word), options);
   CHECK(early.stopped);
   REQUIRE(early.agreed.has_value());
   CHECK(*early.agreed < 16);
@@ -195,7 +195,7 @@ TEST_CASE("a stop flag ends the search with a bound that holds; the search goes 
     ++calls;
     CHECK(progress.total == (std::uint64_t{1} << 19U) - 1);
   };
-  CHECK(enumerate(*make_recognizer(parity(), Semantics::fp32_fma_v1), parity_but(word), options).disagreement == word);
+  CHECK(enumerate(*make_machine(parity(), Semantics::fp32_fma_v1), parity_but(word), options).disagreement == word);
 }
 
 TEST_CASE("the first word that overflows ends the search with an error that names it, unless a disagreement precedes") {
@@ -208,12 +208,12 @@ TEST_CASE("the first word that overflows ends the search with an error that name
   EnumerateOptions options;
   options.max_length = 14;
   options.device = Device::cpu;
-  CHECK_THROWS_WITH_AS(enumerate(model, Semantics::fp32_fma_v1, automaton, options),
+  CHECK_THROWS_WITH_AS(enumerate(*make_machine(model, Semantics::fp32_fma_v1), automaton, options),
                        doctest::Contains("word bbbbbbbb:"), NumericError);
   options.max_length = 7;
-  CHECK(enumerate(model, Semantics::fp32_fma_v1, automaton, options).agreed == 7);
+  CHECK(enumerate(*make_machine(model, Semantics::fp32_fma_v1), automaton, options).agreed == 7);
   automaton = {2, 0, {0, 1, 1, 1}, {0, 1}};
-  CHECK(enumerate(model, Semantics::fp32_fma_v1, automaton, options).disagreement == Word{1});
+  CHECK(enumerate(*make_machine(model, Semantics::fp32_fma_v1), automaton, options).disagreement == Word{1});
 }
 
 TEST_CASE("in a search of the empty word alone one part has it") {
@@ -224,7 +224,7 @@ TEST_CASE("in a search of the empty word alone one part has it") {
       options.max_length = 0;
       options.shard = {i, 3};
       options.device = Device::cpu;
-      parts.push_back(enumerate(parity(), Semantics::fp32_fma_v1, parity_but(wrong), options));
+      parts.push_back(enumerate(*make_machine(parity(), Semantics::fp32_fma_v1), parity_but(wrong), options));
     }
     const MergedEnumeration merged = merge(parts);
     if (wrong.empty()) {
@@ -241,13 +241,14 @@ TEST_CASE("arguments that do not fit are refused") {
   const LabelledAutomaton automaton{2, 0, {0, 0}, {0}};
   EnumerateOptions options;
   options.max_length = 63;
-  CHECK_THROWS_AS(enumerate(parity(), Semantics::fp32_fma_v1, automaton, options), ResourceError);
+  CHECK_THROWS_AS(enumerate(*make_machine(parity(), Semantics::fp32_fma_v1), automaton, options), ResourceError);
   options.max_length = 3;
   options.shard = {2, 2};
-  CHECK_THROWS_AS(enumerate(parity(), Semantics::fp32_fma_v1, automaton, options), InputError);
+  CHECK_THROWS_AS(enumerate(*make_machine(parity(), Semantics::fp32_fma_v1), automaton, options), InputError);
   options.shard = {};
-  CHECK_THROWS_AS(enumerate(parity(), Semantics::fp32_fma_v1, {2, 0, {0, 1}, {0}}, options), InputError);
-  CHECK_THROWS_AS(enumerate(parity(), Semantics::fp32_fma_v1, {3, 0, {0, 0, 0}, {0}}, options), InputError);
+  CHECK_THROWS_AS(enumerate(*make_machine(parity(), Semantics::fp32_fma_v1), {2, 0, {0, 1}, {0}}, options), InputError);
+  CHECK_THROWS_AS(enumerate(*make_machine(parity(), Semantics::fp32_fma_v1), {3, 0, {0, 0, 0}, {0}}, options),
+                  InputError);
 }
 
 }  // namespace

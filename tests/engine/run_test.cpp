@@ -1,7 +1,5 @@
 // label: quick
 // The batched forms give the labels, margins and errors of the reference, word by word, for every number of threads.
-#include "krohn/engine/run.hpp"
-
 #include <doctest/doctest.h>
 
 #include <bit>
@@ -9,6 +7,7 @@
 
 #include "engine/random_model.hpp"
 #include "engine/reference.hpp"
+#include "krohn/engine/machine.hpp"
 #include "krohn/error.hpp"
 
 namespace krohn {
@@ -20,13 +19,14 @@ using testing::swaps;
 
 constexpr Semantics all_semantics[] = {Semantics::fp32_fma_v1, Semantics::fp16_state_v1, Semantics::bf16_state_v1};
 
-std::string check_against_reference(const LrnnModel& model, const std::vector<Word>& words, const RunOptions& options) {
-  const Trace trace = run(model, words, options);
-  CHECK(trace.semantics == semantics_id(options.semantics));
+std::string check_against_reference(const LrnnModel& model, Semantics semantics, const std::vector<Word>& words,
+                                    const RunOptions& options) {
+  const Trace trace = make_machine(model, semantics)->run(words, options);
+  CHECK(trace.semantics == semantics_id(semantics));
   REQUIRE(trace.num_words() == words.size());
   REQUIRE(trace.margins.size() == (options.margins ? trace.labels.size() : 0));
   for (std::size_t i = 0; i < words.size(); ++i) {
-    reference::Run expected(model, options.semantics);
+    reference::Run expected(model, semantics);
     std::vector<reference::Position> positions = {expected.start()};
     for (const Symbol a : words[i]) positions.push_back(expected.step(a));
     REQUIRE(!expected.error());
@@ -58,7 +58,7 @@ TEST_CASE("labels and margins at the end and at all positions, several layers, r
     const LrnnModel model = draw.draw(shape);
     const std::vector<Word> words = ragged_words(draw, shape.symbols, 1 + seed * 7 % 80, 40);
     for (const Semantics semantics : all_semantics) {
-      check_against_reference(model, words, {semantics, Device::cpu, seed % 2 == 0, seed % 3 != 1, 1 + seed % 3, 0});
+      check_against_reference(model, semantics, words, {Device::cpu, seed % 2 == 0, seed % 3 != 1, 1 + seed % 3, 0});
     }
   }
 }
@@ -75,12 +75,31 @@ TEST_CASE(
     std::vector<Word> words = ragged_words(draw, symbols, 37, 200);
     for (int i = 0; i < 26; ++i) words.push_back(draw.word(symbols, 9000 + draw.below(3)));
     const std::string device =
-        check_against_reference(model, words, {all_semantics[seed % 3], Device::cpu, false, true, 1 + seed % 2, 0});
+        check_against_reference(model, all_semantics[seed % 3], words, {Device::cpu, false, true, 1 + seed % 2, 0});
     fast += static_cast<int>(device == "cpu (avx2)");
   }
 #if defined(__x86_64__) && defined(__GNUC__)
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) CHECK(fast >= 12);
 #endif
+}
+
+TEST_CASE("neighbours that share their beginnings, are beginnings of each other, or equal") {
+  for (std::uint32_t seed = 0; seed < 20; ++seed) {
+    RandomModel draw(seed);
+    RandomShape shape;
+    shape.layers = 1 + seed % 3;
+    shape.undefined_rows = seed % 3 == 0;
+    const LrnnModel model = draw.draw(shape);
+    std::vector<Word> words = {{}};
+    for (int i = 0; i < 200; ++i) {
+      Word word = words.back();
+      word.resize(draw.below(word.size() + 1));
+      const Word tail = draw.word(shape.symbols, draw.below(4));
+      word.insert(word.end(), tail.begin(), tail.end());
+      words.push_back(std::move(word));
+    }
+    check_against_reference(model, all_semantics[seed % 3], words, {Device::cpu, seed % 2 == 0, true, 1 + seed % 3, 0});
+  }
 }
 
 TEST_CASE("the first word that overflows is named, for every number of threads") {
@@ -92,17 +111,19 @@ TEST_CASE("the first word that overflows is named, for every number of threads")
   std::vector<Word> words(300, Word(400, 1));
   words[170] = Word(500, 0);
   words[250] = Word(128, 0);
+  const auto machine = make_machine(model, Semantics::fp32_fma_v1);
   for (const unsigned threads : {1U, 4U}) {
-    CHECK_THROWS_WITH_AS(run(model, words, {Semantics::fp32_fma_v1, Device::cpu, false, false, threads, 0}),
+    CHECK_THROWS_WITH_AS(machine->run(words, {Device::cpu, false, false, threads, 0}),
                          doctest::Contains("word 171, position 128"), NumericError);
   }
 }
 
 TEST_CASE("symbols outside the alphabet are refused; no words and empty words are not") {
   const LrnnModel model = swaps(3, 4, 1, false);
-  CHECK_THROWS_AS(run(model, std::vector<Word>{{0, 4}}), InputError);
-  CHECK(run(model, {}).num_words() == 0);
-  const Trace trace = run(model, std::vector<Word>{{}, {}});
+  const auto machine = make_machine(model, Semantics::fp32_fma_v1);
+  CHECK_THROWS_AS(machine->run(std::vector<Word>{{0, 4}}), InputError);
+  CHECK(machine->run({}).num_words() == 0);
+  const Trace trace = machine->run(std::vector<Word>{{}, {}});
   CHECK(trace.label(0) == model.initial_label());
   CHECK(trace.label(1) == model.initial_label());
 }

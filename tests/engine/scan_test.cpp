@@ -19,9 +19,9 @@ using testing::RandomModel;
 using testing::swaps;
 
 void check_equal_to_run(const LrnnModel& model, Semantics semantics, const Word& word, unsigned threads) {
-  const Trace trace = run(model, std::vector<Word>{word}, {semantics, Device::cpu, false, true, 1, 0});
+  const Trace trace = make_machine(model, semantics)->run(std::vector<Word>{word}, {Device::cpu, false, true, 1, 0});
   const std::vector<std::uint8_t> bytes(word.begin(), word.end());
-  const ScanResult result = scan(model, source_of(bytes), {semantics, Device::cpu, threads, 0});
+  const ScanResult result = scan(*make_machine(model, semantics), source_of(bytes), {Device::cpu, threads, 0});
   CHECK(result.length == word.size());
   CHECK(result.observation.label == trace.label(0));
   CHECK(result.observation.margin == trace.margins[0]);
@@ -36,7 +36,7 @@ TEST_CASE("permutations and resets of integer vectors: every length about the cu
     const Semantics semantics = seed % 3 == 0   ? Semantics::fp32_fma_v1
                                 : seed % 3 == 1 ? Semantics::fp16_state_v1
                                                 : Semantics::bf16_state_v1;
-    if (scan_refusal(model, semantics)) continue;
+    if (scan_refusal(*make_machine(model, semantics))) continue;
     ++scanned;
     RandomModel draw(seed);
     for (const std::size_t length : {0, 1, 2, 63, 64, 65, 128, 2048, 65535, 65536, 65537, 65538}) {
@@ -62,7 +62,7 @@ TEST_CASE("sizes above 8, cascades of several layers, rounded steps that repeat:
     const LrnnModel model(Alphabet::of_characters("ab"), {"0", "1"}, 0, {0, 1}, {layer});
     RandomModel draw(static_cast<std::uint32_t>(size));
     for (const Semantics semantics : {Semantics::fp32_fma_v1, Semantics::bf16_state_v1}) {
-      REQUIRE(!scan_refusal(model, semantics));
+      REQUIRE(!scan_refusal(*make_machine(model, semantics)));
       for (const std::size_t length : {1, 65'537, 300'000}) {
         check_equal_to_run(model, semantics, draw.word(2, length), 2);
       }
@@ -72,7 +72,7 @@ TEST_CASE("sizes above 8, cascades of several layers, rounded steps that repeat:
   for (const char* name : {"modarith:3", "tomita:5", "dyck:2,3", "modarith-answer:5"}) {
     const LrnnModel model = compile(read_language(name).dfa, {}).model;
     deepest = std::max(deepest, model.layers().size());
-    REQUIRE(!scan_refusal(model, Semantics::fp32_fma_v1));
+    REQUIRE(!scan_refusal(*make_machine(model, Semantics::fp32_fma_v1)));
     RandomModel draw(5);
     check_equal_to_run(model, Semantics::fp32_fma_v1, draw.word(model.alphabet().size(), 150'000), 2);
   }
@@ -88,7 +88,7 @@ TEST_CASE("sizes above 8, cascades of several layers, rounded steps that repeat:
   const LrnnModel model(Alphabet::of_characters("ab"), {"0", "1"}, 0, {0, 1}, {layer});
   RandomModel draw(6);
   for (const Semantics semantics : {Semantics::fp32_fma_v1, Semantics::fp16_state_v1, Semantics::bf16_state_v1}) {
-    REQUIRE(!scan_refusal(model, semantics));
+    REQUIRE(!scan_refusal(*make_machine(model, semantics)));
     check_equal_to_run(model, semantics, Word(70'000, 0), 1);
     check_equal_to_run(model, semantics, draw.word(2, 140'000), 2);
   }
@@ -126,7 +126,7 @@ TEST_CASE("a machine whose monoid is too large is walked state by state") {
 
 TEST_CASE("models that reach too many states, or overflow, are refused with the reason") {
   const auto reason = [](const LrnnModel& model) {
-    return scan_refusal(model, Semantics::fp32_fma_v1).value_or("nothing");
+    return scan_refusal(*make_machine(model, Semantics::fp32_fma_v1)).value_or("nothing");
   };
   const SlotReadout first{{{{0, 1.0F}}, {}}, {0.0F, 0.125F}};
   const auto model = [&](float gate, float write) {
@@ -141,13 +141,13 @@ TEST_CASE("models that reach too many states, or overflow, are refused with the 
   CHECK(reason(model(1.0F, 1.0F)) == expected);      // counts
   CHECK(reason(model(65536.0F, 0.0F)) == expected);  // overflows
   CHECK(reason(model(1.0F, 0.0F)) == "nothing");
-  CHECK_THROWS_AS(scan(model(65536.0F, 0.0F), source_of({})), InputError);
+  CHECK_THROWS_AS(scan(*make_machine(model(65536.0F, 0.0F), Semantics::fp32_fma_v1), source_of({})), InputError);
 }
 
 TEST_CASE("a symbol outside the alphabet is refused with its position") {
   const std::vector<std::uint8_t> symbols = {0, 1, 2, 0};
-  CHECK_THROWS_WITH_AS(scan(swaps(3, 2, 3, false), source_of(symbols)), "position 3: expected a symbol below 2, got 2",
-                       InputError);
+  CHECK_THROWS_WITH_AS(scan(*make_machine(swaps(3, 2, 3, false), Semantics::fp32_fma_v1), source_of(symbols)),
+                       "position 3: expected a symbol below 2, got 2", InputError);
 }
 
 }  // namespace

@@ -34,16 +34,15 @@ Made make(const Dfa& compiled_language, const Dfa& language, Semantics semantics
           bool with_hint = true) {
   CompileResult compiled = compile(compiled_language);
   const std::optional<InvariantHint> hint = with_hint ? std::optional(compiled.hint) : std::nullopt;
-  const CheckReport report = check(compiled.model, semantics, hint, language, options);
-  const auto recognizer = make_recognizer(compiled.model, semantics);
-  const CertifiedModel model{*recognizer, fingerprint(compiled.model), &compiled.model, hint ? &*hint : nullptr};
-  Certificate certificate = make_certificate(report, model, language, subject);
+  const auto machine = make_machine(compiled.model, semantics);
+  const CheckReport report = check(*machine, language, options, hint ? &*hint : nullptr);
+  Certificate certificate = make_certificate(report, *machine, language, subject, hint ? &*hint : nullptr);
   return {std::move(compiled), std::move(certificate)};
 }
 
 std::optional<Rejection> rejected(const Certificate& certificate, const LrnnModel& model, const Dfa& language) {
-  const auto recognizer = make_recognizer(model, parse_semantics(certificate.semantics).value());
-  return reject(certificate, {*recognizer, fingerprint(model), &model, nullptr}, language);
+  const auto machine = make_machine(model, parse_semantics(certificate.semantics).value());
+  return reject(certificate, *machine, language);
 }
 
 bool same(const Certificate& a, const Certificate& b) {
@@ -103,9 +102,9 @@ TEST_CASE("a horizon is certified from its reference states, and no further") {
   CheckOptions options;
   options.budget.memory = std::size_t{1} << 20U;
   options.sample.words = 0;
-  const CheckReport report = check(model, Semantics::fp32_fma_v1, std::nullopt, wheel, options);
-  const auto recognizer = make_recognizer(model, Semantics::fp32_fma_v1);
-  const Certificate made = make_certificate(report, {*recognizer, fingerprint(model), &model, nullptr}, wheel, subject);
+  const CheckReport report = check(*make_machine(model, Semantics::fp32_fma_v1), wheel, options);
+  const auto machine = make_machine(model, Semantics::fp32_fma_v1);
+  const Certificate made = make_certificate(report, *machine, wheel, subject);
   REQUIRE(std::holds_alternative<HorizonEvidence>(made.evidence));
   CHECK(same(parse_certificate(certificate_bytes(made), "x"), made));
   CHECK(!rejected(made, model, wheel));
@@ -130,11 +129,10 @@ TEST_CASE("a lasso is replayed, and every part of it counts") {
   const Dfa ends_in_one = minimize(parse_regex("(0|1)*1", Alphabet::of_characters("01")));
   const LrnnModel model = compile(ends_in_one, nonnegative).model;
   const Dfa parity = catalog_language("parity");
-  const auto recognizer = make_recognizer(model, Semantics::fp32_fma_v1);
+  const auto machine = make_machine(model, Semantics::fp32_fma_v1);
   TheoremReport report = refute_theorem(model, Arithmetic{}, Theorem::parity());
   REQUIRE(report.pair.has_value());
-  const Certificate made =
-      make_certificate(report, {*recognizer, fingerprint(model), &model, nullptr}, parity, subject);
+  const Certificate made = make_certificate(report, *machine, parity, subject);
   REQUIRE(std::holds_alternative<LassoEvidence>(made.evidence));
   CHECK(same(parse_certificate(certificate_bytes(made), "x"), made));
   CHECK(!rejected(made, model, parity));
@@ -167,19 +165,18 @@ TEST_CASE("exactness is recomputed, and claimed with no fewer bits than it takes
   for (const Dfa& language : {catalog_language("tomita:5"), deep()}) {
     for (const bool by_closure : {true, false}) {
       CompileResult compiled = compile(language);
-      const auto recognizer = make_recognizer(compiled.model, Semantics::bf16_state_v1);
-      CheckReport report = check(compiled.model, Semantics::bf16_state_v1, compiled.hint, language, {});
+      const auto machine = make_machine(compiled.model, Semantics::bf16_state_v1);
+      CheckReport report = check(*make_machine(compiled.model, Semantics::bf16_state_v1), language, {}, &compiled.hint);
       REQUIRE(std::holds_alternative<Proved>(report.verdict));
       if (!by_closure) {
-        const Specification specification(*recognizer, minimize(language));
+        const Specification specification(*machine, minimize(language));
         report.closure.reset();
         report.invariant = check_invariant(compiled.model, Semantics::bf16_state_v1, compiled.hint, specification, {});
         REQUIRE(report.invariant->proved);
         REQUIRE(report.invariant->exact_bits.has_value());
         report.verdict = Proved{report.invariant->exact_bits};
       }
-      Certificate made = make_certificate(
-          report, {*recognizer, fingerprint(compiled.model), &compiled.model, &compiled.hint}, language, subject);
+      Certificate made = make_certificate(report, *machine, language, subject, &compiled.hint);
       REQUIRE(made.exact_bits.has_value());
       CHECK(std::holds_alternative<ClosureEvidence>(made.evidence) == by_closure);
       CHECK(!rejected(made, compiled.model, language));

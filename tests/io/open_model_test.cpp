@@ -130,25 +130,25 @@ TEST_CASE("labels come from the largest logit, and a tie is no label") {
 TEST_CASE("a recogniser's steps give the labels of the batch, from any state it has been in") {
   for (const fs::directory_entry& entry : fs::directory_iterator(models)) {
     CAPTURE(entry.path());
-    const OpenModel open = open_recognizer(entry.path());
+    const OpenModel open = open_model(entry.path());
     REQUIRE(open.learned);
     const LearnedTask& task = open.task->answers;
-    CHECK(open.recognizer->semantics() == "learned-fp32-v1");
+    CHECK(open.machine->semantics() == "learned-fp32-v1");
     Word word;
     for (std::uint32_t i = 0; i < 40; ++i) word.push_back((i * i + i / 3) % static_cast<Symbol>(task.alphabet.size()));
     std::vector<Observation> expected;
     run_learned(*open.learned, std::vector<Tokens>{word}, {},
                 [&](auto, auto, auto logits, auto) { expected.push_back(task.observe(logits)); });
-    std::vector<std::byte> state(open.recognizer->state_size());
-    CHECK(open.recognizer->initial(state).label == undefined_label);
+    std::vector<std::byte> state(open.machine->state_size());
+    CHECK(open.machine->initial(state).label == undefined_label);
     std::vector<std::byte> kept;
     for (std::size_t t = 0; t < word.size(); ++t) {
       if (t == 20) kept = state;
-      const Observation seen = open.recognizer->step(state, word[t]);
+      const Observation seen = open.machine->step(state, word[t]);
       CHECK(seen.label == expected[t].label);
       CHECK(seen.margin == expected[t].margin);
     }
-    CHECK(open.recognizer->step(kept, word[20]).label == expected[20].label);
+    CHECK(open.machine->step(kept, word[20]).label == expected[20].label);
   }
 }
 
@@ -157,22 +157,22 @@ TEST_CASE("a first token gives the empty word a label") {
   const Task task =
       parse_task(R"({"symbols": {"a": 0, "b": 1}, "bos": 1, "outputs": {"0": "x", "1": "y"}})", "t", *model);
   CHECK(task.min_length == 0);
-  const auto recognizer = make_recognizer(model, task.answers);
-  std::vector<std::byte> state(recognizer->state_size());
+  const auto machine = make_machine(model, task.answers);
+  std::vector<std::byte> state(machine->state_size());
   LearnedStream<float> stream(*model);
   std::vector<float> logits(2);
   stream.step(1, logits);
-  CHECK(recognizer->initial(state).label == task.answers.observe(logits).label);
+  CHECK(machine->initial(state).label == task.answers.observe(logits).label);
 }
 
 TEST_CASE("the verdict on parity without negative eigenvalues is a short counterexample, confirmed by hand") {
-  const OpenModel open = open_recognizer(models / "parity_delta_net_pos");
+  const OpenModel open = open_model(models / "parity_delta_net_pos");
   const std::optional<Dfa> language = open.own_language();
   REQUIRE(language);
   CHECK(open.domain(*language) == "all words of length at least 1");
   CheckOptions options;
   options.budget.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  const CheckReport report = check(*open.recognizer, *language, options);
+  const CheckReport report = check(*open.machine, *language, options);
   const auto* refuted = std::get_if<Refuted>(&report.verdict);
   REQUIRE(refuted != nullptr);
   const Word& word = refuted->counterexample.word;
@@ -188,15 +188,15 @@ TEST_CASE("the verdict on parity without negative eigenvalues is a short counter
 }
 
 TEST_CASE("languages are matched by name") {
-  const OpenModel open = open_recognizer(models / "parity_delta_net_pos");
+  const OpenModel open = open_model(models / "parity_delta_net_pos");
   const Dfa other(Alphabet::of_characters("01"), 0, {0, 1, 1, 0}, {0, 1}, {"even", "odd"});
   CHECK_THROWS_AS(open.within_domain(other), InputError);
   const Dfa same(Alphabet::of_characters("10"), 0, {1, 0, 0, 1}, {0, 1}, {"0", "1"});
   const Dfa within = open.within_domain(same);
-  CHECK_NOTHROW(Specification(*open.recognizer, within));
+  CHECK_NOTHROW(Specification(*open.machine, within));
   CHECK(within.label(within.start()) == null_label);
-  CHECK_THROWS_AS(open_recognizer(models / "parity_delta_net_pos", Semantics::fp16_state_v1), InputError);
-  CHECK_THROWS_AS(open_recognizer(fs::path(KROHN_TEST_DATA) / "golden" / "gla_default"), InputError);
+  CHECK_THROWS_AS(open_model(models / "parity_delta_net_pos", Semantics::fp16_state_v1), InputError);
+  CHECK_THROWS_AS(open_model(fs::path(KROHN_TEST_DATA) / "golden" / "gla_default"), InputError);
 }
 
 TEST_CASE("the fingerprint of a task depends on the model and on everything that makes its labels") {

@@ -12,7 +12,7 @@
 
 #include "krohn/automata/catalog.hpp"
 #include "krohn/compile/group.hpp"
-#include "krohn/engine/recognizer.hpp"
+#include "krohn/engine/machine.hpp"
 #include "krohn/io/figures.hpp"
 #include "krohn/io/svg.hpp"
 #include "temporary_directory.hpp"
@@ -86,12 +86,10 @@ TEST_CASE("models: eigenvalues, trajectories with their lasso, margins") {
   OpenModel model;
   const Dfa dfa = catalog_language("mod:6");
   const CompiledGroup compiled = compile_group(dfa, {KeyForm::integer, GroupRepresentation::rotation});
-  ModelDirectory directory{compiled.model};
-  directory.exact = compiled.exact;
-  directory.horizon = compiled.horizon;
-  directory.automaton = dfa;
-  model.recognizer = make_recognizer(compiled.model, Semantics::fp32_fma_v1);
-  model.compiled = std::move(directory);
+  model.exact = compiled.exact;
+  model.horizon = compiled.horizon;
+  model.automaton = dfa;
+  model.machine = make_machine(compiled.model, Semantics::fp32_fma_v1);
   const std::string page = model_report(model, "a model", small());
   check_page(page);
   for (const char* part : {"<h2>Eigenvalues</h2>", "<h2>Hidden trajectories</h2>", "<h2>Margins</h2>"}) {

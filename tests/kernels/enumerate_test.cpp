@@ -22,7 +22,7 @@ using testing::swaps;
 
 // The automaton that a model with few reachable states is.
 LabelledAutomaton closure_of(const LrnnModel& model, Semantics semantics) {
-  const auto recognizer = make_recognizer(model, semantics);
+  const auto recognizer = make_machine(model, semantics);
   LabelledAutomaton automaton;
   automaton.num_symbols = static_cast<std::uint32_t>(model.alphabet().size());
   const auto key = [](const std::pair<std::vector<std::byte>, std::int32_t>& entry) {
@@ -80,7 +80,7 @@ TEST_CASE("models of a few hidden states: every size, symbol count, format and f
     EnumerateOptions options;
     options.device = Device::cuda;
     options.max_length = symbols == 2 ? 22 : symbols == 3 ? 14 : symbols == 4 ? 11 : 9;
-    const EnumerateResult right = enumerate(model, semantics, automaton, options);
+    const EnumerateResult right = enumerate(*make_machine(model, semantics), automaton, options);
     CHECK(right.device == gpu);
     CHECK(!right.disagreement);
     CHECK(right.agreed == options.max_length);
@@ -88,23 +88,23 @@ TEST_CASE("models of a few hidden states: every size, symbol count, format and f
     for (int i = 0; i < 6; ++i) {
       const Word word = draw.word(symbols, i == 0 ? options.max_length : draw.below(options.max_length + 1));
       const LabelledAutomaton wrong = planted(automaton, word);
-      const EnumerateResult result = enumerate(model, semantics, wrong, options);
+      const EnumerateResult result = enumerate(*make_machine(model, semantics), wrong, options);
       REQUIRE(result.disagreement == word);
       const Word other = draw.word(symbols, options.max_length - 1);
       const LabelledAutomaton twice = planted(wrong, other);
       options.device = Device::cpu;
-      const EnumerateResult expected = enumerate(model, semantics, twice, options);
+      const EnumerateResult expected = enumerate(*make_machine(model, semantics), twice, options);
       options.device = Device::cuda;
-      REQUIRE(enumerate(model, semantics, twice, options).disagreement == expected.disagreement);
+      REQUIRE(enumerate(*make_machine(model, semantics), twice, options).disagreement == expected.disagreement);
       options.agreed = word.size();
-      CHECK(!enumerate(model, semantics, wrong, options).disagreement);
+      CHECK(!enumerate(*make_machine(model, semantics), wrong, options).disagreement);
       options.agreed.reset();
     }
     std::vector<EnumerateResult> parts;
     const Word word = draw.word(symbols, options.max_length);
     for (std::uint32_t i = 0; i < 3; ++i) {
       options.shard = {i, 3};
-      parts.push_back(enumerate(model, semantics, planted(automaton, word), options));
+      parts.push_back(enumerate(*make_machine(model, semantics), planted(automaton, word), options));
     }
     CHECK(merge(parts).disagreement == word);
     CHECK(merge(parts).first);
@@ -123,7 +123,7 @@ TEST_CASE("any model: several layers, undefined labels, overflow; the first even
     shape.undefined_rows = seed % 3 == 0;
     const LrnnModel model = draw.draw(shape);
     // Right on all words up to length 5 but one; anything after.
-    const auto recognizer = make_recognizer(model, Semantics::fp32_fma_v1);
+    const auto recognizer = make_machine(model, Semantics::fp32_fma_v1);
     LabelledAutomaton automaton;
     automaton.num_symbols = static_cast<std::uint32_t>(shape.symbols);
     std::vector<std::vector<std::byte>> states(1, std::vector<std::byte>(recognizer->state_size()));
@@ -151,9 +151,9 @@ TEST_CASE("any model: several layers, undefined labels, overflow; the first even
     EnumerateOptions options;
     options.max_length = 8;
     options.device = Device::cpu;
-    const EnumerateResult expected = enumerate(model, Semantics::fp32_fma_v1, automaton, options);
+    const EnumerateResult expected = enumerate(*make_machine(model, Semantics::fp32_fma_v1), automaton, options);
     options.device = Device::cuda;
-    const EnumerateResult seen = enumerate(model, Semantics::fp32_fma_v1, automaton, options);
+    const EnumerateResult seen = enumerate(*make_machine(model, Semantics::fp32_fma_v1), automaton, options);
     REQUIRE(seen.disagreement == expected.disagreement);
     CHECK(seen.agreed == expected.agreed);
     CHECK(seen.lengths == expected.lengths);
@@ -169,8 +169,9 @@ TEST_CASE("any model: several layers, undefined labels, overflow; the first even
   EnumerateOptions options;
   options.max_length = 14;
   options.device = Device::cuda;
-  CHECK_THROWS_WITH_AS(enumerate(model, Semantics::fp32_fma_v1, LabelledAutomaton{2, 0, {0, 0}, {0}}, options),
-                       doctest::Contains("word bbbbbbbb:"), NumericError);
+  CHECK_THROWS_WITH_AS(
+      enumerate(*make_machine(model, Semantics::fp32_fma_v1), LabelledAutomaton{2, 0, {0, 0}, {0}}, options),
+      doctest::Contains("word bbbbbbbb:"), NumericError);
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "engine/random_program.hpp"
 #include "kernels/require_gpu.hpp"
 #include "krohn/engine/enumerate.hpp"
+#include "krohn/engine/learned/learned_machine.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/checkpoint.hpp"
 #include "krohn/kernels/recurrence.hpp"
@@ -275,7 +276,7 @@ LearnedTask task_of(const Program& model, std::uint32_t symbols, bool first_toke
 }
 
 // The words up to a length as a tree that asks for the labels that the model gives, every longer word for any.
-LabelledAutomaton tree_of(const Recognizer& model, std::uint64_t length) {
+LabelledAutomaton tree_of(const Machine& model, std::uint64_t length) {
   LabelledAutomaton tree;
   tree.num_symbols = static_cast<std::uint32_t>(model.alphabet().size());
   std::vector<std::byte> state(model.state_size());
@@ -311,7 +312,7 @@ TEST_CASE("prefix trees: nothing is found where nothing is wrong, and the first 
     const auto model = std::make_shared<const Program>(random.make(architecture, {2, 16, 2, Beta::doubled}));
     const std::uint32_t symbols = 2 + seed % 2;
     const std::uint64_t length = small_cases() ? 4 : symbols == 2 ? 12 : 8;
-    const auto recognizer = make_recognizer(model, task_of(*model, symbols, seed % 2 == 0));
+    const auto recognizer = make_machine(model, task_of(*model, symbols, seed % 2 == 0));
     const LabelledAutomaton tree = tree_of(*recognizer, length);
     EnumerateOptions options;
     options.max_length = length;
@@ -354,16 +355,16 @@ TEST_CASE("accuracies and samples are the same on both") {
   RandomProgram random(11);
   const auto model = std::make_shared<const Program>(random.make("delta", {2, 16, 2, Beta::doubled}));
   const LearnedTask task = task_of(*model, 2, true);
-  const auto recognizer = make_recognizer(model, task);
+  const auto recognizer = make_machine(model, task);
   // Every word's label is l0: sometimes right.
   const Dfa language(task.alphabet, 0, {0, 0}, {0}, {"l0", "l1", "l2"});
   AccuracyOptions options;
   options.lengths = {1, 17, 70};
   options.words = small_cases() ? 20 : 200;
   options.device = Device::cuda;
-  const Accuracy seen = measure_accuracy(*model, task, language, options);
+  const Accuracy seen = measure_accuracy(*recognizer, language, options);
   options.device = Device::cpu;
-  const Accuracy expected = measure_accuracy(*model, task, language, options);
+  const Accuracy expected = measure_accuracy(*recognizer, language, options);
   REQUIRE(seen.lengths.size() == 3);
   for (std::size_t i = 0; i < 3; ++i) {
     CHECK(seen.lengths[i].position.value == expected.lengths[i].position.value);

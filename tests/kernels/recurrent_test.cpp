@@ -11,7 +11,7 @@
 #include "engine/random_model.hpp"
 #include "engine/reference.hpp"
 #include "kernels/require_gpu.hpp"
-#include "krohn/engine/run.hpp"
+#include "krohn/engine/machine.hpp"
 #include "krohn/error.hpp"
 
 namespace krohn {
@@ -147,11 +147,13 @@ TEST_CASE("hidden states of the dense kernels are the reference's, bit by bit: s
   }
 }
 
-void check_equal(const LrnnModel& model, const std::vector<Word>& words, RunOptions options, const std::string& gpu) {
+void check_equal(const LrnnModel& model, Semantics semantics, const std::vector<Word>& words, RunOptions options,
+                 const std::string& gpu) {
+  const auto machine = make_machine(model, semantics);
   options.device = Device::cpu;
-  const Trace expected = run(model, words, options);
+  const Trace expected = machine->run(words, options);
   options.device = Device::cuda;
-  const Trace seen = run(model, words, options);
+  const Trace seen = machine->run(words, options);
   CHECK(seen.device == gpu);
   REQUIRE(seen.labels == expected.labels);
   REQUIRE(seen.margins.size() == expected.margins.size());
@@ -178,7 +180,7 @@ TEST_CASE("any model: several layers, sizes to 256, value columns, undefined lab
     std::vector<Word> words;
     const std::size_t count = seed % 4 == 0 ? 1 : seed % 4 == 1 ? 31 : seed % 4 == 2 ? 33 : 300;
     for (std::size_t i = 0; i < count; ++i) words.push_back(draw.word(shape.symbols, draw.below(70)));
-    check_equal(model, words, {all_semantics[seed % 3], Device::cpu, seed % 2 == 0, true, 0, 0}, gpu);
+    check_equal(model, all_semantics[seed % 3], words, {Device::cpu, seed % 2 == 0, true, 0, 0}, gpu);
   }
 }
 
@@ -192,13 +194,13 @@ TEST_CASE("licensed batches: swaps and resets, ragged and long words, few and ma
     RandomModel draw(seed);
     std::vector<Word> words;
     for (std::size_t i = 0; i < 500; ++i) words.push_back(draw.word(symbols, draw.below(300)));
-    check_equal(model, words, {all_semantics[seed % 3], Device::cpu, false, true, 0, 0}, gpu);
+    check_equal(model, all_semantics[seed % 3], words, {Device::cpu, false, true, 0, 0}, gpu);
     if (seed % 8 == 0 && !small_cases()) {
       words = {draw.word(symbols, 1'000'000), draw.word(symbols, 999'999), {}};
-      check_equal(model, words, {all_semantics[seed % 3], Device::cpu, false, true, 0, 0}, gpu);
+      check_equal(model, all_semantics[seed % 3], words, {Device::cpu, false, true, 0, 0}, gpu);
       words.assign(100'000, {});
       for (Word& word : words) word = draw.word(symbols, draw.below(20));
-      check_equal(model, words, {all_semantics[seed % 3], Device::cpu, false, true, 0, 1U << 20U}, gpu);
+      check_equal(model, all_semantics[seed % 3], words, {Device::cpu, false, true, 0, 1U << 20U}, gpu);
     }
   }
 }
@@ -213,7 +215,7 @@ TEST_CASE("a word that overflows is the same error as on the CPU") {
   std::vector<Word> words(300, Word(400, 1));
   words[170] = Word(500, 0);
   words[250] = Word(128, 0);
-  CHECK_THROWS_WITH_AS(run(model, words, {Semantics::fp32_fma_v1, Device::cuda, false, false, 0, 0}),
+  CHECK_THROWS_WITH_AS(make_machine(model, Semantics::fp32_fma_v1)->run(words, {Device::cuda}),
                        doctest::Contains("word 171, position 128"), NumericError);
 }
 

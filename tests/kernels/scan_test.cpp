@@ -30,16 +30,16 @@ TEST_CASE("labels and margins of long sequences equal the CPU's: sizes 1 to 5, r
     const Semantics semantics = seed % 3 == 0   ? Semantics::fp32_fma_v1
                                 : seed % 3 == 1 ? Semantics::fp16_state_v1
                                                 : Semantics::bf16_state_v1;
-    if (scan_refusal(model, semantics)) continue;
+    if (scan_refusal(*make_machine(model, semantics))) continue;
     ++scanned;
     RandomModel draw(seed);
     for (const std::size_t length : {0, 1, 2, 15, 16, 17, 63, 64, 65, 66, 4095, 4096, 4097, 1'000'003}) {
       if (small_cases() && length > 4097) continue;
       const Word word = draw.word(symbols, length);
       const std::vector<std::uint8_t> bytes(word.begin(), word.end());
-      const ScanResult expected = scan(model, source_of(bytes), {semantics, Device::cpu, 0, 0});
+      const ScanResult expected = scan(*make_machine(model, semantics), source_of(bytes), {Device::cpu, 0, 0});
       for (const std::size_t memory : {std::size_t{0}, std::size_t{20'000}}) {
-        const ScanResult seen = scan(model, source_of(bytes), {semantics, Device::cuda, 0, memory});
+        const ScanResult seen = scan(*make_machine(model, semantics), source_of(bytes), {Device::cuda, 0, memory});
         if (length > 0) CHECK(seen.device == gpu);
         CHECK(seen.length == length);
         REQUIRE(seen.observation.label == expected.observation.label);
@@ -60,8 +60,10 @@ TEST_CASE("cascades of several layers, and a machine walked from every state") {
       if (small_cases() && length > 33) continue;
       const Word word = draw.word(model.alphabet().size(), length);
       const std::vector<std::uint8_t> bytes(word.begin(), word.end());
-      const ScanResult expected = scan(model, source_of(bytes), {Semantics::fp32_fma_v1, Device::cpu, 0, 0});
-      const ScanResult seen = scan(model, source_of(bytes), {Semantics::fp32_fma_v1, Device::cuda, 0, 50'000});
+      const ScanResult expected =
+          scan(*make_machine(model, Semantics::fp32_fma_v1), source_of(bytes), {Device::cpu, 0, 0});
+      const ScanResult seen =
+          scan(*make_machine(model, Semantics::fp32_fma_v1), source_of(bytes), {Device::cuda, 0, 50'000});
       CHECK(seen.device == gpu);
       REQUIRE(seen.observation.label == expected.observation.label);
       REQUIRE(seen.observation.margin == expected.observation.margin);

@@ -33,7 +33,7 @@ double standard_error(double p, double a, double b) {
 TEST_CASE("trained models are as right as their files say") {
   for (const char* name : {"flipflop_delta_net_pos", "parity_delta_net_neg_noconv_1layer", "parity_delta_net_pos",
                            "s3_gated_deltaproduct_n2_neg"}) {
-    const OpenModel open = open_recognizer(fs::path(KROHN_TEST_DATA) / "models" / name);
+    const OpenModel open = open_model(fs::path(KROHN_TEST_DATA) / "models" / name);
     AccuracyOptions options;
     options.words = 512;
     options.seed = 1;
@@ -45,7 +45,7 @@ TEST_CASE("trained models are as right as their files say") {
       options.lengths.push_back(each.length);
     }
     REQUIRE(options.lengths.size() == 5);
-    const Accuracy accuracy = measure_accuracy(*open.learned, open.task->answers, *open.own_language(), options);
+    const Accuracy accuracy = measure_accuracy(*open.machine, *open.own_language(), options);
     REQUIRE(accuracy.lengths.size() == 5);
     for (const LengthAccuracy& ours : accuracy.lengths) {
       CAPTURE(std::string(name));
@@ -73,7 +73,7 @@ TEST_CASE("words are drawn uniformly from those with a label") {
   AccuracyOptions options;
   options.lengths = {1, 4, 10};
   options.words = 20000;
-  const Accuracy accuracy = measure_accuracy(always, Semantics::fp32_fma_v1, language, options);
+  const Accuracy accuracy = measure_accuracy(*make_machine(always, Semantics::fp32_fma_v1), language, options);
   REQUIRE(accuracy.lengths.size() == 3);
   CHECK(accuracy.chance == 0.5);
   for (const LengthAccuracy& each : accuracy.lengths) {
@@ -86,11 +86,11 @@ TEST_CASE("words are drawn uniformly from those with a label") {
   // Sequences: the position of the b is labelled "1", where the model is always wrong.
   CHECK(accuracy.lengths[2].sequence.value == 0.0);
   options.last_only = true;
-  const Accuracy last = measure_accuracy(always, Semantics::fp32_fma_v1, language, options);
+  const Accuracy last = measure_accuracy(*make_machine(always, Semantics::fp32_fma_v1), language, options);
   CHECK(last.lengths[2].sequence.value == last.lengths[2].last.value);
   options.lengths = {3};
   const Dfa nothing(Alphabet::of_characters("ab"), 0, {0, 0}, {null_label}, {"0", "1"});
-  CHECK(measure_accuracy(always, Semantics::fp32_fma_v1, nothing, options).empty_lengths ==
+  CHECK(measure_accuracy(*make_machine(always, Semantics::fp32_fma_v1), nothing, options).empty_lengths ==
         std::vector<std::uint64_t>{3});
 }
 

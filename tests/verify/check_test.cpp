@@ -53,7 +53,7 @@ LrnnModel two_rotations() {
 }
 
 TEST_CASE("a model that counts is refuted by the first word too long for it, thousands of symbols away") {
-  const CheckReport report = check(counter(7000.0F, "ab"), fp32, std::nullopt, everything("ab"), {});
+  const CheckReport report = check(*make_machine(counter(7000.0F, "ab"), fp32), everything("ab"), {});
   const auto* refuted = std::get_if<Refuted>(&report.verdict);
   REQUIRE(refuted != nullptr);
   CHECK(refuted->counterexample.word == Word(7000, 0));
@@ -67,7 +67,7 @@ TEST_CASE("a model that counts is refuted by the first word too long for it, tho
 
 TEST_CASE("in bfloat16 the same count stops at 256 and the model is right for ever") {
   const CheckReport report =
-      check(counter(7000.0F, "ab"), Semantics::bf16_state_v1, std::nullopt, everything("ab"), {});
+      check(*make_machine(counter(7000.0F, "ab"), Semantics::bf16_state_v1), everything("ab"), {});
   CHECK(std::holds_alternative<Proved>(report.verdict));
   CHECK(report.pairs == 257);
 }
@@ -75,12 +75,12 @@ TEST_CASE("in bfloat16 the same count stops at 256 and the model is right for ev
 TEST_CASE("a claim up to a length is not refuted by longer words") {
   CheckOptions options;
   options.up_to = 6999;
-  CheckReport report = check(counter(7000.0F, "a"), fp32, std::nullopt, everything("a"), options);
+  CheckReport report = check(*make_machine(counter(7000.0F, "a"), fp32), everything("a"), options);
   const auto* certified = std::get_if<CertifiedUpTo>(&report.verdict);
   REQUIRE(certified != nullptr);
   CHECK(certified->length == 6999);
   options.up_to = 7000;
-  report = check(counter(7000.0F, "a"), fp32, std::nullopt, everything("a"), options);
+  report = check(*make_machine(counter(7000.0F, "a"), fp32), everything("a"), options);
   CHECK(std::holds_alternative<Refuted>(report.verdict));
 }
 
@@ -89,7 +89,7 @@ TEST_CASE("where nothing ends, the answer is unknown, with a bound that holds an
   options.budget.memory = std::size_t{16} << 20U;
   options.sample.words = 50;
   options.sample.max_length = 20;
-  const CheckReport report = check(two_rotations(), fp32, std::nullopt, everything("ab"), options);
+  const CheckReport report = check(*make_machine(two_rotations(), fp32), everything("ab"), options);
   const auto* unknown = std::get_if<Unknown>(&report.verdict);
   REQUIRE(unknown != nullptr);
   CHECK(unknown->length.has_value());
@@ -121,7 +121,7 @@ TEST_CASE("a sample of words without labels bounds nothing, and the domain is sa
   options.budget.memory = std::size_t{1} << 20U;
   options.sample.words = 50;
   const Dfa nothing(Alphabet::of_characters("ab"), 0, {0, 0}, {null_label}, {"1"});
-  const CheckReport report = check(two_rotations(), fp32, std::nullopt, nothing, options);
+  const CheckReport report = check(*make_machine(two_rotations(), fp32), nothing, options);
   CHECK(report.domain == "no words: the language's labels are all null");
   REQUIRE(report.sample.has_value());
   CHECK(report.sample->drawn == 50);
@@ -136,7 +136,7 @@ TEST_CASE("an exhaustive search certifies its length, and an interrupt ends a ch
   options.exhaustive = 14;
   options.device = Device::cpu;
   const LrnnModel model = two_rotations();
-  const CheckReport report = check(model, fp32, std::nullopt, everything("ab"), options);
+  const CheckReport report = check(*make_machine(model, fp32), everything("ab"), options);
   const auto* certified = std::get_if<CertifiedUpTo>(&report.verdict);
   REQUIRE(certified != nullptr);
   CHECK(certified->length >= 14);
@@ -144,7 +144,7 @@ TEST_CASE("an exhaustive search certifies its length, and an interrupt ends a ch
   const std::atomic<bool> stop = true;
   CheckOptions interrupted;
   interrupted.budget.stop = &stop;
-  const CheckReport early = check(model, fp32, std::nullopt, everything("ab"), interrupted);
+  const CheckReport early = check(*make_machine(model, fp32), everything("ab"), interrupted);
   CHECK(early.interrupted);
   CHECK(std::holds_alternative<Unknown>(early.verdict));
 }
@@ -158,10 +158,10 @@ TEST_CASE("a horizon agrees with a longer closure, and is not claimed for anothe
       compiled.model, fp32, Specification(compiled.model.alphabet(), compiled.model.label_names(), wheel));
   REQUIRE_MESSAGE(right.length.has_value(), right.reason);
   CHECK(*right.length > 1000);
-  const auto recognizer = make_recognizer(compiled.model, fp32);
+  const auto machine = make_machine(compiled.model, fp32);
   ClosureOptions options;
   options.up_to = *right.length;
-  const Closure closure = joint_closure(*recognizer, Specification(*recognizer, wheel), options);
+  const Closure closure = joint_closure(*machine, Specification(*machine, wheel), options);
   CHECK(!closure.disagreement);
   const Dfa other = catalog_language("mod:12");
   const HorizonCheck wrong = check_horizon(
@@ -173,13 +173,13 @@ TEST_CASE("a horizon agrees with a longer closure, and is not claimed for anothe
   short_words.up_to = 10;
   short_words.budget.memory = 0;  // no closure
   short_words.sample.words = 0;
-  const CheckReport report = check(compiled.model, fp32, std::nullopt, other, short_words);
+  const CheckReport report = check(*make_machine(compiled.model, fp32), other, short_words);
   CHECK(report.method == "horizon");
   const auto* certified = std::get_if<CertifiedUpTo>(&report.verdict);
   REQUIRE(certified != nullptr);
   CHECK(certified->length == 10);
   short_words.up_to = 11;
-  CHECK(std::holds_alternative<Refuted>(check(compiled.model, fp32, std::nullopt, other, short_words).verdict));
+  CHECK(std::holds_alternative<Refuted>(check(*make_machine(compiled.model, fp32), other, short_words).verdict));
 }
 
 TEST_CASE("a horizon that cannot be had within the time certifies nothing and says so") {
@@ -216,28 +216,28 @@ TEST_CASE("a horizon of no step certifies nothing") {
   CheckOptions options;
   options.budget.memory = 0;  // no closure
   options.sample.words = 0;
-  CHECK(std::holds_alternative<Unknown>(check(doubled, fp32, std::nullopt, wheel, options).verdict));
+  CHECK(std::holds_alternative<Unknown>(check(*make_machine(doubled, fp32), wheel, options).verdict));
 }
 
 TEST_CASE("the fast searches find a wrong transition, a wrong loop and a wrong label, and never cry wolf") {
   const Dfa abb = minimize(parse_regex("(a|b)*abb", Alphabet::of_characters("ab")));
   const CompileResult right = compile(abb);
-  const auto recognizer = make_recognizer(right.model, fp32);
-  CHECK(!fast_refutation(*recognizer, Specification(*recognizer, abb), {}));
+  const auto machine = make_machine(right.model, fp32);
+  CHECK(!fast_refutation(*machine, Specification(*machine, abb), {}));
   for (const char* other : {"(a|b)*aba", "(a|b)*abb|a{9}", "(a|b)*abb|b{40}", "~((a|b)*abb)"}) {
     const Dfa language = minimize(parse_regex(other, Alphabet::of_characters("ab")));
-    const Specification specification(*recognizer, language);
-    const auto found = fast_refutation(*recognizer, specification, {});
+    const Specification specification(*machine, language);
+    const auto found = fast_refutation(*machine, specification, {});
     REQUIRE_MESSAGE(found.has_value(), other);
-    const auto counterexample = confirm(*recognizer, specification, found->word);
+    const auto counterexample = confirm(*machine, specification, found->word);
     REQUIRE(counterexample.has_value());
-    const Counterexample shorter = minimise(*recognizer, specification, *counterexample, 100000, {});
+    const Counterexample shorter = minimise(*machine, specification, *counterexample, 100000, {});
     CHECK(shorter.word.size() <= counterexample->word.size());
     // No single symbol can be left out.
     for (std::size_t i = 0; i < shorter.word.size(); ++i) {
       Word word = shorter.word;
       word.erase(word.begin() + static_cast<std::ptrdiff_t>(i));
-      const auto without = confirm(*recognizer, specification, word);
+      const auto without = confirm(*machine, specification, word);
       CHECK((!without || without->word.size() >= shorter.word.size()));
     }
   }
@@ -246,7 +246,7 @@ TEST_CASE("the fast searches find a wrong transition, a wrong loop and a wrong l
 // Right labels (all "1") but behind the words of a list, where the answer is "0". The state is the number of symbols
 // read and the automaton of the list's words, so that no state comes twice; margins fall as the end of a listed word
 // comes nearer.
-class WrongOn final : public Recognizer {
+class WrongOn final : public Machine {
  public:
   explicit WrongOn(std::vector<std::string> words) : words_(std::move(words)) {}
   const Alphabet& alphabet() const override { return alphabet_; }

@@ -16,11 +16,11 @@ namespace {
 
 using namespace krohn;
 
-// A Mealy machine as a Recognizer: `words` 4-byte words of state, the last of which holds the number of the state and
+// A Mealy machine as a Machine: `words` 4-byte words of state, the last of which holds the number of the state and
 // the others a scrambled copy of it. Output -1 is `?`, output -2 throws.
-class Machine : public Recognizer {
+class Mealy : public Machine {
  public:
-  Machine(Alphabet alphabet, std::vector<std::string> labels, std::size_t words)
+  Mealy(Alphabet alphabet, std::vector<std::string> labels, std::size_t words)
       : alphabet_(std::move(alphabet)), labels_(std::move(labels)), words_(words) {}
   std::vector<std::uint32_t> successor;  // [states, symbols]
   std::vector<std::int32_t> output;      // [states, symbols]
@@ -62,21 +62,21 @@ class Machine : public Recognizer {
 };
 
 // The machine's and the automaton's labels on a word, by name; the machine's last label counts.
-std::string machine_label(const Machine& machine, const Word& word) {
+std::string machine_label(const Mealy& machine, const Word& word) {
   std::vector<std::byte> state(machine.state_size());
   Observation observation = machine.initial(state);
   for (const Symbol a : word) observation = machine.step(state, a);
   return observation.label < 0 ? "?" : machine.label_names()[static_cast<std::size_t>(observation.label)];
 }
 
-std::string automaton_label(const Dfa& dfa, const Machine& machine, const Word& word) {
+std::string automaton_label(const Dfa& dfa, const Mealy& machine, const Word& word) {
   State q = dfa.start();
   for (const Symbol a : word) q = dfa.next(q, *dfa.alphabet().find(machine.alphabet().name(a)));
   return dfa.label_name(dfa.label(q));
 }
 
 // The least word in shortlex order of the machine's alphabet on which the labels differ, up to `length`.
-std::optional<Word> brute_force(const Machine& machine, const Dfa& dfa, std::size_t length) {
+std::optional<Word> brute_force(const Mealy& machine, const Dfa& dfa, std::size_t length) {
   std::vector<Word> level = {Word{}};
   for (std::size_t l = 0; l <= length; ++l) {
     std::vector<Word> next;
@@ -109,8 +109,8 @@ TEST_CASE("the closure agrees with brute force over words, and its counterexampl
     const Alphabet language_alphabet(symbols == 1 ? std::vector<std::string>{"b"} : std::vector<std::string>{"b", "a"});
     const Dfa dfa(language_alphabet, below(states), delta, labels, {"x", "y", "z"});
     // The machine: the same automaton, some of its states doubled, and in half of the rounds one fault.
-    Machine machine(Alphabet(symbols == 1 ? std::vector<std::string>{"b"} : std::vector<std::string>{"a", "b"}),
-                    {"z", "w", "y", "x"}, 1 + below(3));
+    Mealy machine(Alphabet(symbols == 1 ? std::vector<std::string>{"b"} : std::vector<std::string>{"a", "b"}),
+                  {"z", "w", "y", "x"}, 1 + below(3));
     const std::map<std::string, std::int32_t> number = {{"null", 1}, {"x", 3}, {"y", 2}, {"z", 0}};
     std::vector<std::uint32_t> original(2 * states);  // machine state -> language state
     const std::uint32_t shift = below(2 * states);
@@ -182,8 +182,8 @@ TEST_CASE("the closure agrees with brute force over words, and its counterexampl
   CHECK(refuted > 400);
 }
 
-Machine one_state(std::vector<std::string> labels) {
-  Machine machine(Alphabet::of_characters("ab"), std::move(labels), 1);
+Mealy one_state(std::vector<std::string> labels) {
+  Mealy machine(Alphabet::of_characters("ab"), std::move(labels), 1);
   machine.successor = {0, 0};
   machine.output = {0, 0};
   return machine;
@@ -195,7 +195,7 @@ const Dfa& all_words() {
 }
 
 TEST_CASE("a closure without end stops at the limit that it meets, with the length that it established") {
-  Machine machine = one_state({"1"});
+  Mealy machine = one_state({"1"});
   machine.endless = true;
   const Specification specification(machine, all_words());
   SUBCASE("memory") {
@@ -234,7 +234,7 @@ TEST_CASE("a closure without end stops at the limit that it meets, with the leng
 }
 
 TEST_CASE("NaN on a reachable step is an error that names the word, never a proof") {
-  Machine machine = one_state({"1"});
+  Mealy machine = one_state({"1"});
   machine.successor = {0, 1, 1, 1};
   machine.output = {0, 0, -2, 0};
   const Specification specification(machine, all_words());
@@ -242,7 +242,7 @@ TEST_CASE("NaN on a reachable step is an error that names the word, never a proo
 }
 
 TEST_CASE("`?` agrees with no label, not even with one of that name, and with a null label") {
-  Machine machine = one_state({"?", "1"});
+  Mealy machine = one_state({"?", "1"});
   machine.output = {undefined_label, undefined_label};
   const Dfa question(Alphabet::of_characters("ab"), 0, {0, 0}, {0}, {"?"});
   CHECK(joint_closure(machine, Specification(machine, question), {}).disagreement == Word{0});
@@ -253,7 +253,7 @@ TEST_CASE("`?` agrees with no label, not even with one of that name, and with a 
 }
 
 TEST_CASE("alphabets that differ as sets are refused, and both are named") {
-  const Machine machine = one_state({"1"});
+  const Mealy machine = one_state({"1"});
   const Dfa other = Dfa::acceptor(Alphabet::of_characters("bc"), 0, {0, 0}, {true});
   CHECK_THROWS_WITH_AS(
       Specification(machine, other),

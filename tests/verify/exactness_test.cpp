@@ -125,7 +125,7 @@ TEST_CASE("compiled models are proved for every order of operations, rounded rot
     for (const Semantics semantics : {fp32, Semantics::fp16_state_v1, Semantics::bf16_state_v1}) {
       const Dfa language = catalog_language(name);
       const CompileResult compiled = compile(language);
-      const CheckReport report = check(compiled.model, semantics, compiled.hint, language, {});
+      const CheckReport report = check(*make_machine(compiled.model, semantics), language, {}, &compiled.hint);
       const auto* proved = std::get_if<Proved>(&report.verdict);
       REQUIRE(proved != nullptr);
       REQUIRE(proved->exact_bits.has_value());
@@ -136,7 +136,7 @@ TEST_CASE("compiled models are proved for every order of operations, rounded rot
   rotation.representation = GroupRepresentation::rotation;
   const Dfa wheel = catalog_language("mod:5");
   const CompileResult compiled = compile(wheel, rotation);
-  const CheckReport report = check(compiled.model, Semantics::bf16_state_v1, compiled.hint, wheel, {});
+  const CheckReport report = check(*make_machine(compiled.model, Semantics::bf16_state_v1), wheel, {}, &compiled.hint);
   if (const auto* proved = std::get_if<Proved>(&report.verdict)) CHECK(!proved->exact_bits);
 }
 

@@ -58,10 +58,10 @@ InvariantCheck prove(const CompileResult& compiled, const Dfa& language, Semanti
 }
 
 Closure closure_of(const LrnnModel& model, const Dfa& language, Semantics semantics) {
-  const auto recognizer = make_recognizer(model, semantics);
+  const auto machine = make_machine(model, semantics);
   ClosureOptions options;
   options.budget.memory = std::size_t{32} << 20U;
-  return joint_closure(*recognizer, Specification(*recognizer, language), options);
+  return joint_closure(*machine, Specification(*machine, language), options);
 }
 
 TEST_CASE("compiled models of random automata are proved in every format, and the closure agrees where it closes") {
@@ -110,8 +110,8 @@ TEST_CASE("against another language the invariant names the first word in shortl
     CHECK(check.disagreement == word);
     if (!word) continue;
     ++refuted;
-    const auto recognizer = make_recognizer(compiled.model, Semantics::fp32_fma_v1);
-    const auto confirmed = confirm(*recognizer, Specification(*recognizer, twin), *word);
+    const auto machine = make_machine(compiled.model, Semantics::fp32_fma_v1);
+    const auto confirmed = confirm(*machine, Specification(*machine, twin), *word);
     REQUIRE(confirmed.has_value());
     CHECK(confirmed->word == *word);
   }

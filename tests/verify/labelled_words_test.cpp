@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "krohn/error.hpp"
 #include "krohn/io/open_model.hpp"
 #include "krohn/verify/fast_refutation.hpp"
 #include "krohn/verify/sample.hpp"
@@ -14,10 +15,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A recognizer that does not say what it is, so that it is stepped.
-class Stepped final : public Recognizer {
+// A machine of which nothing but its steps is used.
+class Stepped final : public Machine {
  public:
-  explicit Stepped(const Recognizer& inner) : inner_(inner) {}
+  explicit Stepped(const Machine& inner) : inner_(inner) {}
   const Alphabet& alphabet() const override { return inner_.alphabet(); }
   const std::vector<std::string>& label_names() const override { return inner_.label_names(); }
   std::string_view semantics() const override { return inner_.semantics(); }
@@ -26,17 +27,38 @@ class Stepped final : public Recognizer {
   Observation step(std::span<std::byte> state, Symbol symbol) const override { return inner_.step(state, symbol); }
 
  private:
-  const Recognizer& inner_;
+  const Machine& inner_;
 };
+
+TEST_CASE("labels and margins of many words are those of the steps") {
+  for (const char* name : {"flipflop_delta_net_pos", "parity_delta_net_neg_noconv_1layer"}) {
+    const OpenModel open = open_model(fs::path(KROHN_TEST_DATA) / "models" / name);
+    const Stepped stepped(*open.machine);
+    std::vector<Word> words = {{}};
+    for (std::size_t i = 0; i < 60; ++i) {
+      Word word(i % 9, 0);
+      for (std::size_t t = 0; t < word.size(); ++t) word[t] = static_cast<Symbol>((i >> t) % 2);
+      words.push_back(std::move(word));
+    }
+    for (const bool all_positions : {false, true}) {
+      const RunOptions options{Device::cpu, all_positions, true, 2, 0};
+      const Trace seen = open.machine->run(words, options);
+      const Trace expected = stepped.run(words, options);
+      CHECK(seen.offset == expected.offset);
+      CHECK(seen.labels == expected.labels);
+      CHECK(seen.margins == expected.margins);
+      CHECK(open.machine->run(words, {Device::cpu, all_positions}).labels == expected.labels);
+      CHECK_THROWS_AS(stepped.run(words, {Device::cuda}), DeviceError);
+    }
+  }
+}
 
 TEST_CASE("batches and steps agree") {
   for (const char* name : {"flipflop_delta_net_pos", "parity_delta_net_neg_noconv_1layer", "parity_delta_net_pos"}) {
     CAPTURE(std::string(name));
-    const OpenModel open = open_recognizer(fs::path(KROHN_TEST_DATA) / "models" / name);
-    const Recognizer& model = *open.recognizer;
-    REQUIRE(model.learned());
+    const OpenModel open = open_model(fs::path(KROHN_TEST_DATA) / "models" / name);
+    const Machine& model = *open.machine;
     const Stepped stepped(model);
-    REQUIRE(!stepped.learned());
     const Specification specification(model, *open.own_language());
     for (const SampleDesign& design : {SampleDesign{100, 6, 1, 0.99}, SampleDesign{90, 60, 2, 0.99}}) {
       const Sample batched = sample(model, specification, design, {}, Device::cpu);

@@ -16,7 +16,7 @@ namespace {
 using namespace krohn;
 
 /// A finite machine as a recogniser: the state is one 32-bit number.
-class TableMachine final : public Recognizer {
+class TableMachine final : public Machine {
  public:
   TableMachine(Alphabet alphabet, std::vector<std::uint32_t> next, std::vector<std::int32_t> labels)
       : alphabet_(std::move(alphabet)), next_(std::move(next)), labels_(std::move(labels)) {}

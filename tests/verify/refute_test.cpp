@@ -298,7 +298,7 @@ TEST_CASE("layered lassos are those of the whole model") {
             for (const Word& loop : {Word{1}, Word{0, 1, 1}}) {
               const LassoBudget budget{200000, nullptr};
               const LayeredLasso layered = find_layered_lasso(model, arithmetic, prefix, loop, {2000000, nullptr});
-              const LassoSearch whole = find_lasso(*make_recognizer(model, arithmetic), prefix, loop, budget);
+              const LassoSearch whole = find_lasso(*make_machine(model, arithmetic), prefix, loop, budget);
               if (!whole.lasso) continue;
               REQUIRE(layered.lasso);
               CHECK(*layered.lasso == *whole.lasso);
@@ -318,7 +318,7 @@ TEST_CASE("the limit-cycle examples recognise their language in one arithmetic a
     const Hypothesis hypothesis = check_hypothesis(example.model, Theorem::parity());
     CHECK(hypothesis.holds);
     CHECK(check_hypothesis(example.model, theorem).holds);
-    const auto separate = make_separate_recognizer(example.model, NumberFormat::fp32);
+    const auto separate = make_separate_machine(example.model, NumberFormat::fp32);
     CHECK(separate->semantics() == example.semantics);
     const TheoremReport report = refute_theorem(*separate, hypothesis, theorem);
     CHECK(report.conclusion == Conclusion::recognised);

@@ -18,17 +18,16 @@
 #include <thread>
 
 #include "krohn/compile/compile.hpp"
-#include "krohn/engine/dense_rows.hpp"
+#include "krohn/engine/compiled/dense_rows.hpp"
+#include "krohn/engine/compiled/flat_model.hpp"
 #include "krohn/engine/enumerate.hpp"
-#include "krohn/engine/flat_model.hpp"
-#include "krohn/engine/run.hpp"
 #include "krohn/engine/scan.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/language.hpp"
 #include "krohn/kernels/device.hpp"
 #include "krohn/kernels/recurrent.hpp"
 #include "krohn/kernels/scan.hpp"
-#include "krohn/verify/labelled_automaton.hpp"
+#include "krohn/verify/specification.hpp"
 #include "scan_plan.hpp"
 
 namespace krohn {
@@ -190,11 +189,10 @@ class Bench {
     const double walk = seconds_of([&] {
       for (std::size_t i = 0; i < words.size(); ++i) ends[i] = s.language.next(s.language.start(), words[i]);
     });
+    const auto machine = make_machine(s.model, Semantics::fp32_fma_v1);
     for (const unsigned threads : {1U, 0U}) {
       Trace trace;
-      const double time = seconds_of([&] {
-        trace = krohn::run(s.model, words, {Semantics::fp32_fma_v1, Device::cpu, false, false, threads, 0});
-      });
+      const double time = seconds_of([&] { trace = machine->run(words, {Device::cpu, false, false, threads, 0}); });
       for (std::size_t i = 0; i < words.size(); ++i) {
         if (s.model.label_name(trace.label(i)) != s.language.label_name(s.language.label(ends[i]))) differ(s.name);
       }
@@ -208,18 +206,20 @@ class Bench {
     std::mt19937 random(2);
     for (std::uint8_t& a : symbols) a = static_cast<std::uint8_t>(random() % s.model.alphabet().size());
     const double time = seconds_of([&] {
-      scan(s.model, source_of(symbols), {Semantics::fp32_fma_v1, Device::cpu, 0, 0});
+      scan(*make_machine(s.model, Semantics::fp32_fma_v1), source_of(symbols), {Device::cpu, 0, 0});
     });
     put("cpu scan", s, {{"rate", static_cast<double>(symbols.size()) / time}});
   }
 
   void cpu_tree(const Subject& s) {
-    const LabelledAutomaton automaton = labelled_automaton(s.language, s.model.label_names());
+    const LabelledAutomaton automaton =
+        Specification(s.model.alphabet(), s.model.label_names(), s.language).labelled_automaton();
     EnumerateOptions options;
     options.max_length = s.model.alphabet().size() == 2 ? 24 : 12;
     options.device = Device::cpu;
     EnumerateResult result;
-    const double time = seconds_of([&] { result = enumerate(s.model, Semantics::fp32_fma_v1, automaton, options); });
+    const double time =
+        seconds_of([&] { result = enumerate(*make_machine(s.model, Semantics::fp32_fma_v1), automaton, options); });
     if (result.disagreement) differ(s.name);
     put("cpu enumerate", s, {{"rate", static_cast<double>(result.nodes) / time}, {"length", options.max_length}});
   }
@@ -239,11 +239,11 @@ class Bench {
       if (i > 0) times.push_back(ms / 1000.0);
     }
     const double rate = static_cast<double>(count) * static_cast<double>(length) / median(times);
-    const auto recognizer = make_recognizer(s.model, semantics);
+    const auto reference = make_machine(s.model, semantics);
     for (std::size_t w = 0; w < count; w += count / 13) {
-      std::vector<std::byte> state(recognizer->state_size());
-      recognizer->initial(state);
-      for (const std::uint8_t a : words.word(w)) recognizer->step(state, a);
+      std::vector<std::byte> state(reference->state_size());
+      reference->initial(state);
+      for (const std::uint8_t a : words.word(w)) reference->step(state, a);
       for (std::size_t j = 0; j < rows.size; ++j) {
         float expected = 0.0F;
         std::memcpy(&expected, state.data() + 4 * j, 4);
@@ -260,8 +260,8 @@ class Bench {
 
   /// The whole sequence on the device, without its transfer; by the monoid, and by the machine's states alone.
   void device_scan(const Subject& s, bool by_states = false) {
-    const auto recognizer = make_recognizer(s.model, Semantics::fp32_fma_v1);
-    const ScanPlan plan = std::get<ScanPlan>(plan_scan(*recognizer));
+    const auto reference = make_machine(s.model, Semantics::fp32_fma_v1);
+    const ScanPlan plan = std::get<ScanPlan>(plan_scan(*reference));
     if (!plan.monoid) throw InternalError(s.name + ": expected a small monoid");
     const MonoidView monoid = plan.monoid->view();
     const MachineView machine{static_cast<std::uint32_t>(plan.machine.count), monoid.num_symbols,
@@ -278,9 +278,9 @@ class Bench {
     double milliseconds = 0.0;
     const std::uint32_t end = scan.advance_random(symbols.size(), 13, 0, milliseconds);
     scan.symbols(symbols);
-    std::vector<std::byte> state(recognizer->state_size());
-    recognizer->initial(state);
-    for (const std::uint8_t a : symbols) recognizer->step(state, a);
+    std::vector<std::byte> state(reference->state_size());
+    reference->initial(state);
+    for (const std::uint8_t a : symbols) reference->step(state, a);
     if (std::memcmp(state.data(), plan.machine.states.data() + end * state.size(), state.size()) != 0) differ(s.name);
     const double rate = static_cast<double>(length) / median(times);
     put("scan", s,
@@ -293,11 +293,12 @@ class Bench {
   }
 
   void device_tree(const Subject& s, std::uint64_t max_length) {
-    const LabelledAutomaton automaton = labelled_automaton(s.language, s.model.label_names());
+    const LabelledAutomaton automaton =
+        Specification(s.model.alphabet(), s.model.label_names(), s.language).labelled_automaton();
     EnumerateOptions options;
     options.max_length = max_length;
     options.device = Device::cuda;
-    const EnumerateResult result = enumerate(s.model, Semantics::fp32_fma_v1, automaton, options);
+    const EnumerateResult result = enumerate(*make_machine(s.model, Semantics::fp32_fma_v1), automaton, options);
     if (result.disagreement) differ(s.name);
     std::uint64_t words = 0;
     for (const LengthStatistics& line : result.lengths) words += line.words;

@@ -16,7 +16,6 @@
 #include "krohn/kernels/device.hpp"
 #include "krohn/kernels/recurrence.hpp"
 #include "krohn/verify/accuracy.hpp"
-#include "krohn/verify/labelled_automaton.hpp"
 #include "krohn/verify/specification.hpp"
 
 namespace krohn {
@@ -76,41 +75,42 @@ void bench_recurrence(std::uint32_t words, std::uint32_t heads, std::uint32_t le
 // A 2-layer model of size 128 on 8,192 words of length 256: labels at every position.
 void bench_labels() {
   testing::RandomProgram random(1);
-  const Program model = random.make("delta", {2, 64, 1, testing::Beta::doubled, 128});
+  const auto model = std::make_shared<const Program>(random.make("delta", {2, 64, 1, testing::Beta::doubled, 128}));
   LearnedTask task{Alphabet::of_characters("01"), {0, 1}, std::nullopt, {"0", "1"}, {{0, 0}, {1, 1}}};
+  const auto machine = make_machine(model, std::move(task));
   SplitMix64 draw(2);
-  std::vector<Tokens> words(8192);
-  for (Tokens& word : words) {
-    for (int t = 0; t < 256; ++t) word.push_back(static_cast<std::uint32_t>(draw.next() % 2));
+  std::vector<Word> words(8192);
+  for (Word& word : words) {
+    for (int t = 0; t < 256; ++t) word.push_back(static_cast<Symbol>(draw.next() % 2));
   }
   for (int i = 0; i < 2; ++i) {
     const auto start = Clock::now();
-    const LearnedLabels seen = label_words(model, task, words, {0, Device::cuda, 0});
+    const Trace seen = machine->run(words, {.device = Device::cuda, .all_positions = true});
     std::printf("labels of %zu words of 256, two delta layers of size 128, %zu parameters: %.3f s\n", words.size(),
-                model.num_parameters(), seconds_since(start));
-    const LearnedLabels some = label_words(model, task, std::span(words).first(16), {0, Device::cpu, 0});
+                model->num_parameters(), seconds_since(start));
+    const Trace some = machine->run(std::span(words).first(16), {.device = Device::cpu, .all_positions = true});
     if (!std::equal(some.labels.begin(), some.labels.end(), seen.labels.begin())) std::printf("DIFFERENT LABELS\n");
   }
 }
 
 void bench_checkpoint(const std::string& path) {
-  const OpenModel open = open_recognizer(path);
+  const OpenModel open = open_model(path);
   const Dfa language = *open.own_language();
   AccuracyOptions options;
   options.lengths = {256};
   options.words = 8192;
   options.device = Device::cuda;
   const auto start = Clock::now();
-  const Accuracy accuracy = measure_accuracy(*open.learned, open.task->answers, language, options);
+  const Accuracy accuracy = measure_accuracy(*open.machine, language, options);
   std::printf("%s: accuracy on 8192 words of 256: last %.4f in %.3f s\n", path.c_str(),
               accuracy.lengths.empty() ? 0.0 : accuracy.lengths[0].last.value, seconds_since(start));
   // Every word, whatever the labels: an automaton that asks for none.
-  const auto symbols = static_cast<std::uint32_t>(open.recognizer->alphabet().size());
+  const auto symbols = static_cast<std::uint32_t>(open.machine->alphabet().size());
   const LabelledAutomaton any{symbols, 0, std::vector<std::uint32_t>(symbols, 0), {LabelledAutomaton::any_label}};
   EnumerateOptions search;
   search.device = Device::cuda;
   search.max_length = symbols == 2 ? 23 : symbols == 3 ? 14 : 9;
-  const EnumerateResult result = enumerate(*open.recognizer, any, search);
+  const EnumerateResult result = enumerate(*open.machine, any, search);
   std::printf("%s: %llu nodes up to length %llu in %.2f s (device %.2f s): %.3g nodes/s\n", path.c_str(),
               static_cast<unsigned long long>(result.nodes), static_cast<unsigned long long>(search.max_length),
               result.seconds, result.device_seconds, static_cast<double>(result.nodes) / result.seconds);

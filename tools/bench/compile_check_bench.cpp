@@ -22,7 +22,7 @@ void check_language(benchmark::State& state, const std::string& language) {
   const krohn::CompileResult compiled = krohn::compile(dfa);
   for (auto _ : state) {
     const krohn::CheckReport report =
-        krohn::check(compiled.model, krohn::Semantics::fp32_fma_v1, compiled.hint, dfa, {});
+        krohn::check(*krohn::make_machine(compiled.model, krohn::Semantics::fp32_fma_v1), dfa, {}, &compiled.hint);
     if (!std::holds_alternative<krohn::Proved>(report.verdict)) state.SkipWithError("expected PROVED");
   }
 }

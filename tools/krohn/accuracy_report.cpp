@@ -18,12 +18,9 @@ void print_proportion(const Proportion& p) {
 
 }  // namespace
 
-void report_accuracy(const OpenModel& open, std::optional<Semantics> semantics, const Dfa& language,
-                     AccuracyOptions options, bool json) {
+void report_accuracy(const OpenModel& open, const Dfa& language, AccuracyOptions options, bool json) {
   options.last_only = open.task && open.task->positions == Task::Positions::last;
-  const Semantics used = open.compiled ? semantics.value_or(open.compiled->semantics) : Semantics::fp32_fma_v1;
-  const Accuracy accuracy = open.compiled ? measure_accuracy(open.compiled->model, used, language, options)
-                                          : measure_accuracy(*open.learned, open.task->answers, language, options);
+  const Accuracy accuracy = measure_accuracy(*open.machine, language, options);
   if (json) {
     Json lengths = Json::array();
     for (const LengthAccuracy& each : accuracy.lengths) {
@@ -32,7 +29,7 @@ void report_accuracy(const OpenModel& open, std::optional<Semantics> semantics, 
                          {"last", proportion(each.last)},
                          {"sequence", proportion(each.sequence)}});
     }
-    print_json({{"semantics", open.recognizer->semantics()},
+    print_json({{"semantics", open.machine->semantics()},
                 {"words", options.words},
                 {"seed", options.seed},
                 {"device", accuracy.device},
@@ -44,7 +41,7 @@ void report_accuracy(const OpenModel& open, std::optional<Semantics> semantics, 
   }
   std::printf("%llu random words of each length (seed %llu), %s; value [95 %% interval] scaled by chance %.4f\n",
               static_cast<unsigned long long>(options.words), static_cast<unsigned long long>(options.seed),
-              std::string(open.recognizer->semantics()).c_str(), accuracy.chance);
+              std::string(open.machine->semantics()).c_str(), accuracy.chance);
   if (options.device == Device::automatic && !accuracy.device.empty()) {
     std::fprintf(stderr, "krohn: ran on %s\n", accuracy.device.c_str());
   }

@@ -3,15 +3,12 @@
 // "scaled"}; scaled is (value - chance) / (1 - chance).
 #pragma once
 
-#include <optional>
-
 #include "krohn/io/open_model.hpp"
 #include "krohn/verify/accuracy.hpp"
 
 namespace krohn::cli {
 
 /// Measures and prints. A task that answers at the last position only is measured there.
-void report_accuracy(const OpenModel& open, std::optional<Semantics> semantics, const Dfa& language,
-                     AccuracyOptions options, bool json);
+void report_accuracy(const OpenModel& open, const Dfa& language, AccuracyOptions options, bool json);
 
 }  // namespace krohn::cli

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "krohn/automata/dfa.hpp"
-#include "krohn/engine/run.hpp"
+#include "krohn/engine/device.hpp"
 #include "krohn/model/semantics.hpp"
 
 namespace krohn::cli {

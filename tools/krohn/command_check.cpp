@@ -126,11 +126,11 @@ int run_check(const Arguments& arguments) {
   options.sample.words = arguments.samples;
   options.sample.max_length = arguments.sample_length;
   options.sample.seed = arguments.seed;
-  const OpenModel open = open_recognizer(arguments.model, arguments.semantics, arguments.task);
+  const OpenModel open = open_model(arguments.model, arguments.semantics, arguments.task);
   for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
   const Dfa language = language_of(open, arguments.language, arguments.alphabet);
   if (!arguments.report.empty()) {
-    return run_search_part(open, arguments.semantics, language,
+    return run_search_part(open, language,
                            {arguments.shard.empty() ? "1/1" : arguments.shard, arguments.report, *arguments.exhaustive,
                             options.device, arguments.memory, options.budget.deadline, arguments.json});
   }
@@ -141,24 +141,22 @@ int run_check(const Arguments& arguments) {
     measurement.seed = arguments.seed;
     measurement.symbol_weights = arguments.weights;
     measurement.device = options.device;
-    report_accuracy(open, arguments.semantics, language, measurement, arguments.json);
+    report_accuracy(open, language, measurement, arguments.json);
     return exit_ok;
   }
-  CheckReport report = open.compiled
-                           ? check(open.compiled->model, arguments.semantics.value_or(open.compiled->semantics),
-                                   open.compiled->hint, language, options)
-                           : check(*open.recognizer, language, options);
+  const InvariantHint* const hint = open.hint ? &*open.hint : nullptr;
+  CheckReport report = check(*open.machine, language, options, hint);
   if (shown) std::fprintf(stderr, "\n");
   if (open.task && open.task->min_length > 0) report.domain = open.domain(language);
   if (!arguments.certificate.empty()) {
     write_certificate(arguments.certificate,
-                      make_certificate(report, certified_model(open), language,
-                                       {"krohn " KROHN_VERSION, arguments.model, arguments.language}));
+                      make_certificate(report, *open.machine, language,
+                                       {"krohn " KROHN_VERSION, arguments.model, arguments.language}, hint));
   }
   if (arguments.json) {
-    std::cout << check_report_json(report, open.recognizer->alphabet(), arguments.up_to);
+    std::cout << check_report_json(report, open.machine->alphabet(), arguments.up_to);
   } else {
-    print(report, open.recognizer->alphabet());
+    print(report, open.machine->alphabet());
   }
   return exit_code_of(report, arguments.up_to);
 }

@@ -14,7 +14,7 @@
 #include "interrupt.hpp"
 #include "krohn/automata/product.hpp"
 #include "krohn/automata/regex.hpp"
-#include "krohn/engine/recognizer.hpp"
+#include "krohn/engine/machine.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/atomic_file.hpp"
 #include "krohn/io/certificate_file.hpp"
@@ -22,13 +22,11 @@
 #include "krohn/io/language.hpp"
 #include "krohn/io/model_directory.hpp"
 #include "krohn/io/open_model.hpp"
-#include "krohn/model/fingerprint.hpp"
 #include "krohn/model/model_family.hpp"
 #include "krohn/verify/certificate.hpp"
 #include "krohn/verify/layered_lasso.hpp"
 #include "krohn/verify/refute.hpp"
 #include "krohn/verify/specification.hpp"
-#include "model_argument.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -332,15 +330,14 @@ std::string language_name(const Theorem& theorem, const Alphabet& alphabet, Symb
 }
 
 /// Writes what the report rests on, if asked for.
-void certify(const Arguments& arguments, TheoremReport& report, const CertifiedModel& model,
-             const RefuteOptions& options) {
+void certify(const Arguments& arguments, TheoremReport& report, const Machine& machine, const RefuteOptions& options) {
   if (arguments.certificate.empty()) return;
-  const Alphabet& alphabet = model.recognizer.alphabet();
+  const Alphabet& alphabet = machine.alphabet();
   const Dfa language = language_asked(report.theorem, alphabet, options);
   const std::string name =
       options.language ? "" : language_name(report.theorem, alphabet, report.counted, arguments.certificate);
   write_certificate(arguments.certificate,
-                    make_certificate(report, model, language, {"krohn " KROHN_VERSION, arguments.model, name}));
+                    make_certificate(report, machine, language, {"krohn " KROHN_VERSION, arguments.model, name}));
 }
 
 /// The language that comes with the model, its symbols in the model's order, where it counts as the theorem wants and
@@ -348,8 +345,8 @@ void certify(const Arguments& arguments, TheoremReport& report, const CertifiedM
 std::optional<Dfa> counting_language(const OpenModel& model, const Theorem& theorem, const RefuteOptions& options) {
   const std::optional<Dfa> own = model.own_language();
   if (!own) return std::nullopt;
-  const Alphabet& alphabet = model.recognizer->alphabet();
-  Dfa language = Specification(*model.recognizer, *own).automaton();
+  const Alphabet& alphabet = model.machine->alphabet();
+  Dfa language = Specification(*model.machine, *own).automaton();
   if (!counts_modulo(language, counted_symbol(alphabet, options), theorem.modulus())) return std::nullopt;
   if (!separating_word(language, language_asked(theorem, alphabet, options))) return std::nullopt;
   return language;
@@ -369,23 +366,20 @@ Result refute_learned(const Arguments& arguments, const Theorem& theorem) {
                        "'");
     }
   }
-  const OpenModel model = open_recognizer(arguments.model, semantics);
+  const OpenModel model = open_model(arguments.model, semantics);
   for (const std::string& note : model.notes) std::cerr << "krohn: " << note << '\n';
-  if (!model.recognizer || !model.learned || !model.task) {
-    throw InputError(arguments.model + ": expected a task.json that names its symbols, got none");
-  }
   RefuteOptions options = options_of(arguments);
   if (!arguments.given.contains("budget")) options.budget.max_steps = checkpoint_steps;
   options.min_length = static_cast<std::size_t>(std::min<std::uint64_t>(model.task->min_length, 1));
-  counted_symbol(model.recognizer->alphabet(), options);
+  counted_symbol(model.machine->alphabet(), options);
   Hypothesis hypothesis = check_hypothesis(
       *model.learned, theorem,
-      {model.task->answers.tokens, model.recognizer->alphabet().names(), model.task->answers.first_token});
+      {model.task->answers.tokens, model.machine->alphabet().names(), model.task->answers.first_token});
   require_hypothesis(arguments.model, hypothesis);
   options.language = counting_language(model, theorem, options);
-  TheoremReport report = refute_theorem(*model.recognizer, std::move(hypothesis), theorem, options);
-  certify(arguments, report, certified_model(model), options);
-  return {std::move(report), model.recognizer->alphabet(), arguments.model + " (" + model.learned->architecture() + ")",
+  TheoremReport report = refute_theorem(*model.machine, std::move(hypothesis), theorem, options);
+  certify(arguments, report, *model.machine, options);
+  return {std::move(report), model.machine->alphabet(), arguments.model + " (" + model.learned->architecture() + ")",
           "", options.language.has_value()};
 }
 
@@ -402,10 +396,7 @@ Result refute_directory(const Arguments& arguments, const Theorem& theorem) {
   }
   require_hypothesis(arguments.model, check_hypothesis(directory.model, theorem));
   TheoremReport report = refute_theorem(directory.model, arithmetic, theorem, options);
-  if (!arguments.certificate.empty()) {
-    const auto recognizer = make_recognizer(directory.model, arithmetic);
-    certify(arguments, report, {*recognizer, fingerprint(directory.model), &directory.model, nullptr}, options);
-  }
+  if (!arguments.certificate.empty()) certify(arguments, report, *make_machine(directory.model, arithmetic), options);
   return {std::move(report), directory.model.alphabet(), arguments.model, ""};
 }
 
@@ -440,8 +431,7 @@ Result refute_made(const Arguments& arguments, const Theorem& theorem) {
   for (; made.seed < first_seed + tries; ++made.seed) {
     const FamilyModel model = make_family_model(made);
     const auto* triangular = std::get_if<TriangularModel>(&model);
-    const Hypothesis hypothesis = triangular != nullptr ? check_hypothesis(*triangular, theorem)
-                                                        : check_hypothesis(std::get<LrnnModel>(model), theorem);
+    const Hypothesis hypothesis = std::visit([&](const auto& one) { return check_hypothesis(one, theorem); }, model);
     if (hypothesis.violation) {
       last = hypothesis.statement;
       continue;
@@ -490,13 +480,12 @@ SearchRow search_one(const Arguments& arguments, const Theorem& theorem, FamilyO
     made.seed = row.made.seed + i;
     const FamilyModel model = make_family_model(made);
     const auto* triangular = std::get_if<TriangularModel>(&model);
-    const Hypothesis hypothesis = triangular != nullptr ? check_hypothesis(*triangular, theorem)
-                                                        : check_hypothesis(std::get<LrnnModel>(model), theorem);
+    const Hypothesis hypothesis = std::visit([&](const auto& one) { return check_hypothesis(one, theorem); }, model);
     if (!hypothesis.holds) continue;
     ++row.models;
     const std::optional<Lasso> lasso =
         triangular != nullptr
-            ? find_lasso(*make_triangular_recognizer(*triangular, arithmetic.format), {}, loop, budget).lasso
+            ? find_lasso(*make_triangular_machine(*triangular, arithmetic.format), {}, loop, budget).lasso
             : find_layered_lasso(std::get<LrnnModel>(model), arithmetic, {}, loop, budget).lasso;
     if (!lasso) {
       ++row.unsettled;

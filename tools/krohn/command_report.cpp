@@ -25,7 +25,7 @@ int run_report(const CLI::App& command, const Arguments& arguments) {
   require_writable(arguments.output);
   if (is_model_argument(arguments.subject)) {
     refuse_options(command, {"--alphabet"}, "for a model");
-    const OpenModel model = open_recognizer(arguments.subject, arguments.semantics);
+    const OpenModel model = open_model(arguments.subject, arguments.semantics);
     for (const std::string& note : model.notes) std::cerr << "krohn: " << note << '\n';
     page = model_report(model, arguments.subject, arguments.options);
   } else {

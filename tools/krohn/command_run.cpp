@@ -4,9 +4,9 @@
 #include <memory>
 
 #include "command.hpp"
-#include "krohn/engine/run.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/atomic_file.hpp"
+#include "krohn/io/checkpoint.hpp"
 #include "krohn/io/language.hpp"
 #include "krohn/io/model_directory.hpp"
 #include "krohn/io/open_model.hpp"
@@ -75,68 +75,33 @@ void run_checkpoint_tokens(const Options& options) {
   write_file(options.logits, format_safetensors(tensors, {{"semantics", std::string(learned_semantics)}}));
 }
 
-void run_checkpoint_words(const Options& options) {
-  require_semantics(options);
-  const OpenModel open = open_recognizer(options.model, options.semantics, options.task);
-  for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
-  const LearnedTask& task = open.task->answers;
-  const std::vector<Word> words = read_words(options, task.alphabet);
-  std::vector<Tokens> runs;
-  for (const Word& word : words) runs.push_back(tokens_of(task, word));
-  LearnedLabels seen =
-      label_words(*open.learned, task, runs, {options.threads, device_of(options.device), options.memory});
-  say_device(options, seen.device);
-  // Entry 0: the label of the empty word.
-  std::vector<std::vector<std::int32_t>>& labels = seen.labels;
-  if (!task.first_token) {
-    for (std::vector<std::int32_t>& word : labels) word.insert(word.begin(), undefined_label);
-  }
-  const auto name = [&](std::int32_t label) {
-    return label == undefined_label ? "?" : on_one_line(task.label_names[static_cast<std::size_t>(label)]);
-  };
-  std::string output;
-  for (const std::vector<std::int32_t>& word : labels) {
-    if (options.all_positions) {
-      for (std::size_t t = 1; t < word.size(); ++t) output += (t > 1 ? " " : "") + name(word[t]);
-    } else {
-      output += name(word.back());
-    }
-    output += '\n';
-  }
-  std::cout << output;
-}
-
 void run_words(const Options& options) {
-  const ModelDirectory directory = read_model(options.model);
-  const LrnnModel& model = directory.model;
+  const OpenModel open = open_model(options.model, options.semantics, options.task);
+  for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
+  const Machine& machine = *open.machine;
+  std::vector<std::string> names = {"?"};
+  for (const std::string& name : machine.label_names()) names.push_back(on_one_line(name));
+  const auto name_of = [&](std::int32_t label) { return names[static_cast<std::size_t>(label + 1)]; };
   const Device device = device_of(options.device);
   if (!options.sequence.empty()) {
-    const ScanResult result =
-        scan_file(model, options.sequence,
-                  {options.semantics.value_or(directory.semantics), device, options.threads, options.memory});
+    const ScanResult result = scan_file(machine, options.sequence, {device, options.threads, options.memory});
     say_device(options, result.device);
-    std::cout << on_one_line(model.label_name(result.observation.label)) << '\n';
+    std::cout << name_of(result.observation.label) << '\n';
     return;
   }
-  const std::vector<Word> words = read_words(options, model.alphabet());
-  RunOptions run_options;
-  run_options.semantics = options.semantics.value_or(directory.semantics);
-  run_options.device = device;
-  run_options.device_memory = options.memory;
-  run_options.all_positions = options.all_positions;
-  run_options.threads = options.threads;
-  const Trace trace = run(model, words, run_options);
+  const std::vector<Word> words = read_words(options, machine.alphabet());
+  const Trace trace = machine.run(words, {.device = device,
+                                          .all_positions = options.all_positions,
+                                          .threads = options.threads,
+                                          .device_memory = options.memory});
   say_device(options, trace.device);
   std::string output;
   for (std::size_t i = 0; i < words.size(); ++i) {
-    if (!options.all_positions) {
-      output += on_one_line(model.label_name(trace.label(i)));
-    } else {
-      const auto labels = trace.labels_of(i).subspan(1);
-      for (std::size_t t = 0; t < labels.size(); ++t) {
-        if (t > 0) output += ' ';
-        output += on_one_line(model.label_name(labels[t]));
-      }
+    // Of all positions the first is the empty word's, which is not printed.
+    const auto labels = trace.labels_of(i).subspan(options.all_positions ? 1 : 0);
+    for (std::size_t t = 0; t < labels.size(); ++t) {
+      if (t > 0) output += ' ';
+      output += name_of(labels[t]);
     }
     output += '\n';
     if (output.size() > (std::size_t{1} << 20U)) {
@@ -154,14 +119,15 @@ void run_model(const CLI::App& command, const Options& options) {
   }
   if (tokens) {
     refuse_options(command, {"--words", "--all-positions", "--task"}, "beside --tokens");
-    run_checkpoint_tokens(options);
-  } else if (read_model_type(options.model) == "krohn-lrnn") {
+    return run_checkpoint_tokens(options);
+  }
+  if (read_model_type(options.model) == "krohn-lrnn") {
     refuse_options(command, {"--task"}, "for a compiled model");
-    run_words(options);
   } else {
     refuse_options(command, {"--sequence"}, "for a checkpoint");
-    run_checkpoint_words(options);
+    require_semantics(options);
   }
+  run_words(options);
 }
 
 }  // namespace

@@ -38,11 +38,11 @@ int run_verify(const Arguments& arguments) {
   const Certificate certificate = read_certificate(arguments.certificate);
   const std::string& model_name = arguments.model.empty() ? certificate.model_name : arguments.model;
   const std::string& language_name = arguments.language.empty() ? certificate.language_name : arguments.language;
-  const OpenModel open = open_recognizer(model_name, parse_semantics(certificate.semantics), arguments.task);
+  const OpenModel open = open_model(model_name, parse_semantics(certificate.semantics), arguments.task);
   const Dfa language = language_of(
       open, language_name,
       arguments.language.empty() && !arguments.alphabet ? claimed_alphabet(certificate) : arguments.alphabet);
-  const std::optional<Rejection> rejection = reject(certificate, certified_model(open), language);
+  const std::optional<Rejection> rejection = reject(certificate, *open.machine, language);
   if (!rejection) {
     std::printf("s VERIFIED %s: %s\n", certificate.verdict.c_str(), certificate_claim(certificate).c_str());
     return exit_ok;

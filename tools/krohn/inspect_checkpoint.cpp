@@ -112,6 +112,7 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
                        {"tied_head", model.tied()},
                        {"semantics", learned_semantics},
                        {"fingerprint", model.fingerprint()},
+                       {"weights_fingerprint", model.weights_fingerprint()},
                        {"layers", layers},
                        {"task", task ? Json({{"symbols", names},
                                              {"labels", task->answers.label_names},

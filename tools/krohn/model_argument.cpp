@@ -5,7 +5,6 @@
 
 #include "command.hpp"
 #include "krohn/error.hpp"
-#include "krohn/model/fingerprint.hpp"
 
 namespace krohn::cli {
 
@@ -14,12 +13,6 @@ Dfa language_of(const OpenModel& open, const std::string& spec, const std::optio
   std::optional<Dfa> own = open.own_language();
   if (!own) throw InputError("LANG: expected a language, got none, and none comes with the model");
   return *std::move(own);
-}
-
-CertifiedModel certified_model(const OpenModel& open) {
-  if (!open.compiled) return {*open.recognizer, open.learned->fingerprint(), nullptr, nullptr};
-  return {*open.recognizer, fingerprint(open.compiled->model), &open.compiled->model,
-          open.compiled->hint ? &*open.compiled->hint : nullptr};
 }
 
 std::optional<Task> task_beside(const std::string& model_directory, const std::optional<std::string>& file,

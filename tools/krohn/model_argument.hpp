@@ -7,7 +7,6 @@
 #include "krohn/automata/dfa.hpp"
 #include "krohn/io/open_model.hpp"
 #include "krohn/io/task.hpp"
-#include "krohn/verify/certificate.hpp"
 
 namespace krohn::cli {
 
@@ -18,8 +17,5 @@ Dfa language_of(const OpenModel& open, const std::string& spec, const std::optio
 /// A checkpoint's task: from `file` if one is named, else from its task.json if there is one.
 std::optional<Task> task_beside(const std::string& model_directory, const std::optional<std::string>& file,
                                 const Program& model);
-
-/// Refers to `open`, which must outlive it.
-CertifiedModel certified_model(const OpenModel& open);
 
 }  // namespace krohn::cli

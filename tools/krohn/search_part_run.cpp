@@ -14,10 +14,7 @@
 #include "krohn/engine/enumerate.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/search_part.hpp"
-#include "krohn/model/fingerprint.hpp"
-#include "krohn/verify/labelled_automaton.hpp"
 #include "krohn/verify/specification.hpp"
-#include "model_argument.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -73,8 +70,7 @@ void show_progress(const EnumerateProgress& progress) {
                static_cast<unsigned long long>(progress.length), left);
 }
 
-int run_search_part(const OpenModel& open, std::optional<Semantics> semantics, const Dfa& language,
-                    const SearchPartArguments& arguments) {
+int run_search_part(const OpenModel& open, const Dfa& language, const SearchPartArguments& arguments) {
   EnumerateOptions options;
   options.max_length = arguments.max_length;
   options.shard = parse_shard(arguments.shard);
@@ -84,19 +80,15 @@ int run_search_part(const OpenModel& open, std::optional<Semantics> semantics, c
   options.stop = &interrupt_flag();
   const bool terminal = isatty(STDERR_FILENO) != 0;
   if (terminal) options.progress = show_progress;
-  const Specification specification(*open.recognizer, language);
-  const LabelledAutomaton automaton = labelled_automaton(specification.automaton(), open.recognizer->label_names());
+  const Specification specification(*open.machine, language);
   SearchPart part;
   part.shard = options.shard;
-  part.identity = {open.learned ? fingerprint(*open.learned, open.task->answers) : fingerprint(open.compiled->model),
-                   fingerprint(specification.automaton()), std::string(open.recognizer->semantics()),
-                   open.recognizer->alphabet().names(), arguments.max_length};
+  part.identity = {open.identity(), fingerprint(specification.automaton()), std::string(open.machine->semantics()),
+                   open.machine->alphabet().names(), arguments.max_length};
   options.agreed = established_by(arguments.report, part);
   if (options.agreed)
     std::cerr << "krohn: goes on after length " << *options.agreed << ", from " << arguments.report << '\n';
-  part.result = open.compiled
-                    ? enumerate(open.compiled->model, semantics.value_or(open.compiled->semantics), automaton, options)
-                    : enumerate(*open.recognizer, automaton, options);
+  part.result = enumerate(*open.machine, specification.labelled_automaton(), options);
   if (terminal) std::fprintf(stderr, "\n");
   write_search_part(arguments.report, part);
   const int exit_code = part.result.disagreement                     ? exit_refuted
@@ -108,7 +100,7 @@ int run_search_part(const OpenModel& open, std::optional<Semantics> semantics, c
   }
   std::cout << "part " << arguments.shard << ", on " << part.result.device << ": ";
   if (part.result.disagreement) {
-    std::cout << "the first word that differs is " << open.recognizer->alphabet().format_word(*part.result.disagreement)
+    std::cout << "the first word that differs is " << open.machine->alphabet().format_word(*part.result.disagreement)
               << '\n';
   } else if (part.result.agreed) {
     std::cout << "every word of the part up to length " << *part.result.agreed << " agrees\n";

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "krohn/automata/dfa.hpp"
+#include "krohn/engine/device.hpp"
 #include "krohn/engine/enumerate.hpp"
-#include "krohn/engine/run.hpp"
 #include "krohn/io/open_model.hpp"
 
 namespace krohn::cli {
@@ -30,7 +30,6 @@ void show_progress(const EnumerateProgress& progress);
 /// Searches the part, writes its report, says what came of it, and returns the exit code: 10 for a disagreement, 20 if
 /// the search was interrupted or ran out of time. A report of the same part that is there already is taken up where it
 /// ended. A progress line goes to stderr where that is a terminal.
-int run_search_part(const OpenModel& open, std::optional<Semantics> semantics, const Dfa& language,
-                    const SearchPartArguments& arguments);
+int run_search_part(const OpenModel& open, const Dfa& language, const SearchPartArguments& arguments);
 
 }  // namespace krohn::cli

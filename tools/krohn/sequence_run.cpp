@@ -33,8 +33,8 @@ std::array<std::uint8_t, 256> symbols_of(const Alphabet& alphabet) {
 
 }  // namespace
 
-ScanResult scan_file(const LrnnModel& model, const std::string& path, const ScanOptions& options) {
-  const std::array<std::uint8_t, 256> table = symbols_of(model.alphabet());
+ScanResult scan_file(const Machine& machine, const std::string& path, const ScanOptions& options) {
+  const std::array<std::uint8_t, 256> table = symbols_of(machine.alphabet());
   std::ifstream file(path, std::ios::binary);
   if (!file) throw InputError(path + ": expected a file of symbols, but it cannot be opened");
   std::vector<char> block(std::size_t{1} << 20U);
@@ -68,7 +68,7 @@ ScanResult scan_file(const LrnnModel& model, const std::string& path, const Scan
     }
     return written;
   };
-  return scan(model, source, options);
+  return scan(machine, source, options);
 }
 
 }  // namespace krohn::cli

@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "krohn/engine/device.hpp"
 #include "krohn/engine/learned.hpp"
-#include "krohn/engine/run.hpp"
 #include "krohn/kernels/chunked.hpp"
 
 namespace krohn {

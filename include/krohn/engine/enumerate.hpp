@@ -11,8 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "krohn/engine/recognizer.hpp"
-#include "krohn/engine/run.hpp"
+#include "krohn/engine/machine.hpp"
 
 namespace krohn {
 
@@ -99,16 +98,12 @@ struct EnumerateResult {
   std::string device;
 };
 
-/// Any recognizer, on the CPU. The result (but for nodes, seconds) depends neither on threads nor on timing. Throws
-/// NumericError, naming the word, if the first word that is not in order is one on which the run meets NaN or infinity;
-/// InputError for a shard, an automaton or an alphabet that does not fit; ResourceError if symbols^max_length exceeds
-/// 2^62. Cost: the nodes of the prefix tree, and up to a quarter more.
-EnumerateResult enumerate(const Recognizer& recognizer, const LabelledAutomaton& automaton,
-                          const EnumerateOptions& options);
-
-/// The same for a compiled model, by the fastest form there is on the device.
-EnumerateResult enumerate(const LrnnModel& model, Semantics semantics, const LabelledAutomaton& automaton,
-                          const EnumerateOptions& options);
+/// Tries every word of the part, by the fastest form that the machine has on the device. The result (but for nodes,
+/// seconds) depends neither on the device nor on threads nor on timing. Throws NumericError, naming the word, if the
+/// first word that is not in order is one on which the run meets NaN or infinity; InputError for a shard, an automaton
+/// or an alphabet that does not fit; ResourceError if symbols^max_length exceeds 2^62; DeviceError as Machine::run.
+/// Cost: the nodes of the prefix tree, and up to a quarter more.
+EnumerateResult enumerate(const Machine& machine, const LabelledAutomaton& automaton, const EnumerateOptions& options);
 
 /// What enumerate() on all parts of a search says together.
 struct MergedEnumeration {

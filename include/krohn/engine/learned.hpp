@@ -1,5 +1,4 @@
-// Running learned models: one word as a stream, many words at once on the CPU or a CUDA device, and a model with a task
-// as a Recognizer.
+// Running learned models on tokens: one word as a stream, many words at once on the CPU or a CUDA device.
 //
 //     LearnedStream<float> stream(model);
 //     for (const std::uint32_t token : tokens) stream.step(token, logits);
@@ -13,15 +12,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "krohn/automata/alphabet.hpp"
-#include "krohn/engine/recognizer.hpp"
-#include "krohn/engine/run.hpp"
+#include "krohn/engine/device.hpp"
 #include "krohn/model/program.hpp"
 
 namespace krohn {
@@ -84,47 +80,5 @@ using LogitsSink = std::function<void(std::size_t word, std::size_t position, st
 /// memory, and what `sink` throws.
 std::string run_learned(const Program& model, std::span<const Tokens> words, const LearnedRunOptions& options,
                         const LogitsSink& sink);
-
-/// How a learned model answers: its symbols, its first token, and which logit means which label. The label of a word
-/// is that of the largest logit among `outputs` after its last token; two largest logits of different labels are a
-/// tie, the label `?` of that word alone.
-struct LearnedTask {
-  Alphabet alphabet;
-  /// Per symbol, its token.
-  Tokens tokens;
-  /// Read before every word. Without it the empty word has no logits, and its label is `?`.
-  std::optional<std::uint32_t> first_token;
-  std::vector<std::string> label_names;
-  struct Output {
-    std::uint32_t logit = 0;
-    std::int32_t label = 0;
-    friend bool operator==(const Output&, const Output&) = default;
-  };
-  std::vector<Output> outputs;
-
-  /// Throws InputError naming every token, logit or label that the model or the task does not have.
-  void validate(const Program& model) const;
-  /// The label and margin that the logits give.
-  Observation observe(std::span<const float> logits) const;
-};
-
-/// Labels of many words.
-struct LearnedLabels {
-  /// labels[word][position], position 0 after the first token.
-  std::vector<std::vector<std::int32_t>> labels;
-  /// What ran, as Trace::device.
-  std::string device;
-};
-
-/// The task's label after every token of every word, as run_learned gives them; on a device the labels are decided
-/// there. The words are tokens: the task's first token is not added.
-LearnedLabels label_words(const Program& model, const LearnedTask& task, std::span<const Tokens> words,
-                          const LearnedRunOptions& options = {});
-
-/// The tokens of a word: the task's first one, if it has one, then those of the symbols.
-Tokens tokens_of(const LearnedTask& task, const Word& word);
-
-/// The canonical form of a learned model on a task, stepped on explicit state: what search and checking see of it.
-std::unique_ptr<Recognizer> make_recognizer(std::shared_ptr<const Program> model, const LearnedTask& task);
 
 }  // namespace krohn

@@ -12,10 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "krohn/engine/recognizer.hpp"
-#include "krohn/engine/run.hpp"
-#include "krohn/model/lrnn_model.hpp"
-#include "krohn/model/semantics.hpp"
+#include "krohn/engine/machine.hpp"
 
 namespace krohn {
 
@@ -27,7 +24,6 @@ using SymbolSource = std::function<std::size_t(std::span<std::uint8_t>)>;
 SymbolSource source_of(std::span<const std::uint8_t> symbols);
 
 struct ScanOptions {
-  Semantics semantics = Semantics::fp32_fma_v1;
   Device device = Device::automatic;
   unsigned threads = 0;
   std::size_t device_memory = 0;
@@ -42,13 +38,13 @@ struct ScanResult {
 
 /// Why a scan would not give the bits of the run: nothing for a model, of any number of layers, whose runs reach
 /// finitely many hidden states, found by closure on the bits. An exact model does; one that rounds may.
-std::optional<std::string> scan_refusal(const LrnnModel& model, Semantics semantics);
+std::optional<std::string> scan_refusal(const Machine& machine);
 
-/// The label that run() gives. Throws InputError with the reason for models that are refused, for an alphabet of more
-/// than 256 symbols and for a symbol outside it; DeviceError as run(), and where Device::cuda is asked for a machine of
-/// more states than the device walks. Cost a symbol: one look-up in the table of the monoid of transformations; where
-/// that is too large, one in the machine's table on the CPU, one a state of the machine on a device, which
-/// Device::automatic takes for few states only.
-ScanResult scan(const LrnnModel& model, const SymbolSource& source, const ScanOptions& options = {});
+/// The label that Machine::run gives. Throws InputError with the reason for models that are refused, for an alphabet of
+/// more than 256 symbols and for a symbol outside it; DeviceError as Machine::run, and where Device::cuda is asked for
+/// a machine of more states than the device walks. Cost a symbol: one look-up in the table of the monoid of
+/// transformations; where that is too large, one in the machine's table on the CPU, one a state of the machine on a
+/// device, which Device::automatic takes for few states only.
+ScanResult scan(const Machine& model, const SymbolSource& source, const ScanOptions& options = {});
 
 }  // namespace krohn

@@ -24,7 +24,7 @@
 #include <vector>
 
 #include "krohn/automata/dfa.hpp"
-#include "krohn/engine/learned.hpp"
+#include "krohn/engine/learned/learned_machine.hpp"
 
 namespace krohn {
 

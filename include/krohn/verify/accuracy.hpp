@@ -3,16 +3,11 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "krohn/automata/dfa.hpp"
-#include "krohn/engine/learned.hpp"
-#include "krohn/engine/run.hpp"
-#include "krohn/model/lrnn_model.hpp"
-#include "krohn/model/semantics.hpp"
+#include "krohn/engine/machine.hpp"
 
 namespace krohn {
 
@@ -61,10 +56,7 @@ struct Accuracy {
 /// which are not, the normal interval of the mean over words, and Wilson's where all words agree.
 /// Throws InputError where symbols do not match or weights are not one positive number a symbol, NumericError and
 /// DeviceError where a run does. Labels, and so the result, are the same on every device.
-Accuracy measure_accuracy(const Program& model, const LearnedTask& task, const Dfa& language,
-                          const AccuracyOptions& options);
-Accuracy measure_accuracy(const LrnnModel& model, Semantics semantics, const Dfa& language,
-                          const AccuracyOptions& options);
+Accuracy measure_accuracy(const Machine& machine, const Dfa& language, const AccuracyOptions& options);
 
 /// "40..512": both ends and the powers of two between them; "40..512:100": from 40 in steps of 100; "40,64,100"; "40".
 /// Throws InputError for anything else, for length 0 and beyond a million, and for more than 10000 lengths.

@@ -10,10 +10,8 @@
 #include <vector>
 
 #include "krohn/automata/dfa.hpp"
-#include "krohn/engine/recognizer.hpp"
+#include "krohn/engine/machine.hpp"
 #include "krohn/model/hint.hpp"
-#include "krohn/model/lrnn_model.hpp"
-#include "krohn/model/semantics.hpp"
 #include "krohn/verify/check.hpp"
 #include "krohn/verify/refute.hpp"
 #include "krohn/verify/verdict.hpp"
@@ -121,7 +119,7 @@ struct Certificate {
   /// Of PROVED: the significant bits that suffice for every intermediate value, where all are exact in every order of
   /// operations (verify/exactness.hpp).
   std::optional<unsigned> exact_bits;
-  /// As Recognizer::semantics() names it.
+  /// As Machine::semantics() names it.
   std::string semantics;
   std::string model_fingerprint;
   /// Minimal and in canonical numbering, in the language's order of symbols.
@@ -146,25 +144,15 @@ struct CertificateSubject {
   std::string language_name;
 };
 
-/// A model as certificates need it.
-struct CertifiedModel {
-  const Recognizer& recognizer;
-  std::string fingerprint;
-  /// Of a compiled model: its tables (the recognizer is make_recognizer(tables, semantics) of the semantics that it
-  /// names) and its hint, if it has one. Null for others.
-  const LrnnModel* tables = nullptr;
-  const InvariantHint* hint = nullptr;
-};
-
-/// The certificate of a report of check() on this model and language. Where the evidence would take more than 2 GiB, or
-/// the verdict is UNKNOWN, it has NoEvidence. A certificate by a horizon claims the horizon's length even where a
-/// search came further.
-Certificate make_certificate(const CheckReport& report, const CertifiedModel& model, const Dfa& language,
-                             const CertificateSubject& subject);
+/// The certificate of a report of check() on this model and language, with the hint that the check used. Where the
+/// evidence would take more than 2 GiB, or the verdict is UNKNOWN, it has NoEvidence. A certificate by a horizon claims
+/// the horizon's length even where a search came further.
+Certificate make_certificate(const CheckReport& report, const Machine& machine, const Dfa& language,
+                             const CertificateSubject& subject, const InvariantHint* hint = nullptr);
 
 /// The certificate of a theorem's refutation on this model, whose language is `language`: a lasso, a word, or a closure
 /// where the model recognises the language all the same (it is taken out of the report).
-Certificate make_certificate(TheoremReport& report, const CertifiedModel& model, const Dfa& language,
+Certificate make_certificate(TheoremReport& report, const Machine& machine, const Dfa& language,
                              const CertificateSubject& subject);
 
 /// Why a certificate was not accepted.
@@ -175,8 +163,8 @@ struct Rejection {
   std::string reason;
 };
 
-/// Checks the certificate against the model, in the semantics of its recognizer, and the language, trusting nothing in
+/// Checks the certificate against the model, in its semantics, and the language, trusting nothing in
 /// it; nothing if it is accepted. No search: every pair, hidden state, row and symbol is looked at once.
-std::optional<Rejection> reject(const Certificate& certificate, const CertifiedModel& model, const Dfa& language);
+std::optional<Rejection> reject(const Certificate& certificate, const Machine& machine, const Dfa& language);
 
 }  // namespace krohn

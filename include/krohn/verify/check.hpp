@@ -1,6 +1,6 @@
 // Does this model recognise this language? A ladder of methods, ordered by cost, each handing on what it found.
 //
-//     const CheckReport report = check(model, Semantics::fp32_fma_v1, hint, language, {});
+//     const CheckReport report = check(*make_machine(model, Semantics::fp32_fma_v1), language, {}, &hint);
 //     if (std::holds_alternative<Proved>(report.verdict)) ...
 #pragma once
 
@@ -12,10 +12,8 @@
 
 #include "krohn/automata/dfa.hpp"
 #include "krohn/engine/enumerate.hpp"
-#include "krohn/engine/recognizer.hpp"
+#include "krohn/engine/machine.hpp"
 #include "krohn/model/hint.hpp"
-#include "krohn/model/lrnn_model.hpp"
-#include "krohn/model/semantics.hpp"
 #include "krohn/verify/budget.hpp"
 #include "krohn/verify/closure.hpp"
 #include "krohn/verify/horizon_check.hpp"
@@ -32,7 +30,7 @@ struct CheckOptions {
   std::optional<std::uint64_t> up_to = std::nullopt;
   /// Try every word up to this length where nothing cheaper settles the claim.
   std::optional<std::uint64_t> exhaustive = std::nullopt;
-  /// Where those words, and a learned model's searches and sample, run.
+  /// Where those words, and those of searches and samples, run.
   Device device = Device::automatic;
   /// Called about twice a second while it does.
   std::function<void(const EnumerateProgress&)> progress;
@@ -70,12 +68,10 @@ struct CheckReport {
   bool interrupted = false;
 };
 
-/// Checks any recognizer. Throws InputError where the alphabets differ, NumericError where a reachable step gives NaN
-/// or infinity. Limits and interrupts give the best verdict so far.
-CheckReport check(const Recognizer& model, const Dfa& language, const CheckOptions& options);
-
-/// Checks a compiled model, by its hint too if it has one.
-CheckReport check(const LrnnModel& model, Semantics semantics, const std::optional<InvariantHint>& hint,
-                  const Dfa& language, const CheckOptions& options);
+/// Checks any machine, one of tables by its tables too and, where it has one, by its untrusted hint. Throws InputError
+/// where the alphabets differ, NumericError where a reachable step gives NaN or infinity. Limits and interrupts give
+/// the best verdict so far.
+CheckReport check(const Machine& model, const Dfa& language, const CheckOptions& options,
+                  const InvariantHint* hint = nullptr);
 
 }  // namespace krohn

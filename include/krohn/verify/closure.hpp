@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "krohn/automata/dfa.hpp"
-#include "krohn/engine/recognizer.hpp"
+#include "krohn/engine/machine.hpp"
 #include "krohn/verify/budget.hpp"
 #include "krohn/verify/specification.hpp"
 
@@ -98,6 +98,6 @@ struct Closure {
 /// Breadth first from the initial pair over all symbols in the model's order; the observation of every edge and of the
 /// empty word is compared with the label that the specification asks for. Throws NumericError where a reachable step
 /// gives NaN or infinity, naming the word. Time: successors(pairs) = pairs * symbols steps.
-Closure joint_closure(const Recognizer& model, const Specification& specification, const ClosureOptions& options);
+Closure joint_closure(const Machine& model, const Specification& specification, const ClosureOptions& options);
 
 }  // namespace krohn

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "krohn/engine/chunked_form.hpp"
+#include "krohn/engine/learned/learned_machine.hpp"
 
 namespace krohn {
 

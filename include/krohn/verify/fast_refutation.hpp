@@ -5,8 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "krohn/engine/recognizer.hpp"
-#include "krohn/engine/run.hpp"
+#include "krohn/engine/machine.hpp"
 #include "krohn/verify/budget.hpp"
 #include "krohn/verify/specification.hpp"
 
@@ -24,7 +23,7 @@ struct FastRefutationOptions {
   std::uint64_t steps = std::uint64_t{1} << 20U;
   /// Pairs kept a length by the beam search.
   std::size_t beam = 64;
-  /// Where a learned model runs the W-method's words, many at once.
+  /// Where the W-method's words run, many at once.
   Device device = Device::automatic;
 };
 
@@ -32,12 +31,12 @@ struct FastRefutationOptions {
 /// 64, 128, .. in turn, powers of every symbol and of short loop words behind short prefixes, with Brent's cycle
 /// detection on the model's bits, and a beam search that follows the smallest margins. Once a word is found, only
 /// shorter ones are looked for. Steps that give NaN are passed over.
-std::optional<Refutation> fast_refutation(const Recognizer& model, const Specification& specification,
+std::optional<Refutation> fast_refutation(const Machine& model, const Specification& specification,
                                           const FastRefutationOptions& options);
 
 /// The beam search alone, for words of at most `length` symbols: it follows the runs that come closest to a tie within
 /// `ahead` symbols more.
-std::optional<Refutation> beam_refutation(const Recognizer& model, const Specification& specification,
-                                          std::size_t length, int ahead, const FastRefutationOptions& options);
+std::optional<Refutation> beam_refutation(const Machine& model, const Specification& specification, std::size_t length,
+                                          int ahead, const FastRefutationOptions& options);
 
 }  // namespace krohn

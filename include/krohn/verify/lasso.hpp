@@ -16,7 +16,7 @@
 
 #include "krohn/automata/alphabet.hpp"
 #include "krohn/automata/dfa.hpp"
-#include "krohn/engine/recognizer.hpp"
+#include "krohn/engine/machine.hpp"
 
 namespace krohn {
 
@@ -53,7 +53,7 @@ LassoSearch find_lasso(std::span<const std::byte> start, const StateMap& map, co
                        std::uint64_t steps_per_application = 1);
 
 /// The lasso of p, pu, puu, .. in the recogniser's carried bits; `loop` must not be empty (InputError).
-LassoSearch find_lasso(const Recognizer& recognizer, std::span<const Symbol> prefix, std::span<const Symbol> loop,
+LassoSearch find_lasso(const Machine& machine, std::span<const Symbol> prefix, std::span<const Symbol> loop,
                        const LassoBudget& budget = {});
 
 /// The word prefix loop^exponent suffix, which may be too long to write out.
@@ -112,24 +112,23 @@ struct LassoRefutation {
 /// One prefix and loop word: the pair that their lasso gives, if any. With pi the period of k -> delta(q0, p u^k):
 /// where pi does not divide lambda, some k >= max(mu, 1) has states delta(q0, p u^k), delta(q0, p u^{k + lambda}) that
 /// differ; the first such k that a suffix in the domain separates is taken. The alphabets must be equal (InputError).
-LassoRefutation refute_by_loop(const Recognizer& recognizer, const Dfa& dfa, std::span<const Symbol> prefix,
+LassoRefutation refute_by_loop(const Machine& machine, const Dfa& dfa, std::span<const Symbol> prefix,
                                std::span<const Symbol> loop, const LassoBudget& budget = {});
 
 /// The pair that a known lasso gives, if the period asks for one, replayed; refute_by_loop without its search. Throws
 /// InternalError if the lasso does not hold.
-std::optional<IndistinguishablePair> pair_from_lasso(const Recognizer& recognizer, const Dfa& dfa,
+std::optional<IndistinguishablePair> pair_from_lasso(const Machine& machine, const Dfa& dfa,
                                                      std::span<const Symbol> prefix, std::span<const Symbol> loop,
                                                      const Lasso& lasso);
 
 /// The forgetting test: iterates `loop` from two prefixes in step until the carried bits are equal.
-LassoRefutation refute_by_forgetting(const Recognizer& recognizer, const Dfa& dfa, std::span<const Symbol> prefix_a,
+LassoRefutation refute_by_forgetting(const Machine& machine, const Dfa& dfa, std::span<const Symbol> prefix_a,
                                      std::span<const Symbol> prefix_b, std::span<const Symbol> loop,
                                      const LassoBudget& budget = {});
 
 /// Tries every symbol, then words that act with prime period on a subset of the automaton (shortlex within the
 /// transition monoid, raised to the power that makes the period prime), from a shortest prefix into every state;
 /// then the forgetting test on pairs of states that idempotent letters keep apart. Every reported pair is replayed.
-LassoRefutation refute_by_lasso(const Recognizer& recognizer, const Dfa& dfa,
-                                const LassoRefutationOptions& options = {});
+LassoRefutation refute_by_lasso(const Machine& machine, const Dfa& dfa, const LassoRefutationOptions& options = {});
 
 }  // namespace krohn

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "krohn/engine/recognizer.hpp"
+#include "krohn/engine/machine.hpp"
 #include "krohn/model/lrnn_model.hpp"
 #include "krohn/model/semantics.hpp"
 
@@ -40,8 +40,8 @@ class LayerSteps {
 
  private:
   std::size_t hidden_size_;
-  std::unique_ptr<Recognizer> steps_;
-  std::unique_ptr<Recognizer> current_;
+  std::unique_ptr<Machine> steps_;
+  std::unique_ptr<Machine> current_;
 };
 
 }  // namespace krohn

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "krohn/engine/theorem_recognizers.hpp"
+#include "krohn/engine/compiled/theorem_machines.hpp"
 #include "krohn/model/lrnn_model.hpp"
 #include "krohn/verify/lasso.hpp"
 
@@ -22,7 +22,7 @@ struct LayeredLasso {
   std::string reason;
 };
 
-/// As find_lasso(make_recognizer(model, arithmetic), ..), cheaper: once the layers below are on their cycle, a layer is
+/// As find_lasso(make_machine(model, arithmetic), ..), cheaper: once the layers below are on their cycle, a layer is
 /// iterated alone on the cycle of its rows, without decoding; and where those rows have no GH factors, each element of
 /// its hidden state alone, in a register (a scalar step counts a sixteenth of a step of the budget). The result is
 /// confirmed by one plain replay of the whole model to mu + lambda. Falls back to find_lasso where a readout ties on

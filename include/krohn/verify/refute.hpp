@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "krohn/automata/dfa.hpp"
+#include "krohn/engine/compiled/theorem_machines.hpp"
 #include "krohn/engine/learned.hpp"
-#include "krohn/engine/recognizer.hpp"
-#include "krohn/engine/theorem_recognizers.hpp"
+#include "krohn/engine/machine.hpp"
 #include "krohn/model/lrnn_model.hpp"
 #include "krohn/model/program.hpp"
 #include "krohn/model/spectrum.hpp"
@@ -163,7 +163,7 @@ Dfa language_asked(const Theorem& theorem, const Alphabet& alphabet, const Refut
 Symbol counted_symbol(const Alphabet& alphabet, const RefuteOptions& options);
 
 /// The search, whatever the hypothesis says: the lasso of 1^k, then other prefixes and loops, then the closure.
-TheoremReport refute_theorem(const Recognizer& recognizer, Hypothesis hypothesis, const Theorem& theorem,
+TheoremReport refute_theorem(const Machine& machine, Hypothesis hypothesis, const Theorem& theorem,
                              const RefuteOptions& options = {});
 /// A table model, layer by layer.
 TheoremReport refute_theorem(const LrnnModel& model, const Arithmetic& arithmetic, const Theorem& theorem,

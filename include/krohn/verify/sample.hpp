@@ -5,8 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "krohn/engine/recognizer.hpp"
-#include "krohn/engine/run.hpp"
+#include "krohn/engine/machine.hpp"
 #include "krohn/verify/budget.hpp"
 #include "krohn/verify/specification.hpp"
 
@@ -43,10 +42,10 @@ struct Sample {
   std::string device;
 };
 
-/// Throws InputError for a design without words, symbols or length; NumericError and DeviceError as runs do. A learned
-/// model runs many words at once, on the CPU or the device; what is found, drawn and stepped is the same (but where a
-/// limit ends the sampling). Compiled models are stepped on the CPU.
-Sample sample(const Recognizer& model, const Specification& specification, const SampleDesign& design,
+/// Throws InputError for a design without words, symbols or length; NumericError and DeviceError as runs do. Many
+/// words run at once; what is found, drawn and stepped is the same on every device (but where a limit ends the
+/// sampling).
+Sample sample(const Machine& model, const Specification& specification, const SampleDesign& design,
               const Budget& budget, Device device = Device::automatic);
 
 /// The upper end of the one-sided Clopper-Pearson interval for a proportion with `failures` among `trials`.

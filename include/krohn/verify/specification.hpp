@@ -8,7 +8,8 @@
 
 #include "krohn/automata/alphabet.hpp"
 #include "krohn/automata/dfa.hpp"
-#include "krohn/engine/recognizer.hpp"
+#include "krohn/engine/enumerate.hpp"
+#include "krohn/engine/machine.hpp"
 
 namespace krohn {
 
@@ -18,7 +19,7 @@ class Specification {
   /// The two alphabets must be equal as sets (their orders may differ); throws InputError naming both otherwise. A
   /// label of the language that the model does not have is no error: no observation agrees with it.
   Specification(const Alphabet& model_alphabet, const std::vector<std::string>& model_labels, const Dfa& language);
-  Specification(const Recognizer& model, const Dfa& language)
+  Specification(const Machine& model, const Dfa& language)
       : Specification(model.alphabet(), model.label_names(), language) {}
 
   /// The language's automaton with its symbols in the model's order: the order of shortlex comparison.
@@ -35,8 +36,12 @@ class Specification {
   const std::string& expected(State state) const { return automaton_.label_name(automaton_.label(state)); }
   std::string observed(std::int32_t label) const;
 
-  /// The words whose label is not null, in words: "all words" where no reachable state is null.
-  std::string domain() const;
+  /// The automaton with the model's labels, for a search of every word.
+  LabelledAutomaton labelled_automaton() const;
+
+  /// The words of length at least `min_length` whose label is not null, in words: "all words" where no state that they
+  /// reach is null.
+  std::string domain(std::uint64_t min_length = 0) const;
 
  private:
   Dfa automaton_;

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "krohn/engine/recognizer.hpp"
+#include "krohn/engine/machine.hpp"
 #include "krohn/model/lrnn_model.hpp"
 #include "krohn/model/triangular_model.hpp"
 #include "krohn/numeric/rounding.hpp"
@@ -30,10 +30,10 @@ inline float rounded_to(float x, NumberFormat format) {
 inline float stored_in(float x, NumberFormat format) { return rounded_to(x, format) + 0.0F; }
 
 /// `FORMAT-separate-v1`: the canonical formulas without fused operations, every operation rounded to the format.
-std::unique_ptr<Recognizer> make_separate_recognizer(const LrnnModel& model, NumberFormat format);
+std::unique_ptr<Machine> make_separate_machine(const LrnnModel& model, NumberFormat format);
 
 /// `FORMAT-triangular-v1`: the recurrence of a triangular model.
-std::unique_ptr<Recognizer> make_triangular_recognizer(const TriangularModel& model, NumberFormat format);
+std::unique_ptr<Machine> make_triangular_machine(const TriangularModel& model, NumberFormat format);
 
 /// The canonical semantics of a format: fp32-fma-v1, fp16-state-v1, bf16-state-v1.
 Semantics canonical_semantics(NumberFormat format);
@@ -49,6 +49,6 @@ struct Arithmetic {
 Arithmetic arithmetic_of(Semantics semantics);
 /// A format (its canonical semantics) or an identifier.
 std::optional<Arithmetic> parse_arithmetic(std::string_view text);
-std::unique_ptr<Recognizer> make_recognizer(const LrnnModel& model, const Arithmetic& arithmetic);
+std::unique_ptr<Machine> make_machine(const LrnnModel& model, const Arithmetic& arithmetic);
 
 }  // namespace krohn

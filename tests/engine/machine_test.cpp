@@ -1,6 +1,6 @@
 // label: quick
-// The recognizer computes the function of docs/semantics.md, bit by bit, on random models with every feature.
-#include "krohn/engine/recognizer.hpp"
+// The machine computes the function of docs/semantics.md, bit by bit, on random models with every feature.
+#include "krohn/engine/machine.hpp"
 
 #include <doctest/doctest.h>
 
@@ -36,10 +36,10 @@ std::vector<std::uint32_t> expected_words(const reference::Run& run) {
 
 // Runs one word in both; returns how often the label was `?`.
 int compare(const LrnnModel& model, Semantics semantics, const Word& word) {
-  const auto recognizer = make_recognizer(model, semantics);
+  const auto machine = make_machine(model, semantics);
   reference::Run run(model, semantics);
-  std::vector<std::byte> state(recognizer->state_size());
-  Observation seen = recognizer->initial(state);
+  std::vector<std::byte> state(machine->state_size());
+  Observation seen = machine->initial(state);
   reference::Position expected = run.start();
   int undefined = 0;
   for (std::size_t t = 0;; ++t) {
@@ -50,10 +50,10 @@ int compare(const LrnnModel& model, Semantics semantics, const Word& word) {
     if (t == word.size()) return undefined;
     expected = run.step(word[t]);
     if (run.error()) {
-      CHECK_THROWS_AS(recognizer->step(state, word[t]), NumericError);
+      CHECK_THROWS_AS(machine->step(state, word[t]), NumericError);
       return undefined;
     }
-    seen = recognizer->step(state, word[t]);
+    seen = machine->step(state, word[t]);
   }
 }
 
@@ -87,11 +87,11 @@ LrnnModel one_dimension(const TokenRow& row, float initial, float weight = 1.0F)
 TEST_CASE("a tie makes this label and every later one undefined, in one state") {
   TokenRow clear;
   clear.gate = {0.0F};
-  const auto recognizer = make_recognizer(one_dimension(clear, 1.0F), Semantics::fp32_fma_v1);
-  std::vector<std::byte> state(recognizer->state_size());
-  CHECK(recognizer->initial(state).label == 0);
+  const auto machine = make_machine(one_dimension(clear, 1.0F), Semantics::fp32_fma_v1);
+  std::vector<std::byte> state(machine->state_size());
+  CHECK(machine->initial(state).label == 0);
   for (int t = 0; t < 3; ++t) {
-    const Observation seen = recognizer->step(state, 0);
+    const Observation seen = machine->step(state, 0);
     CHECK(seen.label == undefined_label);
     CHECK(seen.margin == 0.0F);
     CHECK(words_of(state) == std::vector<std::uint32_t>{0U, 1U});
@@ -103,12 +103,12 @@ TEST_CASE("overflow ends the run with an error in the format in which it happens
   grow.gate = {256.0F};
   const LrnnModel model = one_dimension(grow, 1.0F);
   const auto steps = [&](Semantics semantics) {
-    const auto recognizer = make_recognizer(model, semantics);
-    std::vector<std::byte> state(recognizer->state_size());
-    recognizer->initial(state);
+    const auto machine = make_machine(model, semantics);
+    std::vector<std::byte> state(machine->state_size());
+    machine->initial(state);
     int count = 0;
     try {
-      for (;; ++count) recognizer->step(state, 0);
+      for (;; ++count) machine->step(state, 0);
     } catch (const NumericError&) {
     }
     return count;
@@ -116,10 +116,10 @@ TEST_CASE("overflow ends the run with an error in the format in which it happens
   CHECK(steps(Semantics::fp16_state_v1) == 1);  // 2^8, then 2^16
   CHECK(steps(Semantics::fp32_fma_v1) == 15);   // 2^120, then 2^128
   CHECK(steps(Semantics::bf16_state_v1) == 15);
-  CHECK_THROWS_AS(make_recognizer(one_dimension(grow, 65520.0F), Semantics::fp16_state_v1), NumericError);
-  CHECK_NOTHROW(make_recognizer(one_dimension(grow, 65519.0F), Semantics::fp16_state_v1));
+  CHECK_THROWS_AS(make_machine(one_dimension(grow, 65520.0F), Semantics::fp16_state_v1), NumericError);
+  CHECK_NOTHROW(make_machine(one_dimension(grow, 65519.0F), Semantics::fp16_state_v1));
   // A score may overflow where the state does not.
-  const auto scores = make_recognizer(one_dimension(TokenRow{}, 4.0F, 2e38F), Semantics::fp32_fma_v1);
+  const auto scores = make_machine(one_dimension(TokenRow{}, 4.0F, 2e38F), Semantics::fp32_fma_v1);
   std::vector<std::byte> state(scores->state_size());
   scores->initial(state);
   CHECK_THROWS_AS(scores->step(state, 0), NumericError);
@@ -133,11 +133,11 @@ TEST_CASE("a negative zero is carried as +0") {
   TableLayer layer{TokenTable(1, 1, {negate}), {-0.0F}, {one}, false, {0}, {0}, {0}, {0}};
   const LrnnModel model(Alphabet::of_characters("a"), {"0"}, 0, {0}, {layer});
   for (const Semantics semantics : all_semantics) {
-    const auto recognizer = make_recognizer(model, semantics);
-    std::vector<std::byte> state(recognizer->state_size());
-    CHECK(recognizer->initial(state).label == 0);
+    const auto machine = make_machine(model, semantics);
+    std::vector<std::byte> state(machine->state_size());
+    CHECK(machine->initial(state).label == 0);
     CHECK(words_of(state) == std::vector<std::uint32_t>{0U, 0U});
-    CHECK(recognizer->step(state, 0).margin == std::numeric_limits<float>::infinity());
+    CHECK(machine->step(state, 0).margin == std::numeric_limits<float>::infinity());
     CHECK(words_of(state) == std::vector<std::uint32_t>{0U, 0U});
   }
 }

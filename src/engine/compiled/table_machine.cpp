@@ -2,17 +2,18 @@
 // mostly present are decoded from a dense copy, slot-major, so that the compiler vectorises over slots; an absent
 // weight then takes part as +0, which changes no score but the sign of a zero (docs/semantics.md, section 6). Every
 // function on the way exists twice, for machines with and without FMA, with the same bits.
-#include "krohn/engine/recognizer.hpp"
+#include "compiled/table_machine.hpp"
 
 #include <algorithm>
 #include <bit>
 #include <cstring>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "cpu_features.hpp"
-#include "krohn/engine/flat_model.hpp"
 #include "krohn/error.hpp"
+#include "krohn/model/fingerprint.hpp"
 
 namespace krohn {
 namespace {
@@ -20,14 +21,6 @@ namespace {
 /// The elements that fit on the stack; larger models take heap memory for each step.
 constexpr std::size_t stack_elements = 256;
 constexpr std::uint32_t lanes = 8;
-
-/// A readout with every weight present: weight[e * padded + slot].
-struct DenseReadout {
-  std::uint32_t slots = 0;
-  std::uint32_t padded = 0;
-  std::vector<float> weight;  // empty: the sparse form is cheaper
-  std::vector<float> bias;
-};
 
 DenseReadout dense_form(const SlotReadout& readout, std::size_t hidden_size) {
   DenseReadout dense;
@@ -103,96 +96,78 @@ KROHN_TARGET_AVX2 FlatStep step_avx2(const FlatModelView& model, std::uint32_t s
   return flat_step(model, symbol, hidden, decoder);
 }
 
-class TableRecognizer final : public Recognizer {
- public:
-  TableRecognizer(const LrnnModel& model, Semantics semantics)
-      : alphabet_(model.alphabet()),
-        label_names_(model.label_names()),
-        semantics_(semantics),
-        flat_(model, semantics),
-        view_(flat_.view()),
-        initial_(flat_.initial_hidden()),
-        step_(has_avx2_fma() ? step_avx2 : step_portable) {
-    for (const TableLayer& layer : model.layers()) {
-      std::vector<DenseReadout>& forms = dense_.emplace_back();
-      for (const SlotReadout& readout : layer.readouts) forms.push_back(dense_form(readout, layer.hidden_size()));
-    }
-  }
-  TableRecognizer(const TableRecognizer&) = delete;
-  TableRecognizer& operator=(const TableRecognizer&) = delete;
-
-  const Alphabet& alphabet() const override { return alphabet_; }
-  const std::vector<std::string>& label_names() const override { return label_names_; }
-  std::string_view semantics() const override { return semantics_id(semantics_); }
-  std::size_t state_size() const override { return 4 * initial_.size() + 4; }
-
-  Observation initial(std::span<std::byte> state) const override {
-    check_size(state);
-    write(state, initial_.data(), 0);
-    const bool undefined = view_.initial_label == undefined_label;
-    return {view_.initial_label, undefined ? 0.0F : std::numeric_limits<float>::infinity()};
-  }
-
-  Observation step(std::span<std::byte> state, Symbol symbol) const override {
-    check_size(state);
-    if (symbol >= view_.num_symbols) {
-      throw InternalError("recognizer: symbol " + std::to_string(symbol) + " is not in the alphabet");
-    }
-    std::uint32_t undefined = 0;
-    std::memcpy(&undefined, state.data() + 4 * initial_.size(), 4);
-    if (undefined != 0) return {};
-    if (initial_.size() <= stack_elements) {
-      float hidden[stack_elements];
-      return step_on(state, symbol, hidden);
-    }
-    std::vector<float> hidden(initial_.size());
-    return step_on(state, symbol, hidden.data());
-  }
-
- private:
-  void check_size(std::span<std::byte> state) const {
-    if (state.size() != state_size()) {
-      throw InternalError("recognizer: expected a state of " + std::to_string(state_size()) + " bytes, got " +
-                          std::to_string(state.size()));
-    }
-  }
-
-  void write(std::span<std::byte> state, const float* hidden, std::uint32_t undefined) const {
-    if (!initial_.empty()) std::memcpy(state.data(), hidden, 4 * initial_.size());
-    std::memcpy(state.data() + 4 * initial_.size(), &undefined, 4);
-  }
-
-  Observation step_on(std::span<std::byte> state, Symbol symbol, float* hidden) const {
-    if (!initial_.empty()) std::memcpy(hidden, state.data(), 4 * initial_.size());
-    const FlatStep result = step_(view_, symbol, hidden, CpuDecoder{&dense_});
-    if (result.bad_layer != FlatStep::finite) {
-      throw NumericError("layer " + std::to_string(result.bad_layer) +
-                         ": NaN or infinity in the hidden state or its scores after symbol '" + alphabet_.name(symbol) +
-                         "' in " + std::string(semantics_id(semantics_)));
-    }
-    if (result.label == undefined_label) {
-      std::fill_n(hidden, initial_.size(), 0.0F);
-      write(state, hidden, 1);
-      return {};
-    }
-    write(state, hidden, 0);
-    return {result.label, result.margin};
-  }
-
-  Alphabet alphabet_;
-  std::vector<std::string> label_names_;
-  Semantics semantics_;
-  FlatModel flat_;
-  FlatModelView view_;
-  std::vector<float> initial_;
-  std::vector<std::vector<DenseReadout>> dense_;
-  FlatStep (*step_)(const FlatModelView&, std::uint32_t, float*, const CpuDecoder&);
-};
-
 }  // namespace
 
-std::unique_ptr<Recognizer> make_recognizer(const LrnnModel& model, Semantics semantics) {
-  return std::make_unique<TableRecognizer>(model, semantics);
+TableMachine::TableMachine(LrnnModel model, Semantics semantics)
+    : model_(std::move(model)),
+      semantics_(semantics),
+      flat_(model_, semantics),
+      view_(flat_.view()),
+      initial_(flat_.initial_hidden()) {
+  for (const TableLayer& layer : model_.layers()) {
+    std::vector<DenseReadout>& forms = dense_.emplace_back();
+    for (const SlotReadout& readout : layer.readouts) forms.push_back(dense_form(readout, layer.hidden_size()));
+  }
+}
+
+std::string TableMachine::fingerprint() const { return krohn::fingerprint(model_); }
+
+Observation TableMachine::initial(std::span<std::byte> state) const {
+  check_size(state);
+  write(state, initial_.data(), 0);
+  const bool undefined = view_.initial_label == undefined_label;
+  return {view_.initial_label, undefined ? 0.0F : std::numeric_limits<float>::infinity()};
+}
+
+Observation TableMachine::step(std::span<std::byte> state, Symbol symbol) const {
+  check_size(state);
+  if (symbol >= view_.num_symbols) {
+    throw InternalError("machine: symbol " + std::to_string(symbol) + " is not in the alphabet");
+  }
+  std::uint32_t undefined = 0;
+  std::memcpy(&undefined, state.data() + 4 * initial_.size(), 4);
+  if (undefined != 0) return {};
+  if (initial_.size() <= stack_elements) {
+    float hidden[stack_elements];
+    return step_on(state, symbol, hidden);
+  }
+  std::vector<float> hidden(initial_.size());
+  return step_on(state, symbol, hidden.data());
+}
+
+void TableMachine::check_size(std::span<std::byte> state) const {
+  if (state.size() != state_size()) {
+    throw InternalError("machine: expected a state of " + std::to_string(state_size()) + " bytes, got " +
+                        std::to_string(state.size()));
+  }
+}
+
+void TableMachine::write(std::span<std::byte> state, const float* hidden, std::uint32_t undefined) const {
+  if (!initial_.empty()) std::memcpy(state.data(), hidden, 4 * initial_.size());
+  std::memcpy(state.data() + 4 * initial_.size(), &undefined, 4);
+}
+
+Observation TableMachine::step_on(std::span<std::byte> state, Symbol symbol, float* hidden) const {
+  if (!initial_.empty()) std::memcpy(hidden, state.data(), 4 * initial_.size());
+  const CpuDecoder decoder{&dense_};
+  const FlatStep result =
+      has_avx2_fma() ? step_avx2(view_, symbol, hidden, decoder) : step_portable(view_, symbol, hidden, decoder);
+  if (result.bad_layer != FlatStep::finite) {
+    throw NumericError("layer " + std::to_string(result.bad_layer) +
+                       ": NaN or infinity in the hidden state or its scores after symbol '" + alphabet().name(symbol) +
+                       "' in " + std::string(semantics_id(semantics_)));
+  }
+  if (result.label == undefined_label) {
+    std::fill_n(hidden, initial_.size(), 0.0F);
+    write(state, hidden, 1);
+    return {};
+  }
+  write(state, hidden, 0);
+  return {result.label, result.margin};
+}
+
+std::unique_ptr<Machine> make_machine(LrnnModel model, Semantics semantics) {
+  return std::make_unique<TableMachine>(std::move(model), semantics);
 }
 
 }  // namespace krohn

@@ -1,6 +1,6 @@
 // Dense rows are built from TokenTable::row, symbol by symbol. Factors with an empty key are dropped: they do nothing,
 // but padded with zeros an overflow of beta * v would reach the hidden state.
-#include "krohn/engine/dense_rows.hpp"
+#include "krohn/engine/compiled/dense_rows.hpp"
 
 #include <algorithm>
 

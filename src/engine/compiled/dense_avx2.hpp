@@ -5,7 +5,7 @@
 #include <span>
 
 #include "krohn/automata/alphabet.hpp"
-#include "krohn/engine/dense_rows.hpp"
+#include "krohn/engine/compiled/dense_rows.hpp"
 #include "krohn/kernels/flat_model.hpp"
 
 namespace krohn {

@@ -3,7 +3,7 @@
 // each where there are at most eight rows, else from transposed loads of the eight rows. Words that end early go on
 // with the identity row. NaN and infinity stay in the hidden state (section 6: multiplying by a gate of 0 keeps them
 // too), so that the caller checks the end.
-#include "dense_avx2.hpp"
+#include "compiled/dense_avx2.hpp"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 // Plain loops for the semantics of illustrations: a chain of layers as in docs/semantics.md, sections 3 to 5, around
 // an update that is either the canonical one with every operation rounded on its own, or a triangular matrix product.
 // Nothing here is fast; the bits are the point. Linear in the size of the touched rows a token.
-#include "krohn/engine/theorem_recognizers.hpp"
+#include "krohn/engine/compiled/theorem_machines.hpp"
 
 #include <cmath>
 #include <cstring>
@@ -13,9 +13,9 @@ namespace krohn {
 namespace {
 
 /// What both kinds share: rows, slots, labels, the undefined bit, the bytes.
-class ChainRecognizer : public Recognizer {
+class ChainMachine : public Machine {
  public:
-  ChainRecognizer(const LrnnModel& model, NumberFormat format, std::string semantics)
+  ChainMachine(const LrnnModel& model, NumberFormat format, std::string semantics)
       : model_(model), format_(format), semantics_(std::move(semantics)) {
     for (const TableLayer& layer : model_.layers()) {
       for (std::size_t row = 0; row < layer.table.num_rows(); ++row) {
@@ -121,10 +121,10 @@ class ChainRecognizer : public Recognizer {
   std::vector<std::vector<TokenRow>> rows_;
 };
 
-class SeparateRecognizer final : public ChainRecognizer {
+class SeparateMachine final : public ChainMachine {
  public:
-  SeparateRecognizer(const LrnnModel& model, NumberFormat format)
-      : ChainRecognizer(model, format, Arithmetic{format, true}.name()) {}
+  SeparateMachine(const LrnnModel& model, NumberFormat format)
+      : ChainMachine(model, format, Arithmetic{format, true}.name()) {}
 
  private:
   void apply(std::size_t layer, std::size_t, const TokenRow& row, std::span<float> h) const override {
@@ -158,10 +158,10 @@ class SeparateRecognizer final : public ChainRecognizer {
   }
 };
 
-class TriangularRecognizer final : public ChainRecognizer {
+class TriangularMachine final : public ChainMachine {
  public:
-  TriangularRecognizer(const TriangularModel& model, NumberFormat format)
-      : ChainRecognizer(model.chain(), format, std::string(number_format_name(format)) + "-triangular-v1"),
+  TriangularMachine(const TriangularModel& model, NumberFormat format)
+      : ChainMachine(model.chain(), format, std::string(number_format_name(format)) + "-triangular-v1"),
         triangular_(model) {}
 
  private:
@@ -204,12 +204,12 @@ std::optional<NumberFormat> parse_number_format(std::string_view text) {
   return std::nullopt;
 }
 
-std::unique_ptr<Recognizer> make_separate_recognizer(const LrnnModel& model, NumberFormat format) {
-  return std::make_unique<SeparateRecognizer>(model, format);
+std::unique_ptr<Machine> make_separate_machine(const LrnnModel& model, NumberFormat format) {
+  return std::make_unique<SeparateMachine>(model, format);
 }
 
-std::unique_ptr<Recognizer> make_triangular_recognizer(const TriangularModel& model, NumberFormat format) {
-  return std::make_unique<TriangularRecognizer>(model, format);
+std::unique_ptr<Machine> make_triangular_machine(const TriangularModel& model, NumberFormat format) {
+  return std::make_unique<TriangularMachine>(model, format);
 }
 
 Semantics canonical_semantics(NumberFormat format) {
@@ -246,9 +246,9 @@ std::optional<Arithmetic> parse_arithmetic(std::string_view text) {
   return std::nullopt;
 }
 
-std::unique_ptr<Recognizer> make_recognizer(const LrnnModel& model, const Arithmetic& arithmetic) {
-  return arithmetic.separate ? make_separate_recognizer(model, arithmetic.format)
-                             : make_recognizer(model, canonical_semantics(arithmetic.format));
+std::unique_ptr<Machine> make_machine(const LrnnModel& model, const Arithmetic& arithmetic) {
+  return arithmetic.separate ? make_separate_machine(model, arithmetic.format)
+                             : make_machine(model, canonical_semantics(arithmetic.format));
 }
 
 }  // namespace krohn

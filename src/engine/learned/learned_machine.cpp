@@ -1,0 +1,198 @@
+// The machine of a learned model: forward passes one token a call, with scratch memory that calls lend each other, and
+// many words at once as run_learned or a device has them.
+#include "krohn/engine/learned/learned_machine.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <mutex>
+#include <utility>
+
+#include "krohn/error.hpp"
+#include "learned/device_batches.hpp"
+#include "learned/prefix_tree.hpp"
+#include "word_steps.hpp"
+
+namespace krohn {
+namespace {
+
+class LearnedMachine final : public Machine {
+ public:
+  LearnedMachine(std::shared_ptr<const Program> model, LearnedTask task)
+      : model_(std::move(model)), task_(std::move(task)) {
+    task_.validate(*model_);
+  }
+
+  const Alphabet& alphabet() const override { return task_.alphabet; }
+  const std::vector<std::string>& label_names() const override { return task_.label_names; }
+  std::string_view semantics() const override { return learned_semantics; }
+  std::string fingerprint() const override { return model_->weights_fingerprint(); }
+  std::size_t state_size() const override { return model_->state_size() * sizeof(float); }
+
+  Observation initial(std::span<std::byte> state) const override {
+    Borrowed scratch(*this);
+    scratch->stream.restart();
+    Observation observation{undefined_label, 0.0F};
+    if (task_.first_token) observation = advance(*scratch, *task_.first_token);
+    std::ranges::copy(std::as_bytes(scratch->stream.state()), state.begin());
+    return observation;
+  }
+
+  Observation step(std::span<std::byte> state, Symbol symbol) const override {
+    Borrowed scratch(*this);
+    std::ranges::copy(state, std::as_writable_bytes(scratch->stream.state()).begin());
+    const Observation observation = advance(*scratch, task_.tokens.at(symbol));
+    std::ranges::copy(std::as_bytes(scratch->stream.state()), state.begin());
+    return observation;
+  }
+
+  Trace run(std::span<const Word> words, const RunOptions& options) const override {
+    check_symbols(*this, words, options.threads);
+    Trace trace = empty_trace(*this, words, options);
+    std::vector<Tokens> runs;
+    double tokens = 0;
+    for (const Word& word : words) {
+      runs.push_back(tokens_of(task_, word));
+      tokens += static_cast<double>(runs.back().size());
+    }
+    // The entry of a label after so many tokens, if it was asked for. Without a first token the empty word keeps `?`.
+    const std::size_t lead = task_.first_token ? 1 : 0;
+    const auto entry = [&](std::size_t word, std::size_t position) -> std::optional<std::uint64_t> {
+      const std::size_t read = position + 1 - lead;
+      if (options.all_positions) return trace.offset[word] + read;
+      return read == words[word].size() ? std::optional(trace.offset[word]) : std::nullopt;
+    };
+    LearnedRunOptions how{options.threads, options.device, options.device_memory};
+    if (!options.margins) {
+      // On a device the labels are decided there.
+      if (const std::optional<CudaDevice> device = choose_device(*model_, tokens, options.device)) {
+        label_on_device(*model_, task_, runs, *device, options.device_memory,
+                        [&](std::size_t word, std::size_t position, std::int32_t label) {
+                          if (const auto at = entry(word, position)) trace.labels[*at] = label;
+                        });
+        trace.device = device->name;
+        return trace;
+      }
+      how.device = Device::cpu;
+    }
+    trace.device = run_learned(*model_, runs, how, [&](std::size_t word, std::size_t position, auto logits, auto) {
+      const auto at = entry(word, position);
+      if (!at) return;
+      const Observation seen = task_.observe(logits);
+      trace.labels[*at] = seen.label;
+      if (options.margins) trace.margins[*at] = seen.margin;
+    });
+    return trace;
+  }
+
+  WalkPlan plan_walk(const EnumerateOptions& options) const override {
+    const std::optional<std::uint64_t> words = bounded_power(alphabet().size(), options.max_length);
+    const double tokens = words ? static_cast<double>(*words) / std::max(1U, options.shard.count) : 0.0;
+    const std::optional<CudaDevice> device = choose_device(*model_, tokens, options.device);
+    return device ? prefix_tree_plan(*model_, task_, *device) : depth_first_plan();
+  }
+
+ private:
+  struct Scratch {
+    LearnedStream<float> stream;
+    std::vector<float> logits;
+  };
+  /// Scratch memory for one call: taken from those that are free, or new.
+  class Borrowed {
+   public:
+    explicit Borrowed(const LearnedMachine& owner) : owner_(owner) {
+      {
+        const std::lock_guard lock(owner.mutex_);
+        if (!owner.free_.empty()) {
+          scratch_ = std::move(owner.free_.back());
+          owner.free_.pop_back();
+          return;
+        }
+      }
+      scratch_ = std::make_unique<Scratch>(
+          Scratch{LearnedStream<float>(*owner.model_), std::vector<float>(owner.model_->num_logits())});
+    }
+    ~Borrowed() {
+      const std::lock_guard lock(owner_.mutex_);
+      owner_.free_.push_back(std::move(scratch_));
+    }
+    Borrowed(const Borrowed&) = delete;
+    Borrowed& operator=(const Borrowed&) = delete;
+    Scratch* operator->() { return scratch_.get(); }
+    Scratch& operator*() { return *scratch_; }
+
+   private:
+    const LearnedMachine& owner_;
+    std::unique_ptr<Scratch> scratch_;
+  };
+
+  Observation advance(Scratch& scratch, std::uint32_t token) const {
+    scratch.stream.step(token, scratch.logits);
+    return task_.observe(scratch.logits);
+  }
+
+  std::shared_ptr<const Program> model_;
+  LearnedTask task_;
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<Scratch>> free_;
+};
+
+}  // namespace
+
+Tokens tokens_of(const LearnedTask& task, const Word& word) {
+  Tokens tokens;
+  tokens.reserve(word.size() + 1);
+  if (task.first_token) tokens.push_back(*task.first_token);
+  for (const Symbol symbol : word) tokens.push_back(task.tokens.at(symbol));
+  return tokens;
+}
+
+void LearnedTask::validate(const Program& model) const {
+  std::vector<std::string> problems;
+  const std::string below_vocabulary =
+      "a token id below the vocabulary size " + std::to_string(model.vocabulary_size());
+  if (tokens.size() != alphabet.size()) {
+    problems.push_back("symbols: expected a token for each of " + std::to_string(alphabet.size()) + " symbols, got " +
+                       std::to_string(tokens.size()));
+  }
+  for (std::size_t i = 0; i < std::min(tokens.size(), alphabet.size()); ++i) {
+    if (tokens[i] >= model.vocabulary_size()) {
+      problems.push_back("symbols: " + alphabet.name(static_cast<Symbol>(i)) + ": expected " + below_vocabulary +
+                         ", got " + std::to_string(tokens[i]));
+    }
+  }
+  if (first_token && *first_token >= model.vocabulary_size()) {
+    problems.push_back("bos: expected " + below_vocabulary + ", got " + std::to_string(*first_token));
+  }
+  if (outputs.empty()) problems.push_back("outputs: expected at least one, got none");
+  for (const Output& output : outputs) {
+    if (output.logit >= model.num_logits()) {
+      problems.push_back("outputs: expected a logit below " + std::to_string(model.num_logits()) + ", got " +
+                         std::to_string(output.logit));
+    }
+    if (output.label < 0 || static_cast<std::size_t>(output.label) >= label_names.size()) {
+      problems.push_back("outputs: expected one of " + std::to_string(label_names.size()) + " labels, got " +
+                         std::to_string(output.label));
+    }
+  }
+  if (!problems.empty()) throw InputError(problems);
+}
+
+Observation LearnedTask::observe(std::span<const float> logits) const {
+  Output best = outputs.front();
+  for (const Output& output : outputs) {
+    if (logits[output.logit] > logits[best.logit]) best = output;
+  }
+  float margin = std::numeric_limits<float>::infinity();
+  for (const Output& output : outputs) {
+    if (output.label != best.label) margin = std::min(margin, logits[best.logit] - logits[output.logit]);
+  }
+  // Equal logits of different labels: nothing is the largest.
+  if (margin <= 0.0F) return {undefined_label, 0.0F};
+  return {best.label, margin};
+}
+
+std::unique_ptr<Machine> make_machine(std::shared_ptr<const Program> model, LearnedTask task) {
+  return std::make_unique<LearnedMachine>(std::move(model), std::move(task));
+}
+
+}  // namespace krohn

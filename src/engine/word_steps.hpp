@@ -1,0 +1,43 @@
+// Runs of whole words by Machine::step: the reference that every faster form equals.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "krohn/engine/machine.hpp"
+#include "krohn/error.hpp"
+
+namespace krohn {
+
+/// Throws InputError for a symbol that is not in the machine's alphabet.
+void check_symbols(const Machine& machine, std::span<const Word> words, unsigned threads);
+
+/// A trace of the machine with room for what the options ask for; every label undefined, what ran not yet said.
+Trace empty_trace(const Machine& machine, std::span<const Word> words, const RunOptions& options);
+
+/// Rethrows an error with the word's number, from 1, and the position in it.
+[[noreturn]] void raise_at(std::size_t word, std::size_t position, const NumericError& error);
+
+/// Steps words, one after the other, into a trace. Words that lie next to each other share what they begin with.
+class WordSteps {
+ public:
+  explicit WordSteps(const Machine& machine) : machine_(machine), state_(machine.state_size()) {}
+
+  /// Fills in word `index`; `next` is the word that comes after it, if one does. Throws NumericError as Machine::run.
+  void run(std::size_t index, const Word& word, const Word* next, Trace& trace);
+
+ private:
+  const Machine& machine_;
+  std::vector<std::byte> state_;
+  /// After 0 .. kept_ - 1 symbols of the word to come: its states and what was observed.
+  std::size_t kept_ = 0;
+  std::vector<std::byte> states_;
+  std::vector<Observation> seen_;
+};
+
+/// Fills in all words, on `threads` threads.
+void step_words(const Machine& machine, std::span<const Word> words, unsigned threads, Trace& trace);
+
+}  // namespace krohn
