@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "krohn/model/program.hpp"
 
@@ -29,6 +30,8 @@ class LearnedPass {
   virtual void step(T* state, const std::uint32_t* tokens, T* logits) = 0;
   /// The same for a pass of one lane, seen by `probe`.
   virtual void step(T* state, std::uint32_t token, T* logits, forward::Probe<T>& probe) = 0;
+  /// As Interpreter::set_codes.
+  virtual void set_codes(std::size_t part, std::size_t unit, std::span<const float> codes) = 0;
 };
 
 /// The quickest pass of one lane that this processor runs, for float and double.

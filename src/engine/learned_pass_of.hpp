@@ -62,6 +62,9 @@ class LearnedPassOf final : public LearnedPass<T> {
       throw InternalError("LearnedPass::step: expected a pass of one lane to look at");
     }
   }
+  void set_codes(std::size_t part, std::size_t unit, std::span<const float> codes) override {
+    pass_.set_codes(part, unit, codes);
+  }
 
  private:
   forward::Interpreter<A> pass_;

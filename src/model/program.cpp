@@ -212,6 +212,7 @@ class ProgramCheck {
 
   std::vector<std::string> run() {
     for (const ProgramTensor& tensor : parts_.tensors) check_tensor(tensor);
+    for (const StatePart& part : parts_.state_parts) check_codes(part);
     if (parts_.operations.empty() || !std::holds_alternative<Embedding>(parts_.operations.front().kind)) {
       report("operations: expected an embedding first");
       return std::move(problems_);
@@ -277,6 +278,39 @@ class ProgramCheck {
         std::count_if(tensor.values.begin(), tensor.values.end(), [](float x) { return !std::isfinite(x); });
     if (bad != 0) {
       report(tensor.name + ": expected finite weights, got " + std::to_string(bad) + " that are NaN or infinite");
+    }
+  }
+
+  void check_codes(const StatePart& part) {
+    if (part.codes.empty()) return;
+    const std::size_t units = part.kind == StatePart::Kind::hidden ? part.shape[0] : 1;
+    if (part.codes.size() != units || !part.recurrent()) {
+      report("codes of layer " + std::to_string(part.layer) + ": expected a tensor for each of " +
+             std::to_string(part.recurrent() ? units : 0) + " units, got " + std::to_string(part.codes.size()));
+      return;
+    }
+    for (const std::uint32_t index : part.codes) {
+      if (index >= parts_.tensors.size()) {
+        report("codes of layer " + std::to_string(part.layer) + ": expected a tensor of the program, got none");
+        continue;
+      }
+      const ProgramTensor& tensor = parts_.tensors[index];
+      std::vector<std::size_t> unit(part.shape.begin() + (part.kind == StatePart::Kind::hidden ? 1 : 0),
+                                    part.shape.end());
+      const bool fits = tensor.shape.size() == unit.size() + 1 && tensor.shape[0] > 0 &&
+                        std::equal(unit.begin(), unit.end(), tensor.shape.begin() + 1);
+      unit.insert(unit.begin(), tensor.shape.empty() ? 0 : tensor.shape[0]);
+      if (!fits) report(tensor.name + ": expected shape " + shape_text(unit) + ", got " + shape_text(tensor.shape));
+      const std::size_t size =
+          tensor.shape.empty() ? 0 : tensor.values.size() / std::max<std::size_t>(tensor.shape[0], 1);
+      std::map<std::vector<float>, std::size_t> seen;
+      for (std::size_t i = 0; fits && i < tensor.shape[0]; ++i) {
+        const auto first = tensor.values.begin() + static_cast<std::ptrdiff_t>(i * size);
+        const auto [at, fresh] = seen.emplace(std::vector<float>(first, first + static_cast<std::ptrdiff_t>(size)), i);
+        if (fresh) continue;
+        report(tensor.name + ": expected every code once, got code " + std::to_string(i) + " equal to code " +
+               std::to_string(at->second));
+      }
     }
   }
 
@@ -557,6 +591,11 @@ std::vector<float> Program::initial_state() const {
   return state;
 }
 
+bool Program::snapped() const noexcept {
+  return std::any_of(parts_.state_parts.begin(), parts_.state_parts.end(),
+                     [](const StatePart& part) { return !part.codes.empty(); });
+}
+
 const LinearRecurrence* Program::recurrence(std::size_t layer) const noexcept {
   for (const Operation& operation : parts_.operations) {
     if (operation.layer != layer) continue;
@@ -583,6 +622,7 @@ std::string Program::fingerprint() const {
     sink.number("kind", static_cast<double>(part.kind));
     for (const std::size_t extent : part.shape) sink.number("extent", static_cast<double>(extent));
     sink.number("initial", static_cast<double>(part.initial));
+    for (const std::uint32_t index : part.codes) sink.tensor("codes", index);
   }
   return hexadecimal(sink.hash.digest());
 }

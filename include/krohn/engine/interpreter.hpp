@@ -93,6 +93,10 @@ class Probe {
                       Number* /*out*/) {
     return false;
   }
+  /// A unit of a state part was found nearest to a code: squares of the distances to it and to the next
+  /// nearest (infinite where there is none), seen before it becomes that code. Passes of one lane only.
+  virtual void snapped(std::size_t /*part*/, std::size_t /*unit*/, const Number* /*state*/, std::size_t /*code*/,
+                       Number /*nearest*/, Number /*second*/) {}
 };
 
 /// The forward pass of one program. Holds scratch memory: one instance a thread. The program must outlive it.
@@ -127,12 +131,32 @@ class Interpreter {
       prepare(step);
       steps_.push_back(std::move(step));
     }
+    for (std::size_t p = 0; p < program.state_parts().size(); ++p) {
+      const StatePart& part = program.state_parts()[p];
+      books_.emplace_back(part.codes.size());
+      for (std::size_t u = 0; u < part.codes.size(); ++u) set_codes(p, u, tensor(part.codes[u]).values);
+    }
     if constexpr (A::tabulated_tokens > 0) {
       if (tabulates) tabulate();
     }
   }
   Interpreter(const Interpreter&) = delete;
   Interpreter& operator=(const Interpreter&) = delete;
+
+  /// The codes [codes, unit_size()] of a unit from now on; none: it stays as it is.
+  void set_codes(std::size_t part, std::size_t unit, std::span<const float> codes) {
+    const StatePart& p = program_->state_parts()[part];
+    books_[part].resize(p.units());
+    Book& book = books_[part][unit];
+    const std::size_t size = p.unit_size();
+    book.count = codes.size() / size;
+    book.pitch = (book.count + A::width - 1) / A::width * A::width;
+    book.entries.assign(size * book.pitch, 0.0F);
+    for (std::size_t i = 0; i < size; ++i) {
+      for (std::size_t k = 0; k < book.count; ++k) book.entries[i * book.pitch + k] = codes[k * size + i];
+    }
+    distances_.resize(std::max(distances_.size(), book.pitch));
+  }
 
   /// Writes the state before the first token, state_size() numbers.
   void initial(Number* state) const {
@@ -201,6 +225,13 @@ class Interpreter {
     std::size_t block = 0;
     std::vector<Update<Number>> updates;
     std::vector<Number> scratch;
+  };
+
+  /// Codes entry by entry, [unit_size, pitch], so that those of one entry lie side by side.
+  struct Book {
+    std::size_t count = 0;
+    std::size_t pitch = 0;
+    std::vector<float> entries;
   };
 
   // ---- weights --------------------------------------------------------------------------------------------------
@@ -489,6 +520,11 @@ class Interpreter {
       }
       recur(step.operation->layer, s, hidden, op.key_size, op.value_size, decay, step.updates,
             at(op.query, s * op.queries), op.query.stride, out + s * op.queries * op.value_size, op.queries);
+      if (!snap(op.hidden, s, hidden)) continue;
+      for (std::size_t i = 0; i < op.queries; ++i) {
+        read_out(hidden, op.key_size, op.value_size, at(op.query, s * op.queries + i),
+                 out + (s * op.queries + i) * op.value_size);
+      }
     }
   }
 
@@ -529,6 +565,7 @@ class Interpreter {
       out[heads + h] = exp(i - top[h]);
       out[2 * heads + h] = exp(zero() - top[h]);
     }
+    snap(op.maximum, 0, top);
   }
 
   void run(const SlstmCell& op, Step& step, Number* out) {
@@ -569,7 +606,80 @@ class Interpreter {
       stabilizer[i] = top;
       output[i] = quotient(sigmoid(raw[3 * size + i]) * cell[i], normalizer[i]);
     }
+    for (const std::uint32_t part : {op.output, op.cell, op.normalizer, op.stabilizer}) snap(part, 0, carried(part));
     std::copy_n(output, size, out);
+  }
+
+  // ---- snapping ---------------------------------------------------------------------------------------------------
+
+  /// Entry i of a unit, in the order of Program's layout.
+  std::size_t unit_entry(const StatePart& part, std::size_t i) const {
+    if constexpr (A::lanes == 1) return i;
+    return part.kind == StatePart::Kind::hidden
+               ? place(part.shape[1], part.shape[2], i / part.shape[2], i % part.shape[2])
+               : i;
+  }
+
+  /// The unit becomes the nearest of its codes, if it has any: d = sum of (s_i - c_i)^2, ascending, one fma a term; the
+  /// first of the least; where no distance is finite the unit stays. True where there are codes.
+  bool snap(std::uint32_t index, std::size_t unit, Number* state) {
+    using numeric::fused;
+    using numeric::less;
+    using numeric::select;
+    if (books_[index].empty() || books_[index][unit].count == 0) return false;
+    const StatePart& part = program_->state_parts()[index];
+    const Book& book = books_[index][unit];
+    const std::size_t size = part.unit_size();
+    const Number never = A::constant(std::numeric_limits<double>::infinity());
+    if constexpr (A::lanes == 1) {
+      for (std::size_t k = 0; k < book.pitch; k += A::width) {
+        Wide sum = A::spread(zero());
+        const float* codes = book.entries.data() + k;
+        for (std::size_t i = 0; i < size; ++i, codes += book.pitch) {
+          const Wide difference = A::spread(state[i]) - A::weights(codes);
+          sum = fused(difference, difference, sum);
+        }
+        A::store(distances_.data() + k, sum);
+      }
+      std::size_t best = book.count;
+      Number nearest = never;
+      Number second = never;
+      for (std::size_t k = 0; k < book.count; ++k) {
+        if (less(distances_[k], nearest)) {
+          second = nearest;
+          nearest = distances_[k];
+          best = k;
+        } else if (less(distances_[k], second)) {
+          second = distances_[k];
+        }
+      }
+      if (best == book.count) return true;
+      if (probe_ != nullptr) probe_->snapped(index, unit, state, best, nearest, second);
+      for (std::size_t i = 0; i < size; ++i)
+        state[i] = A::constant(static_cast<double>(book.entries[i * book.pitch + best]));
+    } else {
+      Number nearest = never;
+      Number best = A::constant(-1.0);
+      for (std::size_t k = 0; k < book.count; ++k) {
+        Number sum = zero();
+        for (std::size_t i = 0; i < size; ++i) {
+          const Number difference = state[unit_entry(part, i)] - Number(A::weight(book.entries[i * book.pitch + k]));
+          sum = fused(difference, difference, sum);
+        }
+        best = select(less(sum, nearest), A::constant(static_cast<double>(k)), best);
+        nearest = select(less(sum, nearest), sum, nearest);
+      }
+      float* const numbers = reinterpret_cast<float*>(state);
+      const float* chosen = reinterpret_cast<const float*>(&best);
+      for (std::size_t lane = 0; lane < A::lanes; ++lane) {
+        if (chosen[lane] < 0.0F) continue;
+        const auto code = static_cast<std::size_t>(chosen[lane]);
+        for (std::size_t i = 0; i < size; ++i) {
+          numbers[unit_entry(part, i) * A::lanes + lane] = book.entries[i * book.pitch + code];
+        }
+      }
+    }
+    return true;
   }
 
   // ---- vectors ----------------------------------------------------------------------------------------------------
@@ -907,6 +1017,9 @@ class Interpreter {
   Schedule schedule_;
   std::vector<Step> steps_;
   std::vector<Number> features_;
+  /// Per state part and unit.
+  std::vector<std::vector<Book>> books_;
+  std::vector<Number> distances_;
   const std::uint32_t* tokens_ = nullptr;
   Number* state_ = nullptr;
   Probe<Number>* probe_ = nullptr;

@@ -245,12 +245,21 @@ struct StatePart {
   std::vector<std::size_t> shape;
   /// What it holds before the first token.
   float initial = 0.0F;
+  /// Per unit, a tensor of codes [codes, shape of a unit]: after every token the unit becomes the nearest of them
+  /// (docs/semantics.md, section 10). Empty: it stays as it is.
+  std::vector<std::uint32_t> codes;
   /// hidden: how the architecture's own programs lay it out.
   enum class Axes : std::uint8_t { key_value, value_key, value_key_of_one_head, normalizer_last };
   Axes axes = Axes::key_value;
   /// Derived: where it lies.
   std::size_t offset = 0;
   std::size_t size = 0;
+
+  /// What is snapped as one: a state of a recurrence; else the whole part.
+  std::size_t units() const { return kind == Kind::hidden ? shape[0] : 1; }
+  std::size_t unit_size() const { return size / units(); }
+  /// Carried by a recurrence, not a function of the last inputs alone.
+  bool recurrent() const { return kind != Kind::convolution && kind != Kind::shift; }
   friend bool operator==(const StatePart&, const StatePart&) = default;
 };
 
@@ -296,6 +305,8 @@ class Program {
   std::size_t state_size() const noexcept { return state_size_; }
   /// [state_size()]
   std::vector<float> initial_state() const;
+  /// Some state part has codes.
+  bool snapped() const noexcept;
 
   /// Per operation.
   const std::vector<Dependence>& dependence() const noexcept { return dependence_; }
