@@ -546,6 +546,15 @@ std::vector<float> input_major(const std::vector<float>& values, const std::vect
   return result;
 }
 
+std::string codes_name(const StatePart& part, std::size_t unit) {
+  constexpr std::array<std::string_view, 7> kinds = {"hidden", "convolution", "shift", "stabilizer",
+                                                     "cell",   "normalizer",  "output"};
+  std::string name =
+      "codes." + std::to_string(part.layer) + "." + std::string(kinds[static_cast<std::size_t>(part.kind)]);
+  if (part.kind == StatePart::Kind::hidden) name += "." + std::to_string(unit);
+  return name;
+}
+
 std::string_view name_of(const Operation& operation) { return operation_names[operation.kind.index()]; }
 
 std::vector<Slice> inputs_of(const Operation& operation) {

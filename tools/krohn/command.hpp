@@ -34,6 +34,7 @@ void add_check(CLI::App& app, int& exit_code);
 void add_classify(CLI::App& app, int& exit_code);
 void add_compile(CLI::App& app, int& exit_code);
 void add_convert(CLI::App& app, int& exit_code);
+void add_harden(CLI::App& app, int& exit_code);
 void add_inspect(CLI::App& app, int& exit_code);
 void add_merge(CLI::App& app, int& exit_code);
 void add_refute(CLI::App& app, int& exit_code);

@@ -23,6 +23,8 @@
 namespace krohn {
 
 inline constexpr std::string_view learned_semantics = "learned-fp32-v1";
+/// Of a model with codes.
+inline constexpr std::string_view snapped_semantics = "learned-fp32-snap-v1";
 
 template <class T>
 class LearnedPass;

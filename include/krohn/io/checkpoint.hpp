@@ -30,7 +30,12 @@ struct Checkpoint {
   std::vector<std::string> notes;
 };
 
-/// Throws InputError with every problem of the configuration and of the weights at once.
+/// Throws InputError with every problem of the configuration and of the weights at once. Codes are read from
+/// codes.safetensors where it is there: a tensor codes_name() for every unit of every recurrent state part, and in the
+/// metadata the format krohn-codes-v1 and the weights_fingerprint of the model without codes.
 Checkpoint read_checkpoint(const std::filesystem::path& directory);
+
+/// The bytes of codes.safetensors for a program that has codes.
+std::string format_codes(const Program& program);
 
 }  // namespace krohn

@@ -263,6 +263,9 @@ struct StatePart {
   friend bool operator==(const StatePart&, const StatePart&) = default;
 };
 
+/// "codes.LAYER.hidden.UNIT", "codes.LAYER.cell", ..: the tensor of a unit's codes.
+std::string codes_name(const StatePart& part, std::size_t unit);
+
 /// What a value can depend on.
 enum class Dependence : std::uint8_t { nothing, token, history };
 

@@ -1,0 +1,77 @@
+// Hardening a trained model: after every token each unit of its state becomes the nearest of a few codes, states that
+// the model itself reaches. Then errors do not add up, what is carried is finite, and the closure settles every length.
+//
+//     const Hardening hardening = harden(program, task, language, {});
+//     if (hardening.program) ... // check() of its machine: PROVED where hardening.closed
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "krohn/automata/dfa.hpp"
+#include "krohn/engine/learned/learned_machine.hpp"
+#include "krohn/verify/budget.hpp"
+
+namespace krohn {
+
+struct HardenOptions {
+  Budget budget;
+  /// Codes of a unit at most.
+  std::size_t max_codes = 256;
+  /// Configurations (everything carried, automaton state) of a closure at most.
+  std::size_t max_configurations = 20000;
+};
+
+/// The codes of one unit of a state part.
+struct UnitCodes {
+  std::size_t part = 0;
+  std::size_t unit = 0;
+  /// [codes][unit_size]
+  std::vector<std::vector<float>> codes;
+  /// Per code, a word behind which the model's own state, not snapped, is the code; nothing for the state before the
+  /// first symbol where that is the code.
+  std::vector<Word> words;
+};
+
+/// How far states of the model's own runs, not snapped, lie from their nearest codes, by the length of the word.
+struct CodeDistance {
+  std::size_t from = 0;
+  std::size_t to = 0;
+  double mean = 0.0;
+  double most = 0.0;
+};
+
+struct Hardening {
+  /// With codes, where the closure ended with right labels; else the best try, if it got beyond one symbol.
+  std::optional<Program> program;
+  bool closed = false;
+  std::vector<UnitCodes> codes;
+  /// Of the closure: configurations, automaton states of the quotient included in them; steps in all tries.
+  std::size_t configurations = 0;
+  std::uint64_t steps = 0;
+  std::size_t rounds = 0;
+  /// Every word up to this length has the right label in the best try.
+  std::uint64_t length = 0;
+  /// Over all transitions of the closure: the least difference between the distances to the nearest and to the second
+  /// code (infinite where no unit has two), and the least margin of the logits in the domain.
+  double gap = 0.0;
+  double margin = 0.0;
+  /// The least distance between two codes of one unit.
+  double code_distance = 0.0;
+  std::vector<CodeDistance> distances;
+  /// A word on which the model itself, not snapped, is wrong, met on the way.
+  std::optional<Word> original_wrong;
+  /// Why the refinement ended without a closure.
+  std::string reason;
+};
+
+/// Finds codes by refinement: closes; where a word is answered wrongly, the states of the model's own run along it
+/// become codes, or, where they are codes already, the states before snapping on the snapped run; tries several
+/// tolerances; leaves out codes that the closure does not need. Throws InputError where alphabets or labels differ,
+/// NumericError where the model's own run gives NaN or infinity.
+Hardening harden(const Program& program, const LearnedTask& task, const Dfa& language, const HardenOptions& options);
+
+}  // namespace krohn
