@@ -1189,4 +1189,3 @@ Qed.
 
 End Labels.
 
-Print Assumptions closure_certificate.

@@ -288,5 +288,3 @@ have [K [dec [enc [d _ _ r]]]] := depth_theorem M pos.
 by exists K, (enc (start M)), (fun s => accepting M (dec s)); split=> // w; rewrite r.
 Qed.
 
-Print Assumptions depth_theorem.
-Print Assumptions depth_language.
