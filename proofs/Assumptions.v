@@ -7,4 +7,5 @@ Print Assumptions depth_language.
 Print Assumptions closure_certificate.
 Print Assumptions invariant_certificate.
 Print Assumptions word_certificate.
+Print Assumptions lasso_certificate.
 Print Assumptions any_order.

@@ -955,6 +955,94 @@ split; [exact W|split].
   exists c, label, g, p; split; [unfold run; now rewrite St|auto].
 Qed.
 
+(** * The lasso of a refutation (items 14 and 15)
+
+    Two words behind which the model carries the same, and a suffix with which the automaton tells them apart. *)
+
+Definition check_behind (f : semantics) (m : model) (a : dfa) (w suffix : list nat) (unknown expected observed : Label)
+    (meeting : carried) : bool :=
+  if forallb (fun x => x <? symbols m) w then
+    if forallb (fun x => x <? symbols m) suffix then
+      match run f m w with
+      | None => false
+      | Some s =>
+          if same_state (fst (fst s)) meeting then
+            match run_on f m s suffix, bind (state_after a (initial_state a) w) (fun q => state_after a q suffix) with
+            | Some (_, label, _), Some q =>
+                match state_label a q with
+                | Some (Some name) =>
+                    if label_eqb name expected then
+                      match match label with Some i => label_name m i | None => Some unknown end with
+                      | Some name' => label_eqb name' observed
+                      | None => false
+                      end
+                    else false
+                | _ => false
+                end
+            | _, _ => false
+            end
+          else false
+      end
+    else false
+  else false.
+
+Definition check_lasso (f : semantics) (m : model) (a : dfa) (w1 w2 suffix : list nat)
+    (unknown expected1 expected2 observed : Label) (meeting : carried) : bool :=
+  match meeting with
+  | Undefined => false
+  | Defined _ =>
+      if label_eqb expected1 expected2 then false
+      else
+        if check_behind f m a w1 suffix unknown expected1 observed meeting then
+          check_behind f m a w2 suffix unknown expected2 observed meeting
+        else false
+  end.
+
+Lemma same_state_eq c d : same_state c d = true -> c = d.
+Proof.
+destruct c, d; cbn; try discriminate; [|reflexivity]; intros H; f_equal.
+revert H; apply same_list_eq, same_hidden_eq.
+Qed.
+
+Lemma check_behind_sound f m a w suffix unknown expected observed meeting :
+  check_behind f m a w suffix unknown expected observed meeting = true ->
+  word_of m w /\ word_of m suffix /\
+  exists label margin q,
+    run f m w = Some (meeting, label, margin) /\
+    state_after a (initial_state a) (w ++ suffix) = Some q /\ state_label a q = Some (Some expected).
+Proof.
+unfold check_behind; intros H; cond H; rename E into W; cond H; rename E into V.
+destruct (run f m w) as [[[c label] margin]|] eqn:R; [|discriminate].
+cbn [fst] in H; cond H; rename E into M; apply same_state_eq in M; subst c.
+destruct (run_on f m (meeting, label, margin) suffix) as [[[c' label'] margin']|]; [|discriminate].
+rewrite <- state_after_app in H.
+destruct (state_after a (initial_state a) (w ++ suffix)) as [q|]; [|discriminate].
+destruct (state_label a q) as [[name|]|] eqn:L; try discriminate.
+cond H; rename E into N; apply label_eqb_eq in N; subst name.
+split; [|split].
+- apply Forall_forall; intros x I; rewrite forallb_forall in W; apply Nat.ltb_lt, (W _ I).
+- apply Forall_forall; intros x I; rewrite forallb_forall in V; apply Nat.ltb_lt, (V _ I).
+- exists label, margin, q; auto.
+Qed.
+
+(** Behind both words the model carries the same; the automaton gives the words with the suffix two labels. *)
+Theorem check_lasso_sound f m a w1 w2 suffix unknown e1 e2 observed meeting :
+  check_lasso f m a w1 w2 suffix unknown e1 e2 observed meeting = true ->
+  word_of m (w1 ++ suffix) /\ word_of m (w2 ++ suffix) /\ e1 <> e2 /\
+  exists hs l1 l2 g1 g2 q1 q2,
+    run f m w1 = Some (Defined hs, l1, g1) /\ run f m w2 = Some (Defined hs, l2, g2) /\
+    state_after a (initial_state a) (w1 ++ suffix) = Some q1 /\ state_label a q1 = Some (Some e1) /\
+    state_after a (initial_state a) (w2 ++ suffix) = Some q2 /\ state_label a q2 = Some (Some e2).
+Proof.
+unfold check_lasso; intros H; destruct meeting as [hs|]; [|discriminate].
+destruct (label_eqb e1 e2) eqn:E; [discriminate|]; cond H.
+apply check_behind_sound in E0; destruct E0 as (W1 & V & l1 & g1 & q1 & R1 & A1 & L1).
+apply check_behind_sound in H; destruct H as (W2 & _ & l2 & g2 & q2 & R2 & A2 & L2).
+split; [apply Forall_app; auto|]; split; [apply Forall_app; auto|].
+split; [intros C; apply label_eqb_eq in C; congruence|].
+exists hs, l1, l2, g1, g2, q1, q2; auto 10.
+Qed.
+
 (** * The language: two automata that label every word alike (item 3) *)
 
 Record pairing := Pairing {
@@ -1112,6 +1200,16 @@ Definition claims_refuted f (m : model) (b : dfa) names theirs w : Prop :=
   exists c label margin q,
     run f m w = Some (c, label, margin) /\ state_after b (initial_state b) w' = Some q /\ ~ right m b label q.
 
+(** Behind w1 and w2 the model carries the same, and with the suffix the automaton has different labels for them: so any
+    readout of what is carried behind w1 and w2, this one too, is wrong on one of the two words with the suffix. *)
+Definition claims_lasso f (m : model) (b : dfa) names theirs w1 w2 suffix : Prop :=
+  (exists hs l1 l2 g1 g2, run f m w1 = Some (Defined hs, l1, g1) /\ run f m w2 = Some (Defined hs, l2, g2)) /\
+  forall w1' w2', same_names names theirs (w1 ++ suffix) w1' -> same_names names theirs (w2 ++ suffix) w2' ->
+  (exists x1 x2 q1 q2, x1 <> x2 /\
+    state_after b (initial_state b) w1' = Some q1 /\ state_label b q1 = Some (Some x1) /\
+    state_after b (initial_state b) w2' = Some q2 /\ state_label b q2 = Some (Some x2)) /\
+  (suffix <> [] -> ~ (right_on_names f m b (w1 ++ suffix) w1' /\ right_on_names f m b (w2 ++ suffix) w2')).
+
 (** [a] is the automaton that the certificate holds, read by the model's symbols. Nothing is assumed of it. *)
 Definition check_language (m : model) (b : dfa) (names : list Label) (sym : list nat) (theirs : list Label) (a : dfa)
     (e : pairing) : bool :=
@@ -1185,6 +1283,34 @@ destruct (@check_word_sound f m a w unknown expected observed margin final Ch) a
 rewrite A in A'; injection A' as <-.
 exists c, label, g, q; split; [exact Ru|split; [exact B|]].
 intros R; apply Wr; exact (@right_transfer m b a label q p x Y X R).
+Qed.
+
+Lemma run_on_carried f (m : model) c l1 l2 g1 g2 w : w <> [] -> run_on f m (c, l1, g1) w = run_on f m (c, l2, g2) w.
+Proof. destruct w; [congruence|reflexivity]. Qed.
+
+Theorem lasso_certificate f m b names sym theirs a e w1 w2 suffix unknown e1 e2 observed meeting :
+  check_language m b names sym theirs a e = true ->
+  check_lasso f m a w1 w2 suffix unknown e1 e2 observed meeting = true ->
+  claims_lasso f m b names theirs w1 w2 suffix.
+Proof.
+intros La Ch.
+destruct (@check_lasso_sound f m a w1 w2 suffix unknown e1 e2 observed meeting Ch)
+  as (W1 & W2 & Ne & hs & l1 & l2 & g1 & g2 & q1 & q2 & R1 & R2 & A1 & L1 & A2 & L2).
+split; [exists hs, l1, l2, g1, g2; auto|].
+intros w1' w2' S1 S2.
+destruct (@check_language_sound m b names sym theirs a e La _ w1' S1) as (_ & p1 & r1 & x1 & P1 & B1 & X1 & Y1).
+destruct (@check_language_sound m b names sym theirs a e La _ w2' S2) as (_ & p2 & r2 & x2 & P2 & B2 & X2 & Y2).
+rewrite A1 in P1; injection P1 as <-; rewrite A2 in P2; injection P2 as <-.
+rewrite L1 in X1; injection X1 as <-; rewrite L2 in X2; injection X2 as <-.
+split; [exists e1, e2, r1, r2; auto 10|].
+intros Ns [(c1 & k1 & h1 & t1 & U1 & T1 & V1) (c2 & k2 & h2 & t2 & U2 & T2 & V2)].
+rewrite B1 in T1; injection T1 as <-; rewrite B2 in T2; injection T2 as <-.
+rewrite run_app, R1 in U1; rewrite run_app, R2 in U2; cbn [bind] in U1, U2.
+rewrite (run_on_carried f m (Defined hs) l1 l2 g1 g2 Ns), U2 in U1; injection U1 as -> -> ->.
+destruct V1 as (v1 & Q1 & Z1); destruct V2 as (v2 & Q2 & Z2).
+rewrite Y1 in Q1; injection Q1 as <-; rewrite Y2 in Q2; injection Q2 as <-.
+destruct (Z1 _ eq_refl) as (i & E1 & N1); destruct (Z2 _ eq_refl) as (j & E2 & N2).
+congruence.
 Qed.
 
 End Labels.

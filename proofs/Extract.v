@@ -37,5 +37,5 @@ Extract Constant SpecFloat.digits2_pos => "Big.size".
 
 Extraction "checker/proved.ml" Semantics.of_bits Semantics.decode_by Semantics.act Semantics.store Semantics.step
   Semantics.start Checker.check_closure Checker.check_closure_edges Checker.check_start Checker.check_invariant
-  Checker.check_invariant_numbers Checker.check_word Checker.check_language Checker.pair_up Checker.pair_up3
+  Checker.check_invariant_numbers Checker.check_word Checker.check_lasso Checker.check_language Checker.pair_up Checker.pair_up3
   Checker.stored_initial Exact.exact_tables.

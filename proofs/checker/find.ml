@@ -43,30 +43,30 @@ let state_of_words states words =
   Array.iteri (fun i bits -> Bytes.set_int32_le key (4 * i) (Int32.of_int bits)) words;
   number_of states (Bytes.to_string key) (fun () -> finite words; List.map number (Array.to_list words))
 
-(* A table whose entries are computed when they are asked for; `frozen` holds those that were. *)
-let tables semantics read states =
-  let count = states.used in
-  let moves = Array.make (read.actions * count) (-2) and slots = Array.make (read.readouts * count) (-3) in
-  let hidden i = states.listed.(i) in
+(* Tables whose entries are computed when they are asked for, and the same with those entries alone. With `grow` a hidden
+   state that is not listed gets a number of its own: at the end of a bounded closure labels are asked for, not states. *)
+let tables semantics grow read states =
+  let count = if grow then states.used * (read.actions + 1) else states.used in
+  let moves = Hashtbl.create 256 and slots = Hashtbl.create 256 in
+  let remember table key compute =
+    match Hashtbl.find_opt table key with
+    | Some value -> value
+    | None -> let value = compute () in Hashtbl.add table key value; value in
   let move a i =
-    let at = (a * count) + i in
-    if moves.(at) = -2 then
-      moves.(at) <- (match act semantics read.layer a (hidden i) with
-        | Some h -> Option.value ~default:(-1) (Hashtbl.find_opt states.numbers (key_of h))
-        | None -> -1);
-    if moves.(at) < 0 then None else Some moves.(at) in
+    remember moves ((a * count) + i) (fun () ->
+      match act semantics read.layer a states.listed.(i) with
+      | Some h when grow -> Some (number_of states (key_of h) (fun () -> h))
+      | Some h -> Hashtbl.find_opt states.numbers (key_of h)
+      | None -> None) in
   let slot r i =
-    let at = (r * count) + i in
-    if slots.(at) = -3 then
-      slots.(at) <- (match decode_by read.layer r (hidden i) with
-        | Some (Some s, _) -> s | Some (None, _) -> -1 | None -> -2);
-    match slots.(at) with -2 -> None | -1 -> Some None | s -> Some (Some s) in
-  let listed = { count; num_actions = read.actions; num_readouts = read.readouts;
-                 state = (fun i -> if i < count then Some states.listed.(i) else None); moves = move; slots = slot } in
-  let frozen = { listed with
-    moves = (fun a i -> let j = moves.((a * count) + i) in if j < 0 then None else Some j);
-    slots = (fun r i -> match slots.((r * count) + i) with -3 | -2 -> None | -1 -> Some None | s -> Some (Some s)) } in
-  (listed, frozen)
+    remember slots ((r * count) + i) (fun () -> Option.map fst (decode_by read.layer r states.listed.(i))) in
+  let listed = { count; num_actions = read.actions; num_readouts = read.readouts; moves = move; slots = slot;
+                 state = (fun i -> if i < states.used then Some states.listed.(i) else None) } in
+  let freeze () =
+    { listed with count = states.used;
+      moves = (fun a i -> Option.join (Hashtbl.find_opt moves ((a * count) + i)));
+      slots = (fun r i -> Option.join (Hashtbl.find_opt slots ((r * count) + i))) } in
+  (listed, freeze)
 
 (* The pairs that words reach in two machines, numbered as they are met, and where symbols lead. *)
 let reachable symbols first step =

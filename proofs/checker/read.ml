@@ -11,13 +11,11 @@ let reject format = Printf.ksprintf (fun text -> raise (Rejected text)) format
 let expect holds reason = if not holds then raise (Rejected reason)
 
 let file path =
-  try
-    let channel = open_in_bin path in
+  try let channel = open_in_bin path in
     Fun.protect ~finally:(fun () -> close_in channel) (fun () -> really_input_string channel (in_channel_length channel))
   with Sys_error reason | Invalid_argument reason -> raise (Rejected reason)
 
 let sha256 data = Sha256.to_hex (Sha256.string data)
-
 (* JSON: one value, no key twice, strings kept as UTF-8. *)
 
 type json = Null | Bool of bool | Int of Z.t | Float | String of string | List of json list | Object of (string * json) list
@@ -59,27 +57,22 @@ let parse_json what text =
     let buffer = Buffer.create 16 in
     let rec go () =
       if !at >= n then bad "an open string";
-      let c = text.[!at] in
-      incr at;
+      let c = text.[!at] in incr at;
       if c = '"' then Buffer.contents buffer
       else if c < ' ' then bad "a control character in a string"
       else if c <> '\\' then (Buffer.add_char buffer c; go ())
       else begin
-        let e = peek () in
-        incr at;
+        let e = peek () in incr at;
         (match e with
          | '"' | '\\' | '/' -> Buffer.add_char buffer e
          | 'b' -> Buffer.add_char buffer '\b' | 'f' -> Buffer.add_char buffer '\012' | 'n' -> Buffer.add_char buffer '\n'
          | 'r' -> Buffer.add_char buffer '\r' | 't' -> Buffer.add_char buffer '\t'
          | 'u' ->
              let high = hex4 () in
-             let point = if high < 0xD800 || high > 0xDFFF then high
-               else if high < 0xDC00 && !at + 6 <= n && String.sub text !at 2 = "\\u" then begin
-                 at := !at + 2;
-                 let low = hex4 () in
-                 if low < 0xDC00 || low > 0xDFFF then bad "half a surrogate pair";
-                 0x10000 + ((high - 0xD800) lsl 10) + (low - 0xDC00)
-               end else bad "half a surrogate pair" in
+             let low = if high < 0xD800 || high > 0xDFFF then 0
+               else if high < 0xDC00 && !at + 6 <= n && String.sub text !at 2 = "\\u" then (at := !at + 2; hex4 ()) else 0 in
+             if high >= 0xD800 && high < 0xE000 && (low < 0xDC00 || low > 0xDFFF) then bad "half a surrogate pair";
+             let point = if low = 0 then high else 0x10000 + ((high - 0xD800) lsl 10) + (low - 0xDC00) in
              Buffer.add_utf_8_uchar buffer (Uchar.of_int point)
          | _ -> bad "a wrong escape");
         go ()
@@ -99,13 +92,13 @@ let parse_json what text =
   let rec value depth =
     if depth > 900 then bad "nested too deep";
     blanks ();
-    let result = match peek () with
+    let found = match peek () with
       | '{' -> incr at; blanks (); if peek () = '}' then (incr at; Object []) else Object (pairs depth [])
       | '[' -> incr at; blanks (); if peek () = ']' then (incr at; List []) else List (items depth [])
       | '"' -> String (string ())
       | 't' -> word "true" (Bool true) | 'f' -> word "false" (Bool false) | 'n' -> word "null" Null
       | _ -> number () in
-    blanks (); result
+    blanks (); found
   and items depth found =
     let found = value (depth + 1) :: found in
     if peek () = ',' then (incr at; items depth found) else (take ']'; List.rev found)
@@ -117,8 +110,7 @@ let parse_json what text =
     let found = (key, value (depth + 1)) :: found in
     if peek () = ',' then (incr at; pairs depth found) else (take '}'; List.rev found) in
   let result = value 0 in
-  if !at < n then bad "text after the value";
-  result
+  if !at < n then bad "text after the value" else result
 
 let members what names = function
   | Object fields when List.sort compare (List.map fst fields) = List.sort compare names -> fun name -> List.assoc name fields
@@ -166,8 +158,8 @@ let read_tensors path =
     let dtype = text name (entry "dtype") in
     let size = match dtype with "F32" | "U32" | "I32" -> 4 | "BOOL" -> 1 | _ -> reject "%s: unknown dtype" name in
     let shape = List.map (natural name) (items name (entry "shape")) in
-    let first, last = match List.map (natural name) (items name (entry "data_offsets")) with
-      | [ a; b ] -> (a, b) | _ -> reject "%s: expected two offsets" name in
+    let first, last = match List.map (natural name) (items name (entry "data_offsets")) with [ a; b ] -> (a, b)
+      | _ -> reject "%s: expected two offsets" name in
     let bytes = List.fold_left (fun n k -> Z.mul n (Z.of_int k)) (Z.of_int size) shape in
     expect (first <= last && last <= body && Z.equal (Z.of_int (last - first)) bytes)
       (name ^ ": the offsets do not fit the shape");
@@ -213,8 +205,7 @@ let read_layer tensors number_of_layer =
     rows in
   let initial, shape = take ~rank:2 "initial_hidden" "F32" in
   let keys, columns = match shape with [ a; b ] -> (a, b) | _ -> wrong "initial_hidden" "rank" in
-  let size = keys * columns in
-  if size < 1 then wrong "initial_hidden" "a layer has no hidden state";
+  let size = keys * columns in if size < 1 then wrong "initial_hidden" "a layer has no hidden state";
   let key = entries "table.key" keys and value = entries "table.value" columns and write = entries "table.write" size in
   let beta = floats "table.beta" and gate = floats "table.gate" in
   let factors = Array.length beta in
@@ -274,8 +265,7 @@ let read_model directory =
   let add_number n = Buffer.add_int64_le buffer (Int64.of_int n) in
   let add_text s = add_number (String.length s); Buffer.add_string buffer s in
   let add_texts l = add_number (List.length l); List.iter add_text l in
-  add_text "krohn-lrnn-v1"; add_texts names; add_texts (Array.to_list label_names);
-  add_number initial; add_number (List.length tensors);
+  add_text "krohn-lrnn-v1"; add_texts names; add_texts (Array.to_list label_names); add_number initial; add_number (List.length tensors);
   List.iter (fun (name, (dtype, shape, data)) ->
       add_text name; add_text dtype; add_number (List.length shape); List.iter add_number shape; add_text data)
     (List.sort compare tensors);
@@ -318,8 +308,7 @@ let automaton_of_file path =
   let states = Array.length rows and alphabet = texts what (field fields "alphabet") in
   let labels = if accepts then begin
       let marked = List.map (natural ~bound:states "accepting") (items "accepting" (field fields "accepting")) in
-      let labels = Array.make states (Some "0") in
-      List.iter (fun q -> labels.(q) <- Some "1") marked; labels
+      Array.init states (fun q -> Some (if List.mem q marked then "1" else "0"))
     end else labels_of what (field fields "labels") in
   expect (Array.length labels = states) "automaton: expected one label a state";
   let partial = Array.exists (Array.exists Option.is_none) rows in
@@ -407,5 +396,4 @@ let take certificate count =
   certificate.at <- certificate.at + count;
   Array.init count (fun i -> word certificate.payload (4 * (certificate.at - count + i)))
 
-let finish certificate =
-  expect (4 * certificate.at = String.length certificate.payload) "the payload is longer than announced"
+let finish certificate = expect (4 * certificate.at = String.length certificate.payload) "the payload is longer than announced"
