@@ -1,11 +1,17 @@
 (** Prints what every theorem rests on; README.md says why. *)
 
-From Krohn Require Import Depth Semantics Checker Exact.
+From Krohn Require Depth Householder Parity Semantics Checker Exact.
 
-Print Assumptions depth_theorem.
-Print Assumptions depth_language.
-Print Assumptions closure_certificate.
-Print Assumptions invariant_certificate.
-Print Assumptions word_certificate.
-Print Assumptions lasso_certificate.
-Print Assumptions any_order.
+Print Assumptions Depth.depth_theorem.
+Print Assumptions Depth.depth_language.
+Print Assumptions Householder.ghprod_permutation.
+Print Assumptions Householder.size_swaps.
+Print Assumptions Householder.linear_depth.
+Print Assumptions Householder.permutation_automaton.
+Print Assumptions Parity.one_letter.
+Print Assumptions Parity.no_parity.
+Print Assumptions Checker.closure_certificate.
+Print Assumptions Checker.invariant_certificate.
+Print Assumptions Checker.word_certificate.
+Print Assumptions Checker.lasso_certificate.
+Print Assumptions Exact.any_order.

@@ -108,6 +108,7 @@ let closure certificate read bound =
   let pairs = natural ~bound:(1 lsl 32) "pairs" (member "pairs") in
   let width = natural ~bound:(1 lsl 32) "state_words" (member "state_words") in
   expect (width = read.state_words && pairs >= 1) "the carried states have a wrong size";
+  expect (4 * pairs <= String.length certificate.payload) "the payload is shorter than announced";
   let states = List.map (fun _ -> new_states ()) read.of_layers in
   let carried = Array.init pairs (fun _ ->
     Option.map (List.map2 state_of_words states) (split_carried read (take certificate width))) in

@@ -111,5 +111,5 @@ let () =
       with
       | Unchecked reason -> Printf.printf "s UNCHECKED %s\n" reason; exit 2
       | Rejected reason -> Printf.eprintf "krohn-proved-checker: rejected: %s\n" reason; exit 1
-      | Stack_overflow | Out_of_memory -> prerr_endline "krohn-proved-checker: out of memory"; exit 1)
+      | error -> Printf.eprintf "krohn-proved-checker: %s\n" (Printexc.to_string error); exit 1)
   | _ -> prerr_endline "usage: krohn-proved-checker CERTIFICATE MODEL_DIR AUTOMATON.json"; exit 64
