@@ -1,6 +1,6 @@
 (** Prints what every theorem rests on; README.md says why. *)
 
-From Krohn Require Depth Householder Parity Semantics Checker Exact.
+From Krohn Require Depth Householder Parity Semantics Checker Exact Orders.
 
 Print Assumptions Depth.depth_theorem.
 Print Assumptions Depth.depth_language.
@@ -15,3 +15,8 @@ Print Assumptions Checker.invariant_certificate.
 Print Assumptions Checker.word_certificate.
 Print Assumptions Checker.lasso_certificate.
 Print Assumptions Exact.any_order.
+Print Assumptions Orders.every_way.
+Print Assumptions Orders.gate_every_way.
+Print Assumptions Orders.factor_every_way.
+Print Assumptions Orders.write_every_way.
+Print Assumptions Orders.score_every_way.
