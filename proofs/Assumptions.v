@@ -7,6 +7,7 @@ Print Assumptions Depth.depth_language.
 Print Assumptions Householder.ghprod_permutation.
 Print Assumptions Householder.size_swaps.
 Print Assumptions Householder.linear_depth.
+Print Assumptions Householder.linear_depth_before.
 Print Assumptions Householder.permutation_automaton.
 Print Assumptions Parity.one_letter.
 Print Assumptions Parity.no_parity.

@@ -187,8 +187,9 @@ Proof. by rewrite ghprod_swaps ?swaps_distinct // swaps_prod. Qed.
 
 (** * Linear RNNs
 
-    A layer reads an input x: h := A(x) h + b(x) with A(x) the product of its factors; it hands on a function of its new
-    state and its input. The stack ends in a function of what the last layer hands on. *)
+    A layer reads an input x: h := A(x) h + b(x) with A(x) the product of its factors; it hands on a function of its state
+    and its input: of its new state, or, in networks that read before the update, of its old one. The stack ends in a
+    function of what the last layer hands on. *)
 
 Record layer (X Z : Type) := Layer {
   dim : nat;
@@ -216,13 +217,18 @@ Fixpoint hidden Y X (N : net Y X) : Type :=
 Fixpoint initial Y X (N : net Y X) : hidden N :=
   match N with Readout _ _ => tt | Stack _ _ l above => (hidden0 l, initial above) end.
 
+Section Runs.
+
+(** Do the layers read before the update? *)
+Variable reads_before : bool.
+
 (** One input: the new hidden states and the output. *)
 Fixpoint net_step Y X (N : net Y X) : hidden N -> X -> hidden N * Y :=
   match N with
   | Readout _ f => fun _ x => (tt, f x)
   | Stack _ _ l above => fun s x =>
       let h := update s.1 x in
-      let r := net_step s.2 (hand h x) in
+      let r := net_step s.2 (hand (if reads_before then s.1 else h) x) in
       ((h, r.1), r.2)
   end.
 
@@ -231,6 +237,11 @@ Definition net_run Y X (N : net Y X) (w : seq X) : hidden N := foldl (fun s x =>
 (** The output behind a word is the one of its last letter; the empty word has an answer of its own, [empty]. *)
 Definition net_accepts X (N : net bool X) (empty : bool) (w : seq X) : bool :=
   if w is x :: w' then (net_step (net_run N (belast x w')) (last x w')).2 else empty.
+
+(** Words reach finitely many hidden states: a list holds them all. *)
+Definition finitely_many Y X (N : net Y X) : Prop := exists S : seq (hidden N), forall w, List.In (net_run N w) S.
+
+End Runs.
 
 (** A property of all factors of all layers for all inputs. *)
 Fixpoint all_factors (P : forall d, factor d -> Prop) Y X (N : net Y X) : Prop :=
@@ -253,9 +264,6 @@ Fixpoint finite_hands Y X (N : net Y X) : Prop :=
   | Readout _ _ => True
   | Stack X' Z _ above => (finite X' -> finite Z) /\ finite_hands above
   end.
-
-(** Words reach finitely many hidden states: a list holds them all. *)
-Definition finitely_many Y X (N : net Y X) : Prop := exists S : seq (hidden N), forall w, List.In (net_run N w) S.
 
 (** * A level as a layer, with its previous state beside it *)
 
@@ -388,6 +396,60 @@ Qed.
 
 End Level.
 
+(** * The other treatment of the delay: layers that read before the update
+
+    No previous state is kept: a level of w states takes w dimensions, a reset is w projections and a write. *)
+
+Section ReadBefore.
+
+Variables (X : Type) (w : nat) (act : X -> 'I_w -> 'I_w).
+Hypothesis ok : forall x, permutation_or_reset (act x).
+
+Definition narrow_factors (x : X) : seq (factor w) :=
+  if permutes act x then [seq swap_of t | t <- swaps (permutation act x)] else [seq projection i | i <- enum 'I_w].
+Definition narrow_bias (c0 : 'I_w) (x : X) : 'cV[rat]_w := if permutes act x then 0 else basis (act x c0).
+Definition position (c0 : 'I_w) (h : 'cV[rat]_w) : 'I_w := odflt c0 [pick i | h i 0 == 1].
+
+Definition narrow_layer (c0 : 'I_w) : layer X (X * 'I_w) :=
+  {| dim := w; factors := narrow_factors; bias := narrow_bias c0; hidden0 := basis c0;
+     hand := fun h x => (x, position c0 h) |}.
+
+Lemma position_basis c0 c : position c0 (basis c) = c.
+Proof.
+rewrite /position; case: pickP => [i|/(_ c)]; rewrite basisE; last by rewrite !eqxx.
+by case: (i =P c) => // _; rewrite eq_sym oner_eq0.
+Qed.
+
+Lemma project_all (s : seq 'I_w) c :
+  ghprod [seq projection i | i <- s] *m basis c = if c \in s then 0 else basis c.
+Proof.
+elim: s => [|i s IH] /=; first by rewrite mul1mx.
+by rewrite -mulmxA gh_projection inE; case: eqP => _ /=; [rewrite mulmx0|exact: IH].
+Qed.
+
+Lemma narrow_update c0 c x : update (l := narrow_layer c0) (basis c) x = basis (act x c).
+Proof.
+rewrite /update /= /narrow_factors /narrow_bias; case: ifPn => [perm|/negP notp].
+  by rewrite addr0 ghprod_permutation permutationE.
+rewrite project_all mem_enum add0r; congr basis.
+have [inj|[r const]] := ok x; first by case: notp; apply/injectiveP.
+by rewrite !const.
+Qed.
+
+Lemma narrow_projection_or_swap x f : f \in narrow_factors x -> projection_or_swap f.
+Proof.
+rewrite /narrow_factors; case: ifP => _ /mapP[t tin ->]; last by left; exists t.
+by right; exists t.1, t.2; split=> //; move/allP: (swaps_distinct (permutation act x)); apply.
+Qed.
+
+Lemma narrow_few x : (size (narrow_factors x) <= w)%N.
+Proof.
+have sz (T : Type) (g : 'I_w -> T) : size (map g (enum 'I_w)) = w by rewrite size_map size_enum_ord.
+by rewrite /narrow_factors; case: ifP => _; rewrite ?sz // size_map size_swaps leq_subr.
+Qed.
+
+End ReadBefore.
+
 (** * A cascade as a stack of layers *)
 
 (** The inputs of the cascade below: each letter with the state before it. *)
@@ -399,22 +461,22 @@ Theorem cascade_net X (K : cascade X) : forall Y (out : coordinates K -> X -> Y)
     [/\ dims N = [seq (w + w)%N | w <- widths K],
         all_factors projection_or_swap N,
         few_factors N,
-        finite_hands N /\ finitely_many N &
-        forall v x, (net_step (net_run N v) x).2 = out (cascade_run s0 v) x].
+        finite_hands N /\ finitely_many false N &
+        forall v x, (net_step false (net_run false N v) x).2 = out (cascade_run s0 v) x].
 Proof.
 elim: K => [{}X|{}X w act ok below IH] Y out s0.
   exists (Readout (out tt)); split=> //; last by case: s0 => v x /=; case: (cascade_run _ v).
-  by split=> //; exists [:: tt] => v; left; case: (net_run _ v).
+  by split=> //; exists [:: tt] => v; left; case: (net_run _ _ v).
 case: s0 => c0 s0.
 have [N [dimsN gh few [hands [S fin]] outN]] := IH Y (fun s xc => out (xc.2, s) xc.1) s0.
 pose M := Stack (level_layer act c0) N.
 (* From a block (c | p) the stack runs like the cascade from c. *)
 have sim v : forall c p h, exists p',
-    foldl (fun s x => (net_step (N := M) s x).1) (block c p, h) v =
-    (block (foldl (fun d x => act x d) c v) p', foldl (fun s x => (net_step s x).1) h (annotate act c v)).
+    foldl (fun s x => (net_step false (N := M) s x).1) (block c p, h) v =
+    (block (foldl (fun d x => act x d) c v) p', foldl (fun s x => (net_step false s x).1) h (annotate act c v)).
   elim: v => [|x v sim] c p h; first by exists p.
   have [p1 [up bef]] := level_update ok c0 c p x.
-  have [p2 e] := sim (act x c) p1 (net_step h (x, c)).1.
+  have [p2 e] := sim (act x c) p1 (net_step false h (x, c)).1.
   by exists p2; rewrite -e /= up bef.
 have casc v : forall c s, cascade_run (K := Level ok below) (c, s) v =
     (foldl (fun d x => act x d) c v, cascade_run s (annotate act c v)).
@@ -441,6 +503,46 @@ exists M; split.
   by rewrite casc /net_run => ->.
 Qed.
 
+(** The same with layers that read before the update: as many dimensions as the cascade has states. *)
+Theorem cascade_net_before X (K : cascade X) : forall Y (out : coordinates K -> X -> Y) (s0 : coordinates K),
+  exists N : net Y X,
+    [/\ dims N = widths K,
+        all_factors projection_or_swap N,
+        few_factors N,
+        finite_hands N /\ finitely_many true N &
+        forall v x, (net_step true (net_run true N v) x).2 = out (cascade_run s0 v) x].
+Proof.
+elim: K => [{}X|{}X w act ok below IH] Y out s0.
+  exists (Readout (out tt)); split=> //; last by case: s0 => v x /=; case: (cascade_run _ v).
+  by split=> //; exists [:: tt] => v; left; case: (net_run _ _ v).
+case: s0 => c0 s0.
+have [N [dimsN gh few [hands [S fin]] outN]] := IH Y (fun s xc => out (xc.2, s) xc.1) s0.
+pose M := Stack (narrow_layer act c0) N.
+have sim v : forall (c : 'I_w) h, foldl (fun s x => (net_step true (N := M) s x).1) (basis c, h) v =
+    (basis (foldl (fun d x => act x d) c v), foldl (fun s x => (net_step true s x).1) h (annotate act c v)).
+  elim: v => [//|x v sim] c h.
+  by rewrite [LHS]/= (narrow_update ok) position_basis sim.
+have casc v : forall c s, cascade_run (K := Level ok below) (c, s) v =
+    (foldl (fun d x => act x d) c v, cascade_run s (annotate act c v)).
+  by elim: v => [//|x v sim'] c s; exact: sim'.
+have inl (T : eqType) (x : T) s : x \in s -> List.In x s.
+  by elim: s => [//|y s IHs]; rewrite inE => /orP[/eqP->|/IHs]; [left|right].
+exists M; split.
+- by rewrite /= dimsN.
+- by split=> // x f; apply: narrow_projection_or_swap.
+- by split=> // x; apply: narrow_few.
+- split.
+    split=> // -[xs all_xs]; exists (List.flat_map (fun x => List.map (pair x) (enum 'I_w)) xs) => -[x c].
+    apply/List.in_flat_map; exists x; split=> //; apply/List.in_map_iff; exists c; split=> //.
+    by apply: inl; rewrite mem_enum.
+  exists (List.flat_map (fun c => List.map (fun h => (basis c, h)) S) (enum 'I_w)) => v.
+  apply/List.in_flat_map; exists (foldl (fun d x => act x d) c0 v); split; first by apply: inl; rewrite mem_enum.
+  by apply/List.in_map_iff; eexists; split; [rewrite /net_run /= sim; reflexivity|exact: fin].
+- move=> v x; rewrite {1}/net_run /= sim /= position_basis.
+  have := outN (annotate act c0 v) (x, foldl (fun d x => act x d) c0 v).
+  by rewrite casc /net_run => ->.
+Qed.
+
 (** * The theorems *)
 
 Lemma all_factors_imply (P R : forall d, factor d -> Prop) Y X (N : net Y X) :
@@ -456,8 +558,8 @@ Theorem linear_depth A (Q : finType) (M : automaton A Q) :
     [/\ size (dims N) = #|Q|.-1 /\ dims N = [seq (w + w)%N | w <- rev (iota 2 #|Q|.-1)],
         all_factors projection_or_swap N /\ all_factors (fun d f => spectrum_in_101 (gh f)) N,
         few_factors N,
-        finite_hands N /\ finitely_many N &
-        forall w, net_accepts N empty w = accepts M w].
+        finite_hands N /\ finitely_many false N &
+        forall w, net_accepts false N empty w = accepts M w].
 Proof.
 have pos : (0 < #|Q|)%N by apply/card_gt0P; exists (start M).
 have [K [dec [enc [_ widthsK [hom encK] _]]]] := depth_theorem M pos.
@@ -467,6 +569,28 @@ have hom_run v s : dec (cascade_run s v) = run_from M (dec s) v.
   by elim: v s => [//|a v IH] s; rewrite /cascade_run /= -/(cascade_run (cascade_step s a) v) IH hom.
 exists N, (accepts M [::]); split=> //.
 - by rewrite dimsN widthsK size_map size_rev size_iota.
+- by split=> //; apply: (all_factors_imply _ gh) => d f; apply: construction_spectrum.
+case=> [//|x v]; rewrite /net_accepts out hom_run encK /accepts.
+by rewrite [x :: v]lastI /run_from foldl_rcons.
+Qed.
+
+(** The same where layers read before the update, in n, n - 1, .., 2 dimensions: what krohn compile does by default. *)
+Theorem linear_depth_before A (Q : finType) (M : automaton A Q) :
+  exists (N : net bool A) (empty : bool),
+    [/\ size (dims N) = #|Q|.-1 /\ dims N = rev (iota 2 #|Q|.-1),
+        all_factors projection_or_swap N /\ all_factors (fun d f => spectrum_in_101 (gh f)) N,
+        few_factors N,
+        finite_hands N /\ finitely_many true N &
+        forall w, net_accepts true N empty w = accepts M w].
+Proof.
+have pos : (0 < #|Q|)%N by apply/card_gt0P; exists (start M).
+have [K [dec [enc [_ widthsK [hom encK] _]]]] := depth_theorem M pos.
+have [N [dimsN gh few fin out]] :=
+  cascade_net_before (fun s a => accepting M (step M (dec s) a)) (enc (start M)).
+have hom_run v s : dec (cascade_run s v) = run_from M (dec s) v.
+  by elim: v s => [//|a v IH] s; rewrite /cascade_run /= -/(cascade_run (cascade_step s a) v) IH hom.
+exists N, (accepts M [::]); split=> //.
+- by rewrite dimsN widthsK size_rev size_iota.
 - by split=> //; apply: (all_factors_imply _ gh) => d f; apply: construction_spectrum.
 case=> [//|x v]; rewrite /net_accepts out hom_run encK /accepts.
 by rewrite [x :: v]lastI /run_from foldl_rcons.
@@ -483,8 +607,8 @@ Theorem permutation_automaton A (Q : finType) (M : automaton A Q) :
         forall a q, enum_rank (step M q a) = s a (enum_rank q),
         forall a, size (factors l a) = (#|Q| - #|porbits (s a)|)%N /\ (size (factors l a) <= #|Q|.-1)%N,
         all_factors is_swap N /\ all_factors (fun d f => spectrum_in_101 (gh f)) N &
-        finitely_many N /\
-        forall w, net_accepts N empty w = accepts M w].
+        finitely_many false N /\
+        forall w, net_accepts false N empty w = accepts M w].
 Proof.
 move=> inj.
 have inj' a : injective (fun i : 'I_#|Q| => enum_rank (step M (enum_val i) a)).
@@ -500,7 +624,7 @@ pose l : layer A bool := {| dim := #|Q|; factors := fun a => [seq swap_of t | t 
 pose N := Stack l (Readout id).
 have up q a : update (l := l) (basis (enum_rank q)) a = basis (enum_rank (step M q a)).
   by rewrite /update /= addr0 ghprod_permutation sE.
-have run w : forall q, foldl (fun h x => (net_step (N := N) h x).1) (basis (enum_rank q), tt) w =
+have run w : forall q, foldl (fun h x => (net_step false (N := N) h x).1) (basis (enum_rank q), tt) w =
     (basis (enum_rank (run_from M q w)), tt).
   by elim: w => [//|a w IH] q; rewrite [LHS]/= up IH.
 have sw : all_factors is_swap N.
