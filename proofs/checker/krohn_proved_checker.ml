@@ -40,10 +40,10 @@ let check certificate read file =
   let exact frozen = match certificate.exact_bits with
     | None -> ()
     | Some bits -> holds "an intermediate value is not exact in so many bits" (exact_tables (Z.of_int bits) model.layers frozen) in
+  (* A length beyond native integers is checked as if all lengths were claimed. *)
   let length () = match certificate.length with
     | Some n when Z.fits_int n -> Some (Z.to_int n)
-    | Some _ -> Some max_int
-    | None -> None in
+    | _ -> None in
   let carried words = match Find.split_carried read words with
     | None -> Undefined
     | Some parts -> Defined (List.map (fun part -> Find.finite part; List.map number (Array.to_list part)) parts) in
