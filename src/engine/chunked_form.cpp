@@ -293,6 +293,7 @@ void run_chunked_cpu(ChunkedRule rule, ChunkedFormat format, const ChunkedShape&
 
 std::optional<std::string> without_chunked_form(const Program& model) {
   using Decay = LinearRecurrence::Decay;
+  if (model.snapped()) return "its state is snapped to codes after every token";
   const auto reason = [&](std::size_t layer) -> std::optional<std::string> {
     const LayerForm form = form_of(model, layer);
     if (!form.linear) return model.layers()[layer] + " is not linear";

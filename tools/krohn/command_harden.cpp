@@ -60,7 +60,9 @@ Json codes_json(const Hardening& hardening, const Program& program, const Alphab
   Json list = Json::array();
   for (const UnitCodes& unit : hardening.codes) {
     Json words = Json::array();
-    for (const Word& word : unit.words) words.push_back(word_json(word, alphabet));
+    for (std::size_t i = 0; i < unit.words.size(); ++i) {
+      words.push_back({{"word", word_json(unit.words[i], alphabet)}, {"own_run", bool(unit.own[i])}});
+    }
     list.push_back({{"unit", codes_name(program.state_parts()[unit.part], unit.unit).substr(6)},
                     {"codes", unit.codes.size()},
                     {"reached_by", words}});

@@ -110,7 +110,7 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
                        {"model_size", model.model_size()},
                        {"carried_numbers", model.state_size()},
                        {"tied_head", model.tied()},
-                       {"semantics", learned_semantics},
+                       {"semantics", semantics_of(model)},
                        {"fingerprint", model.fingerprint()},
                        {"weights_fingerprint", model.weights_fingerprint()},
                        {"layers", layers},
@@ -146,7 +146,7 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
        {"task", task ? std::to_string(names.size()) + " symbols, " + std::to_string(task->answers.label_names.size()) +
                            " labels" + (task->description.empty() ? "" : ": " + task->description)
                      : "none"},
-       {"semantics", std::string(learned_semantics)},
+       {"semantics", std::string(semantics_of(model))},
        {"fingerprint", model.fingerprint()}});
   for (std::size_t i = 0; i < model.layers().size(); ++i) {
     std::cout << "\nlayer " << i << ": " << model.layers()[i];

@@ -25,6 +25,9 @@ namespace krohn {
 inline constexpr std::string_view learned_semantics = "learned-fp32-v1";
 /// Of a model with codes.
 inline constexpr std::string_view snapped_semantics = "learned-fp32-snap-v1";
+inline std::string_view semantics_of(const Program& program) {
+  return program.snapped() ? snapped_semantics : learned_semantics;
+}
 
 template <class T>
 class LearnedPass;

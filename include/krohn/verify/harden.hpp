@@ -31,9 +31,10 @@ struct UnitCodes {
   std::size_t unit = 0;
   /// [codes][unit_size]
   std::vector<std::vector<float>> codes;
-  /// Per code, a word behind which the model's own state, not snapped, is the code; nothing for the state before the
-  /// first symbol where that is the code.
+  /// Per code, the word behind which it was met, and whether the model's own run, never snapped, has that state there;
+  /// else it is the state before snapping of the run that was snapped until then.
   std::vector<Word> words;
+  std::vector<bool> own;
 };
 
 /// How far states of the model's own runs, not snapped, lie from their nearest codes, by the length of the word.

@@ -24,7 +24,7 @@ class LearnedMachine final : public Machine {
 
   const Alphabet& alphabet() const override { return task_.alphabet; }
   const std::vector<std::string>& label_names() const override { return task_.label_names; }
-  std::string_view semantics() const override { return model_->snapped() ? snapped_semantics : learned_semantics; }
+  std::string_view semantics() const override { return semantics_of(*model_); }
   std::string fingerprint() const override { return model_->weights_fingerprint(); }
   std::size_t state_size() const override { return model_->state_size() * sizeof(float); }
 

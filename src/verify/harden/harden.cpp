@@ -69,7 +69,7 @@ class Refinement {
     for (std::size_t p = 0; p < program.state_parts().size(); ++p) {
       const StatePart& part = program.state_parts()[p];
       if (!part.recurrent()) continue;
-      for (std::size_t u = 0; u < part.units(); ++u) units_.push_back({p, u, {}, {}});
+      for (std::size_t u = 0; u < part.units(); ++u) units_.push_back({p, u, {}, {}, {}});
     }
   }
 
@@ -97,7 +97,7 @@ class Refinement {
   // ---- codes ------------------------------------------------------------------------------------------------------
 
   /// Adds a code unless it is near to one; true if it was added.
-  bool add(UnitCodes& u, std::span<const float> state, const Word& word, double tolerance) {
+  bool add(UnitCodes& u, std::span<const float> state, const Word& word, bool own, double tolerance) {
     double norm = squared_norm(state);
     for (const std::vector<float>& code : u.codes) norm = std::max(norm, squared_norm(code));
     for (const std::vector<float>& code : u.codes) {
@@ -106,7 +106,15 @@ class Refinement {
     }
     u.codes.emplace_back(state.begin(), state.end());
     u.words.push_back(word);
+    u.own.push_back(own);
     return true;
+  }
+
+  static void erase(UnitCodes& u, std::size_t k) {
+    const auto at = static_cast<std::ptrdiff_t>(k);
+    u.codes.erase(u.codes.begin() + at);
+    u.words.erase(u.words.begin() + at);
+    u.own.erase(u.own.begin() + at);
   }
 
   void use_codes() {
@@ -236,7 +244,7 @@ class Refinement {
     std::size_t added = 0;
     Word prefix;
     const auto look = [&] {
-      for (UnitCodes& u : units_) added += add(u, unit_of(state, u), prefix, tolerance) ? 1U : 0U;
+      for (UnitCodes& u : units_) added += add(u, unit_of(state, u), prefix, true, tolerance) ? 1U : 0U;
     };
     look();
     for (const Symbol a : word) {
@@ -256,7 +264,7 @@ class Refinement {
     Word prefix;
     const auto look = [&] {
       for (const Snap& snap : snaps) {
-        added += add(units_[index_of(snap.part, snap.unit)], snap.before, prefix, tolerance) ? 1U : 0U;
+        added += add(units_[index_of(snap.part, snap.unit)], snap.before, prefix, false, tolerance) ? 1U : 0U;
       }
     };
     start(snapped_, state, &snaps, true);
@@ -273,9 +281,8 @@ class Refinement {
     std::vector<float> state;
     start(own_, state);
     for (UnitCodes& u : units_) {
-      u.codes.clear();
-      u.words.clear();
-      add(u, unit_of(state, u), Word{}, tolerance);
+      u = {u.part, u.unit, {}, {}, {}};
+      add(u, unit_of(state, u), Word{}, true, tolerance);
     }
     for (std::size_t round = 1;; ++round) {
       if (over(budget)) return note(best, "the time was used up");
@@ -322,8 +329,7 @@ class Refinement {
       for (std::size_t k = units_[u].codes.size(); k-- > 0 && tries < most_tries && !over(budget);) {
         if (units_[u].codes.size() == 1) break;
         const UnitCodes kept = units_[u];
-        units_[u].codes.erase(units_[u].codes.begin() + static_cast<std::ptrdiff_t>(k));
-        units_[u].words.erase(units_[u].words.begin() + static_cast<std::ptrdiff_t>(k));
+        erase(units_[u], k);
         ++tries;
         Walk smaller = close(budget);
         // Fewer codes, but not at the price of a closer call.
@@ -359,8 +365,7 @@ class Refinement {
     for (std::size_t u = 0; u < units_.size(); ++u) {
       for (std::size_t k = units_[u].codes.size(); k-- > 0;) {
         if (walk.taken[u][k] || units_[u].codes.size() == 1) continue;
-        units_[u].codes.erase(units_[u].codes.begin() + static_cast<std::ptrdiff_t>(k));
-        units_[u].words.erase(units_[u].words.begin() + static_cast<std::ptrdiff_t>(k));
+        erase(units_[u], k);
         any = true;
       }
     }
