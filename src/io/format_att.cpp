@@ -182,7 +182,7 @@ LanguageSource parse_format_att(std::string_view text, const std::string& source
   State count = 0;
   for (auto& [name, index] : states) index = count++;
 
-  std::vector<std::optional<State>> delta(states.size() * alphabet.size());
+  std::vector<State> delta(states.size() * alphabet.size(), missing_state);
   std::vector<NfaTransition> transitions;
   const Arc* second = nullptr;
   for (const Arc& arc : reader.arcs()) {
@@ -190,8 +190,8 @@ LanguageSource parse_format_att(std::string_view text, const std::string& source
     const State to = states.at(arc.target);
     const Symbol symbol = alphabet.find(arc.symbol).value();
     transitions.push_back({from, symbol, to});
-    std::optional<State>& next = delta[from * alphabet.size() + symbol];
-    if (next && *next != to && second == nullptr) second = &arc;
+    State& next = delta[from * alphabet.size() + symbol];
+    if (next != missing_state && next != to && second == nullptr) second = &arc;
     next = to;
   }
   const State start = states.at(*reader.start());
@@ -206,7 +206,7 @@ LanguageSource parse_format_att(std::string_view text, const std::string& source
   }
   std::vector<LabelId> labels(states.size(), 0);
   for (const std::uint64_t name : reader.finals()) labels[states.at(name)] = 1;
-  return complete_with_sink(source, alphabet, start, delta, std::move(labels), {"0", "1"});
+  return complete_with_sink(source, alphabet, start, std::move(delta), std::move(labels), {"0", "1"});
 }
 
 LanguageSource read_format_att(const std::filesystem::path& path, const std::optional<Alphabet>& alphabet) {

@@ -151,7 +151,7 @@ LanguageSource parse_format_dot(std::string_view text, const std::string& source
   for (std::size_t i = 0; i < label_names.size(); ++i) label_of.emplace(label_names[i], static_cast<LabelId>(i));
   const std::size_t k = alphabet->size();
   std::vector<LabelId> labels;
-  std::vector<std::optional<State>> delta;
+  std::vector<State> delta;
   std::uint64_t last_arrow = 0;
   bool any_arrow = false;
   for (;;) {
@@ -167,7 +167,7 @@ LanguageSource parse_format_dot(std::string_view text, const std::string& source
       if (any_arrow && arrow <= last_arrow) in.fail("arrows in ascending order", "an earlier one");
       any_arrow = true;
       last_arrow = arrow;
-      delta.resize(labels.size() * k);
+      delta.resize(labels.size() * k, missing_state);
       in.require("  [label=");
       std::optional<Symbol> previous;
       for (const std::string& name : split_names(in.value())) {
@@ -175,7 +175,7 @@ LanguageSource parse_format_dot(std::string_view text, const std::string& source
         if (!symbol) in.fail("symbols of the alphabet", shown(name));
         if (previous && *symbol <= *previous) in.fail("symbols in the order of the alphabet", shown(name));
         previous = symbol;
-        if (delta[from * k + *symbol]) in.fail("one arrow a state and symbol", "a second one for " + shown(name));
+        if (delta[from * k + *symbol] != missing_state) in.fail("one arrow a state and symbol", "a second one for " + shown(name));
         delta[from * k + *symbol] = to;
       }
       in.require("];");
@@ -200,10 +200,10 @@ LanguageSource parse_format_dot(std::string_view text, const std::string& source
   }
   in.require_end_of_line();
   if (!in.at_end()) in.fail("the end of the file", "more lines");
-  if (delta.size() != labels.size() * k || std::find(delta.begin(), delta.end(), std::nullopt) != delta.end()) {
+  if (delta.size() != labels.size() * k || std::find(delta.begin(), delta.end(), missing_state) != delta.end()) {
     in.fail("an arrow for every state and symbol", "fewer");
   }
-  return complete_with_sink(source, *alphabet, start, delta, std::move(labels), std::move(label_names));
+  return complete_with_sink(source, *alphabet, start, std::move(delta), std::move(labels), std::move(label_names));
 }
 
 LanguageSource read_format_dot(const std::filesystem::path& path) {

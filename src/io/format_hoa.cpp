@@ -179,6 +179,7 @@ class HoaReader {
   LanguageSource read(const std::optional<Alphabet>& given) {
     read_header();
     name_letters();
+    for (const std::string& name : names_) arcs_.symbols.find_or_add(name);
     read_body();
     if (!tokens_.is(Token::Kind::end)) tokens_.fail("one automaton");
     const std::size_t states = stated_ ? *stated_ : seen_;
@@ -188,8 +189,9 @@ class HoaReader {
                        std::to_string(seen_ - 1));
     }
     accepting_.resize(states, all_accept_);
-    arcs_.accepting = accepting_;
-    return automaton_of(source_, arcs_, alphabet_of(source_, arcs_, given));
+    arcs_.labels.assign(accepting_.begin(), accepting_.end());
+    const Alphabet alphabet = alphabet_of(source_, arcs_, given);
+    return automaton_of(source_, std::move(arcs_), alphabet);
   }
 
  private:
@@ -400,7 +402,7 @@ class HoaReader {
         throw ResourceError(source_ + ": expected at most " + std::to_string(max_arcs) +
                             " edges of one letter, got more");
       }
-      arcs_.arcs.push_back({from, names_[letter], to});
+      arcs_.arcs.push_back({from, static_cast<Symbol>(letter), to});
     }
     for (std::size_t letter = named; letter < all && !any; ++letter) {
       if (letters[letter]) tokens_.fail("edges under letters that krohn-symbols names", "one under another letter");
@@ -433,7 +435,7 @@ std::string quoted(const std::string& text) {
 
 LanguageSource parse_format_hoa(std::string_view text, const std::string& source,
                                 const std::optional<Alphabet>& alphabet) {
-  return HoaReader(text, source).read(alphabet);
+  return HoaReader(without_byte_order_mark(text), source).read(alphabet);
 }
 
 LanguageSource read_format_hoa(const std::filesystem::path& path, const std::optional<Alphabet>& alphabet) {

@@ -185,7 +185,8 @@ class Document {
     for (const auto& [path, folder] : folders) read_transitions(path, *folder);
     if (states_.empty()) problems_.add("structure/automaton", "at least one state", "none");
     problems_.raise_if_any();
-    return automaton_of(source_, arcs_, alphabet_of(source_, arcs_, given_));
+    const Alphabet alphabet = alphabet_of(source_, arcs_, given_);
+    return automaton_of(source_, std::move(arcs_), alphabet);
   }
 
  private:
@@ -219,7 +220,7 @@ class Document {
     for (std::size_t q = 0; q < states_.size(); ++q) {
       index_[states_[q].id] = static_cast<State>(q);
       if (states_[q].initial) arcs_.starts.push_back(static_cast<State>(q));
-      arcs_.accepting.push_back(states_[q].final);
+      arcs_.labels.push_back(states_[q].final ? 1 : 0);
     }
   }
 
@@ -278,17 +279,17 @@ class Document {
 
   void read_word(const std::string& where, const std::vector<std::string>& word, State from, State to) {
     if (word.empty()) {
-      arcs_.arcs.push_back({from, "", to, true});
+      arcs_.add_silent_arc(from, to);
       return;
     }
     for (std::size_t i = 0; i < word.size(); ++i) {
       if (!check_symbol(where, word[i])) return;
       State next = to;
       if (i + 1 < word.size()) {
-        next = static_cast<State>(arcs_.accepting.size());
-        arcs_.accepting.push_back(false);
+        next = static_cast<State>(arcs_.labels.size());
+        arcs_.labels.push_back(0);
       }
-      arcs_.arcs.push_back({from, word[i], next});
+      arcs_.add_arc(from, word[i], next);
       from = next;
     }
   }
@@ -298,7 +299,7 @@ class Document {
       bool any = false;
       for (const std::string& symbol : given_->names()) {
         if (symbol < first || last < symbol || utf8_scalars(symbol).size() != 1) continue;
-        arcs_.arcs.push_back({from, symbol, to});
+        arcs_.add_arc(from, symbol, to);
         any = true;
       }
       if (!any)
@@ -311,7 +312,7 @@ class Document {
     }
     for (char c = first[0];; ++c) {
       if (!check_symbol(where, std::string(1, c))) return;
-      arcs_.arcs.push_back({from, std::string(1, c), to});
+      arcs_.add_arc(from, std::string(1, c), to);
       if (c == last[0]) return;
     }
   }

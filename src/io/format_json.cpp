@@ -139,7 +139,7 @@ LanguageSource parse_format_json(std::string_view text, const std::string& sourc
     }
   }
   const auto last_state = static_cast<std::int64_t>(states) - 1;
-  std::vector<std::optional<State>> delta;
+  std::vector<State> delta;
   for (const JsonField& row : rows) {
     const std::vector<JsonField> entries = row.elements();
     if (alphabet && row.value()->array() != nullptr && entries.size() != alphabet->size()) {
@@ -148,10 +148,10 @@ LanguageSource parse_format_json(std::string_view text, const std::string& sourc
     }
     for (const JsonField& entry : entries) {
       if (entry.is_null()) {
-        delta.emplace_back();
+        delta.push_back(missing_state);
       } else {
         const std::optional<std::int64_t> next = entry.integer(0, last_state);
-        delta.emplace_back(static_cast<State>(next.value_or(0)));
+        delta.push_back(static_cast<State>(next.value_or(0)));
       }
     }
   }
@@ -167,7 +167,7 @@ LanguageSource parse_format_json(std::string_view text, const std::string& sourc
   if (states != 0 && label_field.exists()) labels = read_labels(label_field, names, states);
   if (states != 0 && accepting.exists()) labels = read_accepting(accepting, states);
   problems.raise_if_any();
-  return complete_with_sink(source, *alphabet, static_cast<State>(*start), delta, std::move(labels.of_state),
+  return complete_with_sink(source, *alphabet, static_cast<State>(*start), std::move(delta), std::move(labels.of_state),
                             std::move(labels.names));
 }
 
