@@ -33,6 +33,13 @@ std::string quoted_names(const std::vector<std::string>& names) {
   return shown(text, 200);
 }
 
+// In lower case: users of other systems write .ATT.
+std::string suffix_of(const fs::path& path) {
+  std::string suffix = path.extension().string();
+  for (char& c : suffix) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+  return suffix;
+}
+
 // The automaton with its symbols in another order.
 Dfa reordered(const Dfa& dfa, const Alphabet& alphabet, const std::string& spec) {
   std::vector<std::string> have = dfa.alphabet().names();
@@ -87,12 +94,13 @@ LanguageSource read_language(const std::string& spec, const std::optional<std::s
     }
   }
   const fs::path path(spec);
-  if (path.extension() == ".att") return read_format_att(path, alphabet);
-  if (path.extension() == ".mata") return read_format_mata(path, alphabet);
-  if (path.extension() == ".jff") return read_format_jff(path, alphabet);
-  if (path.extension() == ".hoa") return read_format_hoa(path, alphabet);
-  if (path.extension() == ".json") return in_order(read_format_json(path), alphabet, spec);
-  if (path.extension() == ".dot") return in_order(read_format_dot(path), alphabet, spec);
+  const std::string suffix = suffix_of(path);
+  if (suffix == ".att") return read_format_att(path, alphabet);
+  if (suffix == ".mata") return read_format_mata(path, alphabet);
+  if (suffix == ".jff") return read_format_jff(path, alphabet);
+  if (suffix == ".hoa") return read_format_hoa(path, alphabet);
+  if (suffix == ".json") return in_order(read_format_json(path), alphabet, spec);
+  if (suffix == ".dot") return in_order(read_format_dot(path), alphabet, spec);
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) {
     throw InputError(spec + ": expected a language (a catalogue name, re:REGEX or a file), got a directory");
@@ -106,12 +114,13 @@ LanguageSource read_language(const std::string& spec, const std::optional<std::s
 }
 
 void write_language(const fs::path& path, const Dfa& dfa) {
-  if (path.extension() == ".json") return write_file(path, format_json(dfa));
-  if (path.extension() == ".att") return write_file(path, format_att(dfa));
-  if (path.extension() == ".mata") return write_file(path, format_mata(dfa));
-  if (path.extension() == ".jff") return write_file(path, format_jff(dfa));
-  if (path.extension() == ".hoa") return write_file(path, format_hoa(dfa));
-  if (path.extension() == ".dot") return write_file(path, format_dot(dfa));
+  const std::string suffix = suffix_of(path);
+  if (suffix == ".json") return write_file(path, format_json(dfa));
+  if (suffix == ".att") return write_file(path, format_att(dfa));
+  if (suffix == ".mata") return write_file(path, format_mata(dfa));
+  if (suffix == ".jff") return write_file(path, format_jff(dfa));
+  if (suffix == ".hoa") return write_file(path, format_hoa(dfa));
+  if (suffix == ".dot") return write_file(path, format_dot(dfa));
   throw InputError(path.string() + ": expected a file that ends in " + suffixes + ", got " +
                    (path.has_extension() ? shown(path.extension().string()) : "no suffix"));
 }

@@ -154,7 +154,7 @@ TEST_CASE("languages that are none are refused with the reason and its place") {
   check_refused(refused, "x.json:3: /start: expected an integer from 0 to 0, got 2");
   write_file(directory / "x.att", "0\t1\ta\ta\t0.5\n");
   check_refused(run_krohn("classify " + (directory / "x.att").string()),
-                "x.att:1: column 9: expected an arc without a weight");
+                "x.att:1: column 9: expected a neutral weight");
   check_refused(run_krohn("classify " + directory.path().string()), "got a directory");
 }
 
