@@ -19,12 +19,11 @@
 #include "name_table.hpp"
 #include "named_arcs.hpp"
 #include "problem_list.hpp"
+#include "valuation_letters.hpp"
 
 namespace krohn {
 namespace {
 
-constexpr std::size_t max_letters = 4096;
-constexpr std::size_t max_steps = std::size_t{1} << 20U;  // of the search for the letters of one formula
 constexpr std::size_t max_formula_work = std::size_t{1} << 32U;
 constexpr std::size_t max_arcs = std::size_t{1} << 26U;
 constexpr std::string_view mata_epsilon = "4294967295";
@@ -476,37 +475,13 @@ class Section {
   void name_letters() {
     const std::vector<std::uint32_t> order = order_of_bits();
     if (!problems_.empty()) return;
-    std::vector<std::uint32_t> place(order.size());
-    for (std::uint32_t i = 0; i < order.size(); ++i) place[order[i]] = i;
-    std::string bits;
-    for (const std::uint32_t bit : order) bits += (bits.empty() ? "" : " ") + std::string(arcs_.symbols[bit]);
-    arcs_.symbols = NameTable();
-    arcs_.alphabet.reset();
+    std::vector<ValuationArc> transitions;
     for (FormulaArc& arc : formula_arcs_) {
-      for (FormulaToken& item : arc.formula) {
-        if (item.kind == FormulaToken::Kind::atom) item.atom = place[item.atom];
-      }
-      std::string name(std::max<std::size_t>(1, order.size()), 't');
-      const bool complete =
-          for_each_model(arc.formula, order.size(), max_steps, [&](const std::vector<std::uint8_t>& valuation) {
-            for (std::size_t i = 0; i < valuation.size(); ++i) name[i] = valuation[i] == 1 ? '1' : '0';
-            const std::uint32_t letter = arcs_.symbols.find_or_add(name).index;
-            if (letter >= max_letters) return false;
-            add_arc(arc, letter);
-            return true;
-          });
-      if (!complete) {
-        throw ResourceError(source_ + ":" + std::to_string(arc.first.line) + ": expected transitions under at most " +
-                            std::to_string(max_letters) + " valuations of the bits, got more (there are " +
-                            std::to_string(order.size()) + " bits)");
-      }
+      transitions.push_back({arc.from, arc.to, std::move(arc.formula), arc.first.line});
     }
-    std::vector<std::string> names;
-    for (std::size_t i = 0; i < arcs_.symbols.size(); ++i) names.emplace_back(arcs_.symbols[i]);
-    std::sort(names.begin(), names.end());
-    if (!names.empty()) arcs_.alphabet = Alphabet(std::move(names));
-    arcs_.notes.push_back(source_ + ": letters are valuations of the bits " + shown(bits, 200) + " in this order, " +
-                          std::to_string(arcs_.symbols.size()) + " of 2^" + std::to_string(order.size()) + " occur");
+    const NameTable bits = std::exchange(arcs_.symbols, NameTable());
+    arcs_.alphabet.reset();
+    add_valuation_arcs(source_, bits, order, std::move(transitions), arcs_);
   }
 
   std::vector<std::uint32_t> order_of_bits() {
@@ -523,24 +498,7 @@ class Section {
       }
       return order;
     }
-    struct Bit {
-      std::string prefix;
-      std::optional<std::uint64_t> number;
-      std::uint32_t index;
-    };
-    std::vector<Bit> bits;
-    bool numbered = true;
-    for (std::uint32_t i = 0; i < arcs_.symbols.size(); ++i) {
-      std::string name(arcs_.symbols[i]);
-      const std::size_t digits = name.find_last_not_of("0123456789") + 1;
-      bits.push_back({name.substr(0, digits), number_of(std::string_view(name).substr(digits)), i});
-      numbered = numbered && bits.back().number && bits.back().prefix == bits.front().prefix;
-    }
-    std::sort(bits.begin(), bits.end(), [&](const Bit& x, const Bit& y) {
-      return numbered ? *x.number < *y.number : arcs_.symbols[x.index] < arcs_.symbols[y.index];
-    });
-    for (const Bit& bit : bits) order.push_back(bit.index);
-    return order;
+    return natural_order(arcs_.symbols);
   }
 
   // A decimal number below 2^63 without leading zeros.

@@ -100,7 +100,7 @@ LanguageSource read_language(const std::string& spec, const std::optional<std::s
   if (suffix == ".jff") return read_format_jff(path, alphabet);
   if (suffix == ".hoa") return read_format_hoa(path, alphabet);
   if (suffix == ".json") return in_order(read_format_json(path), alphabet, spec);
-  if (suffix == ".dot") return in_order(read_format_dot(path), alphabet, spec);
+  if (suffix == ".dot" || suffix == ".gv") return in_order(read_format_dot(path, alphabet), alphabet, spec);
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) {
     throw InputError(spec + ": expected a language (a catalogue name, re:REGEX or a file), got a directory");
@@ -120,7 +120,7 @@ void write_language(const fs::path& path, const Dfa& dfa) {
   if (suffix == ".mata") return write_file(path, format_mata(dfa));
   if (suffix == ".jff") return write_file(path, format_jff(dfa));
   if (suffix == ".hoa") return write_file(path, format_hoa(dfa));
-  if (suffix == ".dot") return write_file(path, format_dot(dfa));
+  if (suffix == ".dot" || suffix == ".gv") return write_file(path, format_dot(dfa));
   throw InputError(path.string() + ": expected a file that ends in " + suffixes + ", got " +
                    (path.has_extension() ? shown(path.extension().string()) : "no suffix"));
 }
