@@ -7,7 +7,6 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
-#include <limits>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -17,6 +16,7 @@
 #include "name_table.hpp"
 #include "named_arcs.hpp"
 #include "problem_list.hpp"
+#include "text_lines.hpp"
 
 namespace krohn {
 namespace {
@@ -68,33 +68,11 @@ Fields fields_of(std::string_view line) {
   return fields;
 }
 
-template <typename EachLine>
-void for_each_line(std::string_view text, EachLine&& each) {
-  std::size_t number = 0;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t newline = std::min(text.find('\n', at), text.size());
-    std::string_view line = text.substr(at, newline - at);
-    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-    each(line, ++number);
-    at = newline + 1;
-  }
-}
-
 std::optional<double> number_of(std::string_view text) {
   if (!text.empty() && text.front() == '+') text.remove_prefix(1);
   double value = 0;
   const auto [stopped, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || stopped != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-std::optional<std::uint64_t> state_of(std::string_view text) {
-  std::uint64_t value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc{} || stopped != end || value > std::uint64_t{std::numeric_limits<std::int64_t>::max()}) {
-    return std::nullopt;
-  }
   return value;
 }
 
@@ -192,7 +170,7 @@ class ArcReader {
   void fourth(const Place& place, std::string_view symbol) {
     const std::optional<double> value = number_of(place.field.text);
     // Two different whole numbers may be the two sides of a transducer with numbers for symbols.
-    const bool sides = place.field.text != symbol && state_of(place.field.text) && state_of(symbol);
+    const bool sides = place.field.text != symbol && decimal_number(place.field.text) && decimal_number(symbol);
     if (!value || sides) {
       fourths_are_weights_ = false;
       return;
@@ -229,7 +207,7 @@ class ArcReader {
   }
 
   std::optional<std::uint64_t> state(const Place& place) {
-    const std::optional<std::uint64_t> value = state_of(place.field.text);
+    const std::optional<std::uint64_t> value = decimal_number(place.field.text);
     if (!value) problem(place, "a state (a decimal number below 2^63)", shown(place.field.text));
     if (value && !start_) start_ = value;
     return value;
@@ -263,7 +241,8 @@ class SymbolTable {
     for_each_line(without_byte_order_mark(table.text), [&](std::string_view line, std::size_t number) {
       const Fields fields = fields_of(line);
       if (fields.count == 0) return;
-      const std::optional<std::uint64_t> value = fields.count == 2 ? state_of(fields.field[1].text) : std::nullopt;
+      const std::optional<std::uint64_t> value =
+          fields.count == 2 ? decimal_number(fields.field[1].text) : std::nullopt;
       if (!value) return problems.add(number, 1, "a name and a decimal number below 2^63", shown(line));
       const bool new_name = names_.find_or_add(fields.field[0].text).added;
       if (!new_name) return problems.add(number, 1, "different names", shown(fields.field[0].text) + " twice");

@@ -20,6 +20,8 @@
 #include "problem_list.hpp"
 #include "sink.hpp"
 #include "state_labels.hpp"
+#include "symbol_check.hpp"
+#include "text_lines.hpp"
 #include "valuation_letters.hpp"
 
 namespace krohn {
@@ -86,13 +88,6 @@ std::string drawn(std::string_view text, std::string_view node_name) {
     result += text[i];
   }
   return result;
-}
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view space = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(space);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(space) - first + 1);
 }
 
 std::vector<std::string> split_names(const std::string& text) {

@@ -113,7 +113,7 @@ class Tokens {
     const std::size_t start = at_;
     if (is_letter(c) || c == '@') {
       ++at_;
-      while (is_letter(at(at_)) || is_digit(at(at_)) || at(at_) == '-') ++at_;
+      while (is_letter(at(at_)) || is_digit(at(at_)) || at(at_) == '-' || at(at_) == '.') ++at_;
       current_.text = std::string(text_.substr(start, at_ - start));
       current_.kind = c == '@' ? Token::Kind::alias : Token::Kind::word;
       if (c != '@' && at(at_) == ':') {
@@ -190,6 +190,7 @@ class HoaReader {
     }
     accepting_.resize(states, all_accept_);
     arcs_.labels.assign(accepting_.begin(), accepting_.end());
+    if (edge_marks_) split_states();
     const Alphabet alphabet = alphabet_of(source_, arcs_, given);
     return automaton_of(source_, std::move(arcs_), alphabet);
   }
@@ -198,7 +199,9 @@ class HoaReader {
   void read_header() {
     if (!tokens_.is(Token::Kind::item) || tokens_.current().text != "HOA") tokens_.fail("HOA:");
     tokens_.take();
-    if (!tokens_.is(Token::Kind::word) || tokens_.current().text != "v1") tokens_.fail("v1");
+    if (!tokens_.is(Token::Kind::word) || (tokens_.current().text != "v1" && tokens_.current().text != "v1.1")) {
+      tokens_.fail("v1 or v1.1");
+    }
     tokens_.take();
     bool acceptance = false;
     while (!tokens_.is(Token::Kind::section)) {
@@ -253,12 +256,15 @@ class HoaReader {
     const std::uint64_t sets = tokens_.require_number("a number of acceptance sets (0 or 1)", 2);
     const auto require_word = [&](const char* word) {
       if (!tokens_.is(Token::Kind::word) || tokens_.current().text != word) {
-        tokens_.fail("the acceptance '1 Inf(0)' or '0 t', which finite words can be given");
+        tokens_.fail("the acceptance '1 Inf(0)', '0 t' or '0 f', which finite words can be given");
       }
       tokens_.take();
     };
-    all_accept_ = sets == 0;
-    if (sets == 0) return require_word("t");
+    no_sets_ = sets == 0;
+    if (no_sets_) {
+      all_accept_ = !tokens_.is(Token::Kind::word) || tokens_.current().text != "f";
+      return require_word(all_accept_ ? "t" : "f");
+    }
     require_word("Inf");
     tokens_.require_mark('(');
     tokens_.require_number("the acceptance set 0:", 1);
@@ -355,11 +361,9 @@ class HoaReader {
       defined[from] = true;
       if (tokens_.is(Token::Kind::text)) tokens_.take();
       if (accepting_.size() <= from) accepting_.resize(from + std::size_t{1}, all_accept_);
-      if (tokens_.take_mark('{')) {
-        while (!tokens_.take_mark('}')) {
-          tokens_.require_number("an acceptance set", all_accept_ ? 0 : 1);
-          accepting_[from] = true;
-        }
+      if (tokens_.take_mark('{') && read_sets()) {
+        accepting_[from] = true;
+        state_marks_ = true;
       }
       read_edges(from, of_state);
     }
@@ -374,7 +378,9 @@ class HoaReader {
     while (tokens_.is_mark('[') || tokens_.is(Token::Kind::number)) {
       const std::optional<Letters> of_edge = optional_formula();
       const auto to = static_cast<State>(read_state());
-      if (tokens_.is_mark('{')) tokens_.fail("acceptance sets of states only", "a set of an edge");
+      const bool marked = tokens_.take_mark('{') && read_sets();
+      edge_marks_ = edge_marks_ || marked;
+      if (edge_marks_ && state_marks_) tokens_.fail("acceptance sets of states, or of edges", "both");
       Letters of_arc;
       if (of_edge || of_state) {
         explicit_edges = true;
@@ -385,10 +391,43 @@ class HoaReader {
       }
       if (explicit_edges && place > 0) tokens_.fail("formulas on all edges of a state or on none", "both");
       add_arcs(from, of_arc, to);
+      if (marked) marked_.resize(arcs_.arcs.size(), true);
+      marked_.resize(arcs_.arcs.size(), false);
     }
     if (place > 0 && place < letters) {
       tokens_.fail("one edge for each of " + std::to_string(letters) + " valuations", std::to_string(place));
     }
+  }
+
+  // Behind the opening brace; true if there is any set.
+  bool read_sets() {
+    bool any = false;
+    for (; !tokens_.take_mark('}'); any = true) tokens_.require_number("an acceptance set", no_sets_ ? 0 : 1);
+    return any;
+  }
+
+  // Rule 2: a state that a marked edge enters becomes two, of which the second is accepting and follows the others.
+  void split_states() {
+    const std::size_t states = arcs_.labels.size();
+    std::vector<State> copy(states, 0);
+    auto count = static_cast<State>(states);
+    for (std::size_t i = 0; i < arcs_.arcs.size(); ++i) {
+      NfaTransition& arc = arcs_.arcs[i];
+      if (!marked_[i]) continue;
+      if (copy[arc.to] == 0) copy[arc.to] = count++;
+    }
+    const std::size_t originals = arcs_.arcs.size();
+    for (std::size_t i = 0; i < originals; ++i) {
+      if (marked_[i]) arcs_.arcs[i].to = copy[arcs_.arcs[i].to];
+    }
+    for (std::size_t i = 0; i < originals; ++i) {
+      const NfaTransition arc = arcs_.arcs[i];
+      if (copy[arc.from] != 0) arcs_.arcs.push_back({copy[arc.from], arc.symbol, arc.to});
+    }
+    arcs_.labels.resize(count, 1);
+    arcs_.notes.push_back(source_ +
+                          ": edges have acceptance sets: a word is accepted if its last edge is in set 0, and " +
+                          "the empty word is not");
   }
 
   void add_arcs(State from, const Letters& letters, State to) {
@@ -415,7 +454,11 @@ class HoaReader {
   std::size_t seen_ = 0;               // one more than the largest state seen
   bool have_propositions_ = false;
   std::size_t propositions_ = 0;
+  bool no_sets_ = false;
   bool all_accept_ = false;
+  bool state_marks_ = false;
+  bool edge_marks_ = false;
+  std::vector<bool> marked_;  // of the arcs
   std::map<std::string, Letters> aliases_;
   std::vector<std::string> names_;  // of the letters
   std::vector<bool> accepting_;

@@ -5,9 +5,7 @@
 
 #include <algorithm>
 #include <boost/property_tree/detail/rapidxml.hpp>
-#include <charconv>
 #include <cstdint>
-#include <limits>
 #include <set>
 #include <unordered_map>
 #include <utility>
@@ -18,6 +16,8 @@
 #include "named_arcs.hpp"
 #include "problem_list.hpp"
 #include "state_labels.hpp"
+#include "symbol_check.hpp"
+#include "text_lines.hpp"
 
 namespace krohn {
 namespace {
@@ -157,23 +157,6 @@ class XmlScan {
   std::vector<std::string_view> open_;
 };
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view space = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(space);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(space) - first + 1);
-}
-
-std::optional<std::uint64_t> parse_id(std::string_view text) {
-  std::uint64_t value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc{} || stopped != end || value > std::uint64_t{std::numeric_limits<std::int64_t>::max()}) {
-    return std::nullopt;
-  }
-  return value;
-}
-
 std::string_view name_of(const Node& node) { return {node.name(), node.name_size()}; }
 
 // The text directly in an element; character sections count as text.
@@ -197,7 +180,7 @@ struct JflapState {
 class Document {
  public:
   Document(const Node& structure, const std::string& source, const std::optional<Alphabet>& given)
-      : structure_(structure), source_(source), given_(given), problems_(source) {}
+      : structure_(structure), source_(source), given_(given), problems_(source), check_(given) {}
 
   LanguageSource automaton() {
     const Node* type = structure_.first_node("type");
@@ -268,7 +251,7 @@ class Document {
     const auto* attribute = element.first_attribute("id");
     const std::string_view text =
         attribute == nullptr ? std::string_view() : std::string_view(attribute->value(), attribute->value_size());
-    const std::optional<std::uint64_t> id = parse_id(text);
+    const std::optional<std::uint64_t> id = decimal_number(text);
     if (!id) {
       problems_.add(where + "/@id", "a decimal number below 2^63", attribute == nullptr ? "none" : shown(text));
       return;
@@ -315,7 +298,7 @@ class Document {
   std::optional<State> state(const Node& transition, const char* name, const std::string& where) {
     const Node* child = only_child(transition, name, where);
     const std::string text = child == nullptr ? "" : text_in(*child);
-    const std::optional<std::uint64_t> id = parse_id(trimmed(text));
+    const std::optional<std::uint64_t> id = decimal_number(trimmed(text));
     const auto found = id ? index_.find(*id) : index_.end();
     if (found != index_.end()) return found->second;
     problems_.add(where + "/" + name, "the id of a state", child == nullptr ? "none" : shown(text));
@@ -392,24 +375,11 @@ class Document {
   }
 
   bool check_symbol(const std::string& where, const std::string& symbol) {
-    if (good_.find(symbol)) return true;
-    if (given_ ? !given_->find(symbol) : !is_symbol(symbol)) {
-      problems_.add(where + "/read",
-                    given_ ? "symbols of the alphabet" : "symbols without white space and control characters",
-                    shown(symbol));
-      return false;
-    }
-    good_.find_or_add(symbol);
-    return true;
-  }
-
-  static bool is_symbol(const std::string& symbol) {
-    try {
-      static_cast<void>(Alphabet({symbol}));
-      return true;
-    } catch (const InputError&) {
-      return false;
-    }
+    if (check_.is_good(symbol)) return true;
+    problems_.add(where + "/read",
+                  given_ ? "symbols of the alphabet" : "symbols without white space and control characters",
+                  shown(symbol));
+    return false;
   }
 
   void read_word(const std::string& where, const std::vector<std::string>& word, State from, State to) {
@@ -513,7 +483,7 @@ class Document {
   bool lists_ = false;
   std::set<std::string> passed_over_;
   std::set<std::string> epsilons_;
-  NameTable good_;  // symbols that have been checked
+  SymbolCheck check_;
   std::vector<JflapState> states_;
   std::unordered_map<std::uint64_t, State> index_;
   NamedArcs arcs_;

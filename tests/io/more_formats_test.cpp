@@ -323,7 +323,7 @@ TEST_CASE(".hoa errors name the line") {
   const auto error = [](const std::string& text) { return error_of([&] { parse_format_hoa(text, "f"); }); };
   const std::string head = "HOA: v1\nStart: 0\nAP: 1 \"p\"\nAcceptance: 1 Inf(0)\n--BODY--\n";
   CHECK(error("") == "f:1: expected HOA:, got the end of the file");
-  CHECK(error("HOA: v2").find("f:1: expected v1") == 0);
+  CHECK(error("HOA: v2").find("f:1: expected v1 or v1.1") == 0);
   CHECK(error("HOA: v1\nStart: 0&1").find("f:2: expected no alternation") == 0);
   CHECK(error("HOA: v1\nAcceptance: 2 Inf(0)&Inf(1)").find("f:2: ") == 0);
   CHECK(error("HOA: v1\nAcceptance: 1 Fin(0)").find("f:2: expected the acceptance") == 0);
@@ -331,7 +331,8 @@ TEST_CASE(".hoa errors name the line") {
   CHECK(error("HOA: v1\nWeird: 1").find("f:2: expected a header item") == 0);
   CHECK(error("HOA: v1\n--BODY--").find("f:2: expected an item Acceptance") == 0);
   CHECK(error(head + "State: 0\n[1] 0\n--END--").find("f:7: expected a proposition below 1") == 0);
-  CHECK(error(head + "State: 0\n[0] 0 {0}\n--END--").find("f:7: expected acceptance sets of states only") == 0);
+  CHECK(error(head + "State: 0 {0}\n[0] 0 {0}\n--END--").find("f:8: expected acceptance sets of states, or of edges") ==
+        0);
   CHECK(error(head + "State: 0\n[@x] 0\n--END--").find("f:7: expected an alias") == 0);
   CHECK(error(head + "State: 0\n0\n--END--").find("f:8: expected one edge for each of 2 valuations") == 0);
   CHECK(error(head + "State: 0\n[0] 0\n0\n--END--").find("f:") == 0);

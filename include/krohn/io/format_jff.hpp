@@ -6,17 +6,20 @@
 //       <transition><from>0</from><to>1</to><read>a</read></transition>
 //     </automaton></structure>
 //
-//  1. XML in UTF-8 of at most 256 MiB, elements nested at most 16 deep, without a document type. Comments and processing
+//  1. XML in UTF-8 of at most 256 MiB, elements nested at most 16 deep, without a document type. Comments and
+//  processing
 //     instructions are skipped.
-//  2. The root is <structure>; its <type> is "fa" or "moore" (other machines are refused). States and transitions lie in
+//  2. The root is <structure>; its <type> is "fa" or "moore" (other machines are refused). States and transitions lie
+//  in
 //     the one <automaton>, or directly in <structure> (version 4). An <automaton> within another, and a <block>, are
 //     building blocks, and refused. Elements that these rules do not name are not read, which a note says.
-//  3. <state id="n">: n is a decimal number below 2^63, different for every state; an empty <initial/> and <final/> mark
+//  3. <state id="n">: n is a decimal number below 2^63, different for every state; an empty <initial/> and <final/>
+//  mark
 //     it. Names, coordinates, labels and notes are ignored. krohn numbers the states in ascending order of n.
 //  4. <transition>: one <from> and one <to>, ids of states, and at most one <read>. It holds the symbols to be read one
 //     after the other, a character each; several go through new states. An empty or missing <read> is epsilon. So are
-//     the characters U+03B5 and U+03BB (epsilon, lambda) and the words "epsilon" and "lambda" where they stand alone and
-//     no given alphabet holds their characters; a note says so.
+//     the characters U+03B5 and U+03BB (epsilon, lambda) and the words "epsilon" and "lambda" where they stand alone
+//     and no given alphabet holds their characters; a note says so.
 //  5. A <read> with brackets: [x-y], five characters, is one transition for every symbol from x to y (of the given
 //     alphabet, where there is one), as JFLAP 7.0 has it; [u,v,x..y], with a comma or two points, is one for u, one for
 //     v and one for every symbol from x to y, as JFLAP 7.1 has it. A note says so. Other texts of several characters
