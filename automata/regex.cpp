@@ -3,7 +3,7 @@
 // by Thompson's construction (1968), whose fragments lie between two given states; every `&` and `~` is computed on
 // minimal deterministic automata and enters the surrounding fragment as one. Invariant of a fragment between `from` and
 // `to`: it adds no move into `from` and none out of `to`, except where the caller passes one state for both. Cost:
-// linear in the unfolded size, then that of determinize and minimize at every `&`, `~` and at the end.
+// linear in the unfolded size, then that of minimal_dfa at every `&`, `~` and at the end.
 #include "krohn/automata/regex.hpp"
 
 #include <algorithm>
@@ -626,7 +626,7 @@ class Translator {
     }
     std::vector<bool> accepting(num_states_, false);
     accepting[1] = true;
-    return minimize(determinize(Nfa(alphabet_, {0}, transitions_, std::move(accepting))));
+    return minimal_dfa(Nfa(alphabet_, {0}, transitions_, std::move(accepting))).dfa;
   }
 
   struct Task {

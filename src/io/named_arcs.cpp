@@ -5,7 +5,6 @@
 #include <set>
 #include <utility>
 
-#include "krohn/automata/minimize.hpp"
 #include "krohn/error.hpp"
 #include "sink.hpp"
 
@@ -67,17 +66,16 @@ LanguageSource automaton_of(const std::string& source, NamedArcs arcs, const Alp
   }
   std::vector<bool> accepting(states);
   for (std::size_t q = 0; q < states; ++q) accepting[q] = arcs.labels[q] == 1;
-  const Dfa subsets = determinize(Nfa(alphabet, arcs.starts, std::move(arcs.arcs), std::move(accepting)));
-  Dfa minimal = minimize(subsets);
+  MinimalDfa minimal = minimal_dfa(Nfa(alphabet, arcs.starts, std::move(arcs.arcs), std::move(accepting)));
   std::vector<std::string> notes = std::move(arcs.notes);
   if (arcs.starts.empty()) {
     notes.push_back(source + ": no state is initial: the language is empty");
   } else {
     notes.push_back(source + ": nondeterministic (" + std::to_string(states) + " states), made deterministic (" +
-                    std::to_string(subsets.num_states()) + ") and minimal (" + std::to_string(minimal.num_states()) +
+                    std::to_string(minimal.num_sets) + ") and minimal (" + std::to_string(minimal.dfa.num_states()) +
                     ")");
   }
-  return {std::move(minimal), std::move(notes)};
+  return {std::move(minimal.dfa), std::move(notes)};
 }
 
 Alphabet alphabet_of(const std::string& source, const NamedArcs& arcs, const std::optional<Alphabet>& given) {

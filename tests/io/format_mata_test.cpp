@@ -61,6 +61,12 @@ TEST_CASE("files of other tools mean what their tools mean") {
         std::string::npos);
 }
 
+TEST_CASE("an intrusion filter is determinised through few sets") {
+  const LanguageSource read = read_format_mata(file("determinise_contains_pattern/in.mata"));
+  CHECK(read.dfa.num_states() == 28);
+  CHECK(read.dfa == language(".*a[^c]{26}.*", {"a", "b", "c"}));
+}
+
 TEST_CASE("formulas choose states and symbols, or are refused by name") {
   const std::string arcs = "q0 a q1\nq1 b q2\nq2 a q2\n";
   const auto finals = [&](const std::string& formula) {
