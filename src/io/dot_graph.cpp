@@ -118,7 +118,8 @@ class Tokens {
   }
 
   void skip_comment() {
-    current_ = {Token::Kind::end, {"", false, line_, at_ - line_start_ + 1}};
+    current_ = {Token::Kind::end,
+                {"", false, static_cast<std::uint32_t>(line_), static_cast<std::uint32_t>(at_ - line_start_ + 1)}};
     const std::size_t end = text_.find("*/", at_ + 2);
     if (end == std::string_view::npos) fail("a comment that ends");
     while (at_ < end) {
@@ -133,7 +134,8 @@ class Tokens {
 
   void advance() {
     skip_space();
-    current_ = {Token::Kind::end, {"", false, line_, at_ - line_start_ + 1}};
+    current_ = {Token::Kind::end,
+                {"", false, static_cast<std::uint32_t>(line_), static_cast<std::uint32_t>(at_ - line_start_ + 1)}};
     if (at_ >= text_.size()) return;
     const char c = text_[at_];
     const std::size_t start = at_;
@@ -284,7 +286,7 @@ class Parser {
 
   // A node, an edge, a subgraph, or name = value.
   void read_chain(const Defaults& defaults, std::vector<std::uint32_t>& members, std::size_t depth) {
-    const std::size_t line = tokens_.current().text.line;
+    const std::uint32_t line = tokens_.current().text.line;
     std::vector<std::uint32_t> from;
     const bool single = tokens_.is(Token::Kind::identifier);
     if (single) {
@@ -316,13 +318,13 @@ class Parser {
                             " edges, got more");
       }
       for (const std::uint32_t p : from) {
-        for (const std::uint32_t q : to) graph_.edges.push_back({p, q, defaults.edge, line});
+        for (const std::uint32_t q : to) graph_.edges.push_back({p, q, defaults.edge.label, line});
       }
       from = std::move(to);
     }
     DotAttributes attributes = defaults.edge;
     if (!read_attributes(&attributes, false, false)) return;
-    for (std::size_t i = first; i < graph_.edges.size(); ++i) graph_.edges[i].attributes = attributes;
+    for (std::size_t i = first; i < graph_.edges.size(); ++i) graph_.edges[i].label = attributes.label;
   }
 
   // One end of an edge: a node with or without a port, or a subgraph.
@@ -369,6 +371,7 @@ class Parser {
   }
 
   static void set(DotAttributes& attributes, std::string_view name, const DotText& value) {
+    if (name.size() < 5) return;
     if (name == "label") attributes.label = value;
     if (name == "shape") attributes.shape = value;
     if (name == "peripheries") attributes.peripheries = value;

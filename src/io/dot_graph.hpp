@@ -18,8 +18,8 @@ namespace krohn {
 struct DotText {
   std::string_view text;
   bool html = false;
-  std::size_t line = 0;
-  std::size_t column = 0;
+  std::uint32_t line = 0;
+  std::uint32_t column = 0;
 };
 
 /// The attributes that draw automata; the others are parsed and passed over.
@@ -31,11 +31,12 @@ struct DotAttributes {
   std::optional<DotText> output;  ///< krohn's own
 };
 
+/// Of an edge only the label counts.
 struct DotEdge {
   std::uint32_t from;
   std::uint32_t to;
-  DotAttributes attributes;
-  std::size_t line;
+  std::optional<DotText> label;
+  std::uint32_t line;
 };
 
 /// Nodes are numbered in the order of their first occurrence. Texts are views of the parsed text or of `storage`.

@@ -121,28 +121,33 @@ class OwnReader {
     problems_.raise_if_any();
     const std::size_t k = alphabet_->size();
     std::vector<State> delta(labels_.size() * k, missing_state);
+    const std::optional<std::uint32_t> mark = graph_.names.find("start");
     for (const DotEdge& edge : graph_.edges) {
-      const std::string_view from_name = graph_.names[edge.from];
-      if (from_name == "start") continue;
-      const std::optional<std::uint32_t> from = state_number(from_name);
-      const std::optional<std::uint32_t> to = state_number(graph_.names[edge.to]);
-      if (!from || !to) {
-        problem(edge.line, "an edge between states", shown(from_name) + " -> " + shown(graph_.names[edge.to]));
+      if (edge.from == mark) continue;
+      if (edge.to == mark) {
+        problem(edge.line, "an edge between states", "one to the node start");
         continue;
       }
-      if (!edge.attributes.label) {
+      if (!edge.label) {
         problem(edge.line, "an edge with a label", "none");
         continue;
       }
-      for (const std::string& name : split_names(plain(edge.attributes.label->text))) {
+      const bool escapes = edge.label->text.find('\\') != std::string_view::npos;
+      const std::string unescaped = escapes ? plain(edge.label->text) : std::string();
+      std::string_view rest = escapes ? unescaped : edge.label->text;
+      for (bool more = true; more;) {
+        const std::size_t end = rest.find(' ');
+        more = end != std::string_view::npos;
+        const std::string_view name = rest.substr(0, end);
+        if (more) rest.remove_prefix(end + 1);
         const std::optional<Symbol> symbol = alphabet_->find(name);
         if (!symbol) {
           problem(edge.line, "symbols of the alphabet", shown(name));
           continue;
         }
-        State& next = delta[*from * k + *symbol];
+        State& next = delta[number_[edge.from] * k + *symbol];
         if (next != missing_state) problem(edge.line, "one edge a state and symbol", "a second one for " + shown(name));
-        next = *to;
+        next = number_[edge.to];
       }
     }
     const auto missing = std::find(delta.begin(), delta.end(), missing_state);
@@ -198,6 +203,7 @@ class OwnReader {
     }
     const std::size_t count = graph_.nodes.size() - (graph_.names.find("start") ? 1 : 0);
     labels_.assign(count, null_label);
+    number_.assign(graph_.nodes.size(), missing_state);
     for (std::uint32_t v = 0; v < graph_.nodes.size(); ++v) {
       const std::string_view name = graph_.names[v];
       if (name == "start") continue;
@@ -206,6 +212,7 @@ class OwnReader {
         problems_.add("", "the states 0 to " + std::to_string(count - 1) + " and the node start", shown(name));
         continue;
       }
+      number_[v] = *state;
       const std::optional<DotText>& style = graph_.nodes[v].style;
       if (!graph_.nodes[v].output) {
         if (!style || style->text != "dashed") {
@@ -231,6 +238,7 @@ class OwnReader {
   State start_ = 0;
   std::vector<std::string> label_names_;
   std::vector<LabelId> labels_;
+  std::vector<State> number_;  // of the nodes
 };
 
 // Rules 3 to 8.
@@ -245,10 +253,10 @@ class DrawingReader {
     for (const DotEdge& edge : graph_.edges) {
       if (marker_[edge.from]) {
         arcs_.starts.push_back(number_[edge.to]);
-      } else if (!edge.attributes.label) {
+      } else if (!edge.label) {
         problem(edge.line, "an edge with a label (epsilon is written as U+03B5)", "none");
-      } else if (edge.attributes.label->html) {
-        problem(edge.line, "a label without HTML", shown(edge.attributes.label->text));
+      } else if (edge.label->html) {
+        problem(edge.line, "a label without HTML", shown(edge.label->text));
       }
     }
     std::sort(arcs_.starts.begin(), arcs_.starts.end());
@@ -282,9 +290,7 @@ class DrawingReader {
     return result;
   }
 
-  static bool is_unlabelled(const DotEdge& edge) {
-    return !edge.attributes.label || trimmed(edge.attributes.label->text).empty();
-  }
+  static bool is_unlabelled(const DotEdge& edge) { return !edge.label || trimmed(edge.label->text).empty(); }
 
   // Rule 3: which nodes are no states, and the numbers of those that are.
   void find_markers() {
@@ -391,12 +397,12 @@ class DrawingReader {
     bool probabilities = !graph_.edges.empty();
     for (const DotEdge& edge : graph_.edges) {
       if (marker_[edge.from]) continue;
-      probabilities = probabilities && ends_in_probability(edge.attributes.label->text);
+      probabilities = probabilities && ends_in_probability(edge.label->text);
     }
     NameTable checked;
     for (const DotEdge& edge : graph_.edges) {
       if (marker_[edge.from]) continue;
-      const std::string text = drawn(edge.attributes.label->text, "");
+      const std::string text = drawn(edge.label->text, "");
       const std::string_view label = trimmed(text);
       if (probabilities && !(given_ && given_->find(label))) {
         problem(edge.line, "labels of symbols", shown(label) + ", one of labels that all end in ':' and a probability");
@@ -470,7 +476,7 @@ class DrawingReader {
     std::vector<std::string> labels;
     bool rows = true;
     for (const DotEdge& edge : graph_.edges) {
-      labels.push_back(marker_[edge.from] ? "" : drawn(edge.attributes.label->text, ""));
+      labels.push_back(marker_[edge.from] ? "" : drawn(edge.label->text, ""));
       rows = rows && labels.back().find_first_not_of("01X ,\n") == std::string::npos;
     }
     NameTable bits;

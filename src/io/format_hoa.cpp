@@ -4,8 +4,10 @@
 #include "krohn/io/format_hoa.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bitset>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <utility>
 #include <vector>
@@ -27,7 +29,7 @@ using Letters = std::bitset<max_letters>;
 
 struct Token {
   enum class Kind { item, word, alias, number, text, mark, section, end } kind;
-  std::string text;  // item: without its colon; mark: one of [ ] ( ) { } ! & |
+  std::string_view text;  // item: without its colon; mark: one of [ ] ( ) { } ! & |
   std::uint64_t number = 0;
   std::size_t line = 1;
 };
@@ -39,7 +41,7 @@ class Tokens {
   const Token& current() const { return current_; }
 
   Token take() {
-    Token token = std::move(current_);
+    const Token token = current_;
     advance();
     return token;
   }
@@ -114,7 +116,7 @@ class Tokens {
     if (is_letter(c) || c == '@') {
       ++at_;
       while (is_letter(at(at_)) || is_digit(at(at_)) || at(at_) == '-' || at(at_) == '.') ++at_;
-      current_.text = std::string(text_.substr(start, at_ - start));
+      current_.text = text_.substr(start, at_ - start);
       current_.kind = c == '@' ? Token::Kind::alias : Token::Kind::word;
       if (c != '@' && at(at_) == ':') {
         current_.kind = Token::Kind::item;
@@ -126,7 +128,7 @@ class Tokens {
             std::min<std::uint64_t>(current_.number * 10 + static_cast<std::uint64_t>(text_[at_] - '0'), UINT32_MAX);
         ++at_;
       }
-      current_.text = std::string(text_.substr(start, at_ - start));
+      current_.text = text_.substr(start, at_ - start);
       current_.kind = Token::Kind::number;
     } else if (c == '"') {
       read_text();
@@ -138,14 +140,13 @@ class Tokens {
         at_ += section.size();
         return;
       }
-      current_.text = c;
+      current_.text = text_.substr(at_, 1);
       fail("--BODY-- or --END--");
     } else if (std::string_view("[](){}!&|").find(c) != std::string_view::npos) {
-      ++at_;
-      current_.text = c;
+      current_.text = text_.substr(at_++, 1);
       current_.kind = Token::Kind::mark;
     } else {
-      current_.text = std::string(text_.substr(at_, 20));
+      current_.text = text_.substr(at_, 20);
       fail("a token of HOA", shown(current_.text));
     }
   }
@@ -161,12 +162,13 @@ class Tokens {
     }
     if (at_ >= text_.size()) fail("a text that ends", "the end of the file");
     ++at_;
-    current_.text = std::move(value);
+    current_.text = texts_.emplace_back(std::move(value));
     current_.kind = Token::Kind::text;
   }
 
   std::string_view text_;
   const std::string& source_;
+  std::deque<std::string> texts_;
   std::size_t at_ = 0;
   std::size_t line_ = 1;
   Token current_{Token::Kind::end, "", 0, 1};
@@ -174,7 +176,11 @@ class Tokens {
 
 class HoaReader {
  public:
-  HoaReader(std::string_view text, const std::string& source) : tokens_(text, source), source_(source) {}
+  HoaReader(std::string_view text, const std::string& source) : tokens_(text, source), source_(source) {
+    for (std::size_t i = 0; i < max_propositions; ++i) {
+      for (std::size_t letter = 0; letter < max_letters; ++letter) holds_[i][letter] = (letter >> i) & 1U;
+    }
+  }
 
   LanguageSource read(const std::optional<Alphabet>& given) {
     read_header();
@@ -206,7 +212,7 @@ class HoaReader {
     bool acceptance = false;
     while (!tokens_.is(Token::Kind::section)) {
       if (!tokens_.is(Token::Kind::item)) tokens_.fail("a header item or --BODY--");
-      const std::string item = tokens_.current().text;
+      const std::string_view item = tokens_.current().text;
       if (item == "States") {
         if (stated_) tokens_.fail("one item States");
         tokens_.take();
@@ -226,7 +232,7 @@ class HoaReader {
       } else if (item == "Alias") {
         tokens_.take();
         if (!tokens_.is(Token::Kind::alias)) tokens_.fail("@ and the alias's name");
-        const std::string name = tokens_.take().text;
+        const std::string name(tokens_.take().text);
         aliases_[name] = read_formula();
       } else if (item == "Acceptance") {
         if (acceptance) tokens_.fail("one item Acceptance");
@@ -236,7 +242,7 @@ class HoaReader {
       } else if (item == "krohn-symbols") {
         if (!names_.empty()) tokens_.fail("one item krohn-symbols");
         tokens_.take();
-        while (tokens_.is(Token::Kind::text)) names_.push_back(tokens_.take().text);
+        while (tokens_.is(Token::Kind::text)) names_.emplace_back(tokens_.take().text);
       } else if (item[0] >= 'A' && item[0] <= 'Z') {
         tokens_.fail("a header item of HOA version 1");
       } else {
@@ -335,7 +341,7 @@ class HoaReader {
     } else if (tokens_.is(Token::Kind::number)) {
       const std::uint64_t proposition =
           tokens_.require_number("a proposition", have_propositions_ ? propositions_ : max_propositions);
-      for (std::size_t letter = 0; letter < max_letters; ++letter) result[letter] = (letter >> proposition) & 1U;
+      result = holds_[proposition];
     } else {
       tokens_.fail("a formula");
     }
@@ -458,8 +464,9 @@ class HoaReader {
   bool all_accept_ = false;
   bool state_marks_ = false;
   bool edge_marks_ = false;
-  std::vector<bool> marked_;  // of the arcs
-  std::map<std::string, Letters> aliases_;
+  std::vector<bool> marked_;                     // of the arcs
+  std::array<Letters, max_propositions> holds_;  // the valuations in which a proposition is true
+  std::map<std::string, Letters, std::less<>> aliases_;
   std::vector<std::string> names_;  // of the letters
   std::vector<bool> accepting_;
   NamedArcs arcs_;

@@ -4,10 +4,11 @@
 #include "krohn/io/format_jff.hpp"
 
 #include <algorithm>
+#include <array>
 #include <boost/property_tree/detail/rapidxml.hpp>
 #include <cstdint>
 #include <set>
-#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -256,7 +257,7 @@ class Document {
       problems_.add(where + "/@id", "a decimal number below 2^63", attribute == nullptr ? "none" : shown(text));
       return;
     }
-    if (!index_.emplace(*id, 0).second) {
+    if (!ids_.insert(*id).second) {
       problems_.add(where + "/@id", "different ids", std::to_string(*id) + " twice");
     }
     JflapState state{*id, false, false, ""};
@@ -284,7 +285,6 @@ class Document {
     std::sort(states_.begin(), states_.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
     std::vector<std::optional<std::string>> outputs;
     for (std::size_t q = 0; q < states_.size(); ++q) {
-      index_[states_[q].id] = static_cast<State>(q);
       if (states_[q].initial) arcs_.starts.push_back(static_cast<State>(q));
       if (moore_) outputs.emplace_back(states_[q].output);
       arcs_.labels.push_back(states_[q].final ? 1 : 0);
@@ -295,12 +295,20 @@ class Document {
     arcs_.labels = std::move(labels.of_state);
   }
 
-  std::optional<State> state(const Node& transition, const char* name, const std::string& where) {
-    const Node* child = only_child(transition, name, where);
+  std::optional<State> state(const Node* child, const char* name, const std::string& where) {
     const std::string text = child == nullptr ? "" : text_in(*child);
     const std::optional<std::uint64_t> id = decimal_number(trimmed(text));
-    const auto found = id ? index_.find(*id) : index_.end();
-    if (found != index_.end()) return found->second;
+    if (id) {
+      // Mostly the ids are 0, 1, ..
+      std::size_t q = *id;
+      if (q >= states_.size() || states_[q].id != *id) {
+        const auto found =
+            std::lower_bound(states_.begin(), states_.end(), *id,
+                             [](const JflapState& state, std::uint64_t value) { return state.id < value; });
+        q = static_cast<std::size_t>(found - states_.begin());
+      }
+      if (q < states_.size() && states_[q].id == *id) return static_cast<State>(q);
+    }
     problems_.add(where + "/" + name, "the id of a state", child == nullptr ? "none" : shown(text));
     return std::nullopt;
   }
@@ -316,25 +324,38 @@ class Document {
   }
 
   void read_transition(const Node& element, const std::string& where) {
+    constexpr std::array<const char*, 4> names = {"from", "to", "read", "transout"};
+    std::array<const Node*, 4> children{};
+    std::array<std::size_t, 4> counts{};
     for (const Node* child = element.first_node(); child != nullptr; child = child->next_sibling()) {
       const std::string_view name = name_of(*child);
-      if (name != "from" && name != "to" && name != "read" && name != "controlx" && name != "controly" &&
-          name != "transout") {
+      const auto place = static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
+      if (place < names.size()) {
+        if (counts[place]++ == 0) children[place] = child;
+      } else if (name != "controlx" && name != "controly") {
         pass_over(*child, "transition");
       }
     }
-    const std::optional<State> from = state(element, "from", where);
-    const std::optional<State> to = state(element, "to", where);
-    const Node* read = only_child(element, "read", where);
-    const Node* output = only_child(element, "transout", where);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (counts[i] <= 1) continue;
+      problems_.add(where, std::string("at most one <") + names[i] + ">", std::to_string(counts[i]));
+    }
+    const std::optional<State> from = state(children[0], "from", where);
+    const std::optional<State> to = state(children[1], "to", where);
+    const Node* read = children[2];
+    const Node* output = children[3];
     if (output != nullptr && !moore_) {
       problems_.add(where + "/transout", "a finite automaton, as <type> says", "an output");
     } else if (output != nullptr && to && trimmed(text_in(*output)) != states_[*to].output) {
       problems_.add(where + "/transout", "the output of the transition's target, " + shown(states_[*to].output),
                     shown(text_in(*output)));
     }
-    const std::vector<std::string> word =
-        read == nullptr ? std::vector<std::string>{} : scalars_of(text_in(*read), where);
+    const std::string symbols = read == nullptr ? std::string() : text_in(*read);
+    if (symbols.size() == 1 && static_cast<unsigned char>(symbols[0]) < 0x80) {
+      if (from && to && check_symbol(where, symbols)) arcs_.add_arc(*from, symbols, *to);
+      return;
+    }
+    const std::vector<std::string> word = scalars_of(symbols, where);
     if (!from || !to) return;
     const bool brackets = word.size() > 1 && std::any_of(word.begin(), word.end(), [](const std::string& scalar) {
                             return scalar == "[" || scalar == "]";
@@ -343,9 +364,7 @@ class Document {
       arcs_.add_silent_arc(*from, *to);
     } else if (is_written_epsilon(word)) {
       arcs_.add_silent_arc(*from, *to);
-      std::string text;
-      for (const std::string& scalar : word) text += scalar;
-      epsilons_.insert(text);
+      epsilons_.insert(symbols);
     } else if (brackets) {
       read_brackets(where, word, *from, *to);
     } else {
@@ -485,7 +504,7 @@ class Document {
   std::set<std::string> epsilons_;
   SymbolCheck check_;
   std::vector<JflapState> states_;
-  std::unordered_map<std::uint64_t, State> index_;
+  std::unordered_set<std::uint64_t> ids_;
   NamedArcs arcs_;
 };
 
