@@ -370,6 +370,7 @@ class DrawingReader {
       StateLabels labels = state_labels(outputs);
       arcs_.labels = std::move(labels.of_state);
       arcs_.label_names = std::move(labels.names);
+      arcs_.must_be_deterministic = true;
     } else if (any_output) {
       notes_.push_back(source_ + ": outputs in the labels of states are not read, because " +
                        (any_double ? "there are double circles" : shown(*without) + " has none"));

@@ -291,6 +291,7 @@ class Document {
     }
     if (!moore_) return;
     StateLabels labels = state_labels(outputs);
+    arcs_.must_be_deterministic = true;
     arcs_.label_names = std::move(labels.names);
     arcs_.labels = std::move(labels.of_state);
   }

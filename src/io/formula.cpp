@@ -119,7 +119,7 @@ SingletonValues singleton_values(const Formula& formula, std::size_t num_atoms) 
   return values;
 }
 
-bool for_each_model(const Formula& formula, std::size_t num_atoms, std::size_t max_steps,
+bool for_each_model(const Formula& formula, std::size_t num_atoms, std::size_t& budget,
                     const std::function<bool(const std::vector<std::uint8_t>&)>& found) {
   using Value = std::uint8_t;  // 0, 1 or undecided
   std::vector<Value> stack;
@@ -137,7 +137,8 @@ bool for_each_model(const Formula& formula, std::size_t num_atoms, std::size_t m
   };
   // The valuation is a path of the search: atoms below `depth` are decided.
   std::size_t depth = 0;
-  for (std::size_t step = 0; step < max_steps; ++step) {
+  while (budget > formula.size()) {
+    budget -= formula.size();
     const bool possible = value() != 0;
     if (possible && depth == num_atoms && !found(valuation)) return false;
     if (possible && depth < num_atoms) {

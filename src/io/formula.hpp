@@ -39,9 +39,9 @@ struct SingletonValues {
 SingletonValues singleton_values(const Formula& formula, std::size_t num_atoms);
 
 /// Calls `found` with every valuation (a value an atom) that satisfies the formula, ascending by atom 0, then 1, ...
-/// Stops and returns false where `found` does, and after max_steps partial valuations. Valuations that a decided part
-/// of the formula rules out are not tried.
-bool for_each_model(const Formula& formula, std::size_t num_atoms, std::size_t max_steps,
+/// Stops and returns false where `found` does, and where `budget`, from which every partial valuation that is tried
+/// takes the formula's size, is used up. Valuations that a decided part of the formula rules out are not tried.
+bool for_each_model(const Formula& formula, std::size_t num_atoms, std::size_t& budget,
                     const std::function<bool(const std::vector<std::uint8_t>&)>& found);
 
 }  // namespace krohn

@@ -57,12 +57,12 @@ LanguageSource automaton_of(const std::string& source, NamedArcs arcs, const Alp
     }
   }
   const std::string got = arcs.starts.empty() ? "one without an initial state" : "a nondeterministic one";
-  if (arcs.must_be_deterministic) {
-    throw InputError(source + ": expected a deterministic automaton, as the file says, got " + got);
-  }
   if (arcs.label_names != std::vector<std::string>{"0", "1"} ||
       std::find(arcs.labels.begin(), arcs.labels.end(), null_label) != arcs.labels.end()) {
     throw InputError(source + ": expected a deterministic automaton, because its states have labels, got " + got);
+  }
+  if (arcs.must_be_deterministic) {
+    throw InputError(source + ": expected a deterministic automaton, as the file says, got " + got);
   }
   std::vector<bool> accepting(states);
   for (std::size_t q = 0; q < states; ++q) accepting[q] = arcs.labels[q] == 1;

@@ -14,7 +14,8 @@
 namespace krohn {
 namespace {
 
-constexpr std::size_t max_steps = std::size_t{1} << 20U;  // of the search for the letters of one formula
+constexpr std::size_t max_work = std::size_t{1} << 31U;  // of the search for letters, in sizes of formulas
+constexpr std::size_t max_bits = 1000;
 constexpr std::size_t max_arcs = std::size_t{1} << 26U;
 
 std::optional<std::uint64_t> number_of(std::string_view text) {
@@ -60,13 +61,18 @@ void add_valuation_arcs(const std::string& source, const NameTable& bits, const 
     place[order[i]] = i;
     listed += (listed.empty() ? "" : " ") + std::string(bits[order[i]]);
   }
+  if (order.size() > max_bits) {
+    throw ResourceError(source + ": expected at most " + std::to_string(max_bits) + " bits, got " +
+                        std::to_string(order.size()));
+  }
   std::string name(std::max<std::size_t>(1, order.size()), 't');
+  std::size_t budget = max_work;
   for (ValuationArc& arc : transitions) {
     for (FormulaToken& item : arc.formula) {
       if (item.kind == FormulaToken::Kind::atom) item.atom = place[item.atom];
     }
     const bool complete =
-        for_each_model(arc.formula, order.size(), max_steps, [&](const std::vector<std::uint8_t>& valuation) {
+        for_each_model(arc.formula, order.size(), budget, [&](const std::vector<std::uint8_t>& valuation) {
           for (std::size_t i = 0; i < valuation.size(); ++i) name[i] = valuation[i] == 1 ? '1' : '0';
           const std::uint32_t letter = arcs.symbols.find_or_add(name).index;
           if (letter >= max_valuation_letters || arcs.arcs.size() >= max_arcs) return false;
@@ -75,8 +81,9 @@ void add_valuation_arcs(const std::string& source, const NameTable& bits, const 
         });
     if (!complete) {
       throw ResourceError(source + ":" + std::to_string(arc.line) + ": expected transitions under at most " +
-                          std::to_string(max_valuation_letters) + " valuations of the bits, got more (there are " +
-                          std::to_string(order.size()) + " bits)");
+                          std::to_string(max_valuation_letters) + " valuations of the bits, got more" +
+                          (budget <= arc.formula.size() ? ", or formulas that take too long to expand" : "") +
+                          " (there are " + std::to_string(order.size()) + " bits)");
     }
   }
   std::vector<std::string> names;

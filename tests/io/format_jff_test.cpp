@@ -135,6 +135,13 @@ TEST_CASE("Moore machines are read as what they are") {
   CHECK(partial.notes.front().find("<final/> has no meaning in a Moore machine") != std::string::npos);
   CHECK(error_of([&] { read(machine(states + arc(0, 1, "a") + arc(0, 0, "a"), "moore")); }) ==
         "f: expected a deterministic automaton, because its states have labels, got a nondeterministic one");
+  // Outputs 0 and 1 do not make it an acceptor.
+  CHECK(error_of([&] {
+          read(
+              machine("<state id=\"0\"><initial/><output>0</output></state><state id=\"1\"><output>1</output></state>" +
+                          arc(0, 1, "a") + arc(0, 0, "a"),
+                      "moore"));
+        }) == "f: expected a deterministic automaton, as the file says, got a nondeterministic one");
   CHECK(error_of([&] {
           read(machine(
               states + "<transition><from>0</from><to>1</to><read>a</read><transout>open</transout></transition>",
