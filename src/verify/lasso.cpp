@@ -415,7 +415,8 @@ LassoRefutation refute_by_lasso(const Recognizer& recognizer, const Dfa& dfa, co
     for (const Word& loop : loops) {
       for (const auto& [state, prefix] : access) {
         if (prefix.empty() != from_start || automaton_orbit(dfa, state, loop).period() == 1) continue;
-        if (spend([&](const LassoBudget& b) { return refute_by_loop(recognizer, dfa, prefix, loop, b); })) {
+        const Word& before = prefix;  // Clang 14 captures no structured binding
+        if (spend([&](const LassoBudget& b) { return refute_by_loop(recognizer, dfa, before, loop, b); })) {
           return total;
         }
       }
