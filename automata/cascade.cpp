@@ -441,7 +441,7 @@ class Assembler {
                                 std::size_t depth, std::size_t max_congruences) {
     std::optional<Assembly> best;
     if (max_congruences == 0 || depth <= 2) return best;  // a split has two levels
-    for (const Partition& partition : small_congruences(num_states, letters, max_congruences)) {
+    for (const Partition& partition : small_congruences(num_states, letters, max_congruences, budget_)) {
       const std::vector<std::vector<State>> classes = classes_of(partition);
       const std::vector<std::vector<State>> above = quotient_letters(letters, partition);
       std::vector<Assembly> lower = whole(num_states, letters, classes);
@@ -466,6 +466,9 @@ class Assembler {
     return best;
   }
 
+  /// Splits are then searched as long as so many pairs of states have not been looked at.
+  void set_budget(std::size_t pairs) { budget_ = pairs; }
+
   void add_reason(const std::string& reason) {
     if (std::find(reasons_.begin(), reasons_.end(), reason) == reasons_.end()) reasons_.push_back(reason);
   }
@@ -478,9 +481,17 @@ class Assembler {
 
  private:
   const CascadeOptions& options_;
+  std::size_t budget_ = SIZE_MAX;
   std::vector<CascadeMode> modes_;
   std::vector<std::string> reasons_;
 };
+
+// Above so many states the search for a split may cost about as much as the cascade of the best mode, and modes of one
+// depth do not compete for the fewest rows: every row of that cascade allows looking at so many pairs of states, and so
+// many rows one congruence to be tried.
+constexpr std::size_t many_states = 50;
+constexpr std::size_t pairs_a_row = 16;
+constexpr std::size_t rows_a_congruence = 16384;
 
 Cascade chosen(const Dfa& dfa, const CascadeOptions& options, const DistinctLetters& letters) {
   Assembler assembler(options);
@@ -489,21 +500,33 @@ Cascade chosen(const Dfa& dfa, const CascadeOptions& options, const DistinctLett
   std::vector<Assembly> candidates = assembler.whole(dfa.num_states(), letters.images, {all});
   const std::size_t depth = candidates.empty() ? dfa.num_states() : candidates.front().sets->depth();
   // With a mode of its own the caller has said how; where no mode is within its caps, no part will be.
-  const std::size_t max_congruences = options.split && !options.mode && !candidates.empty() ? 32 : 0;
-  if (std::optional<Assembly> split = assembler.split(dfa.num_states(), letters.images, depth + 1, max_congruences)) {
-    candidates.insert(candidates.begin(), *std::move(split));
-  }
+  std::size_t max_congruences = options.split && !options.mode && !candidates.empty() ? 32 : 0;
   std::optional<Cascade> best;
-  for (const Assembly& candidate : candidates) {
-    if (best && candidate.sets->depth() > best->depth()) break;
+  const auto merit = [](const Cascade& c) { return std::tuple(c.depth(), c.num_rows(), num_reflections(c)); };
+  const auto walk = [&](const Assembly& candidate) {
     try {
       // A competitor of the same depth is of interest only with as few rows.
-      Cascade next = walked(candidate, dfa, letters, best ? best->num_rows() : options.max_rows);
-      const auto merit = [](const Cascade& c) { return std::tuple(c.depth(), c.num_rows(), num_reflections(c)); };
+      const bool competes = best && candidate.sets->depth() == best->depth();
+      Cascade next = walked(candidate, dfa, letters, competes ? best->num_rows() : options.max_rows);
       if (!best || merit(next) < merit(*best)) best = std::move(next);
     } catch (const ResourceError& error) {
       assembler.add_reason(error.what());
     }
+  };
+  const bool large = dfa.num_states() > many_states && !candidates.empty();
+  if (large) {
+    walk(candidates.front());
+    if (best) {
+      assembler.set_budget(pairs_a_row * best->num_rows());
+      max_congruences = std::min(max_congruences, 1 + best->num_rows() / rows_a_congruence);
+    }
+  }
+  if (std::optional<Assembly> split = assembler.split(dfa.num_states(), letters.images, depth + 1, max_congruences)) {
+    walk(*split);
+  }
+  for (std::size_t i = large ? 1 : 0; i < candidates.size(); ++i) {
+    if (best && (candidates[i].sets->depth() > best->depth() || large)) break;
+    walk(candidates[i]);
   }
   if (best) return *std::move(best);
   throw ResourceError("cascade: " + assembler.reasons() + "; try a larger --max-rows or --max-family" +

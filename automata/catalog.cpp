@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::uint64_t max_transitions = 50'000'000;
 
-constexpr std::array<CatalogEntry, 19> entries{{
+constexpr std::array<CatalogEntry, 25> entries{{
     {"parity", "0, 1; accepts an odd number of 1s", "parity"},
     {"mod:m", "0, 1; accepts a number of 1s divisible by m", "mod:3"},
     {"cycle:m", "0 stay, + forward, - back; the label is the sum modulo m", "cycle:5"},
@@ -32,10 +32,26 @@ constexpr std::array<CatalogEntry, 19> entries{{
     {"A:n", "generators a, b of the alternating group on n points; accepts the identity", "A:5"},
     {"D:n", "generators a, b of the dihedral group of order 2n; accepts the identity", "D:4"},
     {"Q8", "generators a, b of the quaternion group; accepts the identity", "Q8"},
+    {"M:n", "generators a, b, .. of the Mathieu group on n = 11, 12 or 22 points; accepts the identity", "M:11"},
+    {"PSL(2,p), SL(2,p)", "generators a, b of the matrix group over the field of p elements; accepts the identity",
+     "PSL(2,7)"},
+    {"AGL(1,p)", "generators a, b of the maps x -> cx + d modulo p; accepts the identity", "AGL(1,5)"},
     {"G1xG2", "generators of a product of groups such as Z:2xZ:3 or S3xA4; accepts the identity", "Z:2xZ:3"},
-    {"word:G", "one symbol per element 0..|G|-1; the label is the running product (|G| labels)", "word:S5"},
+    {"word:G",
+     "one symbol per element, 0..|G|-1 in lexicographic order as permutations (0 the identity); the label is the "
+     "running "
+     "product, a new element applied last: i -> x2(x1(i))",
+     "word:S5"},
+    {"word-left:G",
+     "as word:G, a new element applied first: i -> x1(x2(i)), the order of the word problems of the state-tracking "
+     "data "
+     "sets",
+     "word-left:S5"},
     {"accept:word:G", "one symbol per element; accepts products equal to the identity", "accept:word:A5"},
+    {"accept:word-left:G", "as accept:word:G, in the other order", "accept:word-left:A4"},
     {"perm:G", "one symbol per element; the label is the image of point 0", "perm:S5"},
+    {"points:G", "generators a, b, ..; the label is the image of point 0 (a state a point, also for M:23 and M:24)",
+     "points:M24"},
     {"flipflop", "s set, r reset, n nop; accepts if the last of s and r was s", "flipflop"},
     {"tomita:i", "0, 1; the i-th language of Tomita (1982), i from 1 to 7", "tomita:4"},
     {"even-pairs", "a, b; accepts an even number of ab and ba, that is, equal ends", "even-pairs"},
@@ -149,6 +165,34 @@ Permutation cycle(std::size_t degree, std::size_t first, std::size_t last) {
   return p;
 }
 
+// The permutation that the images of a function on 0 .. degree-1 make.
+template <typename Image>
+Permutation mapped(std::size_t degree, Image&& image) {
+  Permutation p(degree);
+  for (std::size_t i = 0; i < degree; ++i) p[i] = static_cast<std::uint16_t>(image(i));
+  return p;
+}
+
+// From cycles of points counted from 1, as the literature writes them: "(1,4,5)(2,8)".
+Permutation from_cycles(std::size_t degree, std::string_view text) {
+  Permutation p = identity(degree);
+  std::vector<std::uint16_t> points;
+  std::uint16_t point = 0;
+  for (const char c : text) {
+    if (c == '(') {
+      points.clear();
+    } else if (c >= '0' && c <= '9') {
+      point = static_cast<std::uint16_t>(point * 10 + (c - '0'));
+    } else {
+      points.push_back(static_cast<std::uint16_t>(point - 1));
+      point = 0;
+    }
+    if (c != ')') continue;
+    for (std::size_t i = 0; i < points.size(); ++i) p[points[i]] = points[(i + 1) % points.size()];
+  }
+  return p;
+}
+
 struct Group {
   std::size_t degree = 0;
   std::uint64_t order = 1;
@@ -158,7 +202,98 @@ struct Group {
 constexpr std::uint64_t max_group_order = 1'000'000;
 constexpr std::size_t max_points = 4096;
 
+// The Mathieu groups, by the generators that GAP's library of primitive groups and the ATLAS share.
+Group mathieu(std::uint64_t n) {
+  struct Entry {
+    std::uint64_t points;
+    std::uint64_t order;
+    std::vector<std::string_view> generators;
+  };
+  const Entry mathieu_groups[] = {
+      {11, 7920, {"(1,2,3,4,5,6,7,8,9,10,11)", "(3,7,11,8)(4,10,5,6)"}},
+      {12, 95040, {"(1,2,3,4,5,6,7,8,9,10,11)", "(3,7,11,8)(4,10,5,6)", "(1,12)(2,11)(3,6)(4,8)(5,9)(7,10)"}},
+      {22,
+       443520,
+       {"(1,2,3,4,5,6,7,8,9,10,11)(12,13,14,15,16,17,18,19,20,21,22)",
+        "(1,4,5,9,3)(2,8,10,7,6)(12,15,16,20,14)(13,19,21,18,17)",
+        "(1,21)(2,10,8,6)(3,13,4,17)(5,19,9,18)(11,22)(12,14,16,20)"}},
+      {23,
+       10200960,
+       {"(1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23)",
+        "(3,17,10,7,9)(4,13,14,19,5)(8,18,11,12,23)(15,20,22,21,16)"}},
+      {24,
+       244823040,
+       {"(1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23)",
+        "(3,17,10,7,9)(4,13,14,19,5)(8,18,11,12,23)(15,20,22,21,16)",
+        "(1,24)(2,23)(3,12)(4,16)(5,18)(6,10)(7,20)(8,14)(9,21)(11,17)(13,22)(15,19)"}},
+  };
+  for (const Entry& entry : mathieu_groups) {
+    if (entry.points != n) continue;
+    Group group{n, entry.order, {}};
+    for (const std::string_view cycles : entry.generators) group.generators.push_back(from_cycles(n, cycles));
+    return group;
+  }
+  throw InternalError("catalogue: no Mathieu group of that degree");
+}
+
+// The p of "PREFIX(d,p)", a prime up to `high`.
+std::uint64_t field_order(std::string_view name, std::string_view text, std::string_view prefix, std::uint64_t high) {
+  std::string_view number = text.substr(prefix.size());
+  if (!number.ends_with(')')) unknown(name);
+  number.remove_suffix(1);
+  const std::uint64_t p = parameter(name, "a prime", number, 2, high);
+  for (std::uint64_t d = 2; d * d <= p; ++d) {
+    if (p % d != 0) continue;
+    throw InputError("language '" + std::string(name.substr(0, 64)) + "': expected a prime, got " + std::to_string(p));
+  }
+  return p;
+}
+
+std::uint64_t inverse_modulo(std::uint64_t a, std::uint64_t p) {
+  std::uint64_t b = 1;
+  while (a * b % p != 1) ++b;
+  return b;
+}
+
+// PSL(2,p) on the projective line 0, .., p-1 and infinity (point p): x -> x + 1 and x -> -1/x.
+Group projective(std::uint64_t p) {
+  Permutation shift = mapped(p + 1, [&](std::size_t x) { return x == p ? p : (x + 1) % p; });
+  Permutation turn = mapped(p + 1, [&](std::size_t x) {
+    return x == p ? 0 : x == 0 ? p : (p - inverse_modulo(x, p)) % p;
+  });
+  return {p + 1, p * (p * p - 1) / (p == 2 ? 1 : 2), {std::move(shift), std::move(turn)}};
+}
+
+// SL(2,p) on the vectors (x, y) other than 0, point x p + y - 1: (x + y, y) and (-y, x).
+Group special_linear(std::uint64_t p) {
+  const auto moved = [&](auto&& image) {
+    return mapped(p * p - 1, [&](std::size_t point) {
+      const std::uint64_t x = (point + 1) / p;
+      const std::uint64_t y = (point + 1) % p;
+      return image(x, y) - 1;
+    });
+  };
+  Permutation shear = moved([&](std::uint64_t x, std::uint64_t y) { return (x + y) % p * p + y; });
+  Permutation turn = moved([&](std::uint64_t x, std::uint64_t y) { return (p - y) % p * p + x; });
+  return {p * p - 1, p * (p * p - 1), {std::move(shear), std::move(turn)}};
+}
+
+// x -> x + 1 and x -> g x, with the least g that generates the units modulo p.
+Group affine(std::uint64_t p) {
+  std::uint64_t g = 1;
+  for (; g < p; ++g) {
+    std::uint64_t power = g;
+    std::uint64_t order = 1;
+    for (; power != 1; power = power * g % p) ++order;
+    if (order == p - 1) break;
+  }
+  return {p, p * (p - 1), {cycle(p, 0, p), mapped(p, [&](std::size_t x) { return x * g % p; })}};
+}
+
 Group factor(std::string_view name, std::string_view text) {
+  if (text.starts_with("PSL(2,")) return projective(field_order(name, text, "PSL(2,", 97));
+  if (text.starts_with("SL(2,")) return special_linear(field_order(name, text, "SL(2,", 61));
+  if (text.starts_with("AGL(1,")) return affine(field_order(name, text, "AGL(1,", 997));
   const std::string_view kind = text.substr(0, 1);
   std::string_view number = text.substr(std::min<std::size_t>(1, text.size()));
   if (number.starts_with(':')) number.remove_prefix(1);
@@ -187,20 +322,29 @@ Group factor(std::string_view name, std::string_view text) {
     for (std::size_t i = 0; i < n; ++i) mirror[i] = static_cast<std::uint16_t>((n - i) % n);
     return {n, 2 * n, {cycle(n, 0, n), mirror}};
   }
+  if (kind == "M") {
+    if (number != "11" && number != "12" && number != "22" && number != "23" && number != "24") {
+      throw InputError("language '" + std::string(name.substr(0, 64)) +
+                       "': expected a Mathieu group on 11, 12, 22, 23 or 24 points, got '" +
+                       std::string(number.substr(0, 64)) + "'");
+    }
+    return mathieu(*parse_number(number));
+  }
   // Points 0..7 are 1, -1, i, -i, j, -j, k, -k; a multiplies by i from the right, b by j.
   if (kind == "Q" && number == "8") return {8, 8, {{2, 3, 1, 0, 7, 6, 4, 5}, {4, 5, 6, 7, 1, 0, 3, 2}}};
   unknown(name);
 }
 
-Group parse_group(std::string_view name, std::string_view text) {
+// Where the elements are not listed, the order has no limit.
+Group parse_group(std::string_view name, std::string_view text, bool listed = true) {
   Group group;
   for (const std::string_view part : split(text, 'x')) {
     const Group next = factor(name, part);
-    if (next.order > max_group_order / group.order) {
+    if (listed && next.order > max_group_order / group.order) {
       throw InputError("language '" + std::string(name.substr(0, 64)) + "': expected a group of order at most " +
                        std::to_string(max_group_order) + ", got a larger one");
     }
-    group.order *= next.order;
+    if (listed) group.order *= next.order;
     const std::size_t degree = group.degree + next.degree;
     if (degree > max_points) {
       throw InputError("language '" + std::string(name.substr(0, 64)) + "': expected at most " +
@@ -261,21 +405,27 @@ std::vector<State> generator_products(const Group& group, const std::vector<Perm
   return products;
 }
 
-Dfa group_language(std::string_view name) {
-  const Group group = parse_group(name, name);
+Alphabet generator_alphabet(std::string_view name, const Group& group) {
   if (group.generators.size() > 26) {
     throw InputError("language '" + std::string(name.substr(0, 64)) + "': expected at most 26 generators, got " +
                      std::to_string(group.generators.size()));
   }
   std::string letters;
   for (std::size_t i = 0; i < group.generators.size(); ++i) letters += static_cast<char>('a' + i);
+  return Alphabet::of_characters(letters);
+}
+
+Dfa group_language(std::string_view name) {
+  const Group group = parse_group(name, name);
+  Alphabet alphabet = generator_alphabet(name, group);
   const std::vector<Permutation> elements = elements_of(group);
   std::vector<bool> accepting(elements.size(), false);
   accepting[0] = true;
-  return minimize(Dfa::acceptor(Alphabet::of_characters(letters), 0, generator_products(group, elements), accepting));
+  return minimize(Dfa::acceptor(std::move(alphabet), 0, generator_products(group, elements), accepting));
 }
 
-Dfa word_language(std::string_view name, std::string_view group_name, bool accept) {
+// `left`: the new element is applied first, which reads the table of products by columns.
+Dfa word_language(std::string_view name, std::string_view group_name, bool accept, bool left) {
   const Group group = parse_group(name, group_name);
   limit_transitions(name, group.order, group.order);
   const std::vector<Permutation> elements = elements_of(group);
@@ -308,6 +458,11 @@ Dfa word_language(std::string_view name, std::string_view group_name, bool accep
       row[steps[i].element] = by_generator[row[steps[i].earlier] * generators + steps[i].generator];
     }
   }
+  if (left) {
+    for (std::size_t p = 0; p < order; ++p) {
+      for (std::size_t q = 0; q < p; ++q) std::swap(delta[p * order + q], delta[q * order + p]);
+    }
+  }
   Alphabet alphabet(numbered_names(order));
   if (accept) {
     std::vector<bool> accepting(order, false);
@@ -319,20 +474,17 @@ Dfa word_language(std::string_view name, std::string_view group_name, bool accep
   return minimize(Dfa(std::move(alphabet), 0, std::move(delta), std::move(labels), numbered_names(order)));
 }
 
-Dfa point_language(std::string_view name, std::string_view group_name) {
-  const Group group = parse_group(name, group_name);
-  limit_transitions(name, group.degree, group.order);
-  const std::vector<Permutation> elements = elements_of(group);
+// The points that 0 can reach under permutations named by the alphabet; the labels are their names.
+Dfa point_automaton(Alphabet alphabet, std::size_t degree, const std::vector<Permutation>& letters) {
   std::vector<State> delta;
-  delta.reserve(group.degree * elements.size());
-  for (std::size_t point = 0; point < group.degree; ++point) {
-    for (const Permutation& p : elements) delta.push_back(p[point]);
+  delta.reserve(degree * letters.size());
+  for (std::size_t point = 0; point < degree; ++point) {
+    for (const Permutation& p : letters) delta.push_back(p[point]);
   }
-  // Only the points that 0 can reach are states; the labels are their names.
-  std::vector<LabelId> labels(group.degree);
+  std::vector<LabelId> labels(degree);
   std::iota(labels.begin(), labels.end(), 0);
-  const Dfa minimal = minimize(Dfa(Alphabet(numbered_names(elements.size())), 0, std::move(delta), std::move(labels),
-                                   numbered_names(group.degree)));
+  const Dfa minimal =
+      minimize(Dfa(std::move(alphabet), 0, std::move(delta), std::move(labels), numbered_names(degree)));
   std::vector<LabelId> used(minimal.labels().begin(), minimal.labels().end());
   std::sort(used.begin(), used.end());
   std::vector<std::string> names;
@@ -343,6 +495,18 @@ Dfa point_language(std::string_view name, std::string_view group_name) {
   }
   return Dfa(minimal.alphabet(), 0, {minimal.delta().begin(), minimal.delta().end()}, std::move(renumbered),
              std::move(names));
+}
+
+Dfa point_language(std::string_view name, std::string_view group_name) {
+  const Group group = parse_group(name, group_name);
+  limit_transitions(name, group.degree, group.order);
+  const std::vector<Permutation> elements = elements_of(group);
+  return point_automaton(Alphabet(numbered_names(elements.size())), group.degree, elements);
+}
+
+Dfa generator_points(std::string_view name, std::string_view group_name) {
+  const Group group = parse_group(name, group_name, false);
+  return point_automaton(generator_alphabet(name, group), group.degree, group.generators);
 }
 
 Dfa counter(std::uint64_t m, bool accept_zero) {
@@ -525,10 +689,13 @@ Dfa catalog_language(std::string_view name) {
     limit_transitions(name, n, k);
     return random_automaton(n, k, parameter(name, "a seed", parts[2], 0, UINT64_MAX));
   }
-  if (head == "word") return word_language(name, rest, false);
+  if (head == "word") return word_language(name, rest, false, false);
+  if (head == "word-left") return word_language(name, rest, false, true);
   if (head == "perm") return point_language(name, rest);
-  if (head == "accept" && rest.starts_with("word:")) return word_language(name, rest.substr(5), true);
-  if (!head.empty() && std::string_view("ZSADQ").find(head[0]) != std::string_view::npos) return group_language(name);
+  if (head == "points") return generator_points(name, rest);
+  if (head == "accept" && rest.starts_with("word:")) return word_language(name, rest.substr(5), true, false);
+  if (head == "accept" && rest.starts_with("word-left:")) return word_language(name, rest.substr(10), true, true);
+  if (!head.empty() && std::string_view("ZSADQMP").find(head[0]) != std::string_view::npos) return group_language(name);
   unknown(name);
 }
 

@@ -18,8 +18,11 @@ constexpr std::size_t max_states_for_congruences = 128;
 
 }  // namespace
 
-Partition generated_congruence(std::size_t num_states, const std::vector<std::vector<State>>& letters,
-                               const std::vector<State>& equivalent) {
+namespace {
+
+// As generated_congruence; the pairs that are looked at are counted.
+Partition closed(std::size_t num_states, const std::vector<std::vector<State>>& letters,
+                 const std::vector<State>& equivalent, std::size_t& pairs) {
   std::vector<State> parent(num_states);
   std::iota(parent.begin(), parent.end(), State{0});
   const auto find = [&](State q) {
@@ -34,6 +37,7 @@ Partition generated_congruence(std::size_t num_states, const std::vector<std::ve
     const State b = find(waiting.back().second);
     const auto [p, q] = waiting.back();
     waiting.pop_back();
+    ++pairs;
     if (a == b) continue;
     parent[b] = a;
     --classes_left;
@@ -48,6 +52,14 @@ Partition generated_congruence(std::size_t num_states, const std::vector<std::ve
     partition[q] = known;
   }
   return partition;
+}
+
+}  // namespace
+
+Partition generated_congruence(std::size_t num_states, const std::vector<std::vector<State>>& letters,
+                               const std::vector<State>& equivalent) {
+  std::size_t pairs = 0;
+  return closed(num_states, letters, equivalent, pairs);
 }
 
 std::vector<std::vector<State>> classes_of(const Partition& partition) {
@@ -71,11 +83,13 @@ std::vector<std::vector<State>> quotient_letters(const std::vector<std::vector<S
 }
 
 std::vector<Partition> small_congruences(std::size_t num_states, const std::vector<std::vector<State>>& letters,
-                                         std::size_t max_count) {
+                                         std::size_t max_count, std::size_t& budget) {
   if (num_states > max_states_for_congruences) return {};
   std::set<std::pair<std::size_t, Partition>> found;
   const auto consider = [&](const std::vector<State>& equivalent) {
-    Partition partition = generated_congruence(num_states, letters, equivalent);
+    std::size_t pairs = 0;
+    Partition partition = closed(num_states, letters, equivalent, pairs);
+    budget -= std::min(budget, pairs);
     const std::vector<std::vector<State>> classes = classes_of(partition);
     if (classes.size() == 1 || classes.size() == num_states) return;
     std::size_t largest = 0;
@@ -83,8 +97,8 @@ std::vector<Partition> small_congruences(std::size_t num_states, const std::vect
     found.emplace(classes.size() + largest, std::move(partition));
     if (found.size() > max_count) found.erase(std::prev(found.end()));
   };
-  for (State p = 0; p < num_states; ++p) {
-    for (State q = p + 1; q < num_states; ++q) consider({p, q});
+  // What one state reaches comes first, then neighbours: where the budget ends, the few have been tried that often do.
+  for (State p = 0; p < num_states && budget > 0; ++p) {
     std::vector<State> reached = {p};
     std::vector<bool> seen(num_states, false);
     seen[p] = true;
@@ -97,7 +111,13 @@ std::vector<Partition> small_congruences(std::size_t num_states, const std::vect
         }
       }
     }
+    budget -= std::min(budget, reached.size() * letters.size());
     if (reached.size() > 1 && reached.size() < num_states) consider(reached);
+  }
+  for (std::size_t apart = 1; apart < num_states; ++apart) {
+    for (std::size_t p = 0; p + apart < num_states && budget > 0; ++p) {
+      consider({static_cast<State>(p), static_cast<State>(p + apart)});
+    }
   }
   std::vector<Partition> result;
   for (const auto& [size, partition] : found) result.push_back(partition);

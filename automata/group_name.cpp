@@ -5,7 +5,9 @@
 //   subgroup A_n of index 2 and trivial centre embed G in Aut(A_n), which is S_n unless n = 6; of the three groups
 //   between A_6 and Aut(A_6) only S_6 has no element of order 8. S_4 is the group of order 24 without centre, A_4 that
 //   of order 12.
-// * perfect groups of the orders in the table: there is one perfect group of each (Holt and Plesken 1989).
+// * perfect groups of the orders in the table: there is one perfect group of each (Holt and Plesken 1989). Above them
+// the
+//   simple groups that composition_series names by their order.
 // * dihedral and dicyclic groups: a cyclic subgroup <r> of index 2 and s outside it that inverts r, with s^2 = 1 or
 //   s^2 = r^(n/2). SL(2,3): order 24 and derived subgroup Q_8.
 // * direct products: normal subgroups N_1, N_2 with trivial meet and |N_1| |N_2| = |G|.
@@ -190,6 +192,10 @@ std::string name_of(const PermutationGroup& group, int depth) {
   if (derived.order() == order) {
     for (const PerfectGroup& perfect : perfect_groups()) {
       if (perfect.order == order) return perfect.name;
+    }
+    // Larger ones where they are simple and of a known order.
+    if (const auto series = composition_series(group); series && series->factors.size() == 1) {
+      if (!series->factors[0].starts_with("simple of order")) return series->factors[0];
     }
     return unnamed;
   }

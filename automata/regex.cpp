@@ -3,7 +3,7 @@
 // by Thompson's construction (1968), whose fragments lie between two given states; every `&` and `~` is computed on
 // minimal deterministic automata and enters the surrounding fragment as one. Invariant of a fragment between `from` and
 // `to`: it adds no move into `from` and none out of `to`, except where the caller passes one state for both. Cost:
-// linear in the unfolded size, then that of determinize and minimize at every `&`, `~` and at the end.
+// linear in the unfolded size, then that of minimal_dfa at every `&`, `~` and at the end.
 #include "krohn/automata/regex.hpp"
 
 #include <algorithm>
@@ -79,9 +79,11 @@ struct Characters {
     std::string first;
     std::string last;
     std::size_t column;
+    bool shorthand = false;  // part of \d or \w: need not meet the alphabet by itself
   };
   std::vector<Range> ranges;
   bool complemented = false;  // `.` is the complement of nothing
+  std::size_t column = 1;
 };
 
 enum class Kind { characters, empty, concatenation, alternation, conjunction, complement, repetition };
@@ -181,7 +183,12 @@ class Parser {
     } else if (c == "(") {
       ++at_;
       if (next_is("?")) {
-        fail(column, "expected a group, got '(?': look-around and group options are not regular expressions here");
+        if (at_ + 1 >= text_.size() || text_[at_ + 1] != ":") {
+          fail(column,
+               "expected a group ( ) or (?: ), got '(?': look-around and group options are not regular "
+               "expressions here");
+        }
+        at_ += 2;
       }
       frames_.emplace_back().column = column;
     } else if (c == ")") {
@@ -197,8 +204,15 @@ class Parser {
 
   // A finished atom: its postfix operators, then the complements that wait for it.
   void item(std::uint32_t node) {
+    std::string quantifier;  // the last one, as written
     for (;;) {
       const std::size_t column = at_ + 1;
+      if (!quantifier.empty() && (next_is("?") || next_is("+"))) {
+        fail(column, "expected no second quantifier, got '" + quantifier + text_[at_] +
+                         "': " + (next_is("?") ? "lazy" : "possessive") +
+                         " quantifiers say how to search, which a language does not have (write (x" + quantifier + ")" +
+                         text_[at_] + " for the repetition)");
+      }
       if (next_is("*")) {
         ++at_;
         node = repeat(node, 0, unbounded, column);
@@ -215,6 +229,8 @@ class Parser {
       } else {
         break;
       }
+      quantifier.clear();
+      for (std::size_t i = column - 1; i < at_; ++i) quantifier += text_[i];
     }
     Frame& frame = frames_.back();
     if (frame.tildes % 2 == 1) node = add(Kind::complement, frame.tilde_column, {node});
@@ -244,18 +260,19 @@ class Parser {
     for (; at_ < text_.size() && text_[at_][0] >= '0' && text_[at_][0] <= '9'; ++at_) {
       value = std::min<std::uint64_t>(value * 10 + static_cast<std::uint64_t>(text_[at_][0] - '0'), unbounded - 1);
     }
-    if (at_ == start) fail(at_ + 1, "expected a number in {m}, {m,} or {m,n}, got " + found());
+    if (at_ == start) fail(at_ + 1, "expected a number in {m}, {m,}, {,n} or {m,n}, got " + found());
     return static_cast<std::uint32_t>(value);
   }
 
   std::pair<std::uint32_t, std::uint32_t> bounds(std::size_t column) {
-    const std::uint32_t min = number();
+    const bool from_zero = next_is(",") && at_ + 1 < text_.size() && text_[at_ + 1] != "}";
+    const std::uint32_t min = from_zero ? 0 : number();
     std::uint32_t max = min;
     if (next_is(",")) {
       ++at_;
       max = next_is("}") ? unbounded : number();
     }
-    if (!next_is("}")) fail(at_ + 1, "expected ',' or '}' in {m}, {m,} or {m,n}, got " + found());
+    if (!next_is("}")) fail(at_ + 1, "expected ',' or '}' in {m}, {m,}, {,n} or {m,n}, got " + found());
     ++at_;
     if (min > max) {
       fail(column, "expected {m,n} with m <= n, got {" + std::to_string(min) + "," + std::to_string(max) + "}");
@@ -275,7 +292,7 @@ class Parser {
     const std::string c = text_[at_];
     if (c == ".") {
       ++at_;
-      return characters({{}, true}, column);
+      return characters({{}, true, column}, column);
     }
     if (c == "[") return character_class();
     if (c == "*" || c == "+" || c == "?" || c == "{") {
@@ -286,8 +303,18 @@ class Parser {
       fail(column, "expected no anchor, got '" + c +
                        "': a pattern always matches the whole word (the character is '\\" + c + "')");
     }
-    const std::string scalar = c == "\\" ? escape() : plain();
-    return characters({{{scalar, scalar, column}}, false}, column);
+    Characters set;
+    set.column = column;
+    if (c == "\\") {
+      const Escape escaped = escape();
+      add(set, escaped, column);
+      set.complemented = escaped.complemented;
+      if (set.ranges.empty() && !set.complemented) no_white_space(column, escaped.written);
+    } else {
+      const std::string scalar = plain();
+      set.ranges.push_back({scalar, scalar, column});
+    }
+    return characters(std::move(set), column);
   }
 
   // One character that stands for itself.
@@ -298,51 +325,136 @@ class Parser {
     return text_[at_++];
   }
 
-  std::string escape() {
+  // What follows a backslash: a character, or one of the classes d, w, s and their complements. White space and control
+  // characters, which no symbol contains, have no ranges.
+  struct Escape {
+    std::vector<std::pair<std::string, std::string>> ranges;
+    bool complemented = false;
+    bool shorthand = false;
+    std::string written;
+  };
+
+  [[noreturn]] static void no_white_space(std::size_t column, const std::string& written) {
+    fail(column,
+         "expected a symbol, got '" + written + "': white space or a control character, which no symbol contains");
+  }
+
+  static void add(Characters& set, const Escape& escape, std::size_t column) {
+    for (const auto& [first, last] : escape.ranges) set.ranges.push_back({first, last, column, escape.shorthand});
+  }
+
+  Escape escape() {
     const std::size_t column = at_ + 1;
     ++at_;
     if (at_ == text_.size()) fail(column, "expected a character after '\\', got the end");
-    const std::string& c = text_[at_];
-    if (c[0] >= '0' && c[0] <= '9') {
-      fail(column, "expected no back-reference, got '\\" + c + "': it has no finite automaton");
+    const std::string c = text_[at_];
+    Escape result;
+    result.written = "\\" + c;
+    if (c == "d" || c == "D" || c == "w" || c == "W" || c == "s" || c == "S") {
+      ++at_;
+      result.shorthand = true;
+      result.complemented = c[0] < 'a';
+      if (c == "d" || c == "D" || c == "w" || c == "W") result.ranges.emplace_back("0", "9");
+      if (c == "w" || c == "W") result.ranges.insert(result.ranges.end(), {{"A", "Z"}, {"_", "_"}, {"a", "z"}});
+      return result;
     }
-    if (c.size() > 1 || escapable.find(c[0]) == std::string_view::npos) {
-      fail(column, "expected an escape of one of \\ | & ~ * + ? { } ( ) [ ] . ^ $ -, got '\\" + c + "'");
+    std::string character = c;
+    if (c == "n" || c == "t" || c == "r" || c == "f" || c == "v") {
+      character = "\n";
+    } else if (c == "x") {
+      character = hexadecimal(column);
+      --at_;
+    } else if (c[0] >= '0' && c[0] <= '9') {
+      fail(column, "expected no back-reference, got '\\" + c + "': it has no finite automaton");
+    } else if (c.size() > 1 || c[0] <= ' ' || c[0] == '\x7F' || (c[0] >= 'A' && c[0] <= 'Z') ||
+               (c[0] >= 'a' && c[0] <= 'z')) {
+      fail(column,
+           "expected \\d, \\w, \\s, \\D, \\W, \\S, \\n, \\t, \\xNN, or an escape of one of \\ | & ~ * + ? { } ( ) [ ] "
+           ". ^ $ - or of other punctuation, got '\\" +
+               c + "'");
     }
     ++at_;
-    return c;
+    if (is_symbol(character)) result.ranges.emplace_back(character, character);
+    return result;
   }
 
-  std::string class_member(std::size_t opened) {
-    if (at_ == text_.size()) fail(opened, "expected a ']' that closes this '[', got the end");
-    return text_[at_] == "\\" ? escape() : plain();
+  // The two digits behind \x; the character is the Unicode scalar of that number.
+  std::string hexadecimal(std::size_t column) {
+    std::uint32_t code = 0;
+    ++at_;
+    for (int i = 0; i < 2; ++i, ++at_) {
+      const char c = at_ < text_.size() && text_[at_].size() == 1 ? text_[at_][0] : '\0';
+      const std::size_t digit = std::string_view("0123456789abcdefABCDEF").find(c);
+      if (c == '\0' || digit == std::string_view::npos) {
+        fail(column, "expected two hexadecimal digits after '\\x', got " + found());
+      }
+      code = code * 16 + static_cast<std::uint32_t>(digit < 16 ? digit : digit - 6);
+    }
+    return encode(code);
   }
 
   std::uint32_t character_class() {
     const std::size_t opened = at_ + 1;
     Characters set;
+    set.column = opened;
     ++at_;
     if (next_is("^")) {
       set.complemented = true;
       ++at_;
     }
-    while (!next_is("]")) {
+    bool any = false;
+    std::string white;  // the last escape without symbols
+    std::set<std::string> shorthands;
+    for (; !next_is("]"); any = true) {
       const std::size_t column = at_ + 1;
+      if (at_ == text_.size()) fail(opened, "expected a ']' that closes this '[', got the end");
       if (next_is("[") && at_ + 1 < text_.size() && text_[at_ + 1] == ":") {
         fail(column, "expected characters and ranges, got a named class '[:', which is not supported");
       }
-      std::string first = class_member(opened);
-      std::string last = first;
-      const bool range = next_is("-") && at_ + 1 < text_.size() && text_[at_ + 1] != "]";
-      if (range) {
-        ++at_;
-        last = class_member(opened);
-        if (last < first) fail(column, "expected an ascending range, got '" + first + "-" + last + "'");
+      Escape first;
+      if (next_is("\\")) {
+        first = escape();
+      } else {
+        const std::string scalar = plain();
+        first.ranges.emplace_back(scalar, scalar);
       }
-      set.ranges.push_back({std::move(first), std::move(last), column});
+      if (first.shorthand) shorthands.insert(first.written);
+      if (first.ranges.empty()) white = first.written;
+      const bool range = next_is("-") && at_ + 1 < text_.size() && text_[at_ + 1] != "]";
+      if (!range) {
+        if (!first.complemented) add(set, first, column);
+        continue;
+      }
+      ++at_;
+      if (at_ == text_.size()) fail(opened, "expected a ']' that closes this '[', got the end");
+      Escape last;
+      if (next_is("\\")) {
+        last = escape();
+      } else {
+        const std::string scalar = plain();
+        last.ranges.emplace_back(scalar, scalar);
+      }
+      if (first.shorthand || last.shorthand || first.ranges.empty() || last.ranges.empty()) {
+        fail(column, "expected a range between two symbols, got one with '" +
+                         (first.shorthand || first.ranges.empty() ? first.written : last.written) + "'");
+      }
+      const std::string& from = first.ranges[0].first;
+      const std::string& to = last.ranges[0].first;
+      if (to < from) fail(column, "expected an ascending range, got '" + from + "-" + to + "'");
+      set.ranges.push_back({from, to, column});
     }
     ++at_;
-    if (set.ranges.empty()) fail(opened, "expected at least one character in a class, got none");
+    if (!any) fail(opened, "expected at least one character in a class, got none");
+    for (const char* upper : {"D", "W", "S"}) {
+      if (shorthands.count(std::string("\\") + upper) == 0) continue;
+      // [\s\S] and the like are everything; a complement beside other members has no form here.
+      const std::string lower(1, static_cast<char>(upper[0] + ('a' - 'A')));
+      if (set.complemented || shorthands.count("\\" + lower) == 0) {
+        fail(opened, "expected \\" + std::string(upper) + " outside of a class, or beside \\" + lower + " in one");
+      }
+      return characters({{}, true, opened}, opened);
+    }
+    if (set.ranges.empty() && !set.complemented) no_white_space(opened, white);
     return characters(std::move(set), opened);
   }
 
@@ -387,8 +499,10 @@ std::vector<Symbol> resolve(const Characters& set, const Alphabet& alphabet) {
   for (const Characters::Range& range : set.ranges) {
     if (range.first == range.last) {
       const std::optional<Symbol> symbol = alphabet.find(range.first);
-      if (!symbol) fail(range.column, "expected a symbol of the alphabet, got '" + range.first + "'");
-      member[*symbol] = true;
+      if (!symbol && !range.shorthand) {
+        fail(range.column, "expected a symbol of the alphabet, got '" + range.first + "'");
+      }
+      if (symbol) member[*symbol] = true;
       continue;
     }
     bool any = false;
@@ -398,7 +512,7 @@ std::vector<Symbol> resolve(const Characters& set, const Alphabet& alphabet) {
       member[a] = true;
       any = true;
     }
-    if (!any) {
+    if (!any && !range.shorthand) {
       fail(range.column,
            "expected a range that meets the alphabet, got '" + range.first + "-" + range.last + "', which does not");
     }
@@ -407,6 +521,8 @@ std::vector<Symbol> resolve(const Characters& set, const Alphabet& alphabet) {
   for (Symbol a = 0; a < alphabet.size(); ++a) {
     if (member[a] != set.complemented) symbols.push_back(a);
   }
+  if (symbols.empty() && !set.complemented)
+    fail(set.column, "expected a class that meets the alphabet, got one that does not");
   return symbols;
 }
 
@@ -510,7 +626,7 @@ class Translator {
     }
     std::vector<bool> accepting(num_states_, false);
     accepting[1] = true;
-    return minimize(determinize(Nfa(alphabet_, {0}, transitions_, std::move(accepting))));
+    return minimal_dfa(Nfa(alphabet_, {0}, transitions_, std::move(accepting))).dfa;
   }
 
   struct Task {

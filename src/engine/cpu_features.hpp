@@ -1,9 +1,9 @@
 // Which instructions the machine has. KROHN_TARGET_AVX2 marks a function compiled for AVX2, FMA and F16C, in which
 // `__builtin_fmaf` is one instruction; it is called only where has_avx2_fma() holds. Elsewhere `__builtin_fmaf` is the
-// C library's fmaf, correctly rounded and so the same bits.
+// C library's fmaf, correctly rounded and so the same bits. Clang, which builds the fuzz targets only, takes that form.
 #pragma once
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define KROHN_HAVE_AVX2_TARGET 1
 #define KROHN_TARGET_AVX2 __attribute__((target("avx2,fma,f16c")))
 #else

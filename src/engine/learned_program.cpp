@@ -275,15 +275,17 @@ class Lowering {
 }  // namespace
 
 bool runs_on_device(const Program& program) {
-  return !program.snapped() && std::all_of(program.operations().begin(), program.operations().end(), [](const Operation& operation) {
-    const auto* recurrence = std::get_if<LinearRecurrence>(&operation.kind);
-    return recurrence == nullptr || recurrence->updates.size() <= LearnedRecurrence::most_updates;
-  });
+  return !program.snapped() &&
+         std::all_of(program.operations().begin(), program.operations().end(), [](const Operation& operation) {
+           const auto* recurrence = std::get_if<LinearRecurrence>(&operation.kind);
+           return recurrence == nullptr || recurrence->updates.size() <= LearnedRecurrence::most_updates;
+         });
 }
 
 LearnedProgram make_learned_program(const Program& program) {
   if (program.snapped()) {
-    throw ResourceError("a model with codes: expected --device cpu or auto, since nearest codes have no form on a device");
+    throw ResourceError(
+        "a model with codes: expected --device cpu or auto, since nearest codes have no form on a device");
   }
   if (!runs_on_device(program)) {
     throw ResourceError("a model on a device: expected at most " + std::to_string(LearnedRecurrence::most_updates) +

@@ -300,8 +300,11 @@ Placement in_columns(const Dfa& dfa, const std::vector<std::vector<State>>& colu
 
 void draw_self_loop(SvgDrawing& drawing, const Placement& p, const Edge& edge, const SvgDrawing::Line& line,
                     bool labels) {
-  const auto [x, y] = p.at[edge.from];
-  const auto [ox, oy] = p.outward[edge.from];
+  // By name: Clang 14 captures no structured binding.
+  const double x = p.at[edge.from].first;
+  const double y = p.at[edge.from].second;
+  const double ox = p.outward[edge.from].first;
+  const double oy = p.outward[edge.from].second;
   const double r = p.radius;
   const double px = -oy;
   const double py = ox;
@@ -331,8 +334,10 @@ struct Label {
 
 void draw_edge(SvgDrawing& drawing, const Placement& p, const Edge& edge, bool has_reverse,
                const SvgDrawing::Line& line, std::vector<Label>& labels) {
-  const auto [x1, y1] = p.at[edge.from];
-  const auto [x2, y2] = p.at[edge.to];
+  const double x1 = p.at[edge.from].first;
+  const double y1 = p.at[edge.from].second;
+  const double x2 = p.at[edge.to].first;
+  const double y2 = p.at[edge.to].second;
   const double dx = x2 - x1;
   const double dy = y2 - y1;
   const double length = std::hypot(dx, dy);

@@ -1,31 +1,45 @@
-// Reading and writing AT&T text by the rules of the header. Reading costs a sort of the arcs.
+// Reading and writing AT&T text by the rules of the header. One pass over the bytes numbers the symbols and keeps the
+// arcs; states are numbered through a table where they are dense, else by sorting. What a symbol, or a fourth field,
+// means is decided when the whole file is known.
 #include "krohn/io/format_att.hpp"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdint>
-#include <limits>
-#include <map>
-#include <set>
+#include <system_error>
 #include <utility>
 #include <vector>
 
-#include "krohn/automata/nfa.hpp"
 #include "krohn/error.hpp"
 #include "krohn/text/source_text.hpp"
-#include "sink.hpp"
+#include "name_table.hpp"
+#include "named_arcs.hpp"
+#include "problem_list.hpp"
+#include "text_lines.hpp"
 
 namespace krohn {
 namespace {
 
-constexpr std::size_t max_problems = 50;
-// States times symbols, as 4-byte entries: 1 GiB.
-constexpr std::size_t max_transitions = std::size_t{1} << 28U;
-constexpr std::array<std::string_view, 5> epsilons = {"0", "<eps>", "<epsilon>", "@0@", "@_EPSILON_SYMBOL_@"};
+constexpr std::string_view identity = "@_IDENTITY_SYMBOL_@";
+constexpr std::array<std::string_view, 4> epsilons = {"<eps>", "<epsilon>", "@0@", "@_EPSILON_SYMBOL_@"};
 
 bool is_epsilon(std::string_view symbol) {
   return std::find(epsilons.begin(), epsilons.end(), symbol) != epsilons.end();
+}
+
+// @P.FEATURE.VALUE@ and so on, and @_NAME_@ other than epsilon.
+bool is_special(std::string_view symbol) {
+  if (symbol.size() < 4 || symbol.front() != '@' || symbol.back() != '@' || is_epsilon(symbol)) return false;
+  if (symbol[1] == '_') return symbol[symbol.size() - 2] == '_' && symbol.size() > 4;
+  return std::string_view("PNRDCU").find(symbol[1]) != std::string_view::npos && symbol[2] == '.';
+}
+
+std::string meaning(std::string_view symbol) {
+  if (symbol == "0") return "which is epsilon where symbols are numbers";
+  if (symbol == "@_UNKNOWN_SYMBOL_@") return "which maps any other symbol to a different one";
+  if (symbol[1] == '_') return "one of HFST's special symbols";
+  return "a flag diacritic, which reads nothing and constrains the path";
 }
 
 struct Field {
@@ -34,183 +48,410 @@ struct Field {
   std::size_t column;
 };
 
-std::vector<Field> fields_of(std::string_view line) {
-  std::vector<Field> fields;
-  for (std::size_t at = 0; at < line.size();) {
+// The first six fields of a line.
+struct Fields {
+  std::array<Field, 6> field;
+  std::size_t count = 0;
+};
+
+Fields fields_of(std::string_view line) {
+  Fields fields;
+  for (std::size_t at = 0; at < line.size() && fields.count < fields.field.size();) {
     if (line[at] == ' ' || line[at] == '\t') {
       ++at;
       continue;
     }
     const std::size_t start = at;
     while (at < line.size() && line[at] != ' ' && line[at] != '\t') ++at;
-    fields.push_back({line.substr(start, at - start), start + 1});
+    fields.field[fields.count++] = {line.substr(start, at - start), start + 1};
   }
   return fields;
 }
 
-struct Arc {
-  std::uint64_t source;
-  std::uint64_t target;
-  std::string symbol;
+std::optional<double> number_of(std::string_view text) {
+  if (!text.empty() && text.front() == '+') text.remove_prefix(1);
+  double value = 0;
+  const auto [stopped, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || stopped != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+struct Place {
   std::size_t line;
+  Field field;
+};
+
+struct Arc {
+  std::uint64_t from;
+  std::uint64_t to;
+  std::uint32_t symbol;
 };
 
 // The lines of the text, before symbols and states have numbers.
 class ArcReader {
  public:
-  explicit ArcReader(const std::string& source, const std::optional<Alphabet>& alphabet)
-      : source_(source), alphabet_(alphabet) {}
+  explicit ArcReader(const std::string& source) : source_(source), problems_(source) {}
 
-  void read_line(std::string_view line, std::size_t number) {
-    line_ = number;
-    const std::vector<Field> fields = fields_of(line);
-    if (fields.empty()) return;
-    if (fields.size() > 5) {
-      return problem(fields[5], "at most five fields", shown(fields[5].text));
-    }
-    if (fields.size() == 2) {
-      return problem(fields[1], "a final state without a weight", shown(fields[1].text));
-    }
-    if (fields.size() == 5) return problem(fields[4], "an arc without a weight", shown(fields[4].text));
-    const std::optional<std::uint64_t> source = state(fields[0]);
-    if (fields.size() == 1) {
-      if (source) finals_.push_back(*source);
-      return;
-    }
-    const std::optional<std::uint64_t> target = state(fields[1]);
-    const Field& symbol = fields[2];
-    if (fields.size() == 4 && fields[3].text != symbol.text) {
-      return problem(fields[3], "the same symbol on both sides (an acceptor without weights)",
-                     shown(symbol.text) + " and " + shown(fields[3].text));
-    }
-    if (alphabet_) {
-      if (!alphabet_->find(symbol.text)) return problem(symbol, "a symbol of the given alphabet", shown(symbol.text));
-    } else if (is_epsilon(symbol.text)) {
-      return problem(symbol, "a symbol (epsilon is not supported; --alphabet can name it a symbol)",
-                     shown(symbol.text));
-    } else if (!known_good_.count(symbol.text)) {
-      try {
-        static_cast<void>(Alphabet({std::string(symbol.text)}));
-        known_good_.insert(std::string(symbol.text));
-      } catch (const InputError&) {
-        return problem(symbol, "a symbol in UTF-8 without control characters", shown(symbol.text));
+  void read(std::string_view text) {
+    for_each_line(text, [&](std::string_view line, std::size_t number) { read_line(line, number); });
+    // Rule 2: fourth fields that are outputs, or weights.
+    if (different_output_ && fourths_are_weights_) {
+      notes_.push_back(source_ + ": fourth fields are numbers that differ from the symbol: read as weights");
+      for (const auto& first : fourths_) {
+        if (first) weigh(*first, *number_of(first->field.text));
       }
+    } else {
+      if (different_output_) {
+        problem(*different_output_, "the same symbol on both sides (an acceptor)", different_sides_);
+      }
+      left_out_ = left_out_ || any_fourth_;
     }
-    if (source && target) arcs_.push_back({*source, *target, std::string(symbol.text), number});
+    check_weights();
   }
 
+  ProblemList& problems() { return problems_; }
   const std::vector<Arc>& arcs() const { return arcs_; }
   const std::vector<std::uint64_t>& finals() const { return finals_; }
   std::optional<std::uint64_t> start() const { return start_; }
-  std::size_t num_problems() const { return count_; }
+  const NameTable& symbols() const { return symbols_; }
+  const Place& first_place(std::uint32_t symbol) const { return first_places_[symbol]; }
+  std::vector<std::string>& notes() { return notes_; }
 
-  void raise_if_any() {
-    if (count_ == 0) return;
-    if (count_ > problems_.size()) {
-      problems_.push_back(source_ + ": and " + std::to_string(count_ - problems_.size()) + " more problems");
-    }
-    throw InputError(std::move(problems_));
+  void problem(const Place& place, const std::string& expected, const std::string& got) {
+    problems_.add(place.line, place.field.column, expected, got);
   }
 
  private:
-  std::optional<std::uint64_t> state(const Field& field) {
-    std::uint64_t value = 0;
-    const char* end = field.text.data() + field.text.size();
-    const auto [stopped, error] = std::from_chars(field.text.data(), end, value);
-    if (error != std::errc{} || stopped != end || value > std::uint64_t{std::numeric_limits<std::int64_t>::max()}) {
-      problem(field, "a state (a decimal number below 2^63)", shown(field.text));
-      return std::nullopt;
+  void read_line(std::string_view line, std::size_t number) {
+    const Fields all = fields_of(line);
+    if (all.count == 0) return;
+    const auto& fields = all.field;
+    const auto place = [&](std::size_t i) { return Place{number, fields[i]}; };
+    if (all.count == 1 && fields[0].text == "--") {
+      if (start_) separator_ = place(0);
+      return;
     }
-    if (!start_) start_ = value;
-    return value;
-  }
-  void problem(const Field& field, const std::string& expected, const std::string& got) {
-    if (++count_ > max_problems) return;
-    problems_.push_back(source_ + ":" + std::to_string(line_) + ": column " + std::to_string(field.column) +
-                        ": expected " + expected + ", got " + got);
+    if (separator_) {
+      if (!second_) problem(place(0), "one automaton", "a second one after the line --");
+      second_ = true;
+      return;
+    }
+    if (all.count > 5) return problem(place(5), "at most five fields", shown(fields[5].text));
+    const std::optional<std::uint64_t> from = state(place(0));
+    if (all.count <= 2) {
+      if (all.count == 2) {
+        weight(place(1));
+      } else {
+        left_out_ = true;
+      }
+      if (from) finals_.push_back(*from);
+      return;
+    }
+    const std::optional<std::uint64_t> to = state(place(1));
+    if (all.count >= 4 && fields[3].text != fields[2].text && !different_output_) {
+      different_output_ = place(3);
+      different_sides_ = shown(fields[2].text) + " and " + shown(fields[3].text);
+    }
+    if (all.count == 5) {
+      fourths_are_weights_ = false;
+      weight(place(4));
+    } else if (all.count == 4) {
+      any_fourth_ = true;
+      if (fourths_are_weights_) fourth(place(3), fields[2].text);
+    } else {
+      left_out_ = true;
+    }
+    const auto [symbol, added] = symbols_.find_or_add(fields[2].text);
+    if (added) first_places_.push_back(place(2));
+    if (from && to) arcs_.push_back({*from, *to, symbol});
   }
 
-  std::string source_;
-  const std::optional<Alphabet>& alphabet_;
-  std::size_t line_ = 0;
+  // A fourth field, as the weight that it may be: the first that is 0, 1 and another one are kept.
+  void fourth(const Place& place, std::string_view symbol) {
+    const std::optional<double> value = number_of(place.field.text);
+    // Two different whole numbers may be the two sides of a transducer with numbers for symbols.
+    const bool sides = place.field.text != symbol && decimal_number(place.field.text) && decimal_number(symbol);
+    if (!value || sides) {
+      fourths_are_weights_ = false;
+      return;
+    }
+    std::optional<Place>& first = fourths_[*value == 0 ? 0 : *value == 1 ? 1 : 2];
+    if (!first) first = place;
+  }
+
+  void weight(const Place& place) {
+    const std::optional<double> value = number_of(place.field.text);
+    if (!value) return problem(place, "a weight", shown(place.field.text));
+    weigh(place, *value);
+  }
+
+  void weigh(const Place& place, double value) {
+    if (value != 0 && value != 1) {
+      return problem(place, "a neutral weight, 0 or 1 (weights have no meaning in a language)",
+                     shown(place.field.text));
+    }
+    auto& first = value == 0 ? first_zero_ : first_one_;
+    if (!first) first = place;
+  }
+
+  void check_weights() {
+    if (first_one_ && first_zero_) {
+      problem(*first_one_, "weights that are all 0 or all 1", "1, and 0 in line " + std::to_string(first_zero_->line));
+    } else if (first_one_ && left_out_) {
+      problem(*first_one_, "the weight 1 everywhere or nowhere (left out it is neutral, which 1 is not as a cost)",
+              "lines without a weight");
+    } else if (first_one_ || first_zero_) {
+      notes_.push_back(source_ + ": every weight is " + (first_one_ ? "1" : "0") +
+                       ", the neutral one: read as an automaton without weights");
+    }
+  }
+
+  std::optional<std::uint64_t> state(const Place& place) {
+    const std::optional<std::uint64_t> value = decimal_number(place.field.text);
+    if (!value) problem(place, "a state (a decimal number below 2^63)", shown(place.field.text));
+    if (value && !start_) start_ = value;
+    return value;
+  }
+
+  const std::string& source_;
+  ProblemList problems_;
   std::vector<Arc> arcs_;
   std::vector<std::uint64_t> finals_;
   std::optional<std::uint64_t> start_;
-  std::set<std::string, std::less<>> known_good_;
-  std::vector<std::string> problems_;
-  std::size_t count_ = 0;
+  NameTable symbols_;
+  std::vector<Place> first_places_;  // of the symbols
+  std::vector<std::string> notes_;
+  bool fourths_are_weights_ = true;
+  bool any_fourth_ = false;
+  std::array<std::optional<Place>, 3> fourths_;
+  std::optional<Place> different_output_;
+  std::string different_sides_;
+  bool left_out_ = false;
+  std::optional<Place> first_zero_;
+  std::optional<Place> first_one_;
+  std::optional<Place> separator_;
+  bool second_ = false;
 };
 
-Alphabet occurring_symbols(const std::vector<Arc>& arcs, const std::string& source) {
-  std::set<std::string> names;
-  for (const Arc& arc : arcs) names.insert(arc.symbol);
-  if (names.empty()) {
-    throw InputError(source + ": expected at least one arc or a given alphabet, got an automaton without symbols");
+// Rule 8.
+class SymbolTable {
+ public:
+  explicit SymbolTable(const AttSymbolTable& table) {
+    ProblemList problems(table.source);
+    for_each_line(without_byte_order_mark(table.text), [&](std::string_view line, std::size_t number) {
+      const Fields fields = fields_of(line);
+      if (fields.count == 0) return;
+      const std::optional<std::uint64_t> value =
+          fields.count == 2 ? decimal_number(fields.field[1].text) : std::nullopt;
+      if (!value) return problems.add(number, 1, "a name and a decimal number below 2^63", shown(line));
+      const bool new_name = names_.find_or_add(fields.field[0].text).added;
+      if (!new_name) return problems.add(number, 1, "different names", shown(fields.field[0].text) + " twice");
+      numbers_.push_back(*value);
+      if (!by_number_.find_or_add(std::to_string(*value)).added) {
+        problems.add(number, fields.field[1].column, "different numbers", std::to_string(*value) + " twice");
+      }
+    });
+    problems.raise_if_any();
   }
-  return Alphabet({names.begin(), names.end()});
+
+  std::optional<std::uint64_t> number_of_name(std::string_view name) const {
+    const std::optional<std::uint32_t> index = names_.find(name);
+    if (!index) return std::nullopt;
+    return numbers_[*index];
+  }
+  std::optional<std::string_view> name_of_number(std::string_view number) const {
+    const std::optional<std::uint32_t> index = by_number_.find(number);
+    if (!index) return std::nullopt;
+    return names_[*index];
+  }
+
+ private:
+  NameTable names_;
+  NameTable by_number_;  // same indices
+  std::vector<std::uint64_t> numbers_;
+};
+
+// Symbols of the arcs as names, epsilons and expansions.
+struct Meaning {
+  enum class Kind { symbol, silent, others } kind = Kind::symbol;
+  std::string name;
+};
+
+std::vector<Meaning> by_table(ArcReader& reader, const std::string& source, const AttSymbolTable& text) {
+  const SymbolTable table(text);
+  const NameTable& symbols = reader.symbols();
+  bool names = true;
+  bool numbers = true;
+  bool same = true;
+  for (std::uint32_t a = 0; a < symbols.size(); ++a) {
+    const std::optional<std::uint64_t> number = table.number_of_name(symbols[a]);
+    const std::optional<std::string_view> name = table.name_of_number(symbols[a]);
+    names = names && number;
+    numbers = numbers && name;
+    same = same && number && name && symbols[a] == *name;
+  }
+  if (!names && !numbers) {
+    for (std::uint32_t a = 0; a < symbols.size(); ++a) {
+      const bool known = table.number_of_name(symbols[a]) || table.name_of_number(symbols[a]);
+      if (!known) reader.problem(reader.first_place(a), "a symbol of " + text.source, shown(symbols[a]));
+    }
+    if (reader.problems().empty()) {
+      reader.problems().add("", "symbols that are all names, or all numbers, of " + text.source, "both");
+    }
+  } else if (names && numbers && !same && symbols.size() > 0) {
+    reader.problems().add("", "symbols that are either names or numbers of " + text.source,
+                          "ones that are both, with different meanings");
+  }
+  reader.problems().raise_if_any();
+  std::vector<Meaning> meanings;
+  for (std::uint32_t a = 0; a < symbols.size(); ++a) {
+    const std::string name(names ? symbols[a] : *table.name_of_number(symbols[a]));
+    const bool silent = table.number_of_name(name) == 0 || is_epsilon(name);
+    meanings.push_back({silent ? Meaning::Kind::silent : Meaning::Kind::symbol, name});
+  }
+  const std::optional<std::string_view> zero = table.name_of_number("0");
+  reader.notes().push_back(source + ": symbols are " + (names ? "names" : "numbers") + " of " + text.source +
+                           (zero ? ", where " + shown(*zero) + " is 0 and reads nothing" : ""));
+  return meanings;
 }
+
+std::vector<Meaning> meanings_of(ArcReader& reader, const std::string& source, const std::optional<Alphabet>& given,
+                                 const std::optional<AttSymbolTable>& table) {
+  const NameTable& symbols = reader.symbols();
+  std::vector<Meaning> meanings;
+  if (table) {
+    meanings = by_table(reader, source, *table);
+  } else {
+    for (std::uint32_t a = 0; a < symbols.size(); ++a) {
+      const std::string name(symbols[a]);
+      const bool silent = is_epsilon(name) && !(given && given->find(name));
+      meanings.push_back({silent ? Meaning::Kind::silent : Meaning::Kind::symbol, name});
+    }
+  }
+  for (std::uint32_t a = 0; a < meanings.size(); ++a) {
+    Meaning& symbol = meanings[a];
+    const Place& place = reader.first_place(a);
+    if (symbol.kind == Meaning::Kind::silent || (given && given->find(symbol.name))) continue;
+    if ((symbol.name == "0" && !table) || is_special(symbol.name)) {
+      if (symbol.name == identity && given) {
+        symbol.kind = Meaning::Kind::others;
+        continue;
+      }
+      reader.problem(place, "a symbol (--alphabet can name it one)",
+                     shown(symbol.name) + ", " +
+                         (symbol.name == identity ? "any symbol that the file does not name (read with --alphabet)"
+                                                  : meaning(symbol.name)));
+    } else if (given) {
+      reader.problem(place, "a symbol of the given alphabet", shown(symbol.name));
+    } else {
+      try {
+        static_cast<void>(Alphabet({symbol.name}));
+      } catch (const InputError&) {
+        reader.problem(place, "a symbol in UTF-8 without control characters", shown(symbol.name));
+      }
+    }
+  }
+  reader.problems().raise_if_any();
+  return meanings;
+}
+
+// The states in ascending order of their names: a function from names to numbers.
+class StateNumbers {
+ public:
+  explicit StateNumbers(const ArcReader& reader) {
+    std::uint64_t largest = *reader.start();
+    for (const Arc& arc : reader.arcs()) largest = std::max({largest, arc.from, arc.to});
+    for (const std::uint64_t name : reader.finals()) largest = std::max(largest, name);
+    const auto each = [&](auto&& visit) {
+      visit(*reader.start());
+      for (const Arc& arc : reader.arcs()) {
+        visit(arc.from);
+        visit(arc.to);
+      }
+      for (const std::uint64_t name : reader.finals()) visit(name);
+    };
+    if (largest <= 8 * (reader.arcs().size() + reader.finals().size()) + 1024) {
+      dense_.assign(largest + 1, 0);
+      each([&](std::uint64_t name) { dense_[name] = 1; });
+      for (State& entry : dense_) {
+        if (entry != 0) entry = count_++;
+      }
+      return;
+    }
+    each([&](std::uint64_t name) { sorted_.push_back(name); });
+    std::sort(sorted_.begin(), sorted_.end());
+    sorted_.erase(std::unique(sorted_.begin(), sorted_.end()), sorted_.end());
+    count_ = static_cast<State>(sorted_.size());
+  }
+
+  State operator()(std::uint64_t name) const {
+    if (!dense_.empty()) return dense_[name];
+    return static_cast<State>(std::lower_bound(sorted_.begin(), sorted_.end(), name) - sorted_.begin());
+  }
+  State count() const { return count_; }
+
+ private:
+  std::vector<State> dense_;
+  std::vector<std::uint64_t> sorted_;
+  State count_ = 0;
+};
 
 }  // namespace
 
-LanguageSource parse_format_att(std::string_view text, const std::string& source,
-                                const std::optional<Alphabet>& given) {
-  ArcReader reader(source, given);
-  std::size_t number = 0;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t newline = std::min(text.find('\n', at), text.size());
-    std::string_view line = text.substr(at, newline - at);
-    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-    reader.read_line(line, ++number);
-    at = newline + 1;
-  }
-  reader.raise_if_any();
-  if (!reader.start()) throw InputError(source + ": expected at least one state, got none");
-  const Alphabet alphabet = given ? *given : occurring_symbols(reader.arcs(), source);
+LanguageSource parse_format_att(std::string_view text, const std::string& source, const std::optional<Alphabet>& given,
+                                const std::optional<AttSymbolTable>& table) {
+  ArcReader reader(source);
+  reader.read(without_byte_order_mark(text));
+  if (reader.problems().empty() && !reader.start()) reader.problems().add("", "at least one state", "none");
+  const std::vector<Meaning> meanings = meanings_of(reader, source, given, table);
 
-  std::map<std::uint64_t, State> states;
-  states.emplace(*reader.start(), 0);
+  NamedArcs arcs;
+  arcs.notes = std::move(reader.notes());
+  const StateNumbers number(reader);
+  std::vector<Symbol> symbol_of;
+  bool any_identity = false;
+  for (const Meaning& symbol : meanings) {
+    symbol_of.push_back(symbol.kind == Meaning::Kind::symbol ? arcs.symbols.find_or_add(symbol.name).index : epsilon);
+    any_identity = any_identity || symbol.kind == Meaning::Kind::others;
+  }
+  std::vector<Symbol> others;
+  if (any_identity) {
+    for (const std::string& name : given->names()) {
+      const NameTable::Found found = arcs.symbols.find_or_add(name);
+      if (found.added) others.push_back(found.index);
+    }
+    arcs.notes.push_back(source + ": " + std::string(identity) + " stands for the " + std::to_string(others.size()) +
+                         " symbols of the given alphabet that the file does not name");
+  }
+  arcs.arcs.reserve(reader.arcs().size());
   for (const Arc& arc : reader.arcs()) {
-    states.emplace(arc.source, 0);
-    states.emplace(arc.target, 0);
+    const State from = number(arc.from);
+    const State to = number(arc.to);
+    if (meanings[arc.symbol].kind == Meaning::Kind::others) {
+      for (const Symbol other : others) arcs.arcs.push_back({from, other, to});
+    } else {
+      arcs.arcs.push_back({from, symbol_of[arc.symbol], to});
+    }
   }
-  for (const std::uint64_t name : reader.finals()) states.emplace(name, 0);
-  if (states.size() >= max_transitions / alphabet.size()) {
-    throw ResourceError(source + ": expected fewer than " + std::to_string(max_transitions) + " transitions, got " +
-                        std::to_string(states.size()) + " states times " + std::to_string(alphabet.size()) +
-                        " symbols");
-  }
-  State count = 0;
-  for (auto& [name, index] : states) index = count++;
-
-  std::vector<std::optional<State>> delta(states.size() * alphabet.size());
-  std::vector<NfaTransition> transitions;
-  const Arc* second = nullptr;
-  for (const Arc& arc : reader.arcs()) {
-    const State from = states.at(arc.source);
-    const State to = states.at(arc.target);
-    const Symbol symbol = alphabet.find(arc.symbol).value();
-    transitions.push_back({from, symbol, to});
-    std::optional<State>& next = delta[from * alphabet.size() + symbol];
-    if (next && *next != to && second == nullptr) second = &arc;
-    next = to;
-  }
-  const State start = states.at(*reader.start());
-  if (second != nullptr) {
-    std::vector<bool> accepting(states.size());
-    for (const std::uint64_t name : reader.finals()) accepting[states.at(name)] = true;
-    Dfa dfa = determinize(Nfa(alphabet, {start}, std::move(transitions), std::move(accepting)));
-    std::string note = source + ":" + std::to_string(second->line) + ": a second arc from state " +
-                       std::to_string(second->source) + " under " + shown(second->symbol) + ": determinised, " +
-                       std::to_string(states.size()) + " states became " + std::to_string(dfa.num_states());
-    return {std::move(dfa), {std::move(note)}};
-  }
-  std::vector<LabelId> labels(states.size(), 0);
-  for (const std::uint64_t name : reader.finals()) labels[states.at(name)] = 1;
-  return complete_with_sink(source, alphabet, start, delta, std::move(labels), {"0", "1"});
+  arcs.starts = {number(*reader.start())};
+  arcs.labels.assign(number.count(), 0);
+  for (const std::uint64_t name : reader.finals()) arcs.labels[number(name)] = 1;
+  const Alphabet alphabet = alphabet_of(source, arcs, given);
+  return automaton_of(source, std::move(arcs), alphabet);
 }
 
 LanguageSource read_format_att(const std::filesystem::path& path, const std::optional<Alphabet>& alphabet) {
-  return parse_format_att(read_file(path), path.string(), alphabet);
+  std::optional<AttSymbolTable> table;
+  for (const char* suffix : {".syms", ".isyms"}) {
+    for (std::filesystem::path beside :
+         {std::filesystem::path(path).replace_extension(suffix), std::filesystem::path(path.string() + suffix)}) {
+      std::error_code ignored;
+      if (!table && std::filesystem::exists(beside, ignored)) {
+        table = AttSymbolTable{beside.string(), read_file(beside)};
+      }
+    }
+  }
+  return parse_format_att(read_file(path), path.string(), alphabet, table);
 }
 
 std::string format_att(const Dfa& dfa) {
@@ -219,9 +460,12 @@ std::string format_att(const Dfa& dfa) {
     problems.emplace_back("AT&T text: expected the labels 0 and 1 at every state, got an automaton with other labels");
   }
   for (const std::string& name : dfa.alphabet().names()) {
-    if (is_epsilon(name)) {
+    if (is_epsilon(name) || name == "0") {
       problems.push_back("AT&T text: expected symbols other than epsilon, got " + shown(name) +
                          ", which means epsilon there");
+    } else if (is_special(name)) {
+      problems.push_back("AT&T text: expected symbols other than HFST's special ones, got " + shown(name) + ", " +
+                         meaning(name));
     }
   }
   if (!problems.empty()) throw InputError(std::move(problems));

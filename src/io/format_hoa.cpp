@@ -4,8 +4,10 @@
 #include "krohn/io/format_hoa.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bitset>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <utility>
 #include <vector>
@@ -27,7 +29,7 @@ using Letters = std::bitset<max_letters>;
 
 struct Token {
   enum class Kind { item, word, alias, number, text, mark, section, end } kind;
-  std::string text;  // item: without its colon; mark: one of [ ] ( ) { } ! & |
+  std::string_view text;  // item: without its colon; mark: one of [ ] ( ) { } ! & |
   std::uint64_t number = 0;
   std::size_t line = 1;
 };
@@ -39,7 +41,7 @@ class Tokens {
   const Token& current() const { return current_; }
 
   Token take() {
-    Token token = std::move(current_);
+    const Token token = current_;
     advance();
     return token;
   }
@@ -113,8 +115,8 @@ class Tokens {
     const std::size_t start = at_;
     if (is_letter(c) || c == '@') {
       ++at_;
-      while (is_letter(at(at_)) || is_digit(at(at_)) || at(at_) == '-') ++at_;
-      current_.text = std::string(text_.substr(start, at_ - start));
+      while (is_letter(at(at_)) || is_digit(at(at_)) || at(at_) == '-' || at(at_) == '.') ++at_;
+      current_.text = text_.substr(start, at_ - start);
       current_.kind = c == '@' ? Token::Kind::alias : Token::Kind::word;
       if (c != '@' && at(at_) == ':') {
         current_.kind = Token::Kind::item;
@@ -126,7 +128,7 @@ class Tokens {
             std::min<std::uint64_t>(current_.number * 10 + static_cast<std::uint64_t>(text_[at_] - '0'), UINT32_MAX);
         ++at_;
       }
-      current_.text = std::string(text_.substr(start, at_ - start));
+      current_.text = text_.substr(start, at_ - start);
       current_.kind = Token::Kind::number;
     } else if (c == '"') {
       read_text();
@@ -138,14 +140,13 @@ class Tokens {
         at_ += section.size();
         return;
       }
-      current_.text = c;
+      current_.text = text_.substr(at_, 1);
       fail("--BODY-- or --END--");
     } else if (std::string_view("[](){}!&|").find(c) != std::string_view::npos) {
-      ++at_;
-      current_.text = c;
+      current_.text = text_.substr(at_++, 1);
       current_.kind = Token::Kind::mark;
     } else {
-      current_.text = std::string(text_.substr(at_, 20));
+      current_.text = text_.substr(at_, 20);
       fail("a token of HOA", shown(current_.text));
     }
   }
@@ -161,12 +162,13 @@ class Tokens {
     }
     if (at_ >= text_.size()) fail("a text that ends", "the end of the file");
     ++at_;
-    current_.text = std::move(value);
+    current_.text = texts_.emplace_back(std::move(value));
     current_.kind = Token::Kind::text;
   }
 
   std::string_view text_;
   const std::string& source_;
+  std::deque<std::string> texts_;
   std::size_t at_ = 0;
   std::size_t line_ = 1;
   Token current_{Token::Kind::end, "", 0, 1};
@@ -174,11 +176,16 @@ class Tokens {
 
 class HoaReader {
  public:
-  HoaReader(std::string_view text, const std::string& source) : tokens_(text, source), source_(source) {}
+  HoaReader(std::string_view text, const std::string& source) : tokens_(text, source), source_(source) {
+    for (std::size_t i = 0; i < max_propositions; ++i) {
+      for (std::size_t letter = 0; letter < max_letters; ++letter) holds_[i][letter] = (letter >> i) & 1U;
+    }
+  }
 
   LanguageSource read(const std::optional<Alphabet>& given) {
     read_header();
     name_letters();
+    for (const std::string& name : names_) arcs_.symbols.find_or_add(name);
     read_body();
     if (!tokens_.is(Token::Kind::end)) tokens_.fail("one automaton");
     const std::size_t states = stated_ ? *stated_ : seen_;
@@ -188,20 +195,24 @@ class HoaReader {
                        std::to_string(seen_ - 1));
     }
     accepting_.resize(states, all_accept_);
-    arcs_.accepting = accepting_;
-    return automaton_of(source_, arcs_, alphabet_of(source_, arcs_, given));
+    arcs_.labels.assign(accepting_.begin(), accepting_.end());
+    if (edge_marks_) split_states();
+    const Alphabet alphabet = alphabet_of(source_, arcs_, given);
+    return automaton_of(source_, std::move(arcs_), alphabet);
   }
 
  private:
   void read_header() {
     if (!tokens_.is(Token::Kind::item) || tokens_.current().text != "HOA") tokens_.fail("HOA:");
     tokens_.take();
-    if (!tokens_.is(Token::Kind::word) || tokens_.current().text != "v1") tokens_.fail("v1");
+    if (!tokens_.is(Token::Kind::word) || (tokens_.current().text != "v1" && tokens_.current().text != "v1.1")) {
+      tokens_.fail("v1 or v1.1");
+    }
     tokens_.take();
     bool acceptance = false;
     while (!tokens_.is(Token::Kind::section)) {
       if (!tokens_.is(Token::Kind::item)) tokens_.fail("a header item or --BODY--");
-      const std::string item = tokens_.current().text;
+      const std::string_view item = tokens_.current().text;
       if (item == "States") {
         if (stated_) tokens_.fail("one item States");
         tokens_.take();
@@ -221,7 +232,7 @@ class HoaReader {
       } else if (item == "Alias") {
         tokens_.take();
         if (!tokens_.is(Token::Kind::alias)) tokens_.fail("@ and the alias's name");
-        const std::string name = tokens_.take().text;
+        const std::string name(tokens_.take().text);
         aliases_[name] = read_formula();
       } else if (item == "Acceptance") {
         if (acceptance) tokens_.fail("one item Acceptance");
@@ -231,7 +242,7 @@ class HoaReader {
       } else if (item == "krohn-symbols") {
         if (!names_.empty()) tokens_.fail("one item krohn-symbols");
         tokens_.take();
-        while (tokens_.is(Token::Kind::text)) names_.push_back(tokens_.take().text);
+        while (tokens_.is(Token::Kind::text)) names_.emplace_back(tokens_.take().text);
       } else if (item[0] >= 'A' && item[0] <= 'Z') {
         tokens_.fail("a header item of HOA version 1");
       } else {
@@ -251,12 +262,15 @@ class HoaReader {
     const std::uint64_t sets = tokens_.require_number("a number of acceptance sets (0 or 1)", 2);
     const auto require_word = [&](const char* word) {
       if (!tokens_.is(Token::Kind::word) || tokens_.current().text != word) {
-        tokens_.fail("the acceptance '1 Inf(0)' or '0 t', which finite words can be given");
+        tokens_.fail("the acceptance '1 Inf(0)', '0 t' or '0 f', which finite words can be given");
       }
       tokens_.take();
     };
-    all_accept_ = sets == 0;
-    if (sets == 0) return require_word("t");
+    no_sets_ = sets == 0;
+    if (no_sets_) {
+      all_accept_ = !tokens_.is(Token::Kind::word) || tokens_.current().text != "f";
+      return require_word(all_accept_ ? "t" : "f");
+    }
     require_word("Inf");
     tokens_.require_mark('(');
     tokens_.require_number("the acceptance set 0:", 1);
@@ -327,7 +341,7 @@ class HoaReader {
     } else if (tokens_.is(Token::Kind::number)) {
       const std::uint64_t proposition =
           tokens_.require_number("a proposition", have_propositions_ ? propositions_ : max_propositions);
-      for (std::size_t letter = 0; letter < max_letters; ++letter) result[letter] = (letter >> proposition) & 1U;
+      result = holds_[proposition];
     } else {
       tokens_.fail("a formula");
     }
@@ -353,11 +367,9 @@ class HoaReader {
       defined[from] = true;
       if (tokens_.is(Token::Kind::text)) tokens_.take();
       if (accepting_.size() <= from) accepting_.resize(from + std::size_t{1}, all_accept_);
-      if (tokens_.take_mark('{')) {
-        while (!tokens_.take_mark('}')) {
-          tokens_.require_number("an acceptance set", all_accept_ ? 0 : 1);
-          accepting_[from] = true;
-        }
+      if (tokens_.take_mark('{') && read_sets()) {
+        accepting_[from] = true;
+        state_marks_ = true;
       }
       read_edges(from, of_state);
     }
@@ -372,7 +384,9 @@ class HoaReader {
     while (tokens_.is_mark('[') || tokens_.is(Token::Kind::number)) {
       const std::optional<Letters> of_edge = optional_formula();
       const auto to = static_cast<State>(read_state());
-      if (tokens_.is_mark('{')) tokens_.fail("acceptance sets of states only", "a set of an edge");
+      const bool marked = tokens_.take_mark('{') && read_sets();
+      edge_marks_ = edge_marks_ || marked;
+      if (edge_marks_ && state_marks_) tokens_.fail("acceptance sets of states, or of edges", "both");
       Letters of_arc;
       if (of_edge || of_state) {
         explicit_edges = true;
@@ -383,10 +397,43 @@ class HoaReader {
       }
       if (explicit_edges && place > 0) tokens_.fail("formulas on all edges of a state or on none", "both");
       add_arcs(from, of_arc, to);
+      if (marked) marked_.resize(arcs_.arcs.size(), true);
+      marked_.resize(arcs_.arcs.size(), false);
     }
     if (place > 0 && place < letters) {
       tokens_.fail("one edge for each of " + std::to_string(letters) + " valuations", std::to_string(place));
     }
+  }
+
+  // Behind the opening brace; true if there is any set.
+  bool read_sets() {
+    bool any = false;
+    for (; !tokens_.take_mark('}'); any = true) tokens_.require_number("an acceptance set", no_sets_ ? 0 : 1);
+    return any;
+  }
+
+  // Rule 2: a state that a marked edge enters becomes two, of which the second is accepting and follows the others.
+  void split_states() {
+    const std::size_t states = arcs_.labels.size();
+    std::vector<State> copy(states, 0);
+    auto count = static_cast<State>(states);
+    for (std::size_t i = 0; i < arcs_.arcs.size(); ++i) {
+      NfaTransition& arc = arcs_.arcs[i];
+      if (!marked_[i]) continue;
+      if (copy[arc.to] == 0) copy[arc.to] = count++;
+    }
+    const std::size_t originals = arcs_.arcs.size();
+    for (std::size_t i = 0; i < originals; ++i) {
+      if (marked_[i]) arcs_.arcs[i].to = copy[arcs_.arcs[i].to];
+    }
+    for (std::size_t i = 0; i < originals; ++i) {
+      const NfaTransition arc = arcs_.arcs[i];
+      if (copy[arc.from] != 0) arcs_.arcs.push_back({copy[arc.from], arc.symbol, arc.to});
+    }
+    arcs_.labels.resize(count, 1);
+    arcs_.notes.push_back(source_ +
+                          ": edges have acceptance sets: a word is accepted if its last edge is in set 0, and " +
+                          "the empty word is not");
   }
 
   void add_arcs(State from, const Letters& letters, State to) {
@@ -400,7 +447,7 @@ class HoaReader {
         throw ResourceError(source_ + ": expected at most " + std::to_string(max_arcs) +
                             " edges of one letter, got more");
       }
-      arcs_.arcs.push_back({from, names_[letter], to});
+      arcs_.arcs.push_back({from, static_cast<Symbol>(letter), to});
     }
     for (std::size_t letter = named; letter < all && !any; ++letter) {
       if (letters[letter]) tokens_.fail("edges under letters that krohn-symbols names", "one under another letter");
@@ -413,8 +460,13 @@ class HoaReader {
   std::size_t seen_ = 0;               // one more than the largest state seen
   bool have_propositions_ = false;
   std::size_t propositions_ = 0;
+  bool no_sets_ = false;
   bool all_accept_ = false;
-  std::map<std::string, Letters> aliases_;
+  bool state_marks_ = false;
+  bool edge_marks_ = false;
+  std::vector<bool> marked_;                     // of the arcs
+  std::array<Letters, max_propositions> holds_;  // the valuations in which a proposition is true
+  std::map<std::string, Letters, std::less<>> aliases_;
   std::vector<std::string> names_;  // of the letters
   std::vector<bool> accepting_;
   NamedArcs arcs_;
@@ -433,7 +485,7 @@ std::string quoted(const std::string& text) {
 
 LanguageSource parse_format_hoa(std::string_view text, const std::string& source,
                                 const std::optional<Alphabet>& alphabet) {
-  return HoaReader(text, source).read(alphabet);
+  return HoaReader(without_byte_order_mark(text), source).read(alphabet);
 }
 
 LanguageSource read_format_hoa(const std::filesystem::path& path, const std::optional<Alphabet>& alphabet) {

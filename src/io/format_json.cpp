@@ -13,6 +13,7 @@
 #include "krohn/text/json_document.hpp"
 #include "krohn/text/source_text.hpp"
 #include "sink.hpp"
+#include "state_labels.hpp"
 
 namespace krohn {
 namespace {
@@ -31,29 +32,6 @@ std::optional<Alphabet> read_alphabet(const JsonField& field) {
     for (const std::string& problem : error.problems()) field.report_problem(problem);
     return std::nullopt;
   }
-}
-
-// Rule 7: a decimal number of at most 18 digits without leading zeros.
-std::optional<std::int64_t> as_number(const std::string& text) {
-  if (text.empty() || text.size() > 18 || (text.size() > 1 && text[0] == '0')) return std::nullopt;
-  if (!std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; })) return std::nullopt;
-  return std::stoll(text);
-}
-
-std::vector<std::string> default_label_names(const std::vector<std::optional<std::string>>& labels) {
-  std::vector<std::string> names;
-  std::set<std::string> seen;
-  for (const std::optional<std::string>& label : labels) {
-    if (label && seen.insert(*label).second) names.push_back(*label);
-  }
-  if (std::all_of(names.begin(), names.end(), [](const std::string& name) { return name == "0" || name == "1"; })) {
-    return {"0", "1"};
-  }
-  if (std::all_of(names.begin(), names.end(), [](const std::string& name) { return as_number(name).has_value(); })) {
-    std::sort(names.begin(), names.end(),
-              [](const std::string& a, const std::string& b) { return *as_number(a) < *as_number(b); });
-  }
-  return names;
 }
 
 struct Labels {
@@ -102,7 +80,7 @@ Labels read_labels(const JsonField& field, const JsonField& names_field, std::si
       if (name && !add_name(*name)) element.report("different labels", shown(*name) + " twice");
     }
   } else {
-    for (const std::string& name : default_label_names(texts)) add_name(name);
+    for (const std::string& name : ordered_label_names(texts)) add_name(name);
   }
   if (texts.size() != states || elements.size() != states) return labels;
   for (std::size_t state = 0; state < states; ++state) {
@@ -139,7 +117,7 @@ LanguageSource parse_format_json(std::string_view text, const std::string& sourc
     }
   }
   const auto last_state = static_cast<std::int64_t>(states) - 1;
-  std::vector<std::optional<State>> delta;
+  std::vector<State> delta;
   for (const JsonField& row : rows) {
     const std::vector<JsonField> entries = row.elements();
     if (alphabet && row.value()->array() != nullptr && entries.size() != alphabet->size()) {
@@ -148,10 +126,10 @@ LanguageSource parse_format_json(std::string_view text, const std::string& sourc
     }
     for (const JsonField& entry : entries) {
       if (entry.is_null()) {
-        delta.emplace_back();
+        delta.push_back(missing_state);
       } else {
         const std::optional<std::int64_t> next = entry.integer(0, last_state);
-        delta.emplace_back(static_cast<State>(next.value_or(0)));
+        delta.push_back(static_cast<State>(next.value_or(0)));
       }
     }
   }
@@ -167,7 +145,7 @@ LanguageSource parse_format_json(std::string_view text, const std::string& sourc
   if (states != 0 && label_field.exists()) labels = read_labels(label_field, names, states);
   if (states != 0 && accepting.exists()) labels = read_accepting(accepting, states);
   problems.raise_if_any();
-  return complete_with_sink(source, *alphabet, static_cast<State>(*start), delta, std::move(labels.of_state),
+  return complete_with_sink(source, *alphabet, static_cast<State>(*start), std::move(delta), std::move(labels.of_state),
                             std::move(labels.names));
 }
 
@@ -209,7 +187,7 @@ std::string format_json(const Dfa& dfa) {
   text += "\"labels\": " + join(labels, [&](const std::optional<std::string>& label) {
             return label ? quoted(*label) : std::string("null");
           });
-  if (default_label_names(labels) != dfa.label_names()) {
+  if (ordered_label_names(labels) != dfa.label_names()) {
     text += ",\n \"label_names\": " + join(dfa.label_names(), quoted);
   }
   return text + "}\n";

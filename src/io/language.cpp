@@ -10,11 +10,14 @@
 #include "krohn/error.hpp"
 #include "krohn/io/atomic_file.hpp"
 #include "krohn/io/format_att.hpp"
+#include "krohn/io/format_aut.hpp"
+#include "krohn/io/format_ba.hpp"
 #include "krohn/io/format_dot.hpp"
 #include "krohn/io/format_hoa.hpp"
 #include "krohn/io/format_jff.hpp"
 #include "krohn/io/format_json.hpp"
 #include "krohn/io/format_mata.hpp"
+#include "krohn/io/format_mona.hpp"
 #include "krohn/text/source_text.hpp"
 #include "sink.hpp"
 
@@ -25,12 +28,20 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t max_problems = 50;
 constexpr std::string_view separators = ", \t\r\n";
-const std::string suffixes = ".json, .att, .mata, .jff, .hoa or .dot";
+const std::string written = ".json, .att, .mata, .jff, .hoa or .dot";
+const std::string read = ".json, .att, .mata, .jff, .hoa, .dot, .gv, .mona, .aut or .ba";
 
 std::string quoted_names(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : " ") + name;
   return shown(text, 200);
+}
+
+// In lower case: users of other systems write .ATT.
+std::string suffix_of(const fs::path& path) {
+  std::string suffix = path.extension().string();
+  for (char& c : suffix) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+  return suffix;
 }
 
 // The automaton with its symbols in another order.
@@ -87,18 +98,22 @@ LanguageSource read_language(const std::string& spec, const std::optional<std::s
     }
   }
   const fs::path path(spec);
-  if (path.extension() == ".att") return read_format_att(path, alphabet);
-  if (path.extension() == ".mata") return read_format_mata(path, alphabet);
-  if (path.extension() == ".jff") return read_format_jff(path, alphabet);
-  if (path.extension() == ".hoa") return read_format_hoa(path, alphabet);
-  if (path.extension() == ".json") return in_order(read_format_json(path), alphabet, spec);
-  if (path.extension() == ".dot") return in_order(read_format_dot(path), alphabet, spec);
+  const std::string suffix = suffix_of(path);
+  if (suffix == ".att") return read_format_att(path, alphabet);
+  if (suffix == ".mata") return read_format_mata(path, alphabet);
+  if (suffix == ".jff") return read_format_jff(path, alphabet);
+  if (suffix == ".hoa") return read_format_hoa(path, alphabet);
+  if (suffix == ".mona") return read_format_mona(path, alphabet);
+  if (suffix == ".aut") return read_format_aut(path, alphabet);
+  if (suffix == ".ba") return read_format_ba(path, alphabet);
+  if (suffix == ".json") return in_order(read_format_json(path), alphabet, spec);
+  if (suffix == ".dot" || suffix == ".gv") return in_order(read_format_dot(path, alphabet), alphabet, spec);
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) {
     throw InputError(spec + ": expected a language (a catalogue name, re:REGEX or a file), got a directory");
   }
   if (fs::exists(path, ignored)) {
-    throw InputError(spec + ": expected a language file that ends in " + suffixes + ", got " +
+    throw InputError(spec + ": expected a language file that ends in " + read + ", got " +
                      (path.has_extension() ? shown(path.extension().string()) : "no suffix"));
   }
   if (spec.find('/') != std::string::npos) throw InputError(spec + ": expected a file, got nothing of that name");
@@ -106,13 +121,14 @@ LanguageSource read_language(const std::string& spec, const std::optional<std::s
 }
 
 void write_language(const fs::path& path, const Dfa& dfa) {
-  if (path.extension() == ".json") return write_file(path, format_json(dfa));
-  if (path.extension() == ".att") return write_file(path, format_att(dfa));
-  if (path.extension() == ".mata") return write_file(path, format_mata(dfa));
-  if (path.extension() == ".jff") return write_file(path, format_jff(dfa));
-  if (path.extension() == ".hoa") return write_file(path, format_hoa(dfa));
-  if (path.extension() == ".dot") return write_file(path, format_dot(dfa));
-  throw InputError(path.string() + ": expected a file that ends in " + suffixes + ", got " +
+  const std::string suffix = suffix_of(path);
+  if (suffix == ".json") return write_file(path, format_json(dfa));
+  if (suffix == ".att") return write_file(path, format_att(dfa));
+  if (suffix == ".mata") return write_file(path, format_mata(dfa));
+  if (suffix == ".jff") return write_file(path, format_jff(dfa));
+  if (suffix == ".hoa") return write_file(path, format_hoa(dfa));
+  if (suffix == ".dot" || suffix == ".gv") return write_file(path, format_dot(dfa));
+  throw InputError(path.string() + ": expected a file that ends in " + written + ", got " +
                    (path.has_extension() ? shown(path.extension().string()) : "no suffix"));
 }
 

@@ -1,24 +1,24 @@
 // See the header. Linear in the transitions.
 #include "sink.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "krohn/error.hpp"
 
 namespace krohn {
 
-LanguageSource complete_with_sink(const std::string& source, Alphabet alphabet, State start,
-                                  const std::vector<std::optional<State>>& delta, std::vector<LabelId> labels,
-                                  std::vector<std::string> label_names) {
+LanguageSource complete_with_sink(const std::string& source, Alphabet alphabet, State start, std::vector<State> delta,
+                                  std::vector<LabelId> labels, std::vector<std::string> label_names) {
   std::vector<std::string> notes;
-  std::vector<State> complete;
-  complete.reserve(delta.size() + alphabet.size());
   const auto sink = static_cast<State>(labels.size());
-  for (const std::optional<State>& next : delta) complete.push_back(next.value_or(sink));
-  const auto missing = std::count(delta.begin(), delta.end(), std::nullopt);
+  std::size_t missing = 0;
+  for (State& next : delta) {
+    if (next != missing_state) continue;
+    next = sink;
+    ++missing;
+  }
   if (missing > 0) {
-    complete.insert(complete.end(), alphabet.size(), sink);
+    delta.insert(delta.end(), alphabet.size(), sink);
     const bool rejects = label_names == std::vector<std::string>{"0", "1"};
     labels.push_back(rejects ? 0 : null_label);
     notes.push_back(source + ": " + std::to_string(missing) +
@@ -26,7 +26,7 @@ LanguageSource complete_with_sink(const std::string& source, Alphabet alphabet, 
                     std::to_string(sink) + (rejects ? " (label 0)" : " (label null, outside the domain)"));
   }
   try {
-    return {Dfa(std::move(alphabet), start, std::move(complete), std::move(labels), std::move(label_names)),
+    return {Dfa(std::move(alphabet), start, std::move(delta), std::move(labels), std::move(label_names)),
             std::move(notes)};
   } catch (const InputError& error) {
     throw InputError(with_prefix(source + ": ", error.problems()));

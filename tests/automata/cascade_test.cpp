@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <map>
 #include <random>
@@ -15,6 +17,7 @@
 #include "corpus.hpp"
 #include "krohn/automata/catalog.hpp"
 #include "krohn/automata/minimize.hpp"
+#include "krohn/automata/regex.hpp"
 #include "krohn/automata/set_family.hpp"
 #include "krohn/error.hpp"
 
@@ -226,6 +229,21 @@ TEST_CASE("automata that congruences split are shallower than in any single mode
     CHECK(cascade.depth() <= depth);
     for (const CascadeMode mode : all_modes) CHECK(make_cascade(dfa, in_mode(mode)).depth() > cascade.depth());
   }
+}
+
+TEST_CASE("a trie of a hundred states gets the depth of its best mode") {
+  std::ifstream file(std::filesystem::path(KROHN_TEST_DATA) / "cases" / "compile_auto_slow" / "language.txt");
+  std::string text;
+  std::getline(file, text);
+  REQUIRE(text.starts_with("re:"));
+  const Dfa dfa = parse_regex(text.substr(3));
+  CHECK(dfa.num_states() == 104);
+  const Cascade automatic = make_cascade(dfa);
+  CascadeOptions images;
+  images.mode = CascadeMode::images;
+  CHECK(automatic.depth() == 4);
+  CHECK(automatic.modes() == "G");
+  CHECK(automatic.num_rows() == make_cascade(dfa, images).num_rows());
 }
 
 TEST_CASE("caps are named, and no cascade is made past them") {

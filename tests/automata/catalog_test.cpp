@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <functional>
+#include <random>
 #include <set>
 
 #include "corpus.hpp"
 #include "krohn/automata/minimize.hpp"
+#include "krohn/automata/permutation_group.hpp"
 #include "krohn/error.hpp"
 
 namespace krohn {
@@ -255,6 +257,67 @@ TEST_CASE("word:, accept:word: and perm: multiply permutations from left to righ
     }
     CHECK(wrong == 0);
   }
+}
+
+TEST_CASE("word-left: is the group of the data sets: acc = acc * x with (p * q)[i] = p[q[i]]") {
+  for (const bool even : {false, true}) {
+    const std::string group = even ? "A5" : "S4";
+    const auto elements = symmetric_group(even ? 5 : 4, even);
+    const Dfa word = catalog_language("word-left:" + group);
+    const Dfa accept = catalog_language("accept:word-left:" + group);
+    std::mt19937 random(31);
+    std::size_t wrong = 0;
+    for (int round = 0; round < 2000; ++round) {
+      std::vector<int> product = elements[0];
+      Word letters(random() % 6);
+      for (Symbol& x : letters) {
+        x = static_cast<Symbol>(random() % elements.size());
+        std::vector<int> next;
+        for (const int image : elements[x]) next.push_back(product[static_cast<std::size_t>(image)]);
+        product = next;
+      }
+      const auto index = std::find(elements.begin(), elements.end(), product) - elements.begin();
+      wrong += word.label_name(word.label(word.next(word.start(), letters))) != std::to_string(index);
+      wrong += accept.accepts_at(accept.next(accept.start(), letters)) != (index == 0);
+    }
+    CHECK(wrong == 0);
+    CHECK_FALSE(word == catalog_language("word:" + group));
+  }
+  CHECK(catalog_language("word-left:Z:6") == catalog_language("word:Z:6"));
+}
+
+TEST_CASE("Mathieu groups and groups over fields have their orders and names") {
+  const auto name_of_points = [](const std::string& group) {
+    const Dfa dfa = catalog_language("points:" + group);
+    std::vector<Permutation> generators;
+    for (Symbol a = 0; a < dfa.num_symbols(); ++a) {
+      const std::vector<State> letter = dfa.letter(a);
+      generators.push_back(Permutation(letter.begin(), letter.end()));
+    }
+    const PermutationGroup permutations(dfa.num_states(), generators);
+    return std::pair(*permutations.order(), name_group(permutations).name);
+  };
+  using Found = std::pair<std::uint64_t, std::string>;
+  CHECK(name_of_points("M11") == Found{7920, "M_11"});
+  CHECK(name_of_points("M12") == Found{95040, "M_12"});
+  CHECK(name_of_points("M22") == Found{443520, "M_22"});
+  CHECK(name_of_points("M:23") == Found{10200960, "M_23"});
+  CHECK(name_of_points("M:24") == Found{244823040, "M_24"});
+  CHECK(name_of_points("PSL(2,7)") == Found{168, "PSL(2,7)"});
+  CHECK(name_of_points("PSL(2,11)") == Found{660, "PSL(2,11)"});
+  CHECK(name_of_points("SL(2,3)") == Found{24, "SL(2,3)"});
+  CHECK(name_of_points("SL(2,5)") == Found{120, "SL(2,5)"});
+  CHECK(name_of_points("AGL(1,5)") == Found{20, "Z_5:Z_4"});
+  CHECK(name_of_points("AGL(1,7)") == Found{42, "Z_7:Z_6"});
+  CHECK(name_of_points("S5") == Found{120, "S_5"});
+  CHECK(catalog_language("M11").num_states() == 7920);
+  CHECK(catalog_language("word:PSL(2,5)").num_states() == 60);
+  CHECK(catalog_language("Z:2xSL(2,3)").num_states() == 48);
+  CHECK(error_of("M:24").find("expected a group of order at most 1000000") != std::string::npos);
+  CHECK(error_of("M:13").find("expected a Mathieu group on 11, 12, 22, 23 or 24 points, got '13'") !=
+        std::string::npos);
+  CHECK(error_of("PSL(2,9)").find("expected a prime") != std::string::npos);
+  CHECK(error_of("SL(2,").find("expected a catalogue name") != std::string::npos);
 }
 
 TEST_CASE("group entries satisfy the relations of their groups") {

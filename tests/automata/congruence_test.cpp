@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <random>
 
 namespace krohn {
@@ -69,7 +70,8 @@ TEST_CASE("candidates are proper, distinct, respected by the letters, and at mos
   for (int trial = 0; trial < 100; ++trial) {
     const std::size_t n = 2 + random() % 9;
     const auto letters = random_letters(random, n, 1);
-    const std::vector<Partition> found = small_congruences(n, letters, 5);
+    std::size_t unlimited = SIZE_MAX;
+    const std::vector<Partition> found = small_congruences(n, letters, 5, unlimited);
     CHECK(found.size() <= 5);
     total += found.size();
     for (std::size_t i = 0; i < found.size(); ++i) {
@@ -84,7 +86,28 @@ TEST_CASE("candidates are proper, distinct, respected by the letters, and at mos
     }
   }
   CHECK(total > 50);
-  CHECK(small_congruences(129, {std::vector<State>(129, 0)}, 5).empty());
+  std::size_t unlimited = SIZE_MAX;
+  CHECK(small_congruences(129, {std::vector<State>(129, 0)}, 5, unlimited).empty());
+}
+
+TEST_CASE("a budget ends the search: what is found is what a larger budget finds, and fewer pairs are looked at") {
+  std::mt19937_64 random(3);
+  std::size_t fewer = 0;
+  for (int trial = 0; trial < 50; ++trial) {
+    const std::size_t n = 10 + random() % 20;
+    const auto letters = random_letters(random, n, 1);
+    std::size_t unlimited = SIZE_MAX;
+    const std::vector<Partition> all = small_congruences(n, letters, 10000, unlimited);
+    const std::size_t work = SIZE_MAX - unlimited;
+    std::size_t budget = work / 4;
+    const std::vector<Partition> some = small_congruences(n, letters, 10000, budget);
+    CHECK(budget == 0);
+    for (const Partition& partition : some) CHECK(std::count(all.begin(), all.end(), partition) == 1);
+    if (some.size() < all.size()) ++fewer;
+    std::size_t none = 0;
+    CHECK(small_congruences(n, letters, 10000, none).empty());
+  }
+  CHECK(fewer > 10);
 }
 
 }  // namespace

@@ -157,6 +157,10 @@ struct Tree {
         break;
       case Kind::repetition:
         inner = children[0]->text(4);
+        // a*? and a*+ are other tools' lazy and possessive quantifiers.
+        if (children[0]->kind == Kind::repetition && ((min == 1 && max == -1) || (min == 0 && max == 1))) {
+          inner = "(" + inner + ")";
+        }
         if (min == 0 && max == -1) {
           inner += "*";
         } else if (min == 1 && max == -1) {
@@ -260,7 +264,10 @@ TEST_CASE("precedence, loosest to tightest: | & concatenation ~ postfix") {
   CHECK(same("~~~a*", "~(a*)"));
   CHECK(same("a~b*a", "a(~(b*))a"));
   CHECK(same("a{2}{3}", "aaaaaa"));
-  CHECK(same("a+?", "a*"));
+  CHECK(same("(a+)?", "a*"));
+  CHECK(same("a+*", "a*"));
+  CHECK(same("a{,2}b{,0}", "a{0,2}"));
+  CHECK(same("(?:ab|(?:b))*", "(ab|b)*"));
   CHECK(same("(a|)b", "a?b"));
   CHECK(same("", "()"));
   CHECK(same("|a", "a?"));
@@ -295,6 +302,30 @@ TEST_CASE("classes, ranges, escapes and the default alphabet") {
   CHECK(matches(parse_regex("a,b\"-"), "a,b\"-"));
 }
 
+TEST_CASE("escapes of characters and classes of characters") {
+  const Alphabet mixed = Alphabet::of_characters("a7_Z-\xC3\xA9");
+  const auto is = [&](const char* a, const char* b) { return parse_regex(a, mixed) == parse_regex(b, mixed); };
+  CHECK(is("\\d", "7"));
+  CHECK(is("\\w", "[a7_Z]"));
+  CHECK(is("\\D", "[^7]"));
+  CHECK(is("\\W", "[\\-\xC3\xA9]"));
+  CHECK(is("\\S", "."));
+  CHECK(is("[^\\s]", "."));
+  CHECK(is("[^\\n\\ta]", "[^a]"));
+  CHECK(is("[\\d\\s-]", "[7\\-]"));
+  CHECK(is("[^\\w]", "\\W"));
+  CHECK(is("[\\s\\S]", "."));
+  CHECK(is("[\\d\\Da]", "."));
+  CHECK(is("\\x61\\x5a\\xe9", "aZ\xC3\xA9"));
+  CHECK(is("[\\x41-\\x5A]", "Z"));
+  CHECK(is(".*a[^\\s]{3}.*", ".*a....*"));
+  CHECK(parse_regex("\\d").alphabet() == Alphabet::of_characters("0123456789"));
+  CHECK(parse_regex("\\w").alphabet().size() == 63);
+  CHECK(parse_regex("\\/\\\"\\_").alphabet() == Alphabet::of_characters("\"/_"));
+  // A class that the alphabet does not meet is an error, not the empty language.
+  CHECK(error_of("a\\d", Alphabet::of_characters("ab")).starts_with("column 2: expected a class that meets"));
+}
+
 TEST_CASE("every character has an expression that matches it alone") {
   for (int c = '!'; c <= '~'; ++c) {
     const std::string character(1, static_cast<char>(c));
@@ -321,7 +352,25 @@ TEST_CASE("errors name the column") {
       {"^a", 1},
       {"ab$", 3},
       {"(a)\\1", 4},
-      {"a\\d", 2},
+      {"a*?", 3},
+      {"a+?b", 3},
+      {"a??", 3},
+      {"(a)*+", 5},
+      {"a{2}+", 5},
+      {"a{1,2}?", 7},
+      {"(?i)a", 1},
+      {"(?", 1},
+      {"a\\s", 2},
+      {"\\n", 1},
+      {"a\\x0A", 2},
+      {"a\\x4", 2},
+      {"a\\xg0", 2},
+      {"[\\s\\t]", 1},
+      {"a[\\D]", 2},
+      {"[^\\s\\S]", 1},
+      {"[\\d-a]", 2},
+      {"[\\n-a]", 2},
+      {"a{,}", 3},
       {"a\\", 2},
       {"a\\b", 2},
       {"[ab", 1},
@@ -330,7 +379,7 @@ TEST_CASE("errors name the column") {
       {"[b-a]", 2},
       {"a{", 3},
       {"a{2", 4},
-      {"a{,3}", 3},
+      {"a{,x}", 4},
       {"a{3,2}", 2},
       {"a{2,3", 6},
       {"a{x}", 3},

@@ -154,8 +154,31 @@ TEST_CASE("languages that are none are refused with the reason and its place") {
   check_refused(refused, "x.json:3: /start: expected an integer from 0 to 0, got 2");
   write_file(directory / "x.att", "0\t1\ta\ta\t0.5\n");
   check_refused(run_krohn("classify " + (directory / "x.att").string()),
-                "x.att:1: column 9: expected an arc without a weight");
+                "x.att:1: column 9: expected a neutral weight");
   check_refused(run_krohn("classify " + directory.path().string()), "got a directory");
+}
+
+TEST_CASE("a refutation of word:G says so when the model multiplies in the other order") {
+  const TemporaryDirectory directory;
+  const fs::path cases = fs::path(KROHN_TEST_DATA) / "cases" / "word_problem_convention";
+  const std::string model = directory / "model";
+  REQUIRE(run_krohn("compile " + (cases / "s3_dataset.json").string() + " -o " + model).exit_code == 0);
+  const ProcessResult refuted = run_krohn("check " + model + " word:S3");
+  CHECK(refuted.exit_code == 10);
+  CHECK(refuted.error.find("agrees with word-left:S3") != std::string::npos);
+  const ProcessResult proved = run_krohn("check " + model + " word-left:S3");
+  CHECK(proved.exit_code == 0);
+  CHECK(proved.error.empty());
+  CHECK(run_krohn("check " + model + " " + (cases / "s3_dataset.json").string()).exit_code == 0);
+  const std::string other = directory / "other";
+  REQUIRE(run_krohn("compile " + (cases / "s3_catalogue.json").string() + " -o " + other).exit_code == 0);
+  CHECK(run_krohn("check " + other + " word:S3").exit_code == 0);
+  CHECK(run_krohn("check " + other + " word-left:S3").error.find("agrees with word:S3") != std::string::npos);
+  // A model of neither order has no hint.
+  CHECK(run_krohn("check " + other + " word:Z6").error.find("agrees") == std::string::npos);
+  const std::string list = run_krohn("classify --list").out;
+  CHECK(list.find("word-left:G") != std::string::npos);
+  CHECK(list.find("0..|G|-1 in lexicographic order as permutations") != std::string::npos);
 }
 
 TEST_CASE("classify says what the minimal automaton is, as text and as JSON, and lists the catalogue") {

@@ -278,7 +278,7 @@ bool mentions(const fs::path& directory, const std::string& text) {
 TEST_CASE("codes are written and read as they are, and refused by name where they do not fit") {
   const Hardened h = harden_model("dn01_1l__abb");
   REQUIRE(h.hardening.program);
-  const testing::TemporaryDirectory temporary;
+  const TemporaryDirectory temporary;
   const fs::path directory = temporary.path() / "hardened";
   fs::copy(zoo / "dn01_1l__abb", directory);
   const auto write = [&](const std::string& bytes) {

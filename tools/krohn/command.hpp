@@ -66,7 +66,7 @@ bool is_model_argument(const std::string& argument);
 /// The help text of a LANG argument, the same everywhere.
 inline constexpr const char* language_help =
     "a language: a catalogue name (krohn classify --list), re:REGEX, or a file (.json, .att, .mata, "
-    ".jff, .hoa, .dot)";
+    ".jff, .hoa, .dot, .mona, .aut, .ba)";
 
 /// Adds --alphabet.
 void add_alphabet_option(CLI::App& command, std::optional<std::string>& alphabet);

@@ -20,6 +20,7 @@
 #include "krohn/verify/certificate.hpp"
 #include "krohn/verify/check.hpp"
 #include "model_argument.hpp"
+#include "opposite_order.hpp"
 #include "search_part_run.hpp"
 
 namespace krohn::cli {
@@ -152,6 +153,11 @@ int run_check(const Arguments& arguments) {
     write_certificate(arguments.certificate,
                       make_certificate(report, *open.machine, language,
                                        {"krohn " KROHN_VERSION, arguments.model, arguments.language}, hint));
+  }
+  if (std::holds_alternative<Refuted>(report.verdict)) {
+    if (const auto hint = opposite_order_hint(*open.recognizer, arguments.language)) {
+      std::cerr << "krohn: " << *hint << '\n';
+    }
   }
   if (arguments.json) {
     std::cout << check_report_json(report, open.machine->alphabet(), arguments.up_to);

@@ -155,7 +155,8 @@ void add_compile(CLI::App& app, int& exit_code) {
   const auto arguments = std::make_shared<CompileArguments>();
   CLI::App* command = app.add_subcommand("compile", "Compile a regular language into an exact linear RNN");
   command->footer(
-      "The language is re:REGEX, a file (.json, .att, .mata, .jff, .hoa, .dot) or a catalogue name.\n"
+      "The language is re:REGEX, a file (.json, .att, .mata, .jff, .hoa, .dot, .mona, .aut, .ba) or a\n"
+      "catalogue name.\n"
       "Every language compiles, in at most |Q|-1 layers, |Q| its minimal automaton's states, as far as --max-rows,\n"
       "--max-family and 1 GiB of sets of states let it.");
   command->add_option("LANG", arguments->language, language_help)->required();

@@ -42,9 +42,18 @@ class Nfa {
 
 inline constexpr std::size_t default_max_subsets = std::size_t{1} << 21;
 
-/// The complete acceptor of the same language on the reachable sets of states (the empty set is the sink), numbered
-/// breadth first; not minimised. Throws ResourceError past `max_states` sets, or when the sets together hold more than
-/// 2^26 states. Source: Rabin and Scott 1959.
+/// A complete acceptor of the same language on the reachable sets of states (the empty set is the sink), numbered
+/// breadth first; not minimised. Where there are more than 4096 sets, states that another state of their set simulates
+/// are left out of it, which makes fewer sets. Throws ResourceError past `max_states` sets, or when sets and
+/// transitions take more than 2^28 bytes. Source: Rabin and Scott 1959.
 Dfa determinize(const Nfa& nfa, std::size_t max_states = default_max_subsets);
+
+struct MinimalDfa {
+  Dfa dfa;
+  std::size_t num_sets;  ///< from which it was made
+};
+
+/// minimize(determinize(nfa)), in less memory where many symbols act alike. Throws as determinize.
+MinimalDfa minimal_dfa(const Nfa& nfa, std::size_t max_states = default_max_subsets);
 
 }  // namespace krohn

@@ -15,10 +15,15 @@
 //     [t] 1
 //     --END--
 //
-//  1. The tokens, comments and grammar are those of HOA version 1 (adl.github.io/hoaf); one automaton a file.
+//  1. The tokens, comments and grammar are those of HOA version 1 and 1.1 (adl.github.io/hoaf), a byte order mark
+//  skipped;
+//     one automaton a file.
 //  2. A finite word is accepted if a run on it ends in a state of acceptance set 0. The acceptance must be "1 Inf(0)",
-//  or
-//     "0 t" (every state accepts). Marks of edges are refused, and so is alternation (a start or target p&q).
+//     "0 t" (every state accepts) or "0 f" (none does). If edges have acceptance sets instead of states, a word is
+//     accepted if a run ends with an edge of set 0, so that the empty word is not: a state that such an edge enters
+//     becomes two, the second of which is accepting, is numbered behind all others, and is entered by the edges of set
+//     0. A note says so. Sets of states and of edges in one file are refused, and so is alternation (a start or target
+//     p&q).
 //  3. Of the header, HOA, States, Start, AP, Alias and Acceptance count; other items are skipped if they begin with a
 //     lower-case letter, else refused.
 //  4. There are at most 10 propositions. A letter is a valuation, numbered by its bits: bit i is proposition i. The

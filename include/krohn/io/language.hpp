@@ -17,15 +17,16 @@ Alphabet parse_alphabet(std::string_view text);
 
 /// The automaton that `spec` names, as it stands there (minimal for expressions and the catalogue):
 ///   re:REGEX       a regular expression (automata/regex.hpp);
-///   FILE.json, .att, .mata, .jff, .hoa, .dot   io/format_json.hpp and so on (.dot: only what krohn wrote);
+///   FILE.json, .att, .mata, .jff, .hoa, .dot (or .gv), .mona, .aut, .ba   io/format_json.hpp and so on, the suffix in
+///                  lower or upper case;
 ///   else           a catalogue name (automata/catalog.hpp).
-/// `alphabet` (as for parse_alphabet) gives the symbols of an expression, an .att, a .mata or a .jff file; of the
-/// others it may give another order of the same symbols. Throws InputError with every problem, each naming the spec or
-/// the file.
+/// `alphabet` (as for parse_alphabet) gives the symbols of an expression or of a file, as its format says; of .json
+/// files and the catalogue it may give another order of the same symbols. Throws InputError with every problem, each
+/// naming the spec or the file.
 LanguageSource read_language(const std::string& spec, const std::optional<std::string>& alphabet = std::nullopt);
 
-/// Writes by the suffix, one of those above. Throws as write_file, and InputError for another suffix or an automaton
-/// that the format cannot express.
+/// Writes by the suffix, one of those above up to .gv. Throws as write_file, and InputError for another suffix or an
+/// automaton that the format cannot express.
 void write_language(const std::filesystem::path& path, const Dfa& dfa);
 
 /// One word a line (Alphabet::parse_word); an empty line is the empty word, the last newline ends the last word. Throws

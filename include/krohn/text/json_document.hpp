@@ -35,7 +35,7 @@ struct JsonValue {
   using Array = std::vector<JsonValue>;
   /// In the order of the file.
   using Object = std::vector<JsonMember>;
-  std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Array, Object> data = nullptr;
+  std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Array, Object> data;
   std::uint32_t line = 1;
 
   bool is_null() const noexcept { return std::holds_alternative<std::nullptr_t>(data); }

@@ -19,4 +19,10 @@ std::string read_file(const std::filesystem::path& path, std::size_t max_bytes =
 /// left out beyond `most` scalars, which must be at least 16.
 std::string shown(std::string_view text, std::size_t most = 80);
 
+/// The text behind a byte order mark of UTF-8, where it begins with one.
+inline std::string_view without_byte_order_mark(std::string_view text) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  return text;
+}
+
 }  // namespace krohn
