@@ -56,14 +56,14 @@ class Stepper {
   std::uint64_t calls_ = 0;
 };
 
-void require_same_alphabet(const Recognizer& recognizer, const Dfa& dfa) {
-  if (recognizer.alphabet() == dfa.alphabet()) return;
+void require_same_alphabet(const Machine& machine, const Dfa& dfa) {
+  if (machine.alphabet() == dfa.alphabet()) return;
   throw InputError("alphabet: expected the automaton's " + std::to_string(dfa.num_symbols()) +
-                   " symbols in its order, got the model's " + std::to_string(recognizer.alphabet().size()));
+                   " symbols in its order, got the model's " + std::to_string(machine.alphabet().size()));
 }
 
-Observation advance(const Recognizer& recognizer, Bytes& state, std::span<const Symbol> word, Observation observation) {
-  for (const Symbol symbol : word) observation = recognizer.step(state, symbol);
+Observation advance(const Machine& machine, Bytes& state, std::span<const Symbol> word, Observation observation) {
+  for (const Symbol symbol : word) observation = machine.step(state, symbol);
   return observation;
 }
 
@@ -127,38 +127,38 @@ struct Replay {
   Observation observation;
 };
 
-Replay replay(const Recognizer& recognizer, const PowerWord& word) {
-  Replay run{Bytes(recognizer.state_size()), {}};
-  run.observation = recognizer.initial(run.state);
-  run.observation = advance(recognizer, run.state, word.prefix, run.observation);
+Replay replay(const Machine& machine, const PowerWord& word) {
+  Replay run{Bytes(machine.state_size()), {}};
+  run.observation = machine.initial(run.state);
+  run.observation = advance(machine, run.state, word.prefix, run.observation);
   for (std::uint64_t k = 0; k < word.exponent; ++k) {
-    run.observation = advance(recognizer, run.state, word.loop, run.observation);
+    run.observation = advance(machine, run.state, word.loop, run.observation);
   }
-  run.observation = advance(recognizer, run.state, word.suffix, run.observation);
+  run.observation = advance(machine, run.state, word.suffix, run.observation);
   return run;
 }
 
 /// Fills in the labels of a pair by plain replay; nothing if a readout's tie led to it, or if the model's labels differ
 /// after all, which happens only where a layer reads its hidden state before the update and the suffix is empty.
-std::optional<IndistinguishablePair> confirm(const Recognizer& recognizer, const Dfa& dfa, IndistinguishablePair pair) {
-  Replay a = replay(recognizer, pair.word_a);
+std::optional<IndistinguishablePair> confirm(const Machine& machine, const Dfa& dfa, IndistinguishablePair pair) {
+  Replay a = replay(machine, pair.word_a);
   Replay b;
   if (pair.word_a.prefix == pair.word_b.prefix && pair.word_a.exponent <= pair.word_b.exponent) {
     // Both are powers of one loop: word_b is word_a and some more iterations.
     b = a;
     for (std::uint64_t k = pair.word_a.exponent; k < pair.word_b.exponent; ++k) {
-      b.observation = advance(recognizer, b.state, pair.word_b.loop, b.observation);
+      b.observation = advance(machine, b.state, pair.word_b.loop, b.observation);
     }
   } else {
-    b = replay(recognizer, pair.word_b);
+    b = replay(machine, pair.word_b);
   }
   if (!same(a.state, b.state)) throw InternalError("lasso: the replay of a pair did not end in equal bits");
   // Where a tie ended both runs, it was the readout that forgot, and another one might not.
   if (a.observation.label == undefined_label) return std::nullopt;
-  a.observation = advance(recognizer, a.state, pair.suffix, a.observation);
-  b.observation = advance(recognizer, b.state, pair.suffix, b.observation);
+  a.observation = advance(machine, a.state, pair.suffix, a.observation);
+  b.observation = advance(machine, b.state, pair.suffix, b.observation);
   const auto name = [&](std::int32_t label) {
-    return label == undefined_label ? std::string("?") : recognizer.label_names().at(static_cast<std::size_t>(label));
+    return label == undefined_label ? std::string("?") : machine.label_names().at(static_cast<std::size_t>(label));
   };
   if (a.observation.label != b.observation.label) return std::nullopt;
   pair.observed = name(a.observation.label);
@@ -275,29 +275,29 @@ LassoSearch find_lasso(std::span<const std::byte> start, const StateMap& map, co
   return search;
 }
 
-LassoSearch find_lasso(const Recognizer& recognizer, std::span<const Symbol> prefix, std::span<const Symbol> loop,
+LassoSearch find_lasso(const Machine& machine, std::span<const Symbol> prefix, std::span<const Symbol> loop,
                        const LassoBudget& budget) {
   if (loop.empty()) throw InputError("loop word: expected at least one symbol, got the empty word");
-  Bytes start(recognizer.state_size());
-  recognizer.initial(start);
+  Bytes start(machine.state_size());
+  machine.initial(start);
   try {
-    for (const Symbol symbol : prefix) recognizer.step(start, symbol);
+    for (const Symbol symbol : prefix) machine.step(start, symbol);
   } catch (const NumericError& error) {
     return {std::nullopt, prefix.size(), error.what()};
   }
   const StateMap map = [&](std::span<std::byte> state) {
-    for (const Symbol symbol : loop) recognizer.step(state, symbol);
+    for (const Symbol symbol : loop) machine.step(state, symbol);
   };
   LassoSearch search = find_lasso(start, map, budget, loop.size());
   search.steps += prefix.size();
   return search;
 }
 
-LassoRefutation refute_by_loop(const Recognizer& recognizer, const Dfa& dfa, std::span<const Symbol> prefix,
+LassoRefutation refute_by_loop(const Machine& machine, const Dfa& dfa, std::span<const Symbol> prefix,
                                std::span<const Symbol> loop, const LassoBudget& budget) {
-  require_same_alphabet(recognizer, dfa);
+  require_same_alphabet(machine, dfa);
   LassoRefutation result;
-  const LassoSearch search = find_lasso(recognizer, prefix, loop, budget);
+  const LassoSearch search = find_lasso(machine, prefix, loop, budget);
   result.steps = search.steps;
   if (!search.lasso) {
     result.unsettled = 1;
@@ -305,7 +305,7 @@ LassoRefutation refute_by_loop(const Recognizer& recognizer, const Dfa& dfa, std
     return result;
   }
   try {
-    result.pair = pair_from_lasso(recognizer, dfa, prefix, loop, *search.lasso);
+    result.pair = pair_from_lasso(machine, dfa, prefix, loop, *search.lasso);
   } catch (const NumericError& error) {
     result.unsettled = 1;
     result.reason = error.what();
@@ -315,10 +315,10 @@ LassoRefutation refute_by_loop(const Recognizer& recognizer, const Dfa& dfa, std
   return result;
 }
 
-std::optional<IndistinguishablePair> pair_from_lasso(const Recognizer& recognizer, const Dfa& dfa,
+std::optional<IndistinguishablePair> pair_from_lasso(const Machine& machine, const Dfa& dfa,
                                                      std::span<const Symbol> prefix, std::span<const Symbol> loop,
                                                      const Lasso& lasso) {
-  require_same_alphabet(recognizer, dfa);
+  require_same_alphabet(machine, dfa);
   const AutomatonOrbit orbit = automaton_orbit(dfa, dfa.next(dfa.start(), prefix), loop);
   const std::uint64_t first = std::max<std::uint64_t>(lasso.transient, 1);
   const std::uint64_t end = std::max<std::uint64_t>(first, orbit.preperiod) + orbit.period();
@@ -331,30 +331,30 @@ std::optional<IndistinguishablePair> pair_from_lasso(const Recognizer& recognize
     pair.word_b.exponent = k + lasso.period;
     pair.suffix = *suffix;
     pair.lasso = lasso;
-    if (std::optional<IndistinguishablePair> confirmed = confirm(recognizer, dfa, std::move(pair))) return confirmed;
+    if (std::optional<IndistinguishablePair> confirmed = confirm(machine, dfa, std::move(pair))) return confirmed;
   }
   return std::nullopt;
 }
 
-LassoRefutation refute_by_forgetting(const Recognizer& recognizer, const Dfa& dfa, std::span<const Symbol> prefix_a,
+LassoRefutation refute_by_forgetting(const Machine& machine, const Dfa& dfa, std::span<const Symbol> prefix_a,
                                      std::span<const Symbol> prefix_b, std::span<const Symbol> loop,
                                      const LassoBudget& budget) {
-  require_same_alphabet(recognizer, dfa);
+  require_same_alphabet(machine, dfa);
   if (loop.empty()) throw InputError("loop word: expected at least one symbol, got the empty word");
   LassoRefutation result;
   const AutomatonOrbit orbit_a = automaton_orbit(dfa, dfa.next(dfa.start(), prefix_a), loop);
   const AutomatonOrbit orbit_b = automaton_orbit(dfa, dfa.next(dfa.start(), prefix_b), loop);
-  Bytes a(recognizer.state_size());
-  Bytes b(recognizer.state_size());
-  recognizer.initial(a);
-  recognizer.initial(b);
+  Bytes a(machine.state_size());
+  Bytes b(machine.state_size());
+  machine.initial(a);
+  machine.initial(b);
   const StateMap map = [&](std::span<std::byte> state) {
-    for (const Symbol symbol : loop) recognizer.step(state, symbol);
+    for (const Symbol symbol : loop) machine.step(state, symbol);
   };
   Stepper apply(map, budget, loop.size());
   try {
-    advance(recognizer, a, prefix_a, {});
-    advance(recognizer, b, prefix_b, {});
+    advance(machine, a, prefix_a, {});
+    advance(machine, b, prefix_b, {});
     const std::uint64_t automaton_end =
         std::max(orbit_a.preperiod, orbit_b.preperiod) + std::lcm(orbit_a.period(), orbit_b.period());
     std::uint64_t k = 0;
@@ -370,7 +370,7 @@ LassoRefutation refute_by_forgetting(const Recognizer& recognizer, const Dfa& df
       pair.word_a = {Word(prefix_a.begin(), prefix_a.end()), Word(loop.begin(), loop.end()), k, {}};
       pair.word_b = {Word(prefix_b.begin(), prefix_b.end()), Word(loop.begin(), loop.end()), k, {}};
       pair.suffix = *suffix;
-      result.pair = confirm(recognizer, dfa, std::move(pair));
+      result.pair = confirm(machine, dfa, std::move(pair));
       if (result.pair) break;
     }
     if (!result.pair) result.lassos_without_conflict = 1;
@@ -385,8 +385,8 @@ LassoRefutation refute_by_forgetting(const Recognizer& recognizer, const Dfa& df
   return result;
 }
 
-LassoRefutation refute_by_lasso(const Recognizer& recognizer, const Dfa& dfa, const LassoRefutationOptions& options) {
-  require_same_alphabet(recognizer, dfa);
+LassoRefutation refute_by_lasso(const Machine& machine, const Dfa& dfa, const LassoRefutationOptions& options) {
+  require_same_alphabet(machine, dfa);
   LassoRefutation total;
   const auto spend = [&](const auto& attempt) {
     if (total.steps >= options.max_total_steps ||
@@ -429,7 +429,7 @@ LassoRefutation refute_by_lasso(const Recognizer& recognizer, const Dfa& dfa, co
       for (auto b = std::next(a); b != access.end(); ++b) {
         if (dfa.next(b->first, symbol) != b->first) continue;
         if (spend([&](const LassoBudget& budget) {
-              return refute_by_forgetting(recognizer, dfa, a->second, b->second, loop, budget);
+              return refute_by_forgetting(machine, dfa, a->second, b->second, loop, budget);
             })) {
           return total;
         }
