@@ -155,7 +155,7 @@ int run_check(const Arguments& arguments) {
                                        {"krohn " KROHN_VERSION, arguments.model, arguments.language}, hint));
   }
   if (std::holds_alternative<Refuted>(report.verdict)) {
-    if (const auto hint = opposite_order_hint(*open.recognizer, arguments.language)) {
+    if (const auto hint = opposite_order_hint(*open.machine, arguments.language)) {
       std::cerr << "krohn: " << *hint << '\n';
     }
   }

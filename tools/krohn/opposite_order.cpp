@@ -24,7 +24,7 @@ std::optional<std::string> opposite_of(const std::string& language) {
 
 }  // namespace
 
-std::optional<std::string> opposite_order_hint(const Recognizer& model, const std::string& language) {
+std::optional<std::string> opposite_order_hint(const Machine& model, const std::string& language) {
   const std::optional<std::string> opposite = opposite_of(language);
   if (!opposite) return std::nullopt;
   const Dfa asked = catalog_language(language);
