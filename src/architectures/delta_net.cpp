@@ -2,7 +2,9 @@
 //
 // Forms of the file: flash-linear-attention's, and its form of November 2024, which says the range of beta itself
 // (sigmoid_scale, sigmoid_shift, sigmoid_pre_scale), has norms inside the mixers (norm_first), one gate_proj, and
-// leaves queries and keys linear where there is no convolution. Both keep tensors under the names below.
+// leaves queries and keys linear where there is no convolution. Both keep tensors under the names below. In the form of
+// before 15 July 2024, with share_conv_kernel, one convolution of the layer's input stands before all projections, that
+// of beta too, and no silu follows.
 #include "shared/experiment.hpp"
 #include "shared/fla.hpp"
 
@@ -11,7 +13,6 @@ namespace {
 
 Program build(Draft& draft) {
   Options& options = draft.options;
-  options.pass_over({"use_output_norm", "chunk_size"});
   const std::size_t size = options.size("hidden_size", 2048);
   DeltaHeads sizes;
   sizes.num_heads = sizes.num_value_heads = options.size("num_heads", 16);
@@ -25,7 +26,11 @@ Program build(Draft& draft) {
   const bool l2 = options.require_text("qk_norm", {"l2", "sum"}) == "l2";
   const bool negative = options.flag("allow_neg_eigval", false);
   const bool said = options.has("sigmoid_scale") || options.has("sigmoid_shift") || options.has("sigmoid_pre_scale");
-  const bool old_form = said || options.has("norm_first") ||
+  const bool shares = shared_convolution(draft, use_convolution);
+  // Read by the layer for six weeks in 2024 only, then commented out: queries and keys were rotated by their position.
+  options.require_flag("use_rope", false);
+  const bool of_2024 = options.has("share_conv_kernel") || options.has("use_rope");
+  const bool old_form = said || of_2024 || options.has("norm_first") ||
                         (draft.tensors.has("model.layers.0.mlp.gate_proj.weight") &&
                          !draft.tensors.has("model.layers.0.mlp.up_proj.weight"));
   const double scale = options.number("sigmoid_scale", negative ? 2.0 : 1.0);
@@ -34,20 +39,31 @@ Program build(Draft& draft) {
   if (said && negative && (scale != 2.0 || shift != 0.0)) {
     options.report("allow_neg_eigval", "no allow_neg_eigval beside another sigmoid_scale");
   }
-  const Function activation = activation_name == "relu"       ? Function::relu
-                              : activation_name == "elu"      ? Function::elu_plus_one
-                              : activation_name == "identity" ? Function::copy
-                              : old_form && !use_convolution  ? Function::copy
-                                                              : Function::silu;
+  const Function activation = activation_name == "relu"                  ? Function::relu
+                              : activation_name == "elu"                 ? Function::elu_plus_one
+                              : activation_name == "identity"            ? Function::copy
+                              : shares || (old_form && !use_convolution) ? Function::copy
+                                                                         : Function::silu;
+  if (of_2024 && l2) {
+    draft.notes.push_back(
+        "share_conv_kernel and use_rope are of files of before August 2024, when keys were divided by max(|k|, 1e-12); "
+        "krohn divides them by sqrt(|k|^2 + 1e-6), as flash-linear-attention has done since");
+  }
+  if (old_form && !use_convolution && activation_name == "silu") {
+    draft.notes.push_back(
+        "queries and keys without an activation, as in the version of the library that wrote the file; "
+        "flash-linear-attention now applies silu to them where there is no convolution");
+  }
   const FlaShell shell(draft, 24);
-  return shell.build(draft, "delta", [&](const std::string& prefix, Slice h, Slice x) {
+  return shell.build(draft, "delta", [&](const std::string& prefix, Slice in, Slice x) {
     ProgramBuilder& net = draft.net;
     Tensors& tensors = draft.tensors;
-    const std::size_t conv = use_convolution ? width : 0;
+    const Slice h = shares ? convolved_input(draft, prefix, in, width, Function::copy) : in;
+    const std::size_t conv = use_convolution && !shares ? width : 0;
     Projected inputs;
     inputs.query = projection(draft, prefix, "q", h, sizes.queries(), conv, activation);
     inputs.key = projection(draft, prefix, "k", h, sizes.queries(), conv, activation);
-    inputs.value = projection(draft, prefix, "v", h, sizes.values(), conv, Function::silu);
+    inputs.value = projection(draft, prefix, "v", h, sizes.values(), conv, shares ? Function::copy : Function::silu);
     for (Slice* each : {&inputs.query, &inputs.key}) {
       *each = net.normalize({l2 ? Normalization::Kind::l2 : Normalization::Kind::sum, *each,
                              static_cast<std::uint32_t>(sizes.num_heads), l2 ? 1e-6 : 0.0});

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "krohn/model/program_builder.hpp"
@@ -46,18 +47,22 @@ class Options {
   std::size_t product(std::size_t size, const std::string& key, double otherwise);
   std::string text(const std::string& key, const std::string& otherwise);
   JsonField ask(const std::string& key);
-  /// Options that change nothing of what a token's logits are.
-  void pass_over(std::initializer_list<const char*> keys);
   /// total / parts; reported where that leaves a rest.
   std::size_t split(std::size_t total, std::size_t parts, const std::string& key);
   void report(const std::string& key, const std::string& expected);
   /// Refuse an option that is supported in one setting, or some, only.
   void require_null(const std::string& key);
   void require_flag(const std::string& key, bool value);
+  /// An array or object that must be empty, if it is there.
+  void require_empty(const std::string& key);
+  /// A size that another option says already; `name` for messages.
+  void require_equal(const std::string& key, std::size_t value, const std::string& name);
   /// The text, one of `values`, the first by default.
   std::string require_text(const std::string& key, std::initializer_list<const char*> values);
-  /// Reports every option that nobody asked for and that is not one of training, caching or generation.
+  /// Reports every option that nobody asked for and that is not in the list of those without effect (draft.cpp).
   void finish();
+  /// Whether that list has the option.
+  static bool without_effect(std::string_view key);
 
  private:
   JsonField root_;

@@ -1,0 +1,123 @@
+// label: quick
+// Checkpoints as they were published: each case has the same weights twice, as krohn's own tests write them and with the
+// options, names or shapes of the published files, and both are one model with the same logits bit for bit. What changes
+// the function is refused by name.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "../temporary_directory.hpp"
+#include "krohn/error.hpp"
+#include "krohn/io/checkpoint.hpp"
+#include "krohn/io/model_directory.hpp"
+#include "krohn/io/safetensors.hpp"
+#include "krohn/io/token_run.hpp"
+#include "krohn/text/source_text.hpp"
+
+namespace krohn {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path data = KROHN_TEST_DATA;
+
+std::string problems_of(const fs::path& directory) {
+  try {
+    read_checkpoint(directory);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+// The weights of a directory under another configuration.
+std::string problems_with(const fs::path& directory, const std::string& from, const std::string& to) {
+  const TemporaryDirectory copy;
+  fs::copy_file(directory / "model.safetensors", copy / "model.safetensors");
+  std::string text = read_file(directory / "config.json");
+  const std::size_t at = text.find(from);
+  REQUIRE(at != std::string::npos);
+  std::ofstream(copy / "config.json") << text.replace(at, from.size(), to);
+  return problems_of(copy / "");
+}
+
+bool mentions(const std::string& text, const std::string& part) {
+  CAPTURE(text);
+  CAPTURE(part);
+  const bool found = text.find(part) != std::string::npos;
+  CHECK(found);
+  return found;
+}
+
+std::vector<Tensor> logits(const Program& model, const fs::path& tokens) {
+  return run_tokens(model, read_input_ids(Safetensors::read(tokens), model), true);
+}
+
+TEST_CASE("a published file is the model that its weights are under the usual names") {
+  std::size_t seen = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator(data / "cases")) {
+    if (!fs::exists(entry.path() / "public")) continue;
+    CAPTURE(entry.path());
+    REQUIRE(problems_of(entry.path() / "public") == "accepted");
+    const Program plain = read_checkpoint(entry.path() / "plain").model;
+    const Program published = read_checkpoint(entry.path() / "public").model;
+    CHECK(plain == published);
+    CHECK(plain.fingerprint() == published.fingerprint());
+    CHECK(read_model_type(entry.path() / "public") == read_model_type(entry.path() / "plain"));
+    const std::vector<Tensor> a = logits(plain, entry.path() / "in.safetensors");
+    const std::vector<Tensor> b = logits(published, entry.path() / "in.safetensors");
+    REQUIRE(a.size() == b.size());
+    for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i].bytes == b[i].bytes);
+    ++seen;
+  }
+  CHECK(seen >= 4);
+}
+
+TEST_CASE("keys of the original configuration beside transformers' own must agree with those") {
+  const fs::path mamba = data / "cases" / "mamba_hf_published_config" / "public";
+  const auto problems = [&](const std::string& from, const std::string& to) { return problems_with(mamba, from, to); };
+  mentions(problems("\"d_inner\": 32", "\"d_inner\": 64"), "/d_inner: expected expand * hidden_size = 32, got 64");
+  mentions(problems("\"d_model\": 16", "\"d_model\": 8"), "/d_model: expected hidden_size = 16");
+  mentions(problems("\"n_layer\": 2", "\"n_layer\": 3"), "/n_layer: expected num_hidden_layers = 2");
+  CHECK(problems("\"ssm_cfg\": {}", "\"ssm_cfg\": {\"layer\": \"Mamba1\", \"d_state\": 4, \"dt_min\": 0.5}") ==
+        "accepted");
+  mentions(problems("\"ssm_cfg\": {}", "\"ssm_cfg\": {\"d_state\": 8}"), "/ssm_cfg/d_state: expected what state_size");
+  mentions(problems("\"ssm_cfg\": {}", "\"ssm_cfg\": {\"layer\": \"Mamba2\"}"), "/ssm_cfg/layer: expected what");
+  mentions(problems("\"ssm_cfg\": {}", "\"ssm_cfg\": {\"what\": 1}"), "/ssm_cfg/what: expected what what says");
+  mentions(problems("\"rms_norm\": true", "\"rms_norm\": false"), "backbone.norm_f.bias: expected a tensor");
+}
+
+TEST_CASE("what mamba_ssm's configuration says and krohn does not run is refused by name") {
+  const fs::path mamba = data / "cases" / "mamba_ssm_original_format" / "public";
+  const auto problems = [&](const std::string& to) { return problems_with(mamba, "\"ssm_cfg\": {}", to); };
+  mentions(problems("\"ssm_cfg\": {\"layer\": \"Mamba3\"}"), "'Mamba1' or 'Mamba2'");
+  mentions(problems("\"ssm_cfg\": {\"layer\": \"Mamba2\"}"), "mixer.dt_bias: expected a tensor");
+  mentions(problems("\"ssm_cfg\": {\"d_state\": 8}"), "A_log: expected shape [32, 8]");
+  mentions(problems("\"ssm_cfg\": {\"half\": 8}"), "the unknown option 'half'");
+  mentions(problems("\"ssm_cfg\": {}, \"d_intermediate\": 64"), "/d_intermediate: expected 0");
+  mentions(problems("\"ssm_cfg\": {}, \"attn_layer_idx\": [1]"), "/attn_layer_idx: expected nothing in it");
+  mentions(problems("\"ssm_cfg\": {}, \"tie_embeddings\": 1"), "/tie_word_embeddings");
+  CHECK(problems("\"ssm_cfg\": {}, \"tie_embeddings\": false") == "accepted");
+  CHECK(problems("\"ssm_cfg\": {}, \"d_intermediate\": 0, \"attn_layer_idx\": [], \"attn_cfg\": {}") == "accepted");
+  mentions(problems_with(mamba, "\"n_layer\": 2,", ""), "expected the member 'model_type', or the configuration");
+  mentions(problems_with(mamba, "\"vocab_size\": 5", "\"vocab_size\": 9"), "expected shape [16, 16]");
+}
+
+TEST_CASE("options of DeltaNet's files of 2024") {
+  const fs::path delta = data / "cases" / "delta_net_mid2024_options" / "public";
+  mentions(problems_with(delta, "\"use_rope\": false", "\"use_rope\": true"), "/use_rope: expected false");
+  mentions(problems_with(delta, "\"share_conv_kernel\": false", "\"share_conv_kernel\": true"),
+           "h_conv1d.weight: expected a tensor of shape [16, 1, 4]");
+  mentions(problems_with(delta, "\"use_rope\": false", "\"rms_norm_eps\": 1e-5"), "/rms_norm_eps: expected what norm_eps");
+  CHECK(problems_with(delta, "\"use_rope\": false", "\"rms_norm_eps\": 1e-6") == "accepted");
+  const std::vector<std::string> notes = read_checkpoint(delta).notes;
+  REQUIRE(notes.size() == 1);
+  mentions(notes[0], "sqrt(|k|^2 + 1e-6)");
+}
+
+}  // namespace
+}  // namespace krohn
