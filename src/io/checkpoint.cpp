@@ -27,6 +27,7 @@ Checkpoint read_checkpoint(const fs::path& directory) {
   try {
     const Weights weights = Weights::read_directory(directory);
     Draft draft(architecture->name, problems.root(), weights);
+    if (!weights.note().empty()) draft.notes.push_back(weights.note());
     Program model = architecture->build(draft);
     problems.raise_if_any();
     return {std::move(model), std::move(draft.notes)};

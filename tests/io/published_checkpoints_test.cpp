@@ -1,12 +1,13 @@
 // label: quick
-// Checkpoints as they were published: each case has the same weights twice, as krohn's own tests write them and with the
-// options, names or shapes of the published files, and both are one model with the same logits bit for bit. What changes
-// the function is refused by name.
+// Checkpoints as they were published: each case has the same weights twice, as krohn's own tests write them and with
+// the options, names or shapes of the published files, and both are one model with the same logits bit for bit. What
+// changes the function is refused by name.
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -107,12 +108,96 @@ TEST_CASE("what mamba_ssm's configuration says and krohn does not run is refused
   mentions(problems_with(mamba, "\"vocab_size\": 5", "\"vocab_size\": 9"), "expected shape [16, 16]");
 }
 
+// A case under changed names of its tensors.
+Checkpoint renamed(const fs::path& directory, const std::function<std::string(const std::string&)>& name) {
+  const TemporaryDirectory copy;
+  fs::copy_file(directory / "config.json", copy / "config.json");
+  const Safetensors file = Safetensors::read(directory / "model.safetensors");
+  std::vector<Tensor> tensors;
+  for (const TensorView& view : file.tensors()) {
+    tensors.push_back({name(view.name), view.dtype, view.shape,
+                       std::string(reinterpret_cast<const char*>(view.bytes.data()), view.bytes.size())});
+  }
+  std::ofstream(copy / "model.safetensors", std::ios::binary) << format_safetensors(tensors);
+  return read_checkpoint(copy / "");
+}
+
+TEST_CASE("what wrappers put into the names of tensors is left out, and a note says so") {
+  const fs::path tied = data / "cases" / "mamba_hf_published_config" / "plain";
+  for (const fs::path& directory : {tied, data / "golden" / "delta_net_neg", data / "golden" / "mambaLM_posneg",
+                                    data / "golden" / "xlstm10_mlstm"}) {
+    CAPTURE(directory);
+    const Program expected = read_checkpoint(directory).model;
+    for (const char* text :
+         {"module.", "_orig_mod.", "model.", "module._orig_mod.", "_orig_mod.module.", "model.module.",
+          "_forward_module.model.", "model.model.", "net._fsdp_wrapped_module.module."}) {
+      const std::string prefix = text;
+      CAPTURE(prefix);
+      const Checkpoint checkpoint = renamed(directory, [&](const std::string& name) { return prefix + name; });
+      CHECK(checkpoint.model == expected);
+      REQUIRE(!checkpoint.notes.empty());
+      mentions(checkpoint.notes[0], "'" + prefix + "' before all of them");
+    }
+    // A layer wrapped by itself.
+    const Checkpoint inside = renamed(directory, [](std::string name) {
+      const std::size_t at = name.find(".0.");
+      return at == std::string::npos ? name : name.insert(at + 3, "_checkpoint_wrapped_module._orig_mod.");
+    });
+    CHECK(inside.model == expected);
+    REQUIRE(!inside.notes.empty());
+    mentions(inside.notes[0], "'_checkpoint_wrapped_module.' within");
+  }
+}
+
+TEST_CASE("a prefix of all names that is the model's own stays") {
+  const TemporaryDirectory copy;
+  const fs::path directory = data / "golden" / "delta_net_neg";
+  std::string config = read_file(directory / "config.json");
+  const std::string untied = "\"tie_word_embeddings\": false";
+  REQUIRE(config.find(untied) != std::string::npos);
+  config.replace(config.find(untied), untied.size(), "\"tie_word_embeddings\": true");
+  std::ofstream(copy / "config.json") << config;
+  for (const char* prefix : {"", "module.", "model.", "_orig_mod.model."}) {
+    CAPTURE(prefix);
+    const Safetensors file = Safetensors::read(directory / "model.safetensors");
+    std::vector<Tensor> tensors;
+    for (const TensorView& view : file.tensors()) {
+      if (view.name == "lm_head.weight") continue;
+      tensors.push_back({prefix + view.name, view.dtype, view.shape,
+                         std::string(reinterpret_cast<const char*>(view.bytes.data()), view.bytes.size())});
+    }
+    std::ofstream(copy / "model.safetensors", std::ios::binary) << format_safetensors(tensors);
+    CHECK(problems_of(copy / "") == "accepted");
+    CHECK(read_checkpoint(copy / "").model.tied());
+  }
+}
+
+TEST_CASE("RWKV-7's first layer may have a map that nothing reads") {
+  const fs::path directory = data / "golden" / "rwkv7_default";
+  const Program expected = read_checkpoint(directory).model;
+  const TemporaryDirectory copy;
+  fs::copy_file(directory / "config.json", copy / "config.json");
+  const Safetensors file = Safetensors::read(directory / "model.safetensors");
+  std::vector<Tensor> tensors;
+  for (const TensorView& view : file.tensors()) {
+    const std::string bytes(reinterpret_cast<const char*>(view.bytes.data()), view.bytes.size());
+    tensors.push_back({view.name, view.dtype, view.shape, bytes});
+    const std::size_t at = view.name.find("layers.1.attn.v_lora");
+    if (at == std::string::npos) continue;
+    tensors.push_back({std::string(view.name).replace(at + 7, 1, "0"), view.dtype, view.shape, bytes});
+  }
+  REQUIRE(tensors.size() == file.tensors().size() + 3);
+  std::ofstream(copy / "model.safetensors", std::ios::binary) << format_safetensors(tensors);
+  CHECK(read_checkpoint(copy / "").model == expected);
+}
+
 TEST_CASE("options of DeltaNet's files of 2024") {
   const fs::path delta = data / "cases" / "delta_net_mid2024_options" / "public";
   mentions(problems_with(delta, "\"use_rope\": false", "\"use_rope\": true"), "/use_rope: expected false");
   mentions(problems_with(delta, "\"share_conv_kernel\": false", "\"share_conv_kernel\": true"),
            "h_conv1d.weight: expected a tensor of shape [16, 1, 4]");
-  mentions(problems_with(delta, "\"use_rope\": false", "\"rms_norm_eps\": 1e-5"), "/rms_norm_eps: expected what norm_eps");
+  mentions(problems_with(delta, "\"use_rope\": false", "\"rms_norm_eps\": 1e-5"),
+           "/rms_norm_eps: expected what norm_eps");
   CHECK(problems_with(delta, "\"use_rope\": false", "\"rms_norm_eps\": 1e-6") == "accepted");
   const std::vector<std::string> notes = read_checkpoint(delta).notes;
   REQUIRE(notes.size() == 1);
