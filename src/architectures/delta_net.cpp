@@ -5,11 +5,45 @@
 // leaves queries and keys linear where there is no convolution. Both keep tensors under the names below. In the form of
 // before 15 July 2024, with share_conv_kernel, one convolution of the layer's input stands before all projections, that
 // of beta too, and no silu follows.
+#include <string>
+
 #include "shared/experiment.hpp"
 #include "shared/fla.hpp"
 
 namespace krohn::architectures {
 namespace {
+
+/// x / max(sum |x|, 1e-6) in each group, the sums in ascending order.
+Slice over_absolute_sum(ProgramBuilder& net, Slice x, std::size_t groups) {
+  const std::size_t size = x.size / groups;
+  Elementwise magnitude;
+  magnitude.function = Function::bound;
+  magnitude.a = {x};
+  magnitude.b = {net.constant(0.0, 1), x.size};
+  const Slice magnitudes = net.map(magnitude, x.size);
+  // Entry j of every group.
+  const auto entries = [&](std::size_t j) {
+    Operand operand{magnitudes.part(j, x.size - j)};
+    operand.run = 1;
+    operand.stride = static_cast<std::uint32_t>(size);
+    return operand;
+  };
+  Elementwise first;
+  first.a = entries(0);
+  Slice sum = net.map(first, groups);
+  for (std::size_t j = 1; j < size; ++j) {
+    Elementwise add;
+    add.function = Function::add;
+    add.a = {sum};
+    add.b = entries(j);
+    sum = net.map(add, groups);
+  }
+  Elementwise quotient;
+  quotient.function = Function::divide;
+  quotient.a = {x};
+  quotient.b = {net.map(Function::bound, sum, net.constant(1e-6, groups)), static_cast<std::uint32_t>(size)};
+  return net.map(quotient, x.size);
+}
 
 Program build(Draft& draft) {
   Options& options = draft.options;
@@ -54,6 +88,15 @@ Program build(Draft& draft) {
         "queries and keys without an activation, as in the version of the library that wrote the file; "
         "flash-linear-attention now applies silu to them where there is no convolution");
   }
+  // Files of the older forms cannot be of 0.6.0.
+  const bool absolute = !l2 && draft.since_fla(0, 6, !old_form);
+  if (!l2 && !draft.hints.fla_version) {
+    draft.notes.push_back(std::string("qk_norm sum: read as flash-linear-attention computes it ") +
+                          (absolute ? "since 0.6.0, x / max(sum |x|, 1e-6); before, it was x / sum x"
+                                    : "before 0.6.0, x / sum x, since other options are of older files; now it is "
+                                      "x / max(sum |x|, 1e-6)") +
+                          ": --fla-version says which one the weights were trained with");
+  }
   const FlaShell shell(draft, 24);
   return shell.build(draft, "delta", [&](const std::string& prefix, Slice in, Slice x) {
     ProgramBuilder& net = draft.net;
@@ -65,6 +108,10 @@ Program build(Draft& draft) {
     inputs.key = projection(draft, prefix, "k", h, sizes.queries(), conv, activation);
     inputs.value = projection(draft, prefix, "v", h, sizes.values(), conv, shares ? Function::copy : Function::silu);
     for (Slice* each : {&inputs.query, &inputs.key}) {
+      if (absolute) {
+        *each = over_absolute_sum(net, *each, sizes.num_heads);
+        continue;
+      }
       *each = net.normalize({l2 ? Normalization::Kind::l2 : Normalization::Kind::sum, *each,
                              static_cast<std::uint32_t>(sizes.num_heads), l2 ? 1e-6 : 0.0});
     }

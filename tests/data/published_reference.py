@@ -150,7 +150,8 @@ def gated_deltanet(config, w, h, epsilon):
     v = v.reshape(len(v), value_heads, -1)
     decay = np.exp(-np.exp(w["A_log"]) * softplus(h @ w["a_proj.weight"].T + w["dt_bias"]))
     o, state = delta_rule(q, k, v, sigmoid(h @ w["b_proj.weight"].T), decay)
-    o = rms(o, w["o_norm.weight"], epsilon) * sigmoid((h @ w["g_proj.weight"].T).reshape(o.shape))
+    gate = sigmoid if config.get("output_gate_activation") == "sigmoid" else silu
+    o = rms(o, w["o_norm.weight"], epsilon) * gate((h @ w["g_proj.weight"].T).reshape(o.shape))
     return o.reshape(len(o), -1) @ w["o_proj.weight"].T, state
 
 
@@ -190,9 +191,9 @@ def delta_shapes(heads, size, **more):
     return dict(shapes, **more)
 
 
-GATED = {"q_proj.weight": (6, SIZE), "k_proj.weight": (6, SIZE), "v_proj.weight": (16, SIZE),
+GATED = {"q_proj.weight": (6, SIZE), "k_proj.weight": (6, SIZE), "v_proj.weight": (24, SIZE),
          "a_proj.weight": (4, SIZE), "b_proj.weight": (4, SIZE), "A_log": (4,), "dt_bias": (4,), "D": (4,),
-         "g_proj.weight": (16, SIZE), "o_norm.weight": (4,), "o_proj.weight": (SIZE, 16)}
+         "g_proj.weight": (24, SIZE), "o_norm.weight": (6,), "o_proj.weight": (SIZE, 24)}
 GLA = {"q_proj.weight": (4, SIZE), "k_proj.weight": (4, SIZE), "v_proj.weight": (8, SIZE),
        "gk_proj.0.weight": (3, SIZE), "gk_proj.1.weight": (4, 3), "gk_proj.1.bias": (4,),
        "g_proj.weight": (8, SIZE), "g_norm_swish_gate.weight": (4,), "o_proj.weight": (SIZE, 8)}
@@ -302,6 +303,13 @@ def transformers_case(mixer, shapes, options, **config):
 
 
 CASES = {
+    # flash-linear-attention 0.6.0: another gate, another meaning of qk_norm.
+    "gated_deltanet_sigmoid_gate": lambda: fla_case(
+        "gated_deltanet", gated_deltanet, {name: shape for name, shape in GATED.items() if name != "D"}, num_heads=2, num_v_heads=4, head_dim=3, expand_v=2,
+        use_short_conv=False, use_gate=True, output_gate_activation="sigmoid"),
+    "delta_net_absolute_sum": lambda: fla_case(
+        "delta_net", delta_net, delta_shapes(2, 4), num_heads=2, use_gate=False, use_short_conv=False,
+        qk_activation="silu", qk_norm="sum"),
     "transformers_mamba": lambda: transformers_case(
         mamba, MAMBA, {}, model_type="mamba", architectures=["MambaForCausalLM"], state_size=3, conv_kernel=3,
         time_step_rank=1, time_step_scale=1.0, time_step_init_scheme="random", intermediate_size=16, d_inner=16,
@@ -310,6 +318,10 @@ CASES = {
         mamba2, MAMBA2, {"d_state": 3, "headdim": 4, "ngroups": 2, "dt_limit": [0.3, 2.0]}, model_type="mamba2",
         architectures=["Mamba2ForCausalLM"], state_size=3, conv_kernel=4, n_groups=2, num_heads=4, head_dim=4,
         chunk_size=8, time_step_rank=1, time_step_limit=[0.3, 2.0], ssm_cfg={"layer": "Mamba2", "ngroups": 2}),
+    # A parameter D that nothing reads, of before March 2025.
+    "gated_deltanet_unused_tensor": lambda: fla_case(
+        "gated_deltanet", gated_deltanet, GATED, num_heads=2, num_v_heads=4, head_dim=3, expand_v=2,
+        use_short_conv=False, use_gate=True, norm_first=False),
     # One convolution of the layer's input, before the projections.
     "delta_net_shared_convolution": lambda: fla_case(
         "delta_net", delta_net, delta_shapes(2, 4), {"h_conv1d.weight": (SIZE, 1, 3), "g_proj.weight": (8, SIZE)},

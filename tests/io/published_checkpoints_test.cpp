@@ -5,10 +5,13 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "../temporary_directory.hpp"
@@ -189,6 +192,44 @@ TEST_CASE("RWKV-7's first layer may have a map that nothing reads") {
   REQUIRE(tensors.size() == file.tensors().size() + 3);
   std::ofstream(copy / "model.safetensors", std::ios::binary) << format_safetensors(tensors);
   CHECK(read_checkpoint(copy / "").model == expected);
+}
+
+TEST_CASE("a version of flash-linear-attention decides what qk_norm sum means") {
+  const fs::path variants = data / "variants";
+  const auto read = [&](const char* name, std::array<std::uint32_t, 3> version) {
+    return read_checkpoint(variants / name, {.fla_version = version});
+  };
+  const auto sums = [](const Program& model) {
+    return std::count_if(model.operations().begin(), model.operations().end(), [](const Operation& operation) {
+      const auto* norm = std::get_if<Normalization>(&operation.kind);
+      return norm != nullptr && norm->kind == Normalization::Kind::sum;
+    });
+  };
+  const char* signed_keys = "published_delta_net_absolute_sum";
+  CHECK(sums(read(signed_keys, {0, 5, 2}).model) == 4);
+  CHECK(sums(read(signed_keys, {0, 6, 0}).model) == 0);
+  CHECK(read(signed_keys, {1, 0, 0}).model == read_checkpoint(variants / signed_keys).model);
+  CHECK(read(signed_keys, {0, 5, 2}).notes.empty());
+  CHECK(read(signed_keys, {0, 6, 0}).notes.empty());
+  mentions(read_checkpoint(variants / signed_keys).notes.at(0), "--fla-version says which one");
+  // Where keys are positive both are one function, with the same bits.
+  const Program before = read("delta_net_06", {0, 5, 2}).model;
+  const Program since = read("delta_net_06", {0, 6, 0}).model;
+  CHECK(sums(before) == 4);
+  CHECK(before.fingerprint() != since.fingerprint());
+  const fs::path tokens = variants / "delta_net_06" / "golden.safetensors";
+  const std::vector<Tensor> a = logits(before, tokens);
+  const std::vector<Tensor> b = logits(since, tokens);
+  REQUIRE(a.size() == b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i].bytes == b[i].bytes);
+}
+
+TEST_CASE("an output gate that no version before 0.6.0 knew") {
+  const fs::path gated = data / "variants" / "published_gated_deltanet_sigmoid_gate";
+  CHECK_THROWS_AS(read_checkpoint(gated, {.fla_version = std::array<std::uint32_t, 3>{0, 5, 2}}), InputError);
+  CHECK_NOTHROW(read_checkpoint(gated, {.fla_version = std::array<std::uint32_t, 3>{0, 6, 0}}));
+  mentions(problems_with(gated, "\"output_gate_activation\": \"sigmoid\"", "\"output_gate_activation\": \"tanh\""),
+           "/output_gate_activation: expected 'swish' or 'silu' or 'sigmoid'");
 }
 
 TEST_CASE("options of DeltaNet's files of 2024") {

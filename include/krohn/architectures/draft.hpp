@@ -2,6 +2,7 @@
 // asked for is reported; and the program that it writes.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -124,15 +125,28 @@ class Tensors {
   std::size_t count_ = 0;
 };
 
+/// What a reader knows of a checkpoint that its files do not say.
+struct ReadingHints {
+  /// Major, minor and patch number of the flash-linear-attention that the weights were trained with: some options
+  /// changed their meaning. Without one they have the newest, and a note says so.
+  std::optional<std::array<std::uint32_t, 3>> fla_version = std::nullopt;
+};
+
 struct Draft {
-  Draft(std::string_view architecture, JsonField root, const TensorSource& source)
-      : options(root), net(std::string(architecture)), tensors(source, net) {}
+  Draft(std::string_view architecture, JsonField root, const TensorSource& source, const ReadingHints& known = {})
+      : options(root), net(std::string(architecture)), tensors(source, net), hints(known) {}
   Draft(const Draft&) = delete;
   Draft& operator=(const Draft&) = delete;
 
   Options options;
   ProgramBuilder net;
   Tensors tensors;
+  ReadingHints hints;
+  /// Whether the weights are of that version of flash-linear-attention or a later one; where nothing says, `otherwise`.
+  bool since_fla(std::uint32_t major_number, std::uint32_t minor_number, bool otherwise) const {
+    if (!hints.fla_version) return otherwise;
+    return *hints.fla_version >= std::array<std::uint32_t, 3>{major_number, minor_number, 0};
+  }
   /// What a reader should know although it is no error.
   std::vector<std::string> notes;
 

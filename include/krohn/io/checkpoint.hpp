@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "krohn/architectures/draft.hpp"
 #include "krohn/model/program.hpp"
 
 namespace krohn {
@@ -31,6 +32,6 @@ struct Checkpoint {
 };
 
 /// Throws InputError with every problem of the configuration and of the weights at once.
-Checkpoint read_checkpoint(const std::filesystem::path& directory);
+Checkpoint read_checkpoint(const std::filesystem::path& directory, const ReadingHints& hints = {});
 
 }  // namespace krohn

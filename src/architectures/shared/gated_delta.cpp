@@ -80,8 +80,7 @@ Program gated_delta(Draft& draft, GatedDelta g) {
     using Decay = LinearRecurrence::Decay;
     const Slice o = delta_rule(net, sizes, inputs, beta, g.decays ? Decay::scalar : Decay::none, decays);
     return head_output(draft, prefix, o, h, x, sizes.num_value_heads,
-                       tensors.vector(prefix + "o_norm.weight", {sizes.value_size}), shell.epsilon,
-                       g.gate ? Function::silu : Function::copy);
+                       tensors.vector(prefix + "o_norm.weight", {sizes.value_size}), shell.epsilon, g.gate);
   });
 }
 
