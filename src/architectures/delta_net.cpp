@@ -2,16 +2,51 @@
 //
 // Forms of the file: flash-linear-attention's, and its form of November 2024, which says the range of beta itself
 // (sigmoid_scale, sigmoid_shift, sigmoid_pre_scale), has norms inside the mixers (norm_first), one gate_proj, and
-// leaves queries and keys linear where there is no convolution. Both keep tensors under the names below.
+// leaves queries and keys linear where there is no convolution. Both keep tensors under the names below. In the form of
+// before 15 July 2024, with share_conv_kernel, one convolution of the layer's input stands before all projections, that
+// of beta too, and no silu follows.
+#include <string>
+
 #include "shared/experiment.hpp"
 #include "shared/fla.hpp"
 
 namespace krohn::architectures {
 namespace {
 
+/// x / max(sum |x|, 1e-6) in each group, the sums in ascending order.
+Slice over_absolute_sum(ProgramBuilder& net, Slice x, std::size_t groups) {
+  const std::size_t size = x.size / groups;
+  Elementwise magnitude;
+  magnitude.function = Function::bound;
+  magnitude.a = {x};
+  magnitude.b = {net.constant(0.0, 1), x.size};
+  const Slice magnitudes = net.map(magnitude, x.size);
+  // Entry j of every group.
+  const auto entries = [&](std::size_t j) {
+    Operand operand{magnitudes.part(j, x.size - j)};
+    operand.run = 1;
+    operand.stride = static_cast<std::uint32_t>(size);
+    return operand;
+  };
+  Elementwise first;
+  first.a = entries(0);
+  Slice sum = net.map(first, groups);
+  for (std::size_t j = 1; j < size; ++j) {
+    Elementwise add;
+    add.function = Function::add;
+    add.a = {sum};
+    add.b = entries(j);
+    sum = net.map(add, groups);
+  }
+  Elementwise quotient;
+  quotient.function = Function::divide;
+  quotient.a = {x};
+  quotient.b = {net.map(Function::bound, sum, net.constant(1e-6, groups)), static_cast<std::uint32_t>(size)};
+  return net.map(quotient, x.size);
+}
+
 Program build(Draft& draft) {
   Options& options = draft.options;
-  options.pass_over({"use_output_norm", "chunk_size"});
   const std::size_t size = options.size("hidden_size", 2048);
   DeltaHeads sizes;
   sizes.num_heads = sizes.num_value_heads = options.size("num_heads", 16);
@@ -25,7 +60,11 @@ Program build(Draft& draft) {
   const bool l2 = options.require_text("qk_norm", {"l2", "sum"}) == "l2";
   const bool negative = options.flag("allow_neg_eigval", false);
   const bool said = options.has("sigmoid_scale") || options.has("sigmoid_shift") || options.has("sigmoid_pre_scale");
-  const bool old_form = said || options.has("norm_first") ||
+  const bool shares = shared_convolution(draft, use_convolution);
+  // Read by the layer for six weeks in 2024 only, then commented out: queries and keys were rotated by their position.
+  options.require_flag("use_rope", false);
+  const bool of_2024 = options.has("share_conv_kernel") || options.has("use_rope");
+  const bool old_form = said || of_2024 || options.has("norm_first") ||
                         (draft.tensors.has("model.layers.0.mlp.gate_proj.weight") &&
                          !draft.tensors.has("model.layers.0.mlp.up_proj.weight"));
   const double scale = options.number("sigmoid_scale", negative ? 2.0 : 1.0);
@@ -34,21 +73,45 @@ Program build(Draft& draft) {
   if (said && negative && (scale != 2.0 || shift != 0.0)) {
     options.report("allow_neg_eigval", "no allow_neg_eigval beside another sigmoid_scale");
   }
-  const Function activation = activation_name == "relu"       ? Function::relu
-                              : activation_name == "elu"      ? Function::elu_plus_one
-                              : activation_name == "identity" ? Function::copy
-                              : old_form && !use_convolution  ? Function::copy
-                                                              : Function::silu;
+  const Function activation = activation_name == "relu"                  ? Function::relu
+                              : activation_name == "elu"                 ? Function::elu_plus_one
+                              : activation_name == "identity"            ? Function::copy
+                              : shares || (old_form && !use_convolution) ? Function::copy
+                                                                         : Function::silu;
+  if (of_2024 && l2) {
+    draft.notes.push_back(
+        "share_conv_kernel and use_rope are of files of before August 2024, when keys were divided by max(|k|, 1e-12); "
+        "krohn divides them by sqrt(|k|^2 + 1e-6), as flash-linear-attention has done since");
+  }
+  if (old_form && !use_convolution && activation_name == "silu") {
+    draft.notes.push_back(
+        "queries and keys without an activation, as in the version of the library that wrote the file; "
+        "flash-linear-attention now applies silu to them where there is no convolution");
+  }
+  // Files of the older forms cannot be of 0.6.0.
+  const bool absolute = !l2 && draft.since_fla(0, 6, !old_form);
+  if (!l2 && !draft.hints.fla_version) {
+    draft.notes.push_back(std::string("qk_norm sum: read as flash-linear-attention computes it ") +
+                          (absolute ? "since 0.6.0, x / max(sum |x|, 1e-6); before, it was x / sum x"
+                                    : "before 0.6.0, x / sum x, since other options are of older files; now it is "
+                                      "x / max(sum |x|, 1e-6)") +
+                          ": --fla-version says which one the weights were trained with");
+  }
   const FlaShell shell(draft, 24);
-  return shell.build(draft, "delta", [&](const std::string& prefix, Slice h, Slice x) {
+  return shell.build(draft, "delta", [&](const std::string& prefix, Slice in, Slice x) {
     ProgramBuilder& net = draft.net;
     Tensors& tensors = draft.tensors;
-    const std::size_t conv = use_convolution ? width : 0;
+    const Slice h = shares ? convolved_input(draft, prefix, in, width, Function::copy) : in;
+    const std::size_t conv = use_convolution && !shares ? width : 0;
     Projected inputs;
     inputs.query = projection(draft, prefix, "q", h, sizes.queries(), conv, activation);
     inputs.key = projection(draft, prefix, "k", h, sizes.queries(), conv, activation);
-    inputs.value = projection(draft, prefix, "v", h, sizes.values(), conv, Function::silu);
+    inputs.value = projection(draft, prefix, "v", h, sizes.values(), conv, shares ? Function::copy : Function::silu);
     for (Slice* each : {&inputs.query, &inputs.key}) {
+      if (absolute) {
+        *each = over_absolute_sum(net, *each, sizes.num_heads);
+        continue;
+      }
       *each = net.normalize({l2 ? Normalization::Kind::l2 : Normalization::Kind::sum, *each,
                              static_cast<std::uint32_t>(sizes.num_heads), l2 ? 1e-6 : 0.0});
     }

@@ -1,4 +1,6 @@
 // Gated DeltaNet (Yang et al. 2025): the delta rule behind a scalar gate, S = a S; S = S + k (beta (v - S^T k))^T.
+#include <string>
+
 #include "shared/gated_delta.hpp"
 
 namespace krohn::architectures {
@@ -12,7 +14,11 @@ Program build(Draft& draft) {
   if (g.sizes.num_value_heads % g.sizes.num_heads != 0) {
     options.report("num_v_heads", "a multiple of num_heads " + std::to_string(g.sizes.num_heads));
   }
-  g.gate = options.flag("use_gate", true);
+  const std::string gate = options.require_text("output_gate_activation", {"swish", "silu", "sigmoid"});
+  if (gate == "sigmoid" && !draft.since_fla(0, 6, true)) {
+    options.report("output_gate_activation", "swish before 0.6.0: no earlier layer reads the option");
+  }
+  g.gate = !options.flag("use_gate", true) ? Function::copy : gate == "sigmoid" ? Function::sigmoid : Function::silu;
   g.decays = true;
   return gated_delta(draft, g);
 }

@@ -1,5 +1,8 @@
 // Gated linear attention (Yang et al. 2024): S = diag(a) S + k v^T with a gate a in (0, 1) for every key. Heads of
 // queries may share a state.
+//
+// Forms of the file: flash-linear-attention's, and its form of before July 2024, where with share_conv_kernel one
+// convolution of the layer's input (and a silu behind it) stands before all projections, those of the gates too.
 #include <limits>
 #include <map>
 
@@ -10,7 +13,6 @@ namespace {
 
 Program build(Draft& draft) {
   Options& options = draft.options;
-  options.pass_over({"use_output_norm"});
   const std::size_t size = options.size("hidden_size", 2048);
   const std::size_t keys = options.product(size, "expand_k", 0.5);
   const std::size_t values = options.product(size, "expand_v", 1.0);
@@ -21,6 +23,7 @@ Program build(Draft& draft) {
   const std::size_t value_size = options.split(values, heads, "num_heads");
   const bool use_convolution = options.flag("use_short_conv", false);
   const std::size_t width = options.size("conv_size", 4);
+  const bool shares = shared_convolution(draft, use_convolution);
   const bool gate = options.flag("use_output_gate", true);
   const bool affine = options.flag("elementwise_affine", true);
   options.require_flag("use_gk", true);
@@ -39,11 +42,12 @@ Program build(Draft& draft) {
   }
   const std::string norm = gate && options.flag("fuse_norm", true) ? "g_norm_swish_gate" : "g_norm";
   const FlaShell shell(draft, 24);
-  return shell.build(draft, "gla", [&](const std::string& prefix, Slice h, Slice x) {
+  return shell.build(draft, "gla", [&](const std::string& prefix, Slice in, Slice x) {
     ProgramBuilder& net = draft.net;
     Tensors& tensors = draft.tensors;
-    const std::size_t conv = use_convolution ? width : 0;
-    const Function activation = use_convolution ? Function::silu : Function::copy;
+    const Slice h = shares ? convolved_input(draft, prefix, in, width, Function::silu) : in;
+    const std::size_t conv = use_convolution && !shares ? width : 0;
+    const Function activation = conv != 0 ? Function::silu : Function::copy;
     Slice q = projection(draft, prefix, "q", h, keys, conv, activation);
     Slice k = projection(draft, prefix, "k", h, key_heads * key_size, conv, activation);
     const Slice v = projection(draft, prefix, "v", h, key_heads * value_size, conv, activation);

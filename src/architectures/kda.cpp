@@ -16,8 +16,6 @@ Slice low_rank(Draft& draft, const std::string& name, Slice h, std::size_t rank,
 
 Program build(Draft& draft) {
   Options& options = draft.options;
-  // safe_gate chooses a kernel; the values are the same.
-  options.pass_over({"safe_gate"});
   DeltaHeads sizes;
   sizes.num_heads = options.size("num_heads", 16);
   sizes.num_value_heads = options.size("num_v_heads", sizes.num_heads);

@@ -33,9 +33,10 @@ Program build(Draft& draft) {
   const bool norm = options.flag("rmsnorm", true);
   const bool norm_before_gate = options.flag("norm_before_gate", false);
   const bool wide_skip = options.flag("D_has_hdim", false);
-  if (options.size("num_heads", heads) != heads) {
-    options.report("num_heads", "expand * hidden_size / head_dim = " + std::to_string(heads));
-  }
+  options.require_equal("num_heads", heads, "expand * hidden_size / head_dim");
+  options.require_equal("d_ssm", channels, "expand * hidden_size");
+  // Of the first Mamba's low-rank steps, in configurations that were made from one: no layer has such.
+  options.ask("time_step_rank");
   if (heads % groups != 0) {
     options.report("n_groups", "a divisor of the " + std::to_string(heads) + " heads");
   }
@@ -43,7 +44,12 @@ Program build(Draft& draft) {
     draft.notes.push_back(
         "n_groups " + std::to_string(groups) + " of " + std::to_string(heads) +
         " heads: head h uses group h / (heads / groups), as the published kernels do; an implementation that tiles the "
-        "groups (h modulo groups) computes another function of the same weights");
+        "groups (h modulo groups), or norms all channels together, computes another function of the same weights");
+  }
+  if (norm && norm_before_gate) {
+    draft.notes.push_back(
+        "norm_before_gate: the norm stands before the gate, as in mamba_ssm and flash-linear-attention; "
+        "transformers does not read the option and puts it behind");
   }
   double least = 0;
   double most = std::numeric_limits<double>::infinity();
@@ -63,7 +69,7 @@ Program build(Draft& draft) {
   const std::size_t group_state = groups * state;
   const std::size_t convolved = channels + 2 * group_state;
   const std::size_t rows = channels + convolved + heads;
-  return mamba_shell(draft, "mamba2", [&](const std::string& prefix, Slice h, Slice x, double epsilon) {
+  return mamba_shell(draft, "mamba2", channels, [&](const std::string& prefix, Slice h, Slice x, double epsilon) {
     ProgramBuilder& net = draft.net;
     Tensors& tensors = draft.tensors;
     const std::uint32_t in_bias = bias ? tensors.vector(prefix + "in_proj.bias", {rows}) : no_index;
@@ -112,9 +118,11 @@ Program build(Draft& draft) {
   });
 }
 
+std::optional<JsonValue::Object> of_unnamed(const JsonField& root) { return of_mamba_ssm(root, "Mamba2"); }
+
 }  // namespace
 
 extern const Architecture mamba2;
-const Architecture mamba2{"mamba2", build};
+const Architecture mamba2{"mamba2", build, nullptr, of_unnamed};
 
 }  // namespace krohn::architectures

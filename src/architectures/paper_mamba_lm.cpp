@@ -10,8 +10,6 @@ Program build(Draft& draft) {
   Options& options = draft.options;
   Tensors& tensors = draft.tensors;
   ProgramBuilder& net = draft.net;
-  options.pass_over({"dt_min", "dt_max", "dt_init", "dt_scale", "dt_init_floor", "pscan", "use_cuda", "context_length",
-                     "mup", "mup_base_width", "base_std"});
   const std::string embedding_name = "token_embedding.weight";
   const std::size_t size = options.size("d_model", 128);
   const std::size_t layers = options.size("n_layers", 2, 4096);
@@ -26,6 +24,7 @@ Program build(Draft& draft) {
   s.bias = options.flag("bias", false);
   s.convolution_bias = options.flag("conv_bias", true);
   options.require_flag("inner_layernorms", false);
+  options.require_flag("mup", false);
   if (!options.has("positive_and_negative")) {
     options.report("positive_and_negative", "true or false, since the weights do not tell");
   }

@@ -1,6 +1,11 @@
 // RWKV-7 (Peng et al. 2025): S = (diag(w) - (a kk) kk^T) S + k v^T with kk^T read from the undecayed S, o = S^T r.
 // Later layers mix in the values of the first.
+//
+// Forms of the file: flash-linear-attention's, and its form of before April 2025 with the six mixes of a layer in one
+// tensor x_x, rows r, w, k, v, a, g.
 #include <algorithm>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "shared/fla.hpp"
@@ -30,6 +35,27 @@ std::vector<std::size_t> value_sizes(Options& options, std::size_t layers, std::
     field.report("one size for all layers");
   }
   return values;
+}
+
+/// How much of the token before goes into each of six inputs. Files of before April 2025 have one tensor x_x [6, size].
+std::map<std::string, std::uint32_t> mixing_weights(Tensors& tensors, const std::string& prefix, std::size_t size) {
+  const std::vector<std::size_t> shape{1, 1, size};
+  const std::string all = prefix + "x_x";
+  const std::vector<float> rows = tensors.has(all) ? tensors.take(all, {6, size}) : std::vector<float>();
+  std::map<std::string, std::uint32_t> weights;
+  for (const char* name : {"x_r", "x_w", "x_k", "x_v", "x_a", "x_g"}) {
+    if (!tensors.has(all)) {
+      weights[name] = tensors.vector(prefix + name, shape);
+      continue;
+    }
+    std::vector<float> row;
+    if (!rows.empty()) {
+      const auto first = rows.begin() + static_cast<std::ptrdiff_t>(weights.size() * size);
+      row.assign(first, first + static_cast<std::ptrdiff_t>(size));
+    }
+    weights[name] = tensors.add(prefix + name, shape, std::move(row));
+  }
+  return weights;
 }
 
 Program build(Draft& draft) {
@@ -89,9 +115,8 @@ Program build(Draft& draft) {
     const std::size_t width = values[i];
     const std::size_t value_size = std::max<std::size_t>(width / heads, 1);
     const Slice dx = net.shift(h, "mixer");
-    const auto mixed = [&](const char* name) {
-      return net.shift_mix(h, dx, tensors.vector(attn + name, {1, 1, size}));
-    };
+    std::map<std::string, std::uint32_t> mixes = mixing_weights(tensors, attn, size);
+    const auto mixed = [&](const char* name) { return net.shift_mix(h, dx, mixes.at(name)); };
     const auto projected = [&](const char* name, std::size_t out, Slice in) {
       return net.product(tensors.matrix(attn + name, out, size), in);
     };
@@ -107,6 +132,8 @@ Program build(Draft& draft) {
       v = net.map(Function::mix_value, v, share, first_values);
     } else {
       first_values = v;
+      // The first layer has no earlier values to mix in: files of before 2025-04 have the map, and nothing reads it.
+      for (const char* part : {"0.weight", "2.weight", "2.bias"}) tensors.leave_out(attn + "v_lora.lora." + part);
     }
     const Slice a = net.map(Function::sigmoid,
                             low_rank(attn + "a_lora", "a_low_rank_dim", size, true, Function::copy, mixed("x_a")));

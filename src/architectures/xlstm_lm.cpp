@@ -176,7 +176,6 @@ Program build(Draft& draft) {
   Options& options = draft.options;
   Tensors& tensors = draft.tensors;
   ProgramBuilder& net = draft.net;
-  options.pass_over({"context_length", "dropout", "weight_decay_on_embedding", "add_embedding_dropout"});
   const std::string embedding_name = "token_embedding.weight";
   const std::size_t size = options.size("embedding_dim", 128);
   const std::size_t layers = options.size("num_blocks", 1, 4096);

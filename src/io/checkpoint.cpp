@@ -90,7 +90,7 @@ std::string format_codes(const Program& program) {
   return format_safetensors(tensors, {{"format", codes_format}, {"weights_fingerprint", fingerprint}});
 }
 
-Checkpoint read_checkpoint(const fs::path& directory) {
+Checkpoint read_checkpoint(const fs::path& directory, const ReadingHints& hints) {
   const JsonDocument document = read_checkpoint_config(directory);
   JsonProblems problems(document);
   const std::optional<std::string> type = problems.root().at("model_type").string();
@@ -105,7 +105,8 @@ Checkpoint read_checkpoint(const fs::path& directory) {
   std::vector<std::string> all;
   try {
     const Weights weights = Weights::read_directory(directory);
-    Draft draft(architecture->name, problems.root(), weights);
+    Draft draft(architecture->name, problems.root(), weights, hints);
+    if (!weights.note().empty()) draft.notes.push_back(weights.note());
     Program model = architecture->build(draft);
     problems.raise_if_any();
     if (fs::exists(directory / "codes.safetensors")) {

@@ -43,11 +43,32 @@ JsonDocument from_experiment(const JsonDocument& experiment) {
   return {experiment.source, {*std::move(options), line}};
 }
 
+/// A configuration as it is, or where it has no model_type that of the architecture which knows it.
+JsonDocument named(JsonDocument document) {
+  if (document.root.object() == nullptr || document.root.find("model_type") != nullptr) return document;
+  JsonProblems problems(document);
+  for (const Architecture* architecture : all_architectures()) {
+    if (architecture->of_unnamed == nullptr) continue;
+    std::optional<JsonValue::Object> options = architecture->of_unnamed(problems.root());
+    if (!options) continue;
+    problems.raise_if_any();
+    const auto line = document.root.line;
+    options->push_back({"model_type", {std::string(architecture->name), line}});
+    return {document.source, {*std::move(options), line}};
+  }
+  problems.root().report(
+      "the member 'model_type', or the configuration of a program that krohn knows by its keys "
+      "(mamba_ssm's d_model and n_layer, with ssm_cfg.layer 'Mamba1' or 'Mamba2')",
+      "none");
+  problems.raise_if_any();
+  return document;
+}
+
 }  // namespace
 
 JsonDocument read_checkpoint_config(const fs::path& directory) {
   if (fs::exists(directory / "config.json") || !fs::exists(directory / "config.yaml")) {
-    return read_json(directory / "config.json", {.non_finite = true});
+    return named(read_json(directory / "config.json", {.non_finite = true}));
   }
   JsonDocument document = read_yaml(directory / "config.yaml");
   return document.root.find("model_type") != nullptr ? std::move(document) : from_experiment(document);

@@ -1,6 +1,7 @@
 // The configuration of a checkpoint directory, from whichever file says it.
 //
-// 1. config.json: one object with model_type, as krohn/io/checkpoint.hpp lists it.
+// 1. config.json: one object with model_type, as krohn/io/checkpoint.hpp lists it; without one, the configuration of a
+//    program that writes none, which an architecture knows by its keys (mamba_ssm's).
 // 2. Else config.yaml. A mapping with model_type is read as config.json would be.
 // 3. Another config.yaml is an experiment, as the scripts that compare DeltaNet, Mamba and xLSTM on formal languages
 //    save it beside NAME.pth: a mapping `model`, and dataset.kwargs.vocab_size (else model.vocab_size). model.name

@@ -45,14 +45,14 @@ std::string OpenModel::domain(const Dfa& language) const {
 }
 
 OpenModel open_model(const std::filesystem::path& path, std::optional<Semantics> semantics,
-                     const std::optional<std::filesystem::path>& task) {
+                     const std::optional<std::filesystem::path>& task, const ReadingHints& hints) {
   OpenModel open;
   if (read_model_type(path) != "krohn-lrnn") {
     if (semantics && *semantics != Semantics::fp32_fma_v1) {
       throw InputError(path.string() + ": semantics: expected " + std::string(learned_semantics) +
                        ", the only one of a learned model, got " + std::string(semantics_id(*semantics)));
     }
-    Checkpoint checkpoint = read_checkpoint(path);
+    Checkpoint checkpoint = read_checkpoint(path, hints);
     open.learned = std::make_shared<const Program>(std::move(checkpoint.model));
     open.notes = std::move(checkpoint.notes);
     const std::filesystem::path task_path = task.value_or(path / "task.json");
@@ -66,6 +66,9 @@ OpenModel open_model(const std::filesystem::path& path, std::optional<Semantics>
     return open;
   }
   if (task) throw InputError(path.string() + ": expected a checkpoint with the task, got a compiled model");
+  if (hints.fla_version) {
+    throw InputError(path.string() + ": expected a checkpoint with --fla-version, got a compiled model");
+  }
   ModelDirectory directory = read_model(path);
   open.machine = make_machine(std::move(directory.model), semantics.value_or(directory.semantics));
   open.hint = std::move(directory.hint);

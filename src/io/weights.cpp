@@ -9,6 +9,7 @@
 #include "krohn/io/torch_file.hpp"
 #include "krohn/text/json_document.hpp"
 #include "krohn/text/source_text.hpp"
+#include "wrapped_names.hpp"
 
 namespace krohn {
 namespace {
@@ -16,17 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t max_weight_bytes = std::size_t{1} << 40U;
-
-/// torch.compile and DataParallel put the name of the wrapped module before every name: how many bytes of each name
-/// those are.
-std::size_t wrapper_prefix(const std::vector<std::string_view>& names) {
-  std::size_t size = 0;
-  for (const std::string_view prefix : {"_orig_mod.", "module."}) {
-    const auto wrapped = [&](std::string_view name) { return name.substr(size).starts_with(prefix); };
-    if (!names.empty() && std::all_of(names.begin(), names.end(), wrapped)) size += prefix.size();
-  }
-  return size;
-}
 
 }  // namespace
 
@@ -48,10 +38,11 @@ class WeightsBuilder {
   }
 
   Weights finish() {
-    std::vector<std::string_view> names;
+    std::vector<std::string> names;
     for (const TensorView& tensor : weights_.tensors_) names.push_back(tensor.name);
-    const std::size_t prefix = wrapper_prefix(names);
-    for (TensorView& tensor : weights_.tensors_) tensor.name.erase(0, prefix);
+    UnwrappedNames own = without_wrappers(names);
+    for (std::size_t i = 0; i < names.size(); ++i) weights_.tensors_[i].name = std::move(own.names[i]);
+    weights_.note_ = std::move(own.note);
     std::sort(weights_.tensors_.begin(), weights_.tensors_.end(),
               [](const TensorView& a, const TensorView& b) { return a.name < b.name; });
     std::vector<std::string> problems;
@@ -75,17 +66,18 @@ Weights read_index(const fs::path& path) {
   JsonProblems problems(document);
   std::map<std::string, std::string> file_of;
   const auto entries = problems.root().at("weight_map").members();
-  std::vector<std::string_view> names;
+  std::vector<std::string> names;
   for (const auto& [tensor, file] : entries) names.push_back(tensor);
-  const std::size_t prefix = wrapper_prefix(names);
-  for (const auto& [tensor, file] : entries) {
+  const std::vector<std::string> own_names = without_wrappers(names).names;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const JsonField& file = entries[i].second;
     const std::optional<std::string> name = file.string();
     if (!name) continue;
     if (name->empty() || name->find('/') != std::string::npos || *name == "..") {
       file.report("the name of a file in the same directory");
       continue;
     }
-    file_of[tensor.substr(prefix)] = *name;
+    file_of[own_names[i]] = *name;
   }
   problems.raise_if_any();
   std::set<std::string> files;

@@ -134,8 +134,8 @@ TEST_CASE("options that change inference are honoured or refused by name") {
        "/attnres_block_size: expected null"},
       {"delta_net_neg", "\"hidden_act\": \"swish\"", "\"hidden_act\": \"powlu\"", "/hidden_act: expected 'swish'"},
       {"delta_net_neg", "\"qk_norm\": \"l2\"", "\"qk_norm\": \"l3\"", "/qk_norm: expected 'l2' or 'sum'"},
-      {"delta_net_neg", "\"use_beta\": true", "\"use_beta\": true, \"use_rope\": true",
-       "the unknown option 'use_rope'"},
+      {"delta_net_neg", "\"use_beta\": true", "\"use_beta\": true, \"use_ripe\": true",
+       "the unknown option 'use_ripe'"},
       {"delta_net_neg", "\"num_heads\": 2", "\"num_heads\": 0", "/num_heads: expected"},
       {"delta_net_neg", "\"num_heads\": 2", "\"num_heads\": 3", "/num_heads: expected a divisor of 32"},
       {"delta_net_neg", "\"norm_eps\": 1e-06", "\"norm_eps\": Infinity", "/norm_eps: expected a finite number"},
@@ -184,12 +184,12 @@ TEST_CASE("a size that no model has is refused by the option that says it") {
 
 TEST_CASE("the configuration's problems and the weights' are reported together") {
   const Copy copy("golden/delta_net_neg");
-  copy.configure("\"use_beta\": true", "\"use_beta\": true, \"use_rope\": true");
+  copy.configure("\"use_beta\": true", "\"use_beta\": true, \"use_ripe\": true");
   std::vector<Tensor> tensors = copy.tensors();
   tensors.erase(tensors.begin());
   copy.write_tensors(tensors);
   const std::string problems = copy.problems();
-  CHECK(mentions(problems, "the unknown option 'use_rope'"));
+  CHECK(mentions(problems, "the unknown option 'use_ripe'"));
   CHECK(mentions(problems, "got none"));
 }
 

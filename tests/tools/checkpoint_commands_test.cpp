@@ -161,6 +161,17 @@ TEST_CASE("inspect shows a checkpoint's eigenvalues, as text, JSON and a drawing
   CHECK(text.exit_code == 0);
   CHECK(text.out.find("layer 0: delta") != std::string::npos);
   CHECK(run_krohn("inspect " + golden + "xlstm01_slstm").out.find("moves by no matrix") != std::string::npos);
+  const std::string signed_keys = std::string(KROHN_TEST_DATA) + "/variants/published_delta_net_absolute_sum";
+  CHECK(run_krohn("inspect " + signed_keys).error.find("--fla-version says which one") != std::string::npos);
+  const ProcessResult before = run_krohn("inspect " + signed_keys + " --fla-version 0.5.2");
+  CHECK(before.exit_code == 0);
+  CHECK(before.error.empty());
+  CHECK(before.out != run_krohn("inspect " + signed_keys + " --fla-version 0.6").out);
+  for (const char* version : {"0", "0.6.x", "0.6.0.1", "-1.0", "0.6."}) {
+    const ProcessResult refused = run_krohn("inspect " + signed_keys + " --fla-version " + version);
+    CHECK(refused.exit_code == 2);
+    CHECK(refused.error.find("expected a version such as 0.5.2") != std::string::npos);
+  }
   check_refused(run_krohn("inspect " + golden + "gla_default --svg " + (directory / "plot.png").string()), ".svg");
 }
 

@@ -81,6 +81,33 @@ void add_task_option(CLI::App& command, std::optional<std::string>& task) {
   command.add_option("--task", task, "of a checkpoint: this file in place of its task.json")->type_name("FILE");
 }
 
+void add_reading_options(CLI::App& command, ReadingHints& hints) {
+  const auto parse = [](const std::string& text) -> std::optional<std::array<std::uint32_t, 3>> {
+    std::array<std::uint32_t, 3> numbers{};
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < numbers.size() && (i < 2 || at < text.size()); ++i) {
+      if (i > 0 && (at >= text.size() || text[at++] != '.')) return std::nullopt;
+      const auto [end, error] = std::from_chars(text.data() + at, text.data() + text.size(), numbers[i]);
+      if (error != std::errc()) return std::nullopt;
+      at = static_cast<std::size_t>(end - text.data());
+    }
+    return at == text.size() ? std::optional(numbers) : std::nullopt;
+  };
+  const CLI::Validator version(
+      [parse](const std::string& text) {
+        return parse(text) ? std::string() : "expected a version such as 0.5.2, got '" + text + "'";
+      },
+      "");
+  command
+      .add_option_function<std::string>(
+          "--fla-version", [&hints, parse](const std::string& text) { hints.fla_version = parse(text); },
+          "of a checkpoint: the version of flash-linear-attention that it was trained with, where options changed "
+          "their "
+          "meaning (qk_norm at 0.6.0); the newest by default, and a note says so")
+      ->type_name("X.Y.Z")
+      ->check(version);
+}
+
 CLI::Option* add_device_option(CLI::App& command, std::string& device, const std::string& what) {
   return command.add_option("--device", device, what + ": auto (and say where), cpu or cuda")
       ->check(one_of({"auto", "cpu", "cuda"}))

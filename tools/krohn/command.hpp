@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "krohn/architectures/draft.hpp"
 #include "krohn/automata/dfa.hpp"
 #include "krohn/engine/device.hpp"
 #include "krohn/model/semantics.hpp"
@@ -73,6 +74,9 @@ void add_alphabet_option(CLI::App& command, std::optional<std::string>& alphabet
 
 /// Adds --task.
 void add_task_option(CLI::App& command, std::optional<std::string>& task);
+
+/// Adds --fla-version, where a checkpoint is opened.
+void add_reading_options(CLI::App& command, ReadingHints& hints);
 
 /// Adds --device: auto, cpu or cuda.
 CLI::Option* add_device_option(CLI::App& command, std::string& device, const std::string& what);

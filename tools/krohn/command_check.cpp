@@ -31,6 +31,7 @@ struct Arguments {
   std::string language;
   std::optional<std::string> alphabet;
   std::optional<std::string> task;
+  ReadingHints hints;
   std::optional<Semantics> semantics;
   std::optional<std::uint64_t> up_to;
   double time_limit = 60.0;
@@ -127,7 +128,7 @@ int run_check(const Arguments& arguments) {
   options.sample.words = arguments.samples;
   options.sample.max_length = arguments.sample_length;
   options.sample.seed = arguments.seed;
-  const OpenModel open = open_model(arguments.model, arguments.semantics, arguments.task);
+  const OpenModel open = open_model(arguments.model, arguments.semantics, arguments.task, arguments.hints);
   for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
   const Dfa language = language_of(open, arguments.language, arguments.alphabet);
   if (!arguments.report.empty()) {
@@ -182,6 +183,7 @@ void add_check(CLI::App& app, int& exit_code) {
                       std::string(language_help) + "; default: the one that comes with the model");
   add_alphabet_option(*command, arguments->alphabet);
   add_task_option(*command, arguments->task);
+  add_reading_options(*command, arguments->hints);
   add_semantics_option(*command, arguments->semantics);
   command->add_option("--up-to", arguments->up_to, "ask only for the words up to this length")->check(natural_number());
   command->add_option("--time-limit", arguments->time_limit, "seconds, then the best verdict so far (default 60)")

@@ -190,7 +190,7 @@ void inspect(const CLI::App& command, Options& options) {
   if (!is_model_argument(target)) {
     refuse_options(command,
                    {"--tables", "--levels", "--dot", "--svg", "--words", "--length", "--task", "--compare-forms",
-                    "--reference", "--form", "--device", "--seed"},
+                    "--reference", "--form", "--device", "--seed", "--fla-version"},
                    "for a language");
     inspect_language(options);
     return;
@@ -198,7 +198,7 @@ void inspect(const CLI::App& command, Options& options) {
   if (read_model_type(target) == "krohn-lrnn") {
     refuse_options(command,
                    {"--alphabet", "--svg", "--words", "--length", "--task", "--compare-forms", "--reference", "--form",
-                    "--device", "--seed"},
+                    "--device", "--seed", "--fla-version"},
                    "for a compiled model");
     inspect_model(options);
     return;
@@ -217,6 +217,7 @@ void inspect(const CLI::App& command, Options& options) {
   }
   options.forms.model = target;
   options.forms.task = options.checkpoint.task;
+  options.forms.hints = options.checkpoint.hints;
   options.forms.json = options.json;
   options.forms.words = options.checkpoint.words;
   options.forms.length = options.checkpoint.length;
@@ -246,6 +247,7 @@ void add_inspect(CLI::App& app, int& exit_code) {
       ->check(natural_number(1, 1'000'000))
       ->capture_default_str();
   add_task_option(*command, options->checkpoint.task);
+  add_reading_options(*command, options->checkpoint.hints);
   command->add_flag(
       "--compare-forms", options->compare_forms,
       "of a checkpoint: how far its chunked form (tensor-core arithmetic) and its canonical form part, by "

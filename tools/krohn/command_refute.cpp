@@ -39,6 +39,7 @@ constexpr std::uint64_t checkpoint_steps = std::uint64_t{1} << 20U;
 
 struct Arguments {
   std::string model;
+  ReadingHints hints;
   std::string theorem = "parity";
   std::string semantics;
   std::string family;
@@ -366,7 +367,7 @@ Result refute_learned(const Arguments& arguments, const Theorem& theorem) {
                        "'");
     }
   }
-  const OpenModel model = open_model(arguments.model, semantics);
+  const OpenModel model = open_model(arguments.model, semantics, std::nullopt, arguments.hints);
   for (const std::string& note : model.notes) std::cerr << "krohn: " << note << '\n';
   RefuteOptions options = options_of(arguments);
   if (!arguments.given.contains("budget")) options.budget.max_steps = checkpoint_steps;
@@ -385,6 +386,9 @@ Result refute_learned(const Arguments& arguments, const Theorem& theorem) {
 
 Result refute_directory(const Arguments& arguments, const Theorem& theorem) {
   if (read_model_type(arguments.model) != "krohn-lrnn") return refute_learned(arguments, theorem);
+  if (arguments.hints.fla_version) {
+    throw InputError(arguments.model + ": expected a checkpoint with --fla-version, got a compiled model");
+  }
   const ModelDirectory directory = read_model(arguments.model);
   Arithmetic arithmetic = arithmetic_of(directory.semantics);
   if (!arguments.semantics.empty()) arithmetic = parse_arithmetic(arguments.semantics).value();
@@ -640,6 +644,7 @@ void add_refute(CLI::App& app, int& exit_code) {
       "same, 20 not settled, 1 bad input (a model outside the hypothesis included), 2 usage, 3 resources.");
   const auto arguments = std::make_shared<Arguments>();
   command->add_option("MODEL", arguments->model, "a model directory, or a checkpoint with a task.json");
+  add_reading_options(*command, arguments->hints);
   command->add_option("--theorem", arguments->theorem,
                       "parity (default), modular:m (modular: 3), or groups:G: how a group such as S5 is done");
   const CLI::Validator semantics(

@@ -17,6 +17,7 @@ struct Arguments {
   std::string output;
   std::optional<std::string> alphabet;
   std::optional<Semantics> semantics;
+  ReadingHints hints;
   ReportOptions options;
 };
 
@@ -25,11 +26,11 @@ int run_report(const CLI::App& command, const Arguments& arguments) {
   require_writable(arguments.output);
   if (is_model_argument(arguments.subject)) {
     refuse_options(command, {"--alphabet"}, "for a model");
-    const OpenModel model = open_model(arguments.subject, arguments.semantics);
+    const OpenModel model = open_model(arguments.subject, arguments.semantics, std::nullopt, arguments.hints);
     for (const std::string& note : model.notes) std::cerr << "krohn: " << note << '\n';
     page = model_report(model, arguments.subject, arguments.options);
   } else {
-    refuse_options(command, {"--format"}, "for a language");
+    refuse_options(command, {"--format", "--fla-version"}, "for a language");
     const Dfa dfa = language_argument(arguments.subject, arguments.alphabet);
     page = language_report(dfa, arguments.subject, arguments.options);
   }
@@ -46,6 +47,7 @@ void add_report(CLI::App& app, int& exit_code) {
   const auto arguments = std::make_shared<Arguments>();
   command->add_option("LANG|MODEL", arguments->subject, language_help + std::string(", or a model directory"))
       ->required();
+  add_reading_options(*command, arguments->hints);
   command->add_option("-o,--output", arguments->output, "the file to write")->type_name("FILE")->required();
   command
       ->add_option("--words", arguments->options.words,

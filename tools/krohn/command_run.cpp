@@ -19,6 +19,7 @@ namespace {
 
 struct Options {
   std::string model;
+  ReadingHints hints;
   std::string words;
   std::string device = "auto";
   std::optional<Semantics> semantics;
@@ -65,7 +66,7 @@ void run_checkpoint_tokens(const Options& options) {
   }
   require_semantics(options);
   require_writable(options.logits);
-  const Checkpoint checkpoint = read_checkpoint(options.model);
+  const Checkpoint checkpoint = read_checkpoint(options.model, options.hints);
   for (const std::string& note : checkpoint.notes) std::cerr << "krohn: " << note << '\n';
   const InputIds ids = read_input_ids(Safetensors::read(options.tokens), checkpoint.model);
   std::string device;
@@ -76,7 +77,7 @@ void run_checkpoint_tokens(const Options& options) {
 }
 
 void run_words(const Options& options) {
-  const OpenModel open = open_model(options.model, options.semantics, options.task);
+  const OpenModel open = open_model(options.model, options.semantics, options.task, options.hints);
   for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
   const Machine& machine = *open.machine;
   std::vector<std::string> names = {"?"};
@@ -122,7 +123,7 @@ void run_model(const CLI::App& command, const Options& options) {
     return run_checkpoint_tokens(options);
   }
   if (read_model_type(options.model) == "krohn-lrnn") {
-    refuse_options(command, {"--task"}, "for a compiled model");
+    refuse_options(command, {"--task", "--fla-version"}, "for a compiled model");
   } else {
     refuse_options(command, {"--sequence"}, "for a checkpoint");
     require_semantics(options);
@@ -160,6 +161,7 @@ void add_run(CLI::App& app, int& exit_code) {
       ->type_name("FILE");
   command->add_flag("--states", options->states, "with --tokens: write the final states too");
   add_task_option(*command, options->task);
+  add_reading_options(*command, options->hints);
   command->callback([options, command, &exit_code] {
     run_model(*command, *options);
     exit_code = exit_ok;

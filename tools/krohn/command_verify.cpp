@@ -20,6 +20,7 @@ struct Arguments {
   std::string language;
   std::optional<std::string> alphabet;
   std::optional<std::string> task;
+  ReadingHints hints;
 };
 
 /// An expression does not tell its alphabet where symbols do not occur in it: the one that the certificate claims. (A
@@ -38,7 +39,8 @@ int run_verify(const Arguments& arguments) {
   const Certificate certificate = read_certificate(arguments.certificate);
   const std::string& model_name = arguments.model.empty() ? certificate.model_name : arguments.model;
   const std::string& language_name = arguments.language.empty() ? certificate.language_name : arguments.language;
-  const OpenModel open = open_model(model_name, parse_semantics(certificate.semantics), arguments.task);
+  const OpenModel open =
+      open_model(model_name, parse_semantics(certificate.semantics), arguments.task, arguments.hints);
   const Dfa language = language_of(
       open, language_name,
       arguments.language.empty() && !arguments.alphabet ? claimed_alphabet(certificate) : arguments.alphabet);
@@ -66,6 +68,7 @@ void add_verify(CLI::App& app, int& exit_code) {
   command->add_option("LANG", arguments->language, "the language; default: as named in the certificate");
   add_alphabet_option(*command, arguments->alphabet);
   add_task_option(*command, arguments->task);
+  add_reading_options(*command, arguments->hints);
   command->callback([arguments, &exit_code] { exit_code = run_verify(*arguments); });
 }
 

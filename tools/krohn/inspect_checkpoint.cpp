@@ -75,7 +75,7 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
     require_writable(svg);
     require_writable(beside);
   }
-  const Checkpoint checkpoint = read_checkpoint(options.model);
+  const Checkpoint checkpoint = read_checkpoint(options.model, options.hints);
   const Program& model = checkpoint.model;
   const std::optional<Task> task = task_beside(options.model, options.task, model);
   SpectrumOptions spectrum_options;

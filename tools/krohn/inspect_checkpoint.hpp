@@ -4,10 +4,13 @@
 #include <optional>
 #include <string>
 
+#include "krohn/architectures/draft.hpp"
+
 namespace krohn::cli {
 
 struct InspectCheckpoint {
   std::string model;
+  ReadingHints hints;
   std::optional<std::string> task;
   bool json = false;
   /// Also write the spectrum as a drawing here, and the JSON beside it (the same name with .json).

@@ -46,7 +46,7 @@ std::vector<std::string> names_of(const Tokens& word, const LearnedTask* task) {
 }  // namespace
 
 void inspect_forms(const InspectForms& options) {
-  const Checkpoint checkpoint = read_checkpoint(options.model);
+  const Checkpoint checkpoint = read_checkpoint(options.model, options.hints);
   const std::optional<Task> task = task_beside(options.model, options.task, checkpoint.model);
   const LearnedTask* answers = task ? &task->answers : nullptr;
   CompareFormsOptions compare;

@@ -5,10 +5,13 @@
 #include <optional>
 #include <string>
 
+#include "krohn/architectures/draft.hpp"
+
 namespace krohn::cli {
 
 struct InspectForms {
   std::string model;
+  ReadingHints hints;
   std::optional<std::string> task;
   bool json = false;
   /// A safetensors file with input_ids and logits of another program; empty: the chunked form.

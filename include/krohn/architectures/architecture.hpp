@@ -24,6 +24,9 @@ struct Architecture {
   /// The options of `build` from the section `model` of an experiment's configuration (docs/checkpoints.md), where that
   /// section is about this architecture. Null: no experiments are known.
   std::optional<JsonValue::Object> (*of_experiment)(const JsonField& model) = nullptr;
+  /// The options of `build` from a configuration without a model_type, where it is of a program whose models are this
+  /// architecture's. Null: no such program is known.
+  std::optional<JsonValue::Object> (*of_unnamed)(const JsonField& root) = nullptr;
 };
 
 /// All architectures, by name.

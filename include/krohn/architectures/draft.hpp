@@ -2,12 +2,14 @@
 // asked for is reported; and the program that it writes.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "krohn/model/program_builder.hpp"
@@ -46,18 +48,22 @@ class Options {
   std::size_t product(std::size_t size, const std::string& key, double otherwise);
   std::string text(const std::string& key, const std::string& otherwise);
   JsonField ask(const std::string& key);
-  /// Options that change nothing of what a token's logits are.
-  void pass_over(std::initializer_list<const char*> keys);
   /// total / parts; reported where that leaves a rest.
   std::size_t split(std::size_t total, std::size_t parts, const std::string& key);
   void report(const std::string& key, const std::string& expected);
   /// Refuse an option that is supported in one setting, or some, only.
   void require_null(const std::string& key);
   void require_flag(const std::string& key, bool value);
+  /// An array or object that must be empty, if it is there.
+  void require_empty(const std::string& key);
+  /// A size that another option says already; `name` for messages.
+  void require_equal(const std::string& key, std::size_t value, const std::string& name);
   /// The text, one of `values`, the first by default.
   std::string require_text(const std::string& key, std::initializer_list<const char*> values);
-  /// Reports every option that nobody asked for and that is not one of training, caching or generation.
+  /// Reports every option that nobody asked for and that is not in the list of those without effect (draft.cpp).
   void finish();
+  /// Whether that list has the option.
+  static bool without_effect(std::string_view key);
 
  private:
   JsonField root_;
@@ -119,15 +125,28 @@ class Tensors {
   std::size_t count_ = 0;
 };
 
+/// What a reader knows of a checkpoint that its files do not say.
+struct ReadingHints {
+  /// Major, minor and patch number of the flash-linear-attention that the weights were trained with: some options
+  /// changed their meaning. Without one they have the newest, and a note says so.
+  std::optional<std::array<std::uint32_t, 3>> fla_version = std::nullopt;
+};
+
 struct Draft {
-  Draft(std::string_view architecture, JsonField root, const TensorSource& source)
-      : options(root), net(std::string(architecture)), tensors(source, net) {}
+  Draft(std::string_view architecture, JsonField root, const TensorSource& source, const ReadingHints& known = {})
+      : options(root), net(std::string(architecture)), tensors(source, net), hints(known) {}
   Draft(const Draft&) = delete;
   Draft& operator=(const Draft&) = delete;
 
   Options options;
   ProgramBuilder net;
   Tensors tensors;
+  ReadingHints hints;
+  /// Whether the weights are of that version of flash-linear-attention or a later one; where nothing says, `otherwise`.
+  bool since_fla(std::uint32_t major_number, std::uint32_t minor_number, bool otherwise) const {
+    if (!hints.fla_version) return otherwise;
+    return *hints.fla_version >= std::array<std::uint32_t, 3>{major_number, minor_number, 0};
+  }
   /// What a reader should know although it is no error.
   std::vector<std::string> notes;
 

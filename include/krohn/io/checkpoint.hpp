@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "krohn/architectures/draft.hpp"
 #include "krohn/model/program.hpp"
 
 namespace krohn {
@@ -33,7 +34,7 @@ struct Checkpoint {
 /// Throws InputError with every problem of the configuration and of the weights at once. Codes are read from
 /// codes.safetensors where it is there: a tensor codes_name() for every unit of every recurrent state part, and in the
 /// metadata the format krohn-codes-v1 and the weights_fingerprint of the model without codes.
-Checkpoint read_checkpoint(const std::filesystem::path& directory);
+Checkpoint read_checkpoint(const std::filesystem::path& directory, const ReadingHints& hints = {});
 
 /// The bytes of codes.safetensors for a program that has codes.
 std::string format_codes(const Program& program);

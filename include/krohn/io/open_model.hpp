@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "krohn/architectures/draft.hpp"
 #include "krohn/automata/dfa.hpp"
 #include "krohn/engine/machine.hpp"
 #include "krohn/io/task.hpp"
@@ -43,9 +44,9 @@ struct OpenModel {
 };
 
 /// Opens a model directory or a checkpoint. `semantics` asks for another arithmetic than the model's own; a checkpoint
-/// has only learned-fp32-v1, and anything else is refused. `task` stands in for the checkpoint's task.json. Throws
-/// InputError.
+/// has only learned-fp32-v1, and anything else is refused. `task` stands in for the checkpoint's task.json; `hints` say
+/// what its files do not. Throws InputError.
 OpenModel open_model(const std::filesystem::path& path, std::optional<Semantics> semantics = std::nullopt,
-                     const std::optional<std::filesystem::path>& task = std::nullopt);
+                     const std::optional<std::filesystem::path>& task = std::nullopt, const ReadingHints& hints = {});
 
 }  // namespace krohn

@@ -27,6 +27,8 @@ class Weights final : public TensorSource {
   static Weights read_directory(const std::filesystem::path& directory);
 
   const std::string& source() const noexcept { return source_; }
+  /// What of the files' names was left out as a wrapper's; empty where nothing was.
+  const std::string& note() const noexcept { return note_; }
   /// Sorted by name.
   const std::vector<TensorView>& tensors() const noexcept { return tensors_; }
   const TensorView* find(std::string_view name) const noexcept;
@@ -40,6 +42,7 @@ class Weights final : public TensorSource {
  private:
   friend class WeightsBuilder;
   std::string source_;
+  std::string note_;
   std::vector<TensorView> tensors_;
   std::vector<std::shared_ptr<const void>> owners_;
 };

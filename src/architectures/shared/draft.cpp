@@ -13,79 +13,70 @@ namespace {
 
 constexpr std::size_t largest_size = std::size_t{1} << 24U;
 
-/// Options of training, generation, caching and fused kernels, and what Hugging Face's base class adds: none of them
-/// changes what a token's logits are.
-const std::set<std::string, std::less<>>& neutral_options() {
-  static const std::set<std::string, std::less<>> names = {"_attn_implementation",
-                                                           "_attn_implementation_autoset",
-                                                           "_commit_hash",
-                                                           "_name_or_path",
-                                                           "architectures",
-                                                           "attn_implementation",
-                                                           "attn_mode",
-                                                           "auto_map",
-                                                           "bad_words_ids",
-                                                           "begin_suppress_tokens",
-                                                           "bos_token_id",
-                                                           "chunk_size_feed_forward",
-                                                           "cross_attention_hidden_size",
-                                                           "decoder_start_token_id",
-                                                           "diversity_penalty",
-                                                           "do_sample",
-                                                           "dtype",
-                                                           "early_stopping",
-                                                           "encoder_no_repeat_ngram_size",
-                                                           "eos_token_id",
-                                                           "exponential_decay_length_penalty",
-                                                           "finetuning_task",
-                                                           "forced_bos_token_id",
-                                                           "forced_eos_token_id",
-                                                           "fuse_cross_entropy",
-                                                           "fuse_linear_cross_entropy",
-                                                           "fuse_swiglu",
-                                                           "id2label",
-                                                           "initializer_range",
-                                                           "is_decoder",
-                                                           "keys_to_ignore_at_inference",
-                                                           "label2id",
-                                                           "length_penalty",
-                                                           "max_length",
-                                                           "max_position_embeddings",
-                                                           "min_length",
-                                                           "model_type",
-                                                           "name_or_path",
-                                                           "no_repeat_ngram_size",
-                                                           "num_beam_groups",
-                                                           "num_beams",
-                                                           "num_return_sequences",
-                                                           "output_attentions",
-                                                           "output_hidden_states",
-                                                           "output_scores",
-                                                           "pad_token_id",
-                                                           "prefix",
-                                                           "problem_type",
-                                                           "remove_invalid_values",
-                                                           "repetition_penalty",
-                                                           "return_dict",
-                                                           "return_dict_in_generate",
-                                                           "sep_token_id",
-                                                           "suppress_tokens",
-                                                           "task_specific_params",
-                                                           "temperature",
-                                                           "tf_legacy_loss",
-                                                           "tie_encoder_decoder",
-                                                           "tokenizer_class",
-                                                           "top_k",
-                                                           "top_p",
-                                                           "torch_dtype",
-                                                           "torchscript",
-                                                           "transformers_version",
-                                                           "trust_remote_code",
-                                                           "typical_p",
-                                                           "use_bfloat16",
-                                                           "use_cache",
-                                                           "use_l2warp"};
-  return names;
+/// Options that change nothing of what a token's logits are, and why. The only such list: what is not in it is honoured
+/// by an architecture or refused.
+struct Neutral {
+  std::string_view reason;
+  std::vector<std::string_view> keys;
+};
+
+const std::vector<Neutral>& neutral_options() {
+  static const std::vector<Neutral> groups = {
+      {"names of the model, of its files and of the programs that wrote them",
+       {"_commit_hash", "_name_or_path", "architectures", "auto_map", "finetuning_task", "model_type", "name_or_path",
+        "task_specific_params", "tokenizer_class", "transformers_version", "trust_remote_code"}},
+      {"the type that weights are kept in: they are read as stored, and computed with in single precision",
+       {"dtype", "residual_in_fp32", "torch_dtype", "use_bfloat16"}},
+      {"tokens of special meaning, and names of classes: no layer reads them",
+       {"bos_token_id", "decoder_start_token_id", "eos_token_id", "id2label", "label2id", "pad_token_id", "prefix",
+        "problem_type", "sep_token_id"}},
+      {"how text is drawn from the logits",
+       {"bad_words_ids",
+        "begin_suppress_tokens",
+        "diversity_penalty",
+        "do_sample",
+        "early_stopping",
+        "encoder_no_repeat_ngram_size",
+        "exponential_decay_length_penalty",
+        "forced_bos_token_id",
+        "forced_eos_token_id",
+        "length_penalty",
+        "max_length",
+        "min_length",
+        "no_repeat_ngram_size",
+        "num_beam_groups",
+        "num_beams",
+        "num_return_sequences",
+        "remove_invalid_values",
+        "repetition_penalty",
+        "suppress_tokens",
+        "temperature",
+        "top_k",
+        "top_p",
+        "typical_p"}},
+      {"what a call returns beside the logits",
+       {"keys_to_ignore_at_inference", "output_attentions", "output_hidden_states", "output_scores", "return_dict",
+        "return_dict_in_generate", "torchscript", "use_cache"}},
+      {"which kernels compute the same formulas, in how large pieces, and on how many devices",
+       {"_attn_implementation", "_attn_implementation_autoset", "attn_implementation", "attn_mode", "chunk_size",
+        "chunk_size_feed_forward", "fuse_norm", "fuse_swiglu", "fused_add_norm", "process_group", "pscan", "safe_gate",
+        "sequence_parallel", "use_associative_scan", "use_cuda", "use_fast_path", "use_mambapy", "use_mem_eff_path"}},
+      {"the loss, dropout and the optimiser: training",
+       {"add_embedding_dropout", "dropout", "fuse_cross_entropy", "fuse_linear_cross_entropy", "tf_legacy_loss",
+        "use_l2warp", "weight_decay_on_embedding"}},
+      {"the first weights of training, which those of the file replace",
+       {"A_init_range", "base_std", "conv_init", "dt_init", "dt_init_floor", "dt_init_scheme", "dt_max", "dt_min",
+        "dt_scale", "initializer_range", "mup_base_width", "rescale_prenorm_residual", "time_step_floor",
+        "time_step_init_scheme", "time_step_max", "time_step_min", "time_step_scale"}},
+      {"the length of training's sequences: no architecture has positions",
+       {"context_length", "max_position_embeddings"}},
+      {"rows that pad the embedding: vocab_size counts them where there is a model_type", {"pad_vocab_size_multiple"}},
+      {"encoders and cross attention, which no architecture has",
+       {"cross_attention_hidden_size", "is_decoder", "tie_encoder_decoder"}},
+      {"read by no layer in any version of flash-linear-attention: the output norm is always there",
+       {"use_output_norm"}},
+  };
+  return groups;
 }
 
 std::string shape_text(const std::vector<std::size_t>& shape) {
@@ -136,8 +127,8 @@ JsonField Options::ask(const std::string& key) {
   asked_.insert(key);
   return root_.find(key);
 }
-void Options::pass_over(std::initializer_list<const char*> keys) {
-  for (const char* key : keys) asked_.insert(key);
+void Options::require_equal(const std::string& key, std::size_t value, const std::string& name) {
+  if (size(key, value) != value) report(key, name + " = " + std::to_string(value));
 }
 std::size_t Options::split(std::size_t total, std::size_t parts, const std::string& key) {
   if (total % parts == 0) return total / parts;
@@ -151,6 +142,14 @@ void Options::report(const std::string& key, const std::string& expected) {
 void Options::require_null(const std::string& key) {
   if (has(key)) ask(key).report("null: krohn does not run models with this option");
 }
+void Options::require_empty(const std::string& key) {
+  if (!has(key)) return;
+  const JsonField field = ask(key);
+  const JsonValue& value = *field.value();
+  const bool empty =
+      (value.array() != nullptr && value.array()->empty()) || (value.object() != nullptr && value.object()->empty());
+  if (!empty) field.report("nothing in it: krohn does not run models with this option");
+}
 void Options::require_flag(const std::string& key, bool value) {
   if (flag(key, value) == value) return;
   root_.find(key).report(std::string(value ? "true" : "false") + ": krohn does not run models with another value");
@@ -163,9 +162,14 @@ std::string Options::require_text(const std::string& key, std::initializer_list<
   root_.find(key).report(expected + "'");
   return *values.begin();
 }
+bool Options::without_effect(std::string_view key) {
+  return std::any_of(neutral_options().begin(), neutral_options().end(), [&](const Neutral& group) {
+    return std::find(group.keys.begin(), group.keys.end(), key) != group.keys.end();
+  });
+}
 void Options::finish() {
   for (const auto& [key, field] : root_.members()) {
-    if (!asked_.contains(key) && !neutral_options().contains(key)) {
+    if (!asked_.contains(key) && !without_effect(key)) {
       field.report("only options that krohn knows for this model type", "the unknown option " + shown(key));
     }
   }

@@ -36,12 +36,16 @@ void head(Draft& draft, Slice x, std::uint32_t embedding, const std::string& tie
   const bool tied = draft.options.flag(tie_key, false);
   std::uint32_t matrix = embedding;
   if (tensors.has(name)) {
-    matrix = tensors.matrix(name, shape);
-    const std::vector<float>& values = draft.net.tensor(matrix).values;
-    const std::vector<float>& table = draft.net.tensor(embedding).values;
-    if (tied && !values.empty() && !table.empty() && values != table) {
-      tensors.report(std::string(name) + ": expected the embedding's values, since " + tie_key +
-                     " is true, got others");
+    std::vector<float> values = tensors.take(name, shape);
+    if (!tied) {
+      matrix = tensors.add(name, shape, std::move(values), true);
+    } else if (!values.empty()) {
+      values = input_major(values, shape);
+      const std::vector<float>& table = draft.net.tensor(embedding).values;
+      if (!table.empty() && values != table) {
+        tensors.report(std::string(name) + ": expected the embedding's values, since " + tie_key +
+                       " is true, got others");
+      }
     }
   } else if (said && !tied) {
     tensors.report_missing(name, shape, ", since " + tie_key + " is false");
@@ -70,11 +74,19 @@ FlaShell::FlaShell(Draft& draft, std::size_t default_layers) {
   size = options.size("hidden_size", 2048);
   vocabulary = options.size("vocab_size", 32000);
   layers = options.size("num_hidden_layers", default_layers, 4096);
-  epsilon = options.epsilon("norm_eps", 1e-6);
+  // Called rms_norm_eps in files of before May (GLA) and June (DeltaNet) 2024, a name that nothing reads any more.
+  const double old_epsilon = options.epsilon("rms_norm_eps", 1e-6);
+  epsilon = options.epsilon("norm_eps", old_epsilon);
+  if (options.has("rms_norm_eps") && epsilon != old_epsilon) options.report("rms_norm_eps", "what norm_eps says");
+  if (!options.has("norm_eps") && old_epsilon != 1e-6) {
+    draft.notes.push_back(
+        "rms_norm_eps: taken for norm_eps, as it was called when such files were written; later versions "
+        "of flash-linear-attention do not read it and take 1e-6");
+  }
   inner = feed_forward_size(options, size, 2, 3, 256);
   options.require_text("hidden_act", {"swish", "silu"});
   options.flag("fuse_norm", true);
-  norms_inside = options.flag("norm_first", false);
+  norms_inside = options.flag("norm_first", draft.tensors.has("model.layers.0.attn.norm.weight"));
 }
 
 Program FlaShell::build(Draft& draft, const std::string& name, const Mixer& mixer) const {
@@ -103,6 +115,18 @@ Program FlaShell::build(Draft& draft, const std::string& name, const Mixer& mixe
   net.end_layers();
   head(draft, net.rms_norm(x, norm("model.norm"), epsilon), embedding, "tie_word_embeddings");
   return draft.finish();
+}
+
+bool shared_convolution(Draft& draft, bool use_convolution) {
+  // The option's default was true while there was one; the tensor tells.
+  const bool found = draft.tensors.has("model.layers.0.attn.h_conv1d.weight");
+  return draft.options.flag("share_conv_kernel", found) && use_convolution;
+}
+
+Slice convolved_input(Draft& draft, const std::string& prefix, Slice h, std::size_t width, Function activation) {
+  Tensors& tensors = draft.tensors;
+  const std::uint32_t weight = tensors.vector(prefix + "h_conv1d.weight", {h.size, 1, width});
+  return draft.net.convolution(weight, tensors.optional(prefix + "h_conv1d.bias", {h.size}), h, activation, "h");
 }
 
 Slice projection(Draft& draft, const std::string& prefix, const std::string& name, Slice h, std::size_t out,

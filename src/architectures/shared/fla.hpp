@@ -55,6 +55,12 @@ struct Projected {
 Slice projection(Draft& draft, const std::string& prefix, const std::string& name, Slice h, std::size_t out,
                  std::size_t width, Function activation);
 
+/// Whether one convolution of the mixer's input stands in the place of those of queries, keys and values
+/// (share_conv_kernel, of files of before 15 July 2024).
+bool shared_convolution(Draft& draft, bool use_convolution);
+/// That convolution, h_conv1d.
+Slice convolved_input(Draft& draft, const std::string& prefix, Slice h, std::size_t width, Function activation);
+
 /// Sizes of a delta rule; value head h uses query and key head h / (num_value_heads / num_heads).
 struct DeltaHeads {
   std::size_t num_heads = 0;

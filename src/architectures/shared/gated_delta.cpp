@@ -28,7 +28,6 @@ Slice stacked_projection(Draft& draft, const std::string& prefix, const std::str
 
 Program gated_delta(Draft& draft, GatedDelta g) {
   Options& options = draft.options;
-  options.pass_over({"use_output_norm"});
   DeltaHeads& sizes = g.sizes;
   sizes.key_size = options.size("head_dim", 256);
   sizes.value_size = options.product(sizes.key_size, "expand_v", 2.0);
@@ -42,6 +41,8 @@ Program gated_delta(Draft& draft, GatedDelta g) {
     Tensors& tensors = draft.tensors;
     const std::size_t conv = use_convolution ? width : 0;
     const bool old_form = tensors.has(prefix + "k_projs.0.weight");
+    // A parameter of Gated DeltaNet's files of before March 2025, which no version of the layer ever read.
+    tensors.leave_out(prefix + "D");
     Projected inputs;
     Slice beta;
     if (old_form) {
@@ -79,8 +80,7 @@ Program gated_delta(Draft& draft, GatedDelta g) {
     using Decay = LinearRecurrence::Decay;
     const Slice o = delta_rule(net, sizes, inputs, beta, g.decays ? Decay::scalar : Decay::none, decays);
     return head_output(draft, prefix, o, h, x, sizes.num_value_heads,
-                       tensors.vector(prefix + "o_norm.weight", {sizes.value_size}), shell.epsilon,
-                       g.gate ? Function::silu : Function::copy);
+                       tensors.vector(prefix + "o_norm.weight", {sizes.value_size}), shell.epsilon, g.gate);
   });
 }
 

@@ -8,7 +8,8 @@ namespace krohn::architectures {
 struct GatedDelta {
   /// key_size and value_size are read from head_dim and expand_v.
   DeltaHeads sizes;
-  bool gate = true;
+  /// Of the output; copy: none.
+  Function gate = Function::silu;
   bool decays = true;
 };
 

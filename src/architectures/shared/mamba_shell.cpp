@@ -1,22 +1,116 @@
 #include "mamba_shell.hpp"
 
+#include <algorithm>
+#include <utility>
+
+#include "krohn/text/source_text.hpp"
+
 namespace krohn::architectures {
 
-Program mamba_shell(Draft& draft, const std::string& name,
+namespace {
+
+/// mamba_ssm's names of a mixer's options, and the names that `build` asks for.
+constexpr std::pair<std::string_view, std::string_view> mixer_names[] = {
+    {"d_state", "state_size"}, {"d_conv", "conv_kernel"}, {"dt_rank", "time_step_rank"}, {"headdim", "head_dim"},
+    {"ngroups", "n_groups"},   {"bias", "use_bias"},      {"conv_bias", "use_conv_bias"}};
+
+std::string renamed(const std::string& key) {
+  const auto* at =
+      std::find_if(std::begin(mixer_names), std::end(mixer_names), [&](const auto& pair) { return pair.first == key; });
+  return at == std::end(mixer_names) ? key : std::string(at->second);
+}
+
+/// What mamba_ssm's configuration says that krohn does not run: attention between the layers, and feed-forward parts.
+void require_mixers_only(Options& options) {
+  options.require_empty("attn_layer_idx");
+  options.require_empty("attn_cfg");
+  if (!options.has("d_intermediate")) return;
+  if (options.ask("d_intermediate").integer(0).value_or(0) != 0) {
+    options.report("d_intermediate", "0: krohn does not run models with feed-forward parts");
+  }
+}
+
+/// Members of ssm_cfg beside options of their own: none reads them, so that what they say must be what those say.
+void require_same_mixer(Options& options) {
+  if (!options.has("ssm_cfg")) return;
+  for (const auto& [key, field] : options.ask("ssm_cfg").members()) {
+    if (Options::without_effect(key) || field.is_null()) continue;
+    const std::string name = key == "layer" ? "model_type" : renamed(key);
+    const JsonField other = options.ask(name);
+    const bool same = key == "layer" ? (field.string() == "Mamba2") == (other.string() == "mamba2")
+                                     : other.exists() && json_text(*other.value()) == json_text(*field.value());
+    if (!same) field.report("what " + name + " says");
+  }
+}
+
+}  // namespace
+
+std::optional<JsonValue::Object> of_mamba_ssm(const JsonField& root, std::string_view layer) {
+  if (!root.find("d_model").exists() || !root.find("n_layer").exists()) return std::nullopt;
+  const JsonField mixer = root.find("ssm_cfg");
+  const bool said_mixer = mixer.exists() && !mixer.is_null();
+  std::string found = "Mamba1";
+  if (said_mixer && mixer.find("layer").exists()) found = mixer.find("layer").string().value_or("");
+  if (found != layer) return std::nullopt;
+  const std::uint32_t line = root.value()->line;
+  JsonValue::Object options;
+  const auto lift = [&](const JsonField& from) {
+    for (const auto& [key, field] : from.members()) {
+      if (key != "ssm_cfg" && key != "layer") options.push_back({renamed(key), *field.value()});
+    }
+  };
+  lift(root);
+  if (said_mixer) lift(mixer);
+  const auto said = [&](std::string_view key) {
+    return std::find_if(options.begin(), options.end(), [&](const JsonMember& member) { return member.key == key; });
+  };
+  for (JsonMember& member : options) {
+    if (member.key == "d_model") member.key = "hidden_size";
+    if (member.key == "n_layer") member.key = "num_hidden_layers";
+    if (member.key == "tie_embeddings") member.key = "tie_word_embeddings";
+  }
+  // Its defaults, where they are not those of `build`; files of before there was tie_embeddings are tied.
+  if (said("vocab_size") == options.end()) options.push_back({"vocab_size", {std::int64_t{50277}, line}});
+  if (said("tie_word_embeddings") == options.end()) options.push_back({"tie_word_embeddings", {true, line}});
+  for (auto member = options.begin(); member != options.end(); ++member) {
+    if (said(member->key) != member) root.report("every option once, got " + shown(member->key) + " again");
+  }
+  const JsonField multiple = root.find("pad_vocab_size_multiple");
+  const std::int64_t step = multiple.exists() ? multiple.integer(1, std::int64_t{1} << 24U).value_or(1) : 8;
+  JsonValue& vocabulary = said("vocab_size")->value;
+  if (auto* rows = std::get_if<std::int64_t>(&vocabulary.data); rows != nullptr && *rows >= 1 && *rows <= 1 << 24) {
+    *rows = (*rows + step - 1) / step * step;
+  }
+  return options;
+}
+
+Program mamba_shell(Draft& draft, const std::string& name, std::size_t channels,
                     const std::function<Slice(const std::string&, Slice, Slice, double)>& mixer) {
   Options& options = draft.options;
   Tensors& tensors = draft.tensors;
   ProgramBuilder& net = draft.net;
   common_options(options);
-  options.pass_over({"residual_in_fp32", "rescale_prenorm_residual", "fuse_norm", "dt_scale", "dt_min", "dt_max",
-                     "dt_init_scheme", "dt_init_floor", "conv_init", "A_init_range", "chunk_size", "time_step_scale",
-                     "time_step_min", "time_step_max", "time_step_init_scheme", "time_step_floor", "use_mambapy",
-                     "use_associative_scan"});
   const std::size_t size = options.size("hidden_size", 2048);
   const std::size_t vocabulary = options.size("vocab_size", 32000);
   const std::size_t layers = options.size("num_hidden_layers", 48, 4096);
   const double epsilon = options.epsilon("norm_eps", options.epsilon("layer_norm_epsilon", 1e-5));
   options.require_text("hidden_act", {"silu", "swish"});
+  options.require_equal("d_model", size, "hidden_size");
+  options.require_equal("n_layer", layers, "num_hidden_layers");
+  for (const char* key : {"intermediate_size", "d_inner"}) {
+    options.require_equal(key, channels, "expand * hidden_size");
+  }
+  require_mixers_only(options);
+  require_same_mixer(options);
+  // Without it a file of mamba_ssm has layer norms with biases; transformers reads it nowhere, and has no such biases.
+  const bool rms = options.flag("rms_norm", true);
+  const auto norm = [&](const std::string& at, Slice x) {
+    const std::uint32_t weight = tensors.vector(at + ".weight", {size});
+    if (rms) return net.rms_norm(x, weight, epsilon);
+    Normalization layer{Normalization::Kind::layer, x, 1, epsilon, weight};
+    layer.bias = tensors.vector(at + ".bias", {size});
+    return net.normalize(layer);
+  };
   const std::string canonical = "backbone.embeddings.weight";
   const std::string found = tensors.has("backbone.embedding.weight") ? "backbone.embedding.weight" : canonical;
   const std::uint32_t embedding = tensors.stacked(canonical, {found}, {vocabulary, size}, true);
@@ -24,12 +118,10 @@ Program mamba_shell(Draft& draft, const std::string& name,
   for (std::size_t i = 0; i < layers && !tensors.hopeless(); ++i) {
     const std::string layer = "backbone.layers." + std::to_string(i);
     net.begin_layer(name);
-    const Slice h = net.rms_norm(x, tensors.vector(layer + ".norm.weight", {size}), epsilon);
-    x = mixer(layer + ".mixer.", h, x, epsilon);
+    x = mixer(layer + ".mixer.", norm(layer + ".norm", x), x, epsilon);
   }
   net.end_layers();
-  const Slice last = net.rms_norm(x, tensors.vector("backbone.norm_f.weight", {size}), epsilon);
-  head(draft, last, embedding, "tie_word_embeddings");
+  head(draft, norm("backbone.norm_f", x), embedding, "tie_word_embeddings");
   return draft.finish();
 }
 

@@ -1,13 +1,26 @@
-// What Mamba's architectures share: the shell of the Hugging Face models, and the selective scan of the first Mamba.
+// What Mamba's architectures share: the shell, its three forms of a configuration, and the selective scan of the first
+// Mamba.
+//
+// Forms of a configuration: transformers' and flash-linear-attention's, with one set of names; the first of them as
+// converted from mamba_ssm's, which keeps keys of the original beside its own (d_model, n_layer, d_inner, ssm_cfg,
+// rms_norm: nothing reads them, so they must agree); and mamba_ssm's own without a model_type, whose keys are renamed.
 #pragma once
+
+#include <optional>
+#include <string_view>
 
 #include "fla.hpp"
 
 namespace krohn::architectures {
 
-/// Embedding, layers x = x + mixer(norm(x)) below `backbone`, norm_f, head. The mixer's prefix ends in "mixer.".
-Program mamba_shell(Draft& draft, const std::string& name,
+/// Embedding, layers x = x + mixer(norm(x)) below `backbone`, norm_f, head. The mixer's prefix ends in "mixer.";
+/// `channels` are its inner ones.
+Program mamba_shell(Draft& draft, const std::string& name, std::size_t channels,
                     const std::function<Slice(const std::string& prefix, Slice h, Slice x, double epsilon)>& mixer);
+
+/// The options of `mamba_shell` and its mixers from a configuration of mamba_ssm, where ssm_cfg.layer (Mamba1 where it
+/// is absent) is `layer`.
+std::optional<JsonValue::Object> of_mamba_ssm(const JsonField& root, std::string_view layer);
 
 /// Sizes and options of a selective scan.
 struct SelectiveScan {
