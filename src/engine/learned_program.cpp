@@ -1,5 +1,4 @@
-// One device operation for one of the schedule's, but for what the device has no single operation for: an interleaving
-// is a copy for each part of each group, an operand in runs an operation for each run.
+// One device operation for one of the schedule's; an interleaving is a copy for each of its parts.
 #include "krohn/engine/learned_program.hpp"
 
 #include <algorithm>
@@ -122,35 +121,37 @@ class Lowering {
     op.k0 = static_cast<float>(from.k);
     op.k1 = static_cast<float>(from.l);
     op.k2 = static_cast<float>(from.m);
-    const std::uint32_t run = std::max({from.a.run, from.b.run, from.c.run});
-    const std::uint32_t whole = op.count;
-    if (run != 0) op.count = run;
-    op.a_share = from.a.share;
-    op.b_share = from.b.share;
-    for (std::uint32_t first = 0; first < whole; first += op.count) {
-      const auto place = [&](const Operand& operand) {
-        if (!operand.slice.present()) return 0U;
-        const bool fits = run == 0 || operand.run == run ||
-                          (operand.run == 0 && (run % operand.share == 0 || operand.share % run == 0));
-        if (!fits) throw InternalError("a program for the device: operands whose runs do not fit together");
-        return schedule_.place[operand.slice.value] + narrow(operand.entry(first));
-      };
-      op.a = place(from.a);
-      op.b = place(from.b);
-      op.c = place(from.c);
-      push(op);
-      op.out += op.count;
+    if (from.b.run != 0 || from.c.run != 0) {
+      throw InternalError("a program for the device: only a function's first operand may lie in runs");
     }
+    const auto place = [&](const Operand& operand) {
+      return operand.slice.present() ? schedule_.at(operand.slice) : 0U;
+    };
+    op.a = place(from.a);
+    op.a_share = from.a.share;
+    op.a_run = from.a.run;
+    op.a_stride = from.a.stride;
+    op.b = place(from.b);
+    op.b_share = from.b.share;
+    op.c = place(from.c);
+    push(op);
   }
 
   void lower(const Interleave& from, const Op& op) {
-    std::uint32_t to = op.out;
-    for (std::uint32_t g = 0; g < from.groups; ++g) {
-      for (const Slice& part : from.parts) {
-        const std::uint32_t count = part.size / from.groups;
-        copy(schedule_.at(part) + g * count, to, count);
-        to += count;
+    const std::uint32_t group = op.count / from.groups;
+    std::uint32_t first = op.out;
+    for (const Slice& part : from.parts) {
+      Op copied;
+      copied.kind = Op::Kind::map;
+      copied.out = first;
+      copied.a = schedule_.at(part);
+      copied.count = part.size;
+      if (from.groups > 1) {
+        copied.out_run = part.size / from.groups;
+        copied.out_stride = group;
       }
+      push(copied);
+      first += part.size / from.groups;
     }
   }
 

@@ -51,6 +51,12 @@ struct LearnedOperation {
   std::uint32_t b_share = 1;
   std::uint32_t w_share = 1;
   std::uint32_t v_share = 1;
+  /// map, where not 0: entry i is written at i / out_run * out_stride + i % out_run, and a is read at i / a_run *
+  /// a_stride + i % a_run / a_share.
+  std::uint32_t out_run = 0;
+  std::uint32_t out_stride = 0;
+  std::uint32_t a_run = 0;
+  std::uint32_t a_stride = 0;
   std::uint32_t count = 0;
   std::uint32_t size = 0;
   std::uint32_t groups = 1;

@@ -49,13 +49,19 @@ KROHN_INLINE_DEVICE void gather(const Op& op, const LearnedRows& x, std::uint32_
 
 KROHN_INLINE_DEVICE float map_value(const Op& op, const LearnedRows& x, std::uint32_t i, std::uint32_t row) {
   return elementwise<float>(
-      op.map, {op.k0, op.k1, op.k2}, [&] { return *x.at(op.a + i / op.a_share, row); },
+      op.map, {op.k0, op.k1, op.k2},
+      [&] {
+        const std::uint32_t entry =
+            op.a_run == 0 ? i / op.a_share : i / op.a_run * op.a_stride + i % op.a_run / op.a_share;
+        return *x.at(op.a + entry, row);
+      },
       [&] { return *x.at(op.b + i / op.b_share, row); }, [&] { return *x.at(op.c + i, row); },
       [&] { return x.weights[op.w0 + i / op.w_share]; }, [&] { return x.weights[op.w1 + i / op.v_share]; });
 }
 
 KROHN_INLINE_DEVICE void map(const Op& op, const LearnedRows& x, std::uint32_t i, std::uint32_t row) {
-  *x.at(op.out + i, row) = map_value(op, x, i, row);
+  const std::uint32_t entry = op.out_run == 0 ? i : i / op.out_run * op.out_stride + i % op.out_run;
+  *x.at(op.out + entry, row) = map_value(op, x, i, row);
 }
 
 /// One output by itself; `block` counts the blocks of a block-diagonal product.
