@@ -156,8 +156,8 @@ int run_check(const Arguments& arguments) {
                                        {"krohn " KROHN_VERSION, arguments.model, arguments.language}, hint));
   }
   if (std::holds_alternative<Refuted>(report.verdict)) {
-    if (const auto hint = opposite_order_hint(*open.machine, arguments.language)) {
-      std::cerr << "krohn: " << *hint << '\n';
+    if (const auto opposite = opposite_order_hint(*open.machine, arguments.language)) {
+      std::cerr << "krohn: " << *opposite << '\n';
     }
   }
   if (arguments.json) {
