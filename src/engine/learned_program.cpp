@@ -277,8 +277,12 @@ class Lowering {
 bool runs_on_device(const Program& program) {
   return !program.snapped() &&
          std::all_of(program.operations().begin(), program.operations().end(), [](const Operation& operation) {
-           const auto* recurrence = std::get_if<LinearRecurrence>(&operation.kind);
-           return recurrence == nullptr || recurrence->updates.size() <= LearnedRecurrence::most_updates;
+           if (const auto* recurrence = std::get_if<LinearRecurrence>(&operation.kind)) {
+             return recurrence->updates.size() <= LearnedRecurrence::most_updates;
+           }
+           // The device reads the first operand of a function in runs, and no other.
+           const auto* map = std::get_if<Elementwise>(&operation.kind);
+           return map == nullptr || (map->b.run == 0 && map->c.run == 0);
          });
 }
 
@@ -288,8 +292,10 @@ LearnedProgram make_learned_program(const Program& program) {
         "a model with codes: expected --device cpu or auto, since nearest codes have no form on a device");
   }
   if (!runs_on_device(program)) {
-    throw ResourceError("a model on a device: expected at most " + std::to_string(LearnedRecurrence::most_updates) +
-                        " updates a token, got more; run it on the CPU");
+    throw ResourceError(
+        "a model on a device: expected at most " + std::to_string(LearnedRecurrence::most_updates) +
+        " updates a token, and no sum norm of keys as of flash-linear-attention 0.6.0, got another; run "
+        "it on the CPU");
   }
   return Lowering(program).run();
 }

@@ -1,16 +1,17 @@
 // The configuration names the architecture; the architecture does the rest.
 #include "krohn/io/checkpoint.hpp"
 
-#include <algorithm>
-#include <set>
+#include <functional>
+#include <utility>
 
 #include "checkpoint_config.hpp"
+#include "codes_file.hpp"
 #include "krohn/architectures/architecture.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/safetensors.hpp"
 #include "krohn/io/weights.hpp"
+#include "krohn/numeric/splitmix64.hpp"
 #include "krohn/text/json_document.hpp"
-#include "krohn/text/source_text.hpp"
 
 namespace krohn {
 
@@ -18,81 +19,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* codes_format = "krohn-codes-v1";
+using Build = std::function<Program(const Architecture&, Draft&)>;
 
-/// The program with the codes of a file, whose every fault is named at once.
-Program with_codes(const Program& program, const fs::path& path) {
-  const Safetensors file = Safetensors::read(path);
-  std::vector<std::string> problems;
-  const auto report = [&](const std::string& problem) { problems.push_back(path.string() + ": " + problem); };
-  const auto metadata = [&](const std::string& key) {
-    const auto at = file.metadata().find(key);
-    return at == file.metadata().end() ? std::string("none") : at->second;
-  };
-  if (metadata("format") != codes_format) {
-    report("format: expected " + std::string(codes_format) + ", got " + shown(metadata("format")));
-  }
-  if (metadata("weights_fingerprint") != program.weights_fingerprint()) {
-    report("weights_fingerprint: expected that of the weights beside it, " + program.weights_fingerprint() + ", got " +
-           shown(metadata("weights_fingerprint")) + ": the codes were made for other weights");
-  }
-  ProgramParts parts = program.parts();
-  std::set<std::string> wanted;
-  for (StatePart& part : parts.state_parts) {
-    if (!part.recurrent()) continue;
-    for (std::size_t unit = 0; unit < part.units(); ++unit) {
-      const std::string name = codes_name(part, unit);
-      wanted.insert(name);
-      const TensorView* view = file.find(name);
-      if (view == nullptr) {
-        report(name + ": expected codes of this unit, got none");
-        continue;
-      }
-      if (view->dtype != DType::f32) {
-        report(name + ": expected F32, got " + view->type());
-        continue;
-      }
-      ProgramTensor tensor{name, {view->shape.begin(), view->shape.end()}, false, to_float(*view)};
-      part.codes.push_back(static_cast<std::uint32_t>(parts.tensors.size()));
-      parts.tensors.push_back(std::move(tensor));
-    }
-  }
-  for (const TensorView& tensor : file.tensors()) {
-    if (!wanted.contains(tensor.name)) report(shown(tensor.name) + ": expected only codes of the model's units");
-  }
-  if (!problems.empty()) throw InputError(problems);
-  try {
-    return Program(std::move(parts));
-  } catch (const InputError& error) {
-    for (const std::string& problem : error.problems()) report(problem);
-    throw InputError(problems);
-  }
-}
-
-}  // namespace
-
-std::string format_codes(const Program& program) {
-  ProgramParts parts = program.parts();
-  std::vector<Tensor> tensors;
-  std::size_t first = parts.tensors.size();
-  for (StatePart& part : parts.state_parts) {
-    for (const std::uint32_t index : part.codes) {
-      const ProgramTensor& tensor = parts.tensors[index];
-      tensors.push_back(
-          make_tensor(tensor.name, std::span<const float>(tensor.values), {tensor.shape.begin(), tensor.shape.end()}));
-      first = std::min<std::size_t>(first, index);
-    }
-    part.codes.clear();
-  }
-  // Codes were added behind the model's own tensors.
-  parts.tensors.resize(first);
-  const std::string fingerprint = Program(std::move(parts)).weights_fingerprint();
-  return format_safetensors(tensors, {{"format", codes_format}, {"weights_fingerprint", fingerprint}});
-}
-
-Checkpoint read_checkpoint(const fs::path& directory, const ReadingHints& hints) {
-  const JsonDocument document = read_checkpoint_config(directory);
-  JsonProblems problems(document);
+const Architecture& architecture_of(JsonProblems& problems) {
   const std::optional<std::string> type = problems.root().at("model_type").string();
   problems.raise_if_any();
   const Architecture* architecture = find_architecture(*type);
@@ -102,17 +31,21 @@ Checkpoint read_checkpoint(const fs::path& directory, const ReadingHints& hints)
     problems.root().at("model_type").report("one of " + known);
     problems.raise_if_any();
   }
+  return *architecture;
+}
+
+Checkpoint read(const fs::path& directory, const ReadingHints& hints, const Build& build) {
+  const JsonDocument document = read_checkpoint_config(directory);
+  JsonProblems problems(document);
+  const Architecture& architecture = architecture_of(problems);
   std::vector<std::string> all;
   try {
     const Weights weights = Weights::read_directory(directory);
-    Draft draft(architecture->name, problems.root(), weights, hints);
+    Draft draft(architecture.name, problems.root(), weights, hints);
     if (!weights.note().empty()) draft.notes.push_back(weights.note());
-    Program model = architecture->build(draft);
+    Program model = build(architecture, draft);
     problems.raise_if_any();
-    if (fs::exists(directory / "codes.safetensors")) {
-      model = with_codes(model, directory / "codes.safetensors");
-    }
-    return {std::move(model), std::move(draft.notes)};
+    return {std::move(model), std::move(draft.notes), std::move(draft.layer_numbers)};
   } catch (const InputError& error) {
     all = error.problems();
   }
@@ -123,6 +56,77 @@ Checkpoint read_checkpoint(const fs::path& directory, const ReadingHints& hints)
     if (error.problems() != all) all.insert(all.begin(), error.problems().begin(), error.problems().end());
   }
   throw InputError(all);
+}
+
+/// Sums of twelve uniform numbers, less their mean.
+std::vector<float> random_rows(std::size_t count, std::uint64_t seed) {
+  SplitMix64 random(seed);
+  std::vector<float> rows(count);
+  for (float& x : rows) {
+    double sum = -6.0;
+    for (int i = 0; i < 12; ++i) sum += static_cast<double>(random.next() >> 11U) * 0x1p-53;
+    x = static_cast<float>(sum);
+  }
+  return rows;
+}
+
+}  // namespace
+
+Checkpoint read_checkpoint(const fs::path& directory, const ReadingHints& hints) {
+  Checkpoint checkpoint =
+      read(directory, hints, [](const Architecture& architecture, Draft& draft) { return architecture.build(draft); });
+  const fs::path codes = directory / "codes.safetensors";
+  if (fs::exists(codes)) checkpoint.model = with_codes(checkpoint.model, codes);
+  return checkpoint;
+}
+
+bool is_hybrid(const fs::path& directory) {
+  const JsonDocument document = read_checkpoint_config(directory);
+  JsonProblems problems(document);
+  return architecture_of(problems).linear_layers != nullptr;
+}
+
+Checkpoint read_linear_layers(const fs::path& directory, const LayerSamples& samples, const ReadingHints& hints) {
+  LayerInputs inputs;
+  inputs.count = samples.count;
+  inputs.only = samples.only;
+  inputs.rows = [&](std::size_t layer, std::size_t size) {
+    return random_rows(samples.count * size, samples.seed + layer);
+  };
+  std::optional<Safetensors> file;
+  if (!samples.file.empty()) {
+    file = Safetensors::read(samples.file);
+    const auto of_layer = [&](std::size_t layer) {
+      const TensorView* own = file->find("inputs." + std::to_string(layer));
+      return own != nullptr ? own : file->find("inputs");
+    };
+    for (const TensorView& tensor : file->tensors()) {
+      if (tensor.name.starts_with("inputs") && tensor.shape.size() == 2) inputs.count = tensor.shape[0];
+    }
+    inputs.rows = [&, of_layer](std::size_t layer, std::size_t size) {
+      const TensorView* tensor = of_layer(layer);
+      const std::string name = samples.file.string() + ": inputs." + std::to_string(layer);
+      if (tensor == nullptr) throw InputError(name + ": expected a tensor of this name, or inputs, got none");
+      if (tensor->shape != std::vector<std::uint64_t>{inputs.count, size} || tensor->dtype != DType::f32) {
+        throw InputError(name + ": expected F32 [" + std::to_string(inputs.count) + ", " + std::to_string(size) +
+                         "], got " + tensor->type());
+      }
+      return to_float(*tensor);
+    };
+  }
+  Checkpoint checkpoint = read(directory, hints, [&](const Architecture& architecture, Draft& draft) {
+    if (architecture.linear_layers == nullptr) {
+      throw InputError(directory.string() + ": expected a model with attention between its linear layers, got " +
+                       std::string(architecture.name));
+    }
+    return architecture.linear_layers(draft, inputs);
+  });
+  checkpoint.notes.push_back(
+      "the linear layers alone, each by itself: attention layers, feed-forward parts, embedding and "
+      "head are left out; the layers read " +
+      (file ? std::to_string(inputs.count) + " inputs of " + samples.file.string()
+            : std::to_string(inputs.count) + " random directions, not what they read in the model"));
+  return checkpoint;
 }
 
 }  // namespace krohn

@@ -5,6 +5,10 @@ model.safetensors and golden.safetensors (input_ids, logits and last states in f
 NumPy alone, one token after the other in float64, from the definitions; nothing of krohn is read. Weights are random and
 rounded to binary32 before they are used.
 
+For the hybrids, whose config.json and model.safetensors in tests/data/hybrids are as save_pretrained of transformers 5.24
+wrote them (with random weights), it writes golden.safetensors: inputs of the layers, the order in which they are read, and
+what each linear layer gives.
+
     python3 tests/data/published_reference.py [NAME ..]
 """
 import json
@@ -342,8 +346,116 @@ CASES = {
 }
 
 
+# ---- the linear layers of hybrids -----------------------------------------------------------------------------------
+
+
+def read_tensors(path):
+    data = path.read_bytes()
+    size = struct.unpack("<Q", data[:8])[0]
+    tensors = {}
+    for name, entry in json.loads(data[8 : 8 + size]).items():
+        if name == "__metadata__":
+            continue
+        first, last = entry["data_offsets"]
+        numbers = np.frombuffer(data[8 + size + first : 8 + size + last], "<f4")
+        tensors[name] = numbers.reshape(entry["shape"]).astype(np.float64)
+    return tensors
+
+
+def hybrid_parts(w, h, sizes):
+    """Through the convolution, which is one whatever the file cuts it into; queries and keys of unit length."""
+    key_heads, key_size, value_heads, value_size, projected = sizes
+    kernel = w["conv1d.weight"] if "conv1d.weight" in w else np.concatenate(
+        [w[name + "_conv1d.weight"] for name in "qkv"])
+    mixed = silu(convolution(np.concatenate(projected, -1), kernel))
+    q, k, v = np.split(mixed, [key_heads * key_size, 2 * key_heads * key_size], -1)
+    share = value_heads // key_heads
+    q, k = (np.repeat(unit(x.reshape(len(x), key_heads, key_size)), share, 1) for x in (q, k))
+    return q, k, v.reshape(len(v), value_heads, value_size)
+
+
+def gated_layer(w, h, heads, q, k, v, beta, a, gate, norm, out, epsilon):
+    decay = np.exp(-np.exp(w["A_log"]) * softplus(a + w["dt_bias"]))
+    o, _ = delta_rule(q, k, v, beta, decay)
+    o = rms(o, norm, epsilon) * silu(gate.reshape(o.shape))
+    return o.reshape(len(o), -1) @ out.T
+
+
+def olmo_hybrid(c, t, w, x, layer):
+    h = rms(x, t[layer + "attention_layer_norm.weight"], c["rms_norm_eps"])
+    heads, key, value = c["linear_num_value_heads"], c["linear_key_head_dim"], c["linear_value_head_dim"]
+    projected = [h @ w[name + "_proj.weight"].T for name in "qkv"]
+    q, k, v = hybrid_parts(w, h, (c["linear_num_key_heads"], key, heads, value, projected))
+    beta = 2 * sigmoid(h @ w["b_proj.weight"].T)
+    return gated_layer(w, h, heads, q, k, v, beta, h @ w["a_proj.weight"].T, h @ w["g_proj.weight"].T,
+                       w["o_norm.weight"], w["o_proj.weight"], 1e-5)
+
+
+def qwen3_next(c, t, w, x, layer):
+    h = rms(x, 1 + t[layer + "input_layernorm.weight"], c["rms_norm_eps"])
+    groups, heads = c["linear_num_key_heads"], c["linear_num_value_heads"]
+    key, value, share = c["linear_key_head_dim"], c["linear_value_head_dim"], heads // groups
+    qkvz = (h @ w["in_proj_qkvz.weight"].T).reshape(len(h), groups, -1)
+    parts = np.split(qkvz, [key, 2 * key, 2 * key + share * value], -1)
+    q, k, v, z = (part.reshape(len(h), -1) for part in parts)
+    b, a = (part.reshape(len(h), -1) for part in np.split((h @ w["in_proj_ba.weight"].T).reshape(len(h), groups, -1), 2,
+                                                           -1))
+    q, k, v = hybrid_parts(w, h, (groups, key, heads, value, [q, k, v]))
+    return gated_layer(w, h, heads, q, k, v, sigmoid(b), a, z, w["norm.weight"], w["out_proj.weight"],
+                       c["rms_norm_eps"])
+
+
+def kimi_linear(c, t, w, x, layer):
+    h = rms(x, t[layer + "input_layernorm.weight"], c["rms_norm_eps"])
+    heads, size = c["linear_num_heads"], c["linear_head_dim"]
+    projected = [h @ w[name + "_proj.weight"].T for name in "qkv"]
+    q, k, v = hybrid_parts(w, h, (heads, size, heads, size, projected))
+    f = h @ w["f_a_proj.weight"].T @ w["f_b_proj.weight"].T + w["dt_bias"]
+    decay = np.exp(-np.exp(w["A_log"]).reshape(heads, 1) * softplus(f.reshape(len(h), heads, size)))
+    beta = sigmoid(h @ w["b_proj.weight"].T)
+    state = np.zeros((heads, size, size))
+    out = []
+    for step in range(len(h)):
+        state = state * decay[step][:, :, None]
+        error = beta[step][:, None] * (v[step] - np.einsum("hkv,hk->hv", state, k[step]))
+        state = state + k[step][:, :, None] * error[:, None, :]
+        out.append(np.einsum("hkv,hk->hv", state, q[step]) / np.sqrt(size))
+    gate = sigmoid(h @ w["g_a_proj.weight"].T @ w["g_b_proj.weight"].T)
+    o = rms(np.array(out), w["o_norm.weight"], c["rms_norm_eps"]) * gate.reshape(len(h), heads, size)
+    return o.reshape(len(h), -1) @ w["o_proj.weight"].T
+
+
+HYBRIDS = {"olmo_hybrid": (olmo_hybrid, "linear_attn"), "qwen3_next": (qwen3_next, "linear_attn"),
+           "kimi_linear": (kimi_linear, "self_attn")}
+
+
+def write_hybrid(name):
+    function, mixer = HYBRIDS[name]
+    folder = HERE / "hybrids" / name
+    config = json.loads((folder / "config.json").read_text())
+    tensors = read_tensors(folder / "model.safetensors")
+    draw = np.random.default_rng(11)
+    inputs = draw.normal(size=(6, config["hidden_size"])).astype(np.float32)
+    order = draw.integers(0, len(inputs), size=(1, LENGTH))
+    golden = {"inputs": inputs, "input_ids": order.astype(np.int64)}
+    for i, kind in enumerate(config["layer_types"]):
+        if kind != "linear_attention":
+            continue
+        layer = "model.layers.%d." % i
+        prefix = layer + mixer + "."
+        w = {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}
+        x = inputs.astype(np.float64)[order[0]]
+        golden["outputs.%d" % i] = x + function(config, tensors, w, x, layer)
+    write_tensors(folder / "golden.safetensors", golden)
+
+
 def main(names):
+    for name in names or HYBRIDS:
+        if name in HYBRIDS:
+            write_hybrid(name)
     for name in names or CASES:
+        if name in HYBRIDS:
+            continue
         config, tensors, forward = CASES[name]()
         exact = {key: value.astype(np.float64) for key, value in tensors.items()}
         ids = np.random.default_rng(7).integers(0, VOCABULARY, size=(WORDS, LENGTH))

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "../temporary_directory.hpp"
+#include "krohn/engine/learned.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/checkpoint.hpp"
 #include "krohn/io/model_directory.hpp"
@@ -230,6 +232,96 @@ TEST_CASE("an output gate that no version before 0.6.0 knew") {
   CHECK_NOTHROW(read_checkpoint(gated, {.fla_version = std::array<std::uint32_t, 3>{0, 6, 0}}));
   mentions(problems_with(gated, "\"output_gate_activation\": \"sigmoid\"", "\"output_gate_activation\": \"tanh\""),
            "/output_gate_activation: expected 'swish' or 'silu' or 'sigmoid'");
+}
+
+TEST_CASE("the linear layers of hybrids give what they give in their models") {
+  for (const std::string name : {"olmo_hybrid", "qwen3_next", "kimi_linear"}) {
+    CAPTURE(name);
+    const fs::path directory = data / "hybrids" / name;
+    CHECK(is_hybrid(directory));
+    mentions(problems_of(directory), "expected a model of linear layers alone, got one with attention layers");
+    const Safetensors golden = Safetensors::read(directory / "golden.safetensors");
+    for (const std::size_t layer : {0U, 2U}) {
+      CAPTURE(layer);
+      const Checkpoint checkpoint =
+          read_linear_layers(directory, {.file = directory / "golden.safetensors", .only = layer});
+      CHECK(checkpoint.layer_numbers == std::vector<std::size_t>{layer});
+      mentions(checkpoint.notes.back(), "6 inputs of");
+      const TensorView* outputs = golden.find("outputs." + std::to_string(layer));
+      REQUIRE(outputs != nullptr);
+      const std::vector<double> expected = to_double(*outputs);
+      const std::size_t size = outputs->shape[1];
+      REQUIRE(checkpoint.model.num_logits() == size);
+      const Tokens word = read_input_ids(golden, checkpoint.model).words.at(0);
+      LearnedStream<double> exact(checkpoint.model);
+      LearnedStream<float> canonical(checkpoint.model);
+      std::vector<double> wide(size);
+      std::vector<float> narrow(size);
+      double worst = 0;
+      double worst_single = 0;
+      for (std::size_t t = 0; t < word.size(); ++t) {
+        exact.step(word[t], wide);
+        canonical.step(word[t], narrow);
+        for (std::size_t i = 0; i < size; ++i) {
+          worst = std::max(worst, std::fabs(wide[i] - expected[t * size + i]));
+          worst_single = std::max(worst_single, std::fabs(static_cast<double>(narrow[i]) - expected[t * size + i]));
+        }
+      }
+      MESSAGE(name, ", layer ", layer, ": double outputs within ", worst, ", fp32 within ", worst_single);
+      CHECK(worst < 1e-9);
+      CHECK(worst_single < 1e-4);
+    }
+    // All of them side by side: what each gives does not depend on the others.
+    const Checkpoint all = read_linear_layers(directory);
+    CHECK(all.layer_numbers == std::vector<std::size_t>{0, 2});
+    CHECK(all.model.layers().size() == 2);
+    CHECK(all.model.vocabulary_size() == 64);
+    mentions(all.notes.back(), "64 random directions");
+    CHECK_THROWS_AS(read_linear_layers(directory, {.only = 1}), InputError);
+  }
+  CHECK_FALSE(is_hybrid(data / "golden" / "delta_net_neg"));
+  CHECK_THROWS_AS(read_linear_layers(data / "golden" / "delta_net_neg"), InputError);
+}
+
+TEST_CASE("Kimi Linear's published configuration says in a part of its own which layers are linear") {
+  const fs::path directory = data / "hybrids" / "kimi_linear";
+  const TemporaryDirectory copy;
+  fs::copy_file(directory / "model.safetensors", copy / "model.safetensors");
+  std::ofstream(copy / "config.json") << R"({"model_type": "kimi_linear", "hidden_size": 8, "num_hidden_layers": 3,
+      "linear_attn_config": {"full_attn_layers": [2], "kda_layers": [1, 3], "head_dim": 4, "num_heads": 2,
+                             "short_conv_kernel_size": 4}})";
+  const Checkpoint published = read_linear_layers(copy / "");
+  CHECK(published.layer_numbers == std::vector<std::size_t>{0, 2});
+  CHECK(published.model == read_linear_layers(directory).model);
+}
+
+TEST_CASE("a linear layer's tensors in a hybrid are all there, and nothing else") {
+  const fs::path directory = data / "hybrids" / "olmo_hybrid";
+  const auto with = [&](const std::function<std::string(const std::string&)>& name) {
+    const TemporaryDirectory copy;
+    fs::copy_file(directory / "config.json", copy / "config.json");
+    const Safetensors file = Safetensors::read(directory / "model.safetensors");
+    std::vector<Tensor> tensors;
+    for (const TensorView& view : file.tensors()) {
+      tensors.push_back({name(view.name), view.dtype, view.shape,
+                         std::string(reinterpret_cast<const char*>(view.bytes.data()), view.bytes.size())});
+    }
+    std::ofstream(copy / "model.safetensors", std::ios::binary) << format_safetensors(tensors);
+    try {
+      read_linear_layers(copy / "");
+    } catch (const InputError& error) {
+      return std::string(error.what());
+    }
+    return std::string("accepted");
+  };
+  const auto renamed_to = [&](const std::string& from, const std::string& to) {
+    return with([&](const std::string& name) { return name == from ? to : name; });
+  };
+  const std::string layer = "model.layers.2.linear_attn.";
+  CHECK(renamed_to("model.layers.1.self_attn.q_proj.weight", "anything") == "accepted");
+  const std::string problems = renamed_to(layer + "b_proj.weight", layer + "c_proj.weight");
+  mentions(problems, layer + "b_proj.weight: expected a tensor of shape [2, 8]");
+  mentions(problems, layer + "c_proj.weight': expected only tensors");
 }
 
 TEST_CASE("options of DeltaNet's files of 2024") {

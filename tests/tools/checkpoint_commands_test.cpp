@@ -161,6 +161,20 @@ TEST_CASE("inspect shows a checkpoint's eigenvalues, as text, JSON and a drawing
   CHECK(text.exit_code == 0);
   CHECK(text.out.find("layer 0: delta") != std::string::npos);
   CHECK(run_krohn("inspect " + golden + "xlstm01_slstm").out.find("moves by no matrix") != std::string::npos);
+  const std::string hybrid = std::string(KROHN_TEST_DATA) + "/hybrids/olmo_hybrid";
+  const ProcessResult layers = run_krohn("inspect " + hybrid);
+  CHECK(layers.exit_code == 0);
+  CHECK(layers.error.find("attention layers, feed-forward parts, embedding and head are left out") !=
+        std::string::npos);
+  CHECK(layers.out.find("olmo_hybrid, of which 2 linear layers") != std::string::npos);
+  CHECK(layers.out.find("layer 2: delta") != std::string::npos);
+  CHECK(layers.out.find("layer 1:") == std::string::npos);
+  const ProcessResult recorded = run_krohn("inspect " + hybrid + " --json --inputs " + hybrid + "/golden.safetensors");
+  CHECK(recorded.exit_code == 0);
+  CHECK(recorded.out.find("\"kind\": \"linear layers\"") != std::string::npos);
+  CHECK(recorded.out.find("\"layer\": 2") != std::string::npos);
+  check_refused(run_krohn("inspect " + golden + "gla_default --inputs " + hybrid + "/golden.safetensors"), "--inputs");
+  check_refused(run_krohn("report " + hybrid + " -o " + (directory / "page.html").string()), "krohn inspect shows");
   const std::string signed_keys = std::string(KROHN_TEST_DATA) + "/variants/published_delta_net_absolute_sum";
   CHECK(run_krohn("inspect " + signed_keys).error.find("--fla-version says which one") != std::string::npos);
   const ProcessResult before = run_krohn("inspect " + signed_keys + " --fla-version 0.5.2");

@@ -190,7 +190,7 @@ void inspect(const CLI::App& command, Options& options) {
   if (!is_model_argument(target)) {
     refuse_options(command,
                    {"--tables", "--levels", "--dot", "--svg", "--words", "--length", "--task", "--compare-forms",
-                    "--reference", "--form", "--device", "--seed", "--fla-version"},
+                    "--reference", "--form", "--device", "--seed", "--fla-version", "--inputs"},
                    "for a language");
     inspect_language(options);
     return;
@@ -198,7 +198,7 @@ void inspect(const CLI::App& command, Options& options) {
   if (read_model_type(target) == "krohn-lrnn") {
     refuse_options(command,
                    {"--alphabet", "--svg", "--words", "--length", "--task", "--compare-forms", "--reference", "--form",
-                    "--device", "--seed", "--fla-version"},
+                    "--device", "--seed", "--fla-version", "--inputs"},
                    "for a compiled model");
     inspect_model(options);
     return;
@@ -211,7 +211,7 @@ void inspect(const CLI::App& command, Options& options) {
     inspect_checkpoint(options.checkpoint);
     return;
   }
-  refuse_options(command, {"--svg"}, "beside --compare-forms and --reference");
+  refuse_options(command, {"--svg", "--inputs"}, "beside --compare-forms and --reference");
   if (!options.forms.reference.empty()) {
     refuse_options(command, {"--words", "--length", "--form", "--device", "--seed"}, "beside --reference");
   }
@@ -246,6 +246,12 @@ void add_inspect(CLI::App& app, int& exit_code) {
   command->add_option("--length", options->checkpoint.length, "of a checkpoint: the length of those words")
       ->check(natural_number(1, 1'000'000))
       ->capture_default_str();
+  command
+      ->add_option(
+          "--inputs", options->checkpoint.inputs,
+          "of a model with attention layers, whose linear layers are shown: what they read, a safetensors file "
+          "with inputs [N, size], or inputs.I of layer I; without one, random directions")
+      ->type_name("FILE");
   add_task_option(*command, options->checkpoint.task);
   add_reading_options(*command, options->checkpoint.hints);
   command->add_flag(

@@ -10,6 +10,7 @@
 #include "krohn/error.hpp"
 #include "krohn/io/atomic_file.hpp"
 #include "krohn/io/checkpoint.hpp"
+#include "krohn/io/counted.hpp"
 #include "krohn/io/spectrum_svg.hpp"
 #include "krohn/io/task.hpp"
 #include "krohn/model/program_form.hpp"
@@ -75,9 +76,16 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
     require_writable(svg);
     require_writable(beside);
   }
-  const Checkpoint checkpoint = read_checkpoint(options.model, options.hints);
+  const bool hybrid = is_hybrid(options.model);
+  if (!hybrid && !options.inputs.empty()) {
+    throw InputError(options.model + ": expected a model with attention layers with --inputs, got one without");
+  }
+  const Checkpoint checkpoint = hybrid ? read_linear_layers(options.model, {.file = options.inputs}, options.hints)
+                                       : read_checkpoint(options.model, options.hints);
   const Program& model = checkpoint.model;
-  const std::optional<Task> task = task_beside(options.model, options.task, model);
+  // A task is about tokens, which the layers of a hybrid do not read.
+  const std::optional<Task> task = hybrid ? std::nullopt : task_beside(options.model, options.task, model);
+  const auto number = [&](std::size_t layer) { return hybrid ? checkpoint.layer_numbers[layer] : layer; };
   SpectrumOptions spectrum_options;
   spectrum_options.words = options.words;
   spectrum_options.length = options.length;
@@ -97,13 +105,14 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
   Json layers = Json::array();
   for (std::size_t i = 0; i < model.layers().size(); ++i) {
     Json layer = {{"mixer", model.layers()[i]}};
+    if (hybrid) layer["layer"] = number(i);
     const Json facts = layer_facts(model, i);
     for (const auto& [key, value] : facts.items()) layer[key] = value;
     layers.push_back(std::move(layer));
   }
   Json heads = Json::array();
   for (const HeadSpectrum& head : spectrum.heads) heads.push_back(head_json(head, names));
-  const Json object = {{"kind", "checkpoint"},
+  const Json object = {{"kind", hybrid ? "linear layers" : "checkpoint"},
                        {"architecture", model.architecture()},
                        {"parameters", model.num_parameters()},
                        {"vocabulary", model.vocabulary_size()},
@@ -136,20 +145,29 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
     return;
   }
   for (const std::string& note : checkpoint.notes) std::cerr << "krohn: " << note << '\n';
-  print_table(
-      {{"checkpoint", options.model},
-       {"architecture", model.architecture()},
-       {"parameters", std::to_string(model.num_parameters())},
-       {"vocabulary", std::to_string(model.vocabulary_size())},
-       {"model size", std::to_string(model.model_size()) + (model.tied() ? ", head tied to the embedding" : "")},
-       {"carried", std::to_string(model.state_size()) + " numbers"},
-       {"task", task ? std::to_string(names.size()) + " symbols, " + std::to_string(task->answers.label_names.size()) +
-                           " labels" + (task->description.empty() ? "" : ": " + task->description)
-                     : "none"},
-       {"semantics", std::string(semantics_of(model))},
-       {"fingerprint", model.fingerprint()}});
+  if (hybrid) {
+    print_table(
+        {{"checkpoint", options.model},
+         {"architecture", model.architecture() + ", of which " + counted(model.layers().size(), "linear layer")},
+         {"carried", std::to_string(model.state_size()) + " numbers"},
+         {"semantics", std::string(semantics_of(model))}});
+  } else {
+    print_table(
+        {{"checkpoint", options.model},
+         {"architecture", model.architecture()},
+         {"parameters", std::to_string(model.num_parameters())},
+         {"vocabulary", std::to_string(model.vocabulary_size())},
+         {"model size", std::to_string(model.model_size()) + (model.tied() ? ", head tied to the embedding" : "")},
+         {"carried", std::to_string(model.state_size()) + " numbers"},
+         {"task", task
+                      ? std::to_string(names.size()) + " symbols, " + std::to_string(task->answers.label_names.size()) +
+                            " labels" + (task->description.empty() ? "" : ": " + task->description)
+                      : "none"},
+         {"semantics", std::string(semantics_of(model))},
+         {"fingerprint", model.fingerprint()}});
+  }
   for (std::size_t i = 0; i < model.layers().size(); ++i) {
-    std::cout << "\nlayer " << i << ": " << model.layers()[i];
+    std::cout << "\nlayer " << number(i) << ": " << model.layers()[i];
     const Json facts = layer_facts(model, i);
     for (const auto& [key, value] : facts.items()) std::cout << "  " << key << ' ' << value.dump();
     std::cout << '\n';
@@ -167,8 +185,9 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
       std::fflush(stdout);
     }
   }
-  std::cout << "\neigenvalues of A(x_t) over " << spectrum_options.tokens.size() << " symbols alone and "
-            << spectrum.words << " random words of length " << spectrum.length << '\n';
+  std::cout << "\neigenvalues of A(x_t) over " << spectrum_options.tokens.size()
+            << (hybrid ? " inputs alone and " : " symbols alone and ") << spectrum.words << " random words of length "
+            << spectrum.length << '\n';
 }
 
 }  // namespace krohn::cli

@@ -17,6 +17,8 @@ struct InspectCheckpoint {
   std::string svg;
   std::uint64_t words = 16;
   std::uint64_t length = 64;
+  /// Of a hybrid: what its linear layers read.
+  std::string inputs;
 };
 
 void inspect_checkpoint(const InspectCheckpoint& options);

@@ -7,14 +7,26 @@
 //     const Program program = find_architecture("gla")->build(draft);
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "krohn/architectures/draft.hpp"
 #include "krohn/model/program.hpp"
 
 namespace krohn {
+
+/// Samples of what the layers of a model read.
+struct LayerInputs {
+  std::size_t count = 0;
+  /// [count, size] of a layer by its number in the model.
+  std::function<std::vector<float>(std::size_t layer, std::size_t size)> rows;
+  /// One layer alone.
+  std::optional<std::size_t> only = std::nullopt;
+};
 
 struct Architecture {
   /// The model_type of its configurations.
@@ -27,6 +39,9 @@ struct Architecture {
   /// The options of `build` from a configuration without a model_type, where it is of a program whose models are this
   /// architecture's. Null: no such program is known.
   std::optional<JsonValue::Object> (*of_unnamed)(const JsonField& root) = nullptr;
+  /// Of a model that has other layers too, which `build` refuses: its linear layers side by side, tokens being samples
+  /// of their inputs (shared/hybrid.hpp). Null: the model is read whole.
+  Program (*linear_layers)(Draft& draft, const LayerInputs& inputs) = nullptr;
 };
 
 /// All architectures, by name.

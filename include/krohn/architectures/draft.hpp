@@ -100,6 +100,8 @@ class Tensors {
                     bool matrix = false);
   /// A tensor of the format that takes no part in inference.
   void leave_out(const std::string& name) { taken_.insert(name); }
+  /// Of a file from which parts are read: every tensor whose name begins with none of these.
+  void leave_out_outside(const std::vector<std::string>& prefixes);
 
   /// Reports a tensor that must be there, and why.
   void report_missing(const std::string& name, const std::vector<std::size_t>& shape, const std::string& why = "");
@@ -149,6 +151,8 @@ struct Draft {
   }
   /// What a reader should know although it is no error.
   std::vector<std::string> notes;
+  /// The program's layers by their numbers in the model, where it is not the whole of it.
+  std::vector<std::size_t> layer_numbers;
 
   /// The program, once no option and no tensor is left over.
   Program finish() {

@@ -24,6 +24,7 @@ class ProgramBuilder {
  public:
   explicit ProgramBuilder(std::string architecture) { parts_.architecture = std::move(architecture); }
 
+  const std::string& architecture() const noexcept { return parts_.architecture; }
   /// Adds a tensor and gives its index.
   std::uint32_t add(ProgramTensor tensor);
   const ProgramTensor& tensor(std::uint32_t index) const { return parts_.tensors.at(index); }

@@ -238,6 +238,13 @@ std::uint32_t Tensors::stacked(const std::string& name, const std::vector<std::s
   return add(name, whole, std::move(all), matrix);
 }
 
+void Tensors::leave_out_outside(const std::vector<std::string>& prefixes) {
+  for (const std::string& name : source_.tensor_names()) {
+    const auto begins = [&](const std::string& prefix) { return name.starts_with(prefix); };
+    if (std::none_of(prefixes.begin(), prefixes.end(), begins)) leave_out(name);
+  }
+}
+
 void Tensors::report_missing(const std::string& name, const std::vector<std::size_t>& shape, const std::string& why) {
   report(name + ": expected a tensor of shape " + shape_text(shape) + why + ", got none");
   missing_.push_back({name, shape});
