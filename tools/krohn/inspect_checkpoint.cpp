@@ -14,6 +14,7 @@
 #include "krohn/io/task.hpp"
 #include "krohn/model/program_form.hpp"
 #include "model_argument.hpp"
+#include "work.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -75,6 +76,7 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
     require_writable(svg);
     require_writable(beside);
   }
+  Work work("inspect", Work::Early::with_nothing, options.time_limit);
   const Checkpoint checkpoint = read_checkpoint(options.model);
   const Program& model = checkpoint.model;
   const std::optional<Task> task = task_beside(options.model, options.task, model);
@@ -92,7 +94,9 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
       names.push_back(std::to_string(t));
     }
   }
+  work.method("eigenvalues");
   const LearnedSpectrum spectrum = compute_spectrum(model, spectrum_options);
+  work.finish();
 
   Json layers = Json::array();
   for (std::size_t i = 0; i < model.layers().size(); ++i) {
