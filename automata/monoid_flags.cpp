@@ -163,6 +163,12 @@ MonoidFacts find_flags(const Dfa& dfa, std::size_t max_sets) {
       two_groups = two_groups && is_power_of_two(pattern.period);
     }
   }
+  // A letter of period above 1 settles the negative whatever the rest of the orbit holds.
+  for (const Transformation& letter : distinct.images) {
+    const PowerPattern pattern = power_pattern(letter);
+    aperiodic = aperiodic && !pattern.periodic;
+    two_groups = two_groups && (!pattern.periodic || is_power_of_two(pattern.period));
+  }
   const auto settle = [&](bool holds_so_far) {
     return !holds_so_far || known ? std::optional<bool>(holds_so_far) : std::nullopt;
   };

@@ -55,6 +55,12 @@ class NumericError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// The caller's stop flag ended a computation that has no partial result; who sets a flag catches it.
+class StoppedError : public std::runtime_error {
+ public:
+  StoppedError() : std::runtime_error("stopped") {}
+};
+
 /// An invariant of krohn itself is broken (exit code 4).
 class InternalError : public std::logic_error {
  public:

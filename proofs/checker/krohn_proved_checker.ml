@@ -1,8 +1,8 @@
 (* krohn-proved-checker CERTIFICATE MODEL_DIR AUTOMATON.json
 
    Accepts the certificate's claim only if the functions that Checker.v proves sound answer true for what read.ml has read.
-   Exit codes: 0 and one line `s VERIFIED ..`; 1 and the reason on standard error; 2 and `s UNCHECKED ..` for evidence that
-   it does not know (reports, horizons) and lassos too long to be replayed; 64 for wrong usage. This file is trusted. *)
+   Exit codes: 0 and one line `s VERIFIED ..`; 1 and the reason on standard error; 20 and `s UNCHECKED ..` for evidence that
+   it does not know (reports, horizons) and lassos too long to be replayed; 2 for wrong usage. This file is trusted. *)
 module Whole = Z
 open Proved
 module Z = Whole
@@ -109,7 +109,7 @@ let () =
         check certificate (read_model model) (automaton_of_file automaton);
         Printf.printf "s VERIFIED %s: %s\n" certificate.verdict certificate.claim
       with
-      | Unchecked reason -> Printf.printf "s UNCHECKED %s\n" reason; exit 2
+      | Unchecked reason -> Printf.printf "s UNCHECKED %s\n" reason; exit 20
       | Rejected reason -> Printf.eprintf "krohn-proved-checker: rejected: %s\n" reason; exit 1
       | error -> Printf.eprintf "krohn-proved-checker: %s\n" (Printexc.to_string error); exit 1)
-  | _ -> prerr_endline "usage: krohn-proved-checker CERTIFICATE MODEL_DIR AUTOMATON.json"; exit 64
+  | _ -> prerr_endline "usage: krohn-proved-checker CERTIFICATE MODEL_DIR AUTOMATON.json"; exit 2

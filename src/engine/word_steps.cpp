@@ -62,7 +62,7 @@ void raise_at(std::size_t word, std::size_t position, const NumericError& error)
                      error.what());
 }
 
-void WordSteps::run(std::size_t index, const Word& word, const Word* next, Trace& trace) {
+void WordSteps::run(std::size_t index, const Word& word, const Word* next, Trace& trace, const RunOptions& options) {
   const std::size_t size = state_.size();
   const std::uint64_t first = trace.offset[index];
   const bool all_positions = trace.offset[index + 1] - first > 1;
@@ -102,6 +102,7 @@ void WordSteps::run(std::size_t index, const Word& word, const Word* next, Trace
     keep_at(0);
   }
   while (position < word.size()) {
+    options.check_stop();
     try {
       seen = machine_.step(state_, word[position]);
     } catch (const NumericError& error) {
@@ -113,13 +114,13 @@ void WordSteps::run(std::size_t index, const Word& word, const Word* next, Trace
   kept_ = std::min(keep ? word.size() + 1 : kept_, common + 1);
 }
 
-void step_words(const Machine& machine, std::span<const Word> words, unsigned threads, Trace& trace) {
+void step_words(const Machine& machine, std::span<const Word> words, const RunOptions& options, Trace& trace) {
   const std::size_t blocks = (words.size() + block_words - 1) / block_words;
-  parallel_blocks(blocks, threads_to_use(threads), [&](std::size_t block) {
+  parallel_blocks(blocks, threads_to_use(options.threads), [&](std::size_t block) {
     WordSteps steps(machine);
     const std::size_t end = std::min((block + 1) * block_words, words.size());
     for (std::size_t i = block * block_words; i < end; ++i) {
-      steps.run(i, words[i], i + 1 < end ? &words[i + 1] : nullptr, trace);
+      steps.run(i, words[i], i + 1 < end ? &words[i + 1] : nullptr, trace, options);
     }
   });
 }
@@ -131,7 +132,7 @@ Trace Machine::run(std::span<const Word> words, const RunOptions& options) const
   check_symbols(*this, words, options.threads);
   Trace trace = empty_trace(*this, words, options);
   trace.device = "cpu";
-  step_words(*this, words, options.threads, trace);
+  step_words(*this, words, options, trace);
   return trace;
 }
 

@@ -26,7 +26,7 @@ class WordSteps {
   explicit WordSteps(const Machine& machine) : machine_(machine), state_(machine.state_size()) {}
 
   /// Fills in word `index`; `next` is the word that comes after it, if one does. Throws NumericError as Machine::run.
-  void run(std::size_t index, const Word& word, const Word* next, Trace& trace);
+  void run(std::size_t index, const Word& word, const Word* next, Trace& trace, const RunOptions& options = {});
 
  private:
   const Machine& machine_;
@@ -38,6 +38,6 @@ class WordSteps {
 };
 
 /// Fills in all words, on `threads` threads.
-void step_words(const Machine& machine, std::span<const Word> words, unsigned threads, Trace& trace);
+void step_words(const Machine& machine, std::span<const Word> words, const RunOptions& options, Trace& trace);
 
 }  // namespace krohn

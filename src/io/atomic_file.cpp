@@ -149,7 +149,8 @@ PendingDirectory::PendingDirectory(const fs::path& path, bool replace)
     throw InputError(path_.string() + ": expected a path for a directory, got a file of that name");
   }
   if (fs::exists(status) && !replace_) {
-    throw InputError(path_.string() + ": expected a path that does not exist, got an existing directory");
+    throw InputError(path_.string() +
+                     ": expected a path that does not exist, got an existing directory (--force replaces a model)");
   }
   const fs::path aside = name_aside(path_);
   if (::mkdir(aside.c_str(), 0777) != 0) raise(path_, "a path that can be written", errno);

@@ -742,11 +742,13 @@ Figure draw_trajectories(const std::vector<Trajectory>& trajectories, const std:
 
 Figure draw_margins(const std::vector<LengthSeries>& series, std::optional<std::uint64_t> horizon) {
   double most = 0.0;
+  double least = 0.0;
   double longest = 1.0;
   std::size_t count = 0;
   for (const LengthSeries& one : series) {
     for (const auto& [length, margin] : one.points) {
       most = std::max(most, margin);
+      least = std::min(least, margin);
       longest = std::max(longest, length);
       ++count;
     }
@@ -755,9 +757,11 @@ Figure draw_margins(const std::vector<LengthSeries>& series, std::optional<std::
   const bool drawn_horizon = horizon && static_cast<double>(*horizon) <= 64.0 * longest && *horizon >= 1;
   const double right = drawn_horizon ? std::max(longest, 1.3 * static_cast<double>(*horizon)) : longest;
   SvgDrawing drawing(900.0, 360.0, "Margin against length", "the least margin of the readout at each length");
-  PlotArea plot(drawing, 70.0, 24.0, 600.0, 280.0, {1.0, std::max(2.0, right)}, {0.0, most > 0.0 ? 1.1 * most : 1.0},
-                true);
+  PlotArea plot(drawing, 70.0, 24.0, 600.0, 280.0, {1.0, std::max(2.0, right)},
+                {1.1 * least, most > 0.0 ? 1.1 * most : 1.0}, true);
   plot.axes("length (logarithmic)", "margin of the readout");
+  if (least < 0.0)
+    drawing.line(plot.x(1.0), plot.y(0.0), plot.x(std::max(2.0, right)), plot.y(0.0), {"#000000", 1.0, ""});
   std::vector<std::string> names;
   for (std::size_t i = 0; i < series.size(); ++i) {
     const SeriesStyle style = series_style(i);

@@ -69,6 +69,17 @@ LanguageSource in_order(LanguageSource language, const std::optional<Alphabet>& 
   return language;
 }
 
+/// True if `re:` before the text would make it a language.
+bool reads_as_expression(const std::string& text, const std::optional<Alphabet>& alphabet) {
+  if (text.find(':') != std::string::npos) return false;
+  try {
+    parse_regex(text, alphabet);
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 Alphabet parse_alphabet(std::string_view text) {
@@ -117,22 +128,36 @@ LanguageSource read_language(const std::string& spec, const std::optional<std::s
                      (path.has_extension() ? shown(path.extension().string()) : "no suffix"));
   }
   if (spec.find('/') != std::string::npos) throw InputError(spec + ": expected a file, got nothing of that name");
-  return in_order({catalog_language(spec), {}}, alphabet, spec);
+  try {
+    return in_order({catalog_language(spec), {}}, alphabet, spec);
+  } catch (const InputError& error) {
+    if (!reads_as_expression(spec, alphabet)) throw;
+    const std::string written = shown("re:" + spec);
+    // With an operator it was meant as one; a plain word may as well be a name that is misspelt.
+    if (spec.find_first_of("()|*+?[]{}~&.") != std::string::npos) {
+      throw InputError(shown(spec) + ": expected a catalogue name, re:REGEX or a file; did you mean " + written + "?");
+    }
+    throw InputError(error.problems().front() + "; as an expression it is " + written);
+  }
+}
+
+std::string format_language(const std::string& suffix, const Dfa& dfa, const std::string& name) {
+  if (suffix == ".json") return format_json(dfa);
+  if (suffix == ".att") return format_att(dfa);
+  if (suffix == ".mata") return format_mata(dfa);
+  if (suffix == ".jff") return format_jff(dfa);
+  if (suffix == ".hoa") return format_hoa(dfa);
+  if (suffix == ".dot" || suffix == ".gv") return format_dot(dfa);
+  throw InputError(name + ": expected a file that ends in " + suffixes + ", got " +
+                   (suffix.empty() ? "no suffix" : shown(suffix)));
 }
 
 void write_language(const fs::path& path, const Dfa& dfa) {
-  const std::string suffix = suffix_of(path);
-  if (suffix == ".json") return write_file(path, format_json(dfa));
-  if (suffix == ".att") return write_file(path, format_att(dfa));
-  if (suffix == ".mata") return write_file(path, format_mata(dfa));
-  if (suffix == ".jff") return write_file(path, format_jff(dfa));
-  if (suffix == ".hoa") return write_file(path, format_hoa(dfa));
-  if (suffix == ".dot" || suffix == ".gv") return write_file(path, format_dot(dfa));
-  throw InputError(path.string() + ": expected a file that ends in " + written + ", got " +
-                   (path.has_extension() ? shown(path.extension().string()) : "no suffix"));
+  write_file(path, format_language(suffix_of(path), dfa, path.string()));
 }
 
-std::vector<Word> parse_words(std::string_view text, const std::string& source, const Alphabet& alphabet) {
+std::vector<Word> parse_words(std::string_view text, const std::string& source, const Alphabet& alphabet,
+                              std::size_t lines_before) {
   std::vector<Word> words;
   std::vector<std::string> problems;
   std::size_t more = 0;
@@ -145,7 +170,8 @@ std::vector<Word> parse_words(std::string_view text, const std::string& source, 
     } catch (const InputError& error) {
       words.emplace_back();
       if (problems.size() < max_problems) {
-        problems.push_back(source + ":" + std::to_string(words.size()) + ": " + error.problems().front());
+        problems.push_back(source + ":" + std::to_string(lines_before + words.size()) + ": " +
+                           error.problems().front());
       } else {
         ++more;
       }

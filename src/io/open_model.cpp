@@ -57,9 +57,14 @@ OpenModel open_model(const std::filesystem::path& path, std::optional<Semantics>
     open.notes = std::move(checkpoint.notes);
     const std::filesystem::path task_path = task.value_or(path / "task.json");
     if (!std::filesystem::exists(task_path)) {
-      throw InputError(task_path.string() +
-                       ": expected a task, which says what symbols and labels the checkpoint's tokens and logits are, "
-                       "got no file");
+      throw InputError(
+          task_path.string() +
+          ": expected a task, which says what symbols and labels the checkpoint's tokens and logits are, got no file. "
+          "Write one (or name one with --task FILE), such as\n"
+          "  {\"symbols\": {\"0\": 0, \"1\": 1}, \"bos\": null, \"outputs\": {\"0\": \"0\", \"1\": \"1\"}, "
+          "\"automaton\": \"parity\"}\n"
+          "where symbols go to token ids, logits to labels, and automaton is the language it was made for: any LANG "
+          "(a catalogue name, re:REGEX, a file), or left out");
     }
     open.task = read_task(task_path, *open.learned);
     open.machine = make_machine(open.learned, open.task->answers);

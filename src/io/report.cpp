@@ -3,6 +3,7 @@
 #include "krohn/io/report.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -17,13 +18,16 @@
 #include "krohn/compile/compile.hpp"
 #include "krohn/engine/spectrum.hpp"
 #include "krohn/error.hpp"
+#include "krohn/io/check_report.hpp"
 #include "krohn/io/figures.hpp"
 #include "krohn/io/svg.hpp"
 #include "krohn/model/spectrum.hpp"
 #include "krohn/numeric/splitmix64.hpp"
 #include "krohn/verify/accuracy.hpp"
+#include "krohn/verify/check.hpp"
 #include "krohn/verify/lasso.hpp"
 #include "krohn/verify/layered_lasso.hpp"
+#include "krohn/verify/specification.hpp"
 
 namespace krohn {
 namespace {
@@ -54,9 +58,13 @@ constexpr const char* style_sheet =
 
 class Page {
  public:
-  explicit Page(std::string title) : title_(std::move(title)) {}
+  Page(std::string title, std::function<void(const std::string&)> begins)
+      : title_(std::move(title)), begins_(std::move(begins)) {}
 
-  void heading(const std::string& text) { body_ += "<h2>" + xml_escaped(text) + "</h2>\n"; }
+  void heading(const std::string& text) {
+    if (begins_) begins_(text);
+    body_ += "<h2>" + xml_escaped(text) + "</h2>\n";
+  }
   void note(const std::string& text) { body_ += "<p class=\"note\">" + xml_escaped(text) + "</p>\n"; }
   void figure(const Figure& figure) {
     if (figure.svg.empty()) {
@@ -109,6 +117,7 @@ class Page {
 
  private:
   std::string title_;
+  std::function<void(const std::string&)> begins_;
   std::string body_;
 };
 
@@ -222,7 +231,7 @@ void add_eigenvalues(Page& page, const LrnnModel& model) {
   std::vector<std::string> methods;
   for (std::size_t l = 0; l < model.layers().size(); ++l) {
     const TokenTable& table = model.layers()[l].table;
-    EigenvalueSeries one{"layer " + std::to_string(l + 1), {}};
+    EigenvalueSeries one{"layer " + std::to_string(l), {}};
     constexpr std::size_t most_rows = 600;
     for (std::size_t row = 0; row < std::min(table.num_rows(), most_rows); ++row) {
       // A small cap on exact blocks: here the numbers are only shown.
@@ -250,7 +259,7 @@ void add_eigenvalues(Page& page, const Program& model, const LearnedTask& task) 
   std::vector<std::vector<std::string>> rows;
   for (const HeadSpectrum& head : spectrum.heads) {
     EigenvalueSeries& one = blocks[head.block];
-    one.name = "block " + std::to_string(head.block + 1);
+    one.name = "block " + std::to_string(head.block);
     // Points nearer than a marker's width would hide one another.
     for (const std::complex<double>& value : head.sample) {
       const bool near = std::any_of(one.values.begin(), one.values.end(),
@@ -259,7 +268,7 @@ void add_eigenvalues(Page& page, const Program& model, const LearnedTask& task) 
     }
     char range[64];
     std::snprintf(range, sizeof range, "%.4g to %.4g", head.least_real, head.most_real);
-    rows.push_back({std::to_string(head.block + 1), std::to_string(head.head + 1), range, std::to_string(head.negative),
+    rows.push_back({std::to_string(head.block), std::to_string(head.head), range, std::to_string(head.negative),
                     std::to_string(head.complex), std::to_string(head.eigenvalues)});
   }
   std::vector<EigenvalueSeries> series;
@@ -340,39 +349,103 @@ void add_trajectories(Page& page, const Machine& machine, Symbol symbol, const s
   page.figure(draw_trajectories(trajectories, machine.alphabet().name(symbol), lasso));
 }
 
-void add_margins(Page& page, const Machine& machine, Symbol symbol, std::uint64_t words, std::uint64_t length,
+std::string exactness(const std::optional<bool>& exact, const std::optional<std::uint64_t>& horizon) {
+  if (exact == true) return "The compiler claims exact arithmetic: the margin is the same at every length.";
+  if (horizon) return "The compiler certifies the labels of all words up to length " + std::to_string(*horizon) + ".";
+  return "No horizon is certified.";
+}
+
+/// The word that refutes the model, if one was found.
+std::optional<Word> add_verdict(Page& page, const Machine& machine, const Dfa& language, const InvariantHint* hint,
+                                const ReportOptions& options) {
+  page.heading("Verdict");
+  CheckOptions how;
+  how.budget.deadline = std::chrono::steady_clock::now() +
+                        std::chrono::milliseconds(static_cast<std::int64_t>(1000.0 * options.check_seconds));
+  how.sample.words = 0;
+  const CheckReport report = check(machine, language, how, hint);
+  std::vector<std::pair<std::string, std::string>> lines{
+      {"verdict", final_line(report.verdict, machine.alphabet()).substr(2)}};
+  const auto* refuted = std::get_if<Refuted>(&report.verdict);
+  if (refuted != nullptr) {
+    const Counterexample& found = refuted->counterexample;
+    lines.emplace_back("the word", "of length " + std::to_string(found.word.size()) +
+                                       (found.shortest ? ", a shortest one" : ", shortened, not proved shortest"));
+    lines.emplace_back("at its end", "the language says " + found.expected + ", the model " + found.observed);
+    lines.emplace_back("where it breaks", "the labels part at position " + std::to_string(found.position));
+  } else if (const auto* unknown = std::get_if<Unknown>(&report.verdict)) {
+    lines.emplace_back("why", unknown->reason);
+    if (unknown->length)
+      lines.emplace_back("bound", "every word up to length " + std::to_string(*unknown->length) + " agrees");
+  }
+  lines.emplace_back("semantics", report.semantics);
+  lines.emplace_back("domain", report.domain);
+  page.facts(lines);
+  return refuted != nullptr ? std::optional<Word>(refuted->counterexample.word) : std::nullopt;
+}
+
+/// The margin at a position: below 0 where the language asks for another label; nothing where it asks for none.
+class SignedMargins {
+ public:
+  SignedMargins(const Machine& machine, const std::optional<Dfa>& language) : machine_(machine) {
+    if (language) specification_.emplace(machine, *language);
+  }
+
+  /// take(t, margin) after each symbol t, from 0.
+  void along(const Word& word, const std::function<void(std::size_t, double)>& take) {
+    std::vector<std::byte> state(machine_.state_size());
+    machine_.initial(state);
+    State at = specification_ ? specification_->automaton().start() : 0;
+    for (std::size_t t = 0; t < word.size(); ++t) {
+      const Observation seen = machine_.step(state, word[t]);
+      auto margin = static_cast<double>(seen.margin);
+      if (specification_) {
+        at = specification_->automaton().next(at, word[t]);
+        if (specification_->automaton().label(at) == null_label) continue;
+        if (!specification_->agrees(seen.label, at)) margin = -margin;
+      }
+      take(t, margin);
+    }
+  }
+
+ private:
+  const Machine& machine_;
+  std::optional<Specification> specification_;
+};
+
+void add_margins(Page& page, const Machine& machine, const std::optional<Dfa>& language,
+                 const std::optional<Word>& refuting, Symbol symbol, std::uint64_t words, std::uint64_t length,
                  std::optional<std::uint64_t> horizon, const std::string& claim) {
   page.heading("Margins");
   length = std::max<std::uint64_t>(2, length);
   std::vector<double> least(length, std::numeric_limits<double>::infinity());
   std::vector<double> power(length, std::numeric_limits<double>::infinity());
+  std::vector<double> broken(refuting ? refuting->size() : 0, std::numeric_limits<double>::infinity());
   SplitMix64 draw(1);
-  std::vector<std::byte> state(machine.state_size());
+  SignedMargins margins(machine, language);
   try {
-    for (std::uint64_t w = 0; w <= words; ++w) {
-      machine.initial(state);
-      for (std::uint64_t t = 0; t < length; ++t) {
-        const bool loop = w == words;
-        const auto a = loop ? symbol : static_cast<Symbol>(draw_below(draw, machine.alphabet().size()));
-        const auto margin = static_cast<double>(machine.step(state, a).margin);
-        std::vector<double>& target = loop ? power : least;
-        target[t] = std::min(target[t], margin);
-      }
+    for (std::uint64_t w = 0; w < words; ++w) {
+      Word word(length);
+      for (Symbol& a : word) a = static_cast<Symbol>(draw_below(draw, machine.alphabet().size()));
+      margins.along(word, [&](std::size_t t, double margin) { least[t] = std::min(least[t], margin); });
     }
+    margins.along(Word(length, symbol), [&](std::size_t t, double margin) { power[t] = margin; });
+    if (refuting) margins.along(*refuting, [&](std::size_t t, double margin) { broken[t] = margin; });
   } catch (const NumericError& error) {
     page.note(error.what());
   }
-  const auto series = [&](const std::string& name, const std::vector<double>& margins) {
+  const auto series = [&](const std::string& name, const std::vector<double>& values) {
     LengthSeries one{name, {}};
-    for (std::size_t t = 0; t < margins.size(); ++t) {
-      if (std::isfinite(margins[t])) one.points.emplace_back(static_cast<double>(t + 1), margins[t]);
+    for (std::size_t t = 0; t < values.size(); ++t) {
+      if (std::isfinite(values[t])) one.points.emplace_back(static_cast<double>(t + 1), values[t]);
     }
     return one;
   };
-  Figure figure = draw_margins({series("least of " + std::to_string(words) + " random words", least),
-                                series("on " + machine.alphabet().name(symbol) + "^k", power)},
-                               horizon);
-  figure.caption += " " + claim;
+  std::vector<LengthSeries> drawn{series("least of " + std::to_string(words) + " random words", least),
+                                  series("on " + machine.alphabet().name(symbol) + "^k", power)};
+  if (refuting) drawn.push_back(series("on the refuting word", broken));
+  Figure figure = draw_margins(drawn, horizon);
+  figure.caption += (language ? " Below 0 the label is wrong. " : " ") + claim;
   page.figure(figure);
 }
 
@@ -382,7 +455,7 @@ std::vector<HiddenName> hidden_names(const LrnnModel& model) {
   for (std::size_t l = 0; l < model.layers().size(); ++l) {
     const TokenTable& table = model.layers()[l].table;
     for (std::size_t e = 0; e < model.layers()[l].hidden_size(); ++e) {
-      std::string name = "layer " + std::to_string(l + 1) + ", h" + std::to_string(e / table.value_size());
+      std::string name = "layer " + std::to_string(l) + ", h" + std::to_string(e / table.value_size());
       if (table.value_size() > 1) name += "," + std::to_string(e % table.value_size());
       names.push_back({offset + e, std::move(name)});
     }
@@ -396,42 +469,40 @@ std::vector<HiddenName> hidden_names(const Program& model, std::size_t numbers) 
   for (const StatePart& part : model.state_parts()) {
     if (part.kind != StatePart::Kind::hidden && part.kind != StatePart::Kind::cell) continue;
     for (std::size_t e = 0; e < part.size && part.offset + e < numbers; ++e) {
-      names.push_back({part.offset + e, "block " + std::to_string(part.layer + 1) + ", " + std::to_string(e)});
+      names.push_back({part.offset + e, "block " + std::to_string(part.layer) + ", " + std::to_string(e)});
     }
   }
   return names;
 }
 
-std::string exactness(const std::optional<bool>& exact, const std::optional<std::uint64_t>& horizon) {
-  if (exact == true) return "The compiler claims exact arithmetic: the margin is the same at every length.";
-  if (horizon) return "The compiler certifies the labels of all words up to length " + std::to_string(*horizon) + ".";
-  return "No horizon is certified.";
-}
-
 void add_compiled_model(Page& page, const Machine& machine, const Machine::Tables& tables,
-                        const std::optional<Dfa>& language, const std::optional<bool>& exact,
+                        const std::optional<Dfa>& language, const InvariantHint* hint, const std::optional<bool>& exact,
                         const std::optional<std::uint64_t>& horizon, const ReportOptions& options) {
   const auto& [model, semantics] = tables;
+  std::optional<Word> refuting;
+  if (language) refuting = add_verdict(page, machine, *language, hint, options);
+  const Symbol symbol = loop_symbol(machine, language);
+  if (!model.layers().empty()) {
+    add_margins(page, machine, language, refuting, symbol, options.words.value_or(most_words), options.length, horizon,
+                exactness(exact, horizon));
+  }
   page.heading("Model");
   std::vector<std::vector<std::string>> rows;
   for (std::size_t l = 0; l < model.layers().size(); ++l) {
     const TableLayer& layer = model.layers()[l];
-    rows.push_back({std::to_string(l + 1), std::to_string(layer.table.key_size()),
-                    std::to_string(layer.table.value_size()), std::to_string(layer.table.num_householder()),
-                    std::to_string(layer.num_rows()), std::to_string(layer.table.num_rows())});
+    rows.push_back({std::to_string(l), std::to_string(layer.table.key_size()), std::to_string(layer.table.value_size()),
+                    std::to_string(layer.table.num_householder()), std::to_string(layer.num_rows()),
+                    std::to_string(layer.table.num_rows())});
   }
   page.table({"layer", "key size", "value size", "n_h", "rows", "table rows"}, rows,
              {true, true, true, true, true, true});
   page.note("Semantics: " + std::string(semantics_id(semantics)) + ". " + exactness(exact, horizon));
   if (model.layers().empty()) return;
   add_eigenvalues(page, model);
-  const Symbol symbol = loop_symbol(machine, language);
   const Word loop{symbol};
   const LayeredLasso lasso =
       find_layered_lasso(model, arithmetic_of(semantics), {}, loop, {.max_steps = options.lasso_steps});
   add_trajectories(page, machine, symbol, lasso.lasso, hidden_names(model));
-  add_margins(page, machine, symbol, options.words.value_or(most_words), options.length, horizon,
-              exactness(exact, horizon));
 }
 
 void add_accuracy(Page& page, const Accuracy& accuracy) {
@@ -459,7 +530,7 @@ void add_accuracy(Page& page, const Accuracy& accuracy) {
 }  // namespace
 
 std::string language_report(const Dfa& dfa, const std::string& name, const ReportOptions& options) {
-  Page page("Language " + name);
+  Page page("Language " + name, options.begins);
   const Dfa minimal = minimize(dfa);
   add_language(page, dfa, minimal, options);
   try {
@@ -468,7 +539,8 @@ std::string language_report(const Dfa& dfa, const std::string& name, const Repor
     compile_options.max_holonomy_family = 0;
     CompileResult compiled = compile(minimal, compile_options);
     const auto machine = make_machine(std::move(compiled.model), Semantics::fp32_fma_v1);
-    add_compiled_model(page, *machine, *machine->tables(), minimal, compiled.exact, compiled.horizon, options);
+    add_compiled_model(page, *machine, *machine->tables(), minimal, &compiled.hint, compiled.exact, compiled.horizon,
+                       options);
   } catch (const ResourceError& error) {
     page.note(std::string("Compiled model: ") + error.what());
   }
@@ -476,9 +548,10 @@ std::string language_report(const Dfa& dfa, const std::string& name, const Repor
 }
 
 std::string model_report(const OpenModel& model, const std::string& name, const ReportOptions& options) {
-  Page page("Model " + name);
+  Page page("Model " + name, options.begins);
   if (const std::optional<Machine::Tables> tables = model.machine->tables()) {
-    add_compiled_model(page, *model.machine, *tables, model.automaton, model.exact, model.horizon, options);
+    add_compiled_model(page, *model.machine, *tables, model.automaton, model.hint ? &*model.hint : nullptr, model.exact,
+                       model.horizon, options);
     if (model.automaton) add_language(page, *model.automaton, minimize(*model.automaton), options);
     return page.text();
   }
@@ -491,6 +564,11 @@ std::string model_report(const OpenModel& model, const std::string& name, const 
   const auto symbols = static_cast<double>(std::accumulate(lengths.begin(), lengths.end(), options.length));
   const std::uint64_t words = options.words.value_or(static_cast<std::uint64_t>(
       std::clamp(checkpoint_work / (work * symbols), 10.0, static_cast<double>(most_words))));
+  const Symbol symbol = loop_symbol(*model.machine, language);
+  std::optional<Word> refuting;
+  if (language) refuting = add_verdict(page, *model.machine, *language, nullptr, options);
+  add_margins(page, *model.machine, language, refuting, symbol, words, options.length, std::nullopt,
+              "No horizon is certified.");
   page.heading("Model");
   page.facts({{"architecture", learned.architecture()},
               {"blocks", std::to_string(learned.layers().size())},
@@ -499,6 +577,14 @@ std::string model_report(const OpenModel& model, const std::string& name, const 
               {"numbers carried", std::to_string(learned.state_size())},
               {"semantics", std::string(model.machine->semantics())},
               {"task", model.task->description.empty() ? "as in task.json" : model.task->description}});
+  add_eigenvalues(page, learned, model.task->answers);
+  const Word loop{symbol};
+  const auto steps = static_cast<std::uint64_t>(std::clamp(lasso_work / work, 64.0, 200000.0));
+  const LassoSearch lasso = find_lasso(*model.machine, {}, loop, {.max_steps = std::min(options.lasso_steps, steps)});
+  add_trajectories(page, *model.machine, symbol, lasso.lasso, hidden_names(learned, model.machine->state_size() / 4));
+  // The automaton as the task gives it: own_language() may add a start for words outside the domain.
+  const std::optional<Dfa>& taught = model.task->automaton ? model.task->automaton : language;
+  if (taught) add_language(page, *taught, minimize(*taught), options);
   if (language) {
     AccuracyOptions accuracy;
     accuracy.lengths = lengths;
@@ -506,16 +592,6 @@ std::string model_report(const OpenModel& model, const std::string& name, const 
     accuracy.last_only = model.task->positions == Task::Positions::last;
     add_accuracy(page, measure_accuracy(*model.machine, *language, accuracy));
   }
-  add_eigenvalues(page, learned, model.task->answers);
-  const Symbol symbol = loop_symbol(*model.machine, language);
-  const Word loop{symbol};
-  const auto steps = static_cast<std::uint64_t>(std::clamp(lasso_work / work, 64.0, 200000.0));
-  const LassoSearch lasso = find_lasso(*model.machine, {}, loop, {.max_steps = std::min(options.lasso_steps, steps)});
-  add_trajectories(page, *model.machine, symbol, lasso.lasso, hidden_names(learned, model.machine->state_size() / 4));
-  add_margins(page, *model.machine, symbol, words, options.length, std::nullopt, "No horizon is certified.");
-  // The automaton as the task gives it: own_language() may add a start for words outside the domain.
-  const std::optional<Dfa>& taught = model.task->automaton ? model.task->automaton : language;
-  if (taught) add_language(page, *taught, minimize(*taught), options);
   return page.text();
 }
 

@@ -10,8 +10,10 @@
 #include "krohn/digest/sha256.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/format_json.hpp"
+#include "krohn/io/language.hpp"
 #include "krohn/text/json_document.hpp"
 #include "krohn/text/source_text.hpp"
+#include "sink.hpp"
 
 namespace krohn {
 namespace {
@@ -65,6 +67,30 @@ void write_json(const JsonValue& value, std::string& out) {
     }
   };
   std::visit(Writer{out}, value.data);
+}
+
+/// An object is krohn-automaton-v1; a string is any LANG, a file's name relative to the task's folder, its symbols the
+/// task's.
+Dfa automaton_of(const JsonField& field, const std::optional<Alphabet>& alphabet, const std::string& source) {
+  if (const auto* const spec = std::get_if<std::string>(&field.value()->data)) {
+    const std::filesystem::path beside = std::filesystem::path(source).parent_path() / *spec;
+    std::error_code ignored;
+    const bool file = spec->rfind("re:", 0) != 0 && std::filesystem::is_regular_file(beside, ignored);
+    std::optional<std::string> symbols;
+    if (alphabet && spec->rfind("re:", 0) == 0) {
+      std::string names;
+      for (const std::string& name : alphabet->names()) names += (names.empty() ? "" : " ") + name;
+      symbols = names + " ";
+    }
+    try {
+      return read_language(file ? beside.string() : *spec, symbols).dfa;
+    } catch (const InputError& error) {
+      throw InputError(with_prefix(source + ": automaton: ", error.problems()));
+    }
+  }
+  std::string text;
+  write_json(*field.value(), text);
+  return parse_format_json(text, source + ": automaton").dfa;
 }
 
 /// The symbols of the task must be those of the automaton.
@@ -139,10 +165,8 @@ Task parse_version_1(JsonProblems& problems, const Program& model) {
   }
   std::optional<Dfa> automaton;
   if (const JsonField field = root.find("automaton"); field.exists() && !field.is_null()) {
-    std::string text;
-    write_json(*field.value(), text);
     try {
-      automaton = parse_format_json(text, problems.document().source + ": automaton").dfa;
+      automaton = automaton_of(field, alphabet, problems.document().source);
       if (alphabet) require_same_symbols(field, *alphabet, automaton->alphabet());
     } catch (const InputError& error) {
       for (const std::string& problem : error.problems()) problems.add(problem);

@@ -98,7 +98,7 @@ Proportion wilson(double successes, double trials, double chance) {
   // At 0 and 1 rounding could leave the value just outside.
   p.low = std::min(p.value, std::max(0.0, middle - half));
   p.high = std::max(p.value, std::min(1.0, middle + half));
-  p.scaled = (p.value - chance) / (1 - chance);
+  p.scaled = chance < 1 ? (p.value - chance) / (1 - chance) : 0.0;
   return p;
 }
 
@@ -137,6 +137,37 @@ double chance_of(const Dfa& language) {
   return labels.empty() ? 0.0 : 1.0 / static_cast<double>(labels.size());
 }
 
+/// What the words of one length add up to.
+struct Counts {
+  std::vector<std::pair<double, double>> right_of;
+  double last = 0;
+  double sequences = 0;
+  double guessed = 0;
+
+  void add(const std::vector<Word>& words, const Trace& trace, const Specification& specification, bool last_only,
+           double chance) {
+    const Dfa& dfa = specification.automaton();
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      const std::span<const std::int32_t> labels = trace.labels_of(i);
+      State state = dfa.start();
+      double right = 0;
+      double counted = 0;
+      for (std::size_t t = 0; t < words[i].size(); ++t) {
+        state = dfa.next(state, words[i][t]);
+        const bool end = t + 1 == words[i].size();
+        if (dfa.label(state) == null_label || (last_only && !end)) continue;
+        const bool agrees = specification.agrees(labels[t + 1], state);
+        counted += 1;
+        right += agrees ? 1 : 0;
+        if (end && agrees) last += 1;
+      }
+      right_of.emplace_back(right, counted);
+      if (right == counted) sequences += 1;
+      guessed += std::pow(chance, counted);
+    }
+  }
+};
+
 }  // namespace
 
 Accuracy measure_accuracy(const Machine& machine, const Dfa& language, const AccuracyOptions& options) {
@@ -152,40 +183,44 @@ Accuracy measure_accuracy(const Machine& machine, const Dfa& language, const Acc
   Accuracy accuracy;
   accuracy.chance = chance_of(dfa);
   Random random(options.seed);
+  double total = 0;
+  double done = 0;
+  for (const std::uint64_t length : options.lengths) total += static_cast<double>(length * options.words);
   for (const std::uint64_t length : options.lengths) {
     const Sampler sampler(dfa, length, options.symbol_weights);
     if (sampler.empty()) {
       accuracy.empty_lengths.push_back(length);
+      total -= static_cast<double>(length * options.words);
       continue;
     }
-    std::vector<Word> words;
-    for (std::uint64_t i = 0; i < options.words; ++i) words.push_back(sampler.draw(random));
-    const Trace trace =
-        machine.run(words, {.device = options.device, .all_positions = true, .threads = options.threads});
-    accuracy.device = trace.device;
-    std::vector<std::pair<double, double>> right_of;
-    double last = 0;
-    double sequences = 0;
-    for (std::size_t i = 0; i < words.size(); ++i) {
-      const std::span<const std::int32_t> labels = trace.labels_of(i);
-      State state = dfa.start();
-      double right = 0;
-      double counted = 0;
-      for (std::size_t t = 0; t < words[i].size(); ++t) {
-        state = dfa.next(state, words[i][t]);
-        const bool end = t + 1 == words[i].size();
-        if (dfa.label(state) == null_label || (options.last_only && !end)) continue;
-        const bool agrees = specification.agrees(labels[t + 1], state);
-        counted += 1;
-        right += agrees ? 1 : 0;
-        if (end && agrees) last += 1;
+    Counts counts;
+    // A part at a time, so that an early end has the words run so far; large enough for vectors and devices.
+    const std::uint64_t most =
+        std::max<std::uint64_t>(256, (std::uint64_t{1} << 22U) / std::max<std::uint64_t>(1, length));
+    for (std::uint64_t first = 0; first < options.words && !accuracy.stopped; first += most) {
+      std::vector<Word> words;
+      for (std::uint64_t i = first; i < std::min(options.words, first + most); ++i)
+        words.push_back(sampler.draw(random));
+      try {
+        const Trace trace = machine.run(
+            words, {.device = options.device, .all_positions = true, .threads = options.threads, .stop = options.stop});
+        accuracy.device = trace.device;
+        counts.add(words, trace, specification, options.last_only, accuracy.chance);
+      } catch (const StoppedError&) {
+        accuracy.stopped = true;
       }
-      right_of.emplace_back(right, counted);
-      if (right == counted) sequences += 1;
+      done += static_cast<double>(length * words.size());
+      if (options.progress) options.progress(length, done, total);
     }
-    const double trials = static_cast<double>(words.size());
-    accuracy.lengths.push_back({length, options.words, clustered(right_of, accuracy.chance),
-                                wilson(last, trials, accuracy.chance), wilson(sequences, trials, accuracy.chance)});
+    const auto trials = static_cast<double>(counts.right_of.size());
+    if (trials > 0) {
+      const double sequence_chance = counts.guessed / trials;
+      accuracy.lengths.push_back({length, counts.right_of.size(), clustered(counts.right_of, accuracy.chance),
+                                  wilson(counts.last, trials, accuracy.chance),
+                                  wilson(counts.sequences, trials, sequence_chance), sequence_chance});
+    }
+    if (options.stop != nullptr && options.stop->load(std::memory_order_relaxed)) accuracy.stopped = true;
+    if (accuracy.stopped) break;
   }
   return accuracy;
 }

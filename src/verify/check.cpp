@@ -63,7 +63,9 @@ class Ladder {
   // A rung: notes its name, outcome and time when it goes out of scope.
   class Timed {
    public:
-    Timed(CheckReport& report, std::string method) : report_(report), rung_{std::move(method), "", 0.0} {}
+    Timed(Ladder& ladder, std::string method) : report_(ladder.report_), rung_{std::move(method), "", 0.0} {
+      if (ladder.options_.begins) ladder.options_.begins(rung_.method);
+    }
     ~Timed() {
       rung_.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
       report_.rungs.push_back(std::move(rung_));
@@ -95,7 +97,7 @@ class Ladder {
 
   void shorten(Counterexample& counterexample) {
     const std::size_t before = counterexample.word.size();
-    Timed rung(report_, "shortening");
+    Timed rung(*this, "shortening");
     const Budget budget = options_.budget.share(shortening_part);
     const auto minimised = [&](Counterexample word) {
       return minimise(model_, specification_, std::move(word), shortening_steps, budget);
@@ -138,7 +140,7 @@ class Ladder {
       return;
     }
     if (!few_words_shorter_than(length)) return;
-    Timed rung(report_, "exhaustive");
+    Timed rung(*this, "exhaustive");
     EnumerateOptions options = enumerate_options(length - 1);
     options.device = Device::cpu;
     options.deadline = options_.budget.share(shortening_part).deadline;
@@ -184,7 +186,7 @@ class Ladder {
   }
 
   bool close(std::optional<std::uint64_t> successors, double part) {
-    Timed rung(report_, "closure");
+    Timed rung(*this, "closure");
     const ClosureOptions options{options_.budget.share(part), options_.up_to, successors};
     Closure closure = joint_closure(model_, specification_, options);
     report_.pairs = closure.pairs.size();
@@ -233,7 +235,7 @@ class Ladder {
   }
 
   bool induct(const Machine::Tables& tables, const InvariantHint& hint) {
-    Timed rung(report_, "invariant");
+    Timed rung(*this, "invariant");
     Budget budget = options_.budget.share(0.15);
     budget.memory = std::min(budget.memory, invariant_memory);
     InvariantCheck invariant = check_invariant(tables.model, tables.semantics, hint, specification_, budget);
@@ -256,7 +258,7 @@ class Ladder {
   bool refute() {
     std::optional<Refutation> found;
     {
-      Timed rung(report_, "fast refutation");
+      Timed rung(*this, "fast refutation");
       FastRefutationOptions options;
       options.budget = options_.budget.share(0.25);
       options.device = options_.device;
@@ -268,7 +270,7 @@ class Ladder {
   }
 
   bool approximate(const Machine::Tables& tables) {
-    Timed rung(report_, "horizon");
+    Timed rung(*this, "horizon");
     HorizonCheck horizon = check_horizon(tables.model, tables.semantics, specification_, options_.budget.share(0.25));
     if (horizon.disagreement) {
       rung.outcome("a disagreement within the horizon");
@@ -300,7 +302,7 @@ class Ladder {
   }
 
   bool enumerate_words() {
-    Timed rung(report_, "exhaustive");
+    Timed rung(*this, "exhaustive");
     EnumerateOptions options = enumerate_options(*options_.exhaustive);
     if (bound_ && *bound_ >= options.max_length) {
       rung.outcome("nothing left to try up to length " + std::to_string(options.max_length));
@@ -329,7 +331,7 @@ class Ladder {
   }
 
   Sample drawn_words() {
-    Timed rung(report_, "sample");
+    Timed rung(*this, "sample");
     Sample drawn = sample(model_, specification_, options_.sample, options_.budget, options_.device);
     report_.steps += drawn.steps;
     const std::string words = std::to_string(drawn.drawn) + " words of length up to " +

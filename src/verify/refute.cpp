@@ -145,7 +145,7 @@ void record(Hypothesis& hypothesis, LayerHypothesis& layer, std::size_t index, c
   const bool fine = allowed(spectrum.kind, theorem);
   const bool was_fine = allowed(layer.kind, theorem);
   if (!fine && spectrum.kind != SpectrumKind::undecided && !hypothesis.violation) {
-    hypothesis.violation = SpectrumViolation{index + 1, symbols, spectrum.worst};
+    hypothesis.violation = SpectrumViolation{index, symbols, spectrum.worst};
     layer.kind = spectrum.kind;
   } else if ((was_fine && !fine) || (was_fine && spectrum.kind == SpectrumKind::real_with_negative)) {
     layer.kind = spectrum.kind;
@@ -289,13 +289,13 @@ void conclude(Hypothesis& hypothesis, const Theorem& theorem) {
   }
   for (std::size_t l = 0; l < hypothesis.layers.size(); ++l) {
     if (!allowed(hypothesis.layers[l].kind, theorem)) {
-      hypothesis.statement = "layer " + std::to_string(l + 1) + ": not decided (" + hypothesis.layers[l].method + ")";
+      hypothesis.statement = "layer " + std::to_string(l) + ": not decided (" + hypothesis.layers[l].method + ")";
       return;
     }
   }
   hypothesis.holds = true;
   hypothesis.statement = "all eigenvalues of every state transition matrix";
-  if (!theorem.is_parity()) hypothesis.statement += " (in layer i, of every product of 2^(i-1))";
+  if (!theorem.is_parity()) hypothesis.statement += " (in layer i, from 0, of every product of 2^i)";
   hypothesis.statement += " are " + wanted;
 }
 

@@ -88,12 +88,12 @@ void violate(Hypothesis& hypothesis, std::size_t layer, const ProductEigenvalue&
   } else if (word.size() > 1) {
     where += " at the end of the word " + word_text(word);
   }
-  hypothesis.statement = "layer " + std::to_string(layer + 1) + ", head " + std::to_string(met.head + 1) + ", " +
-                         where + ": expected only eigenvalues that are " +
+  hypothesis.statement = "layer " + std::to_string(layer) + ", head " + std::to_string(met.head) + ", " + where +
+                         ": expected only eigenvalues that are " +
                          (theorem.is_parity() ? "real and not negative" : "real") + ", got " +
                          eigenvalue_text(met.value);
   word.erase(word.begin(), word.end() - static_cast<std::ptrdiff_t>(length));
-  hypothesis.violation = SpectrumViolation{layer + 1, std::move(word), met.value};
+  hypothesis.violation = SpectrumViolation{layer, std::move(word), met.value};
 }
 
 /// Decides an open layer from the eigenvalues met, where they do; always says what they are.
@@ -173,7 +173,7 @@ Hypothesis check_hypothesis(const Program& model, const Theorem& theorem, const 
   if (hypothesis.violation) return hypothesis;
   for (std::size_t l = 0; l < forms.size(); ++l) {
     if (hypothesis.layers[l].kind == SpectrumKind::undecided) {
-      hypothesis.statement = "layer " + std::to_string(l + 1) + ": " + hypothesis.layers[l].method;
+      hypothesis.statement = "layer " + std::to_string(l) + ": " + hypothesis.layers[l].method;
       return hypothesis;
     }
   }

@@ -47,6 +47,7 @@ void check_page(const std::string& page) {
 
 ReportOptions small() {
   ReportOptions options;
+  options.check_seconds = 1.0;
   options.words = 10;
   options.length = 64;
   return options;

@@ -125,8 +125,8 @@ TEST_CASE("check refutes what theory forbids, by the task's language or by a nam
   check_refused(run_krohn("check " + models + "parity_delta_net_pos --format fp16"), "learned-fp32-v1");
 }
 
-TEST_CASE("check --accuracy measures by length") {
-  const std::string command = "check " + models + "parity_delta_net_pos --accuracy 40..128 --words 64 --seed 3";
+TEST_CASE("accuracy measures by length") {
+  const std::string command = "accuracy " + models + "parity_delta_net_pos --lengths 40..128 --words 64 --seed 3";
   const ProcessResult result = run_krohn(command + " --json");
   CHECK(result.exit_code == 0);
   const auto json = nlohmann::json::parse(result.out);
@@ -141,8 +141,8 @@ TEST_CASE("check --accuracy measures by length") {
   }
   CHECK(run_krohn(command + " --json").out == result.out);
   CHECK(run_krohn(command).out.find("sequences") != std::string::npos);
-  check_refused(run_krohn("check " + models + "parity_delta_net_pos --accuracy 5..3"), "lengths: expected");
-  check_refused(run_krohn("check " + models + "parity_delta_net_pos --accuracy 5 --weights 1"), "symbol weights");
+  check_refused(run_krohn("accuracy " + models + "parity_delta_net_pos --lengths 5..3"), "lengths: expected");
+  check_refused(run_krohn("accuracy " + models + "parity_delta_net_pos --lengths 5 --weights 1"), "symbol weights");
 }
 
 TEST_CASE("inspect shows a checkpoint's eigenvalues, as text, JSON and a drawing") {
@@ -194,7 +194,7 @@ TEST_CASE("refute decides a checkpoint's hypothesis from its weights") {
   // that Theorem 2's hypothesis holds in this one layer.
   const std::string negative = models + "parity_delta_net_neg_noconv_1layer";
   check_refused(run_krohn("refute " + negative + " --theorem parity --budget 1000"),
-                "layer 1, head 1, symbol '1': expected only eigenvalues that are real and not negative, got -0.998707");
+                "layer 0, head 0, symbol '1': expected only eigenvalues that are real and not negative, got -0.998707");
   nlohmann::json report =
       nlohmann::json::parse(run_krohn("refute " + negative + " --theorem modular:3 --budget 1000 --json").out);
   CHECK(report.at("hypothesis_holds") == true);

@@ -34,10 +34,8 @@ TEST_CASE("a verdict asked for on a device has one, also where no rung needs it"
 TEST_CASE("an option that means nothing where it stands is refused by name") {
   const Fixture f;
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"check " + f.model + " parity --words 5 --weights 1,2", "--words: expected none without --accuracy"},
-      {"check " + f.model + " parity --words 5 --weights 1,2", "--weights: expected none without --accuracy"},
-      {"check " + f.model + " parity --accuracy 5 --certificate c", "--certificate: expected none beside --accuracy"},
-      {"check " + f.model + " parity --exhaustive 5 --report r --up-to 3", "--up-to: expected none beside --report"},
+      {"search " + f.model + " parity --up-to 5 --shard 1/2", "--shard: expected --report FILE with it"},
+      {"accuracy " + f.model + " --alphabet 01", "--alphabet: expected none without LANG"},
       {"check " + f.model + " --alphabet 01", "--alphabet: expected none without LANG"},
       {"run " + f.model + " --sequence s --words w", "--words: expected none beside --sequence"},
       {"run " + f.model + " --sequence s --all-positions", "--all-positions: expected none beside --sequence"},
@@ -48,7 +46,8 @@ TEST_CASE("an option that means nothing where it stands is refused by name") {
       {"inspect " + f.checkpoint + " --tables", "--tables: expected none for a checkpoint"},
       {"inspect " + f.checkpoint + " --form fp32", "--form: expected none without --compare-forms"},
       {"report parity --format bf16 -o r", "--format: expected none for a language"},
-      {"refute --explain", "--explain: expected none without --theorem groups:G"},
+      {"convert parity -o x.json --to att", "--to: expected none without -o -"},
+      {"report parity -o - --json", "--json: expected none beside -o -"},
   };
   for (const auto& [command, message] : cases) {
     CAPTURE(command);
@@ -85,7 +84,7 @@ TEST_CASE("a value that cannot be meant is a usage error that says what was expe
 TEST_CASE("a path that cannot be written is refused before the work, not after it") {
   const Fixture f;
   // The first two would otherwise search for a minute.
-  const std::string search = "check " + f.model + " parity --exhaustive 60 --time-limit 60 --report ";
+  const std::string search = "search " + f.model + " parity --up-to 60 --time-limit 60 --report ";
   const std::string refuted = "refute " + f.checkpoint + " --theorem modular:3 --certificate ";
   for (const std::string& command :
        {search + "/nowhere/r", search + f.model, refuted + "/nowhere/c", "compile 're:(a{2,9}b{1,7}){3}' -o " + f.model,
@@ -101,7 +100,7 @@ TEST_CASE("what is no language is refused by what it looks like") {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"inspect ./no/such", "./no/such: expected a file, got nothing of that name"},
       {"classify 're:~()'", "expected an alphabet (--alphabet) or at least one character"},
-      {"refute --theorem groups:foo", "--theorem groups:foo: expected a group G of word:G"},
+      {"explain foo", "foo: expected a group G of word:G"},
   };
   for (const auto& [command, message] : cases) {
     CAPTURE(command);
@@ -122,14 +121,14 @@ TEST_CASE("a part of a search is one JSON object where --json is asked for") {
   const Fixture f;
   const std::string report = (f.directory / "r").string();
   const ProcessResult agrees =
-      run_krohn("check " + f.model + " parity --exhaustive 5 --shard 2/2 --json --report " + report);
+      run_krohn("search " + f.model + " parity --up-to 5 --shard 2/2 --json --report " + report);
   CHECK(agrees.exit_code == 0);
   const nlohmann::json part = nlohmann::json::parse(agrees.out);
   CHECK(part["part"] == 2);
   CHECK(part["parts"] == 2);
   CHECK(part["agreed"] == 5);
   CHECK(part["disagreement"].is_null());
-  const ProcessResult differs = run_krohn("check " + f.model + " mod:2 --exhaustive 5 --json --report " + report);
+  const ProcessResult differs = run_krohn("search " + f.model + " mod:2 --up-to 5 --json --report " + report);
   CHECK(differs.exit_code == 10);
   CHECK(nlohmann::json::parse(differs.out)["disagreement"] == nlohmann::json::array());
 }

@@ -27,7 +27,7 @@ TEST_CASE("a made model is refuted, and says so in text and in JSON") {
   CHECK(report["hypothesis_holds"] == true);
   CHECK(report["semantics"] == "bf16-state-v1");
   CHECK(report["period"] == 1);
-  CHECK(report["layer"] == 1);
+  CHECK(report["layer"] == 0);
   const std::size_t transient = report["transient"];
   CHECK(report["word_a"].size() == transient);
   CHECK(report["word_b"].size() == transient + 1);
@@ -97,7 +97,7 @@ TEST_CASE("a model outside the hypothesis is bad input, named by layer, symbol a
   ProcessResult result = run_krohn("refute " + model);
   CHECK(result.exit_code == 1);
   CHECK(result.out.empty());
-  CHECK(result.error.find("layer 1, symbol '1'") != std::string::npos);
+  CHECK(result.error.find("layer 0, symbol '1'") != std::string::npos);
   CHECK(result.error.find("got -1") != std::string::npos);
   // It is inside the hypothesis of Theorem 2, and does not count modulo 3.
   result = run_krohn("refute --theorem modular " + model);
@@ -121,14 +121,16 @@ TEST_CASE("wrong arguments") {
 }
 
 TEST_CASE("options that mean nothing beside the others are refused, all of them") {
-  const ProcessResult result = run_krohn("refute --example parity-cycle --layers 2 --family gla --count 3");
+  const ProcessResult result = run_krohn("refute --example parity-cycle --layers 2 --family gla --seed 3");
   CHECK(result.exit_code == 1);
-  for (const std::string name : {"--layers", "--family", "--count"}) {
+  for (const std::string name : {"--layers", "--family", "--seed"}) {
     CHECK(result.error.find(name + ": expected none beside --example") != std::string::npos);
   }
-  CHECK(run_krohn("refute --theorem groups:S3 --format bf16").exit_code == 1);
-  CHECK(run_krohn("refute --search --symbol 1").exit_code == 1);
-  CHECK(run_krohn("refute --search --family triangular --semantics fp32-separate-v1").exit_code == 1);
+  // The old spellings are gone.
+  CHECK(run_krohn("refute --theorem groups:S3").exit_code == 1);
+  CHECK(run_krohn("refute --search").exit_code == 2);
+  CHECK(run_krohn("cycles --symbol 1").exit_code == 2);
+  CHECK(run_krohn("cycles --family triangular --semantics fp32-separate-v1").exit_code == 1);
   // A seed from which no thousand others follow.
   CHECK(run_krohn("refute --seed -1").exit_code == 2);
 }
@@ -186,8 +188,8 @@ TEST_CASE("a budget that runs out makes no claim") {
 }
 
 TEST_CASE("the search counts cycles") {
-  const json report = json::parse(
-      run_krohn("refute --search --count 40 --family deltanet --size 4 --semantics bf16-separate-v1 --json").out);
+  const json report =
+      json::parse(run_krohn("cycles --count 40 --family deltanet --size 4 --semantics bf16-separate-v1 --json").out);
   REQUIRE(report["rows"].size() == 1);
   const json row = report["rows"][0];
   CHECK(row["models"] == 40);
@@ -195,7 +197,7 @@ TEST_CASE("the search counts cycles") {
   CHECK(row["escapes"] <= row["cycles"]);
   // Transients of fp32 mamba reach millions of steps (seed 9: more than 2^20).
   for (const std::string semantics : {"fp32", "fp32-separate-v1"}) {
-    const std::string command = "refute --search --count 12 --family mamba --size 4 --json --semantics " + semantics;
+    const std::string command = "cycles --count 12 --family mamba --size 4 --json --semantics " + semantics;
     const json settled = json::parse(run_krohn(command).out);
     CHECK(settled["rows"][0]["models"] == 12);
     CHECK(settled["rows"][0]["cycles"] == 0);

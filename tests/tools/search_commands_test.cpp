@@ -1,5 +1,5 @@
 // label: slow
-// krohn run --sequence, krohn check --shard and krohn merge as a shell sees them.
+// krohn run --sequence, krohn search and krohn merge as a shell sees them.
 #include <doctest/doctest.h>
 
 #include <fstream>
@@ -52,7 +52,7 @@ TEST_CASE("the parts of a search, joined, say what the whole search says, whatev
       std::string files;
       for (int i = count; i >= 1; --i) {
         const std::string file = (scratch / std::to_string(i)).string();
-        const ProcessResult part = run_krohn("check " + model + " " + language + " --exhaustive 9 --shard " +
+        const ProcessResult part = run_krohn("search " + model + " " + language + " --up-to 9 --shard " +
                                              std::to_string(i) + "/" + std::to_string(count) + " --report " + file);
         CHECK((part.exit_code == 0 || part.exit_code == 10));
         files += " " + file;
@@ -76,11 +76,11 @@ TEST_CASE("the parts of a search, joined, say what the whole search says, whatev
   const ProcessResult missing = run_krohn("merge " + one);
   CHECK(missing.exit_code == 1);
   CHECK(missing.error.find("expected part 2 of 5") != std::string::npos);
-  CHECK(run_krohn("check " + model + " parity --exhaustive 9 --shard 0/2 --report " + one).exit_code == 1);
-  CHECK(run_krohn("check " + model + " parity --shard 1/2 --report " + one).exit_code == 1);
+  CHECK(run_krohn("search " + model + " parity --up-to 9 --shard 0/2 --report " + one).exit_code == 1);
+  CHECK(run_krohn("search " + model + " parity --shard 1/2 --report " + one).exit_code == 2);
   // A report is taken up where it ended, by the same search only.
   const std::string whole = (scratch / "whole").string();
-  const std::string search = "check " + model + " parity --device cpu --exhaustive ";
+  const std::string search = "search " + model + " parity --device cpu --up-to ";
   const ProcessResult cut = run_krohn(search + "60 --time-limit 0.3 --report " + whole);
   CHECK(cut.exit_code == 20);
   const ProcessResult on = run_krohn(search + "60 --time-limit 0.3 --report " + whole);
@@ -103,7 +103,7 @@ TEST_CASE("the search of a checkpoint under another task is another search") {
   const std::string model = std::string(KROHN_SOURCE_DIR) + "/tests/data/models/parity_delta_net_neg_noconv_1layer";
   const std::string report = (scratch / "report").string();
   // This model is right on the words of up to 8 symbols, so with the labels swapped it is wrong on every one.
-  const std::string options = "check " + model + " 're:0*(10*10*)*10*' --exhaustive 8 --report " + report;
+  const std::string options = "search " + model + " 're:0*(10*10*)*10*' --up-to 8 --report " + report;
   REQUIRE(run_krohn(options + " --task " + right).exit_code == 0);
   CHECK(run_krohn("merge " + report).out.find("s CERTIFIED 8") != std::string::npos);
   const ProcessResult other = run_krohn(options + " --task " + swapped);

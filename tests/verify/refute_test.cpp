@@ -376,11 +376,11 @@ TEST_CASE("a model outside the hypothesis is named by eigenvalue, layer and symb
   Hypothesis hypothesis = check_hypothesis(parity, Theorem::parity());
   CHECK_FALSE(hypothesis.holds);
   REQUIRE(hypothesis.violation);
-  CHECK(hypothesis.violation->layer == 1);
+  CHECK(hypothesis.violation->layer == 0);
   CHECK(hypothesis.violation->symbols == std::vector<std::string>{"1"});
   CHECK(hypothesis.violation->eigenvalue == -1.0);
   CHECK(hypothesis.statement ==
-        "layer 1, symbol '1': expected only eigenvalues that are real and not negative, got -1");
+        "layer 0, symbol '1': expected only eigenvalues that are real and not negative, got -1");
   CHECK(check_hypothesis(parity, Theorem::modular(3)).holds);
   // Two reflections a row: a rotation, in layer 1 forbidden for Theorem 2 as well.
   TokenRow three_cycle{{1.0F}, {{{{0, 1.0F}, {1, -1.0F}}, 1.0F, {}}, {{{1, 1.0F}, {2, -1.0F}}, 1.0F, {}}}, {}};
@@ -408,7 +408,7 @@ TEST_CASE("a model outside the hypothesis is named by eigenvalue, layer and symb
   const LrnnModel two(Alphabet({"0", "1"}), {"0", "1"}, 1, {0, 1}, {first, layer});
   hypothesis = check_hypothesis(two, Theorem::modular(3));
   REQUIRE(hypothesis.violation);
-  CHECK(hypothesis.violation->layer == 2);
+  CHECK(hypothesis.violation->layer == 1);
   CHECK(hypothesis.violation->symbols.size() == 2);
 }
 
@@ -435,12 +435,12 @@ TEST_CASE("more products than can be gone through: a violation is found, or noth
     ++violated;
     const SpectrumViolation& violation = *hypothesis.violation;
     // One and two positive semidefinite factors have real products.
-    CHECK(violation.layer >= 3);
-    CHECK(violation.symbols.size() == std::size_t{1} << (violation.layer - 1));
+    CHECK(violation.layer >= 2);
+    CHECK(violation.symbols.size() == std::size_t{1} << violation.layer);
     CHECK(violation.eigenvalue.imag() > 0.0);
     // In layer 3 some rows of these symbols, multiplied out in plain doubles, have that eigenvalue: of 8 rows the first
     // four are read for symbol 0.
-    if (violation.layer != 3) continue;
+    if (violation.layer != 2) continue;
     const TableLayer& layer = model.layers()[2];
     const std::size_t of_symbol = 4;
     double distance = 1.0;

@@ -18,15 +18,21 @@ namespace krohn::cli {
 void add_commands(CLI::App& app, int& exit_code) {
   add_compile(app, exit_code);
   add_check(app, exit_code);
+  add_accuracy(app, exit_code);
+  add_search(app, exit_code);
   add_merge(app, exit_code);
+  add_verify(app, exit_code);
   add_refute(app, exit_code);
+  add_cycles(app, exit_code);
+  add_explain(app, exit_code);
   add_report(app, exit_code);
   add_run(app, exit_code);
-  add_verify(app, exit_code);
   add_classify(app, exit_code);
   add_harden(app, exit_code);
   add_inspect(app, exit_code);
   add_convert(app, exit_code);
+  add_completion(app, exit_code);
+  add_manual(app, exit_code);
 }
 
 void print_json(const Json& object) { std::cout << object.dump(2) << '\n'; }
@@ -112,6 +118,21 @@ CLI::Option* add_device_option(CLI::App& command, std::string& device, const std
   return command.add_option("--device", device, what + ": auto (and say where), cpu or cuda")
       ->check(one_of({"auto", "cpu", "cuda"}))
       ->capture_default_str();
+}
+
+void add_json_option(CLI::App& command, bool& json) {
+  command.add_flag("--json", json, "print one JSON object instead (docs/schemas)");
+}
+
+void add_time_limit_option(CLI::App& command, std::optional<double>& seconds) {
+  command.add_option("--time-limit", seconds, "seconds, then what there is so far (default: none)")
+      ->check(seconds_number());
+}
+
+void add_certificate_option(CLI::App& command, std::string& path, const std::string& what) {
+  command.add_option("--certificate", path, what)->type_name("FILE")->check([](const std::string& name) {
+    return name.empty() ? "expected a file's name, got none" : "";
+  });
 }
 
 void add_semantics_option(CLI::App& command, std::optional<Semantics>& semantics) {

@@ -31,16 +31,22 @@ inline constexpr int exit_unknown = 20;
 /// Registers every subcommand; a subcommand's callback stores its exit code in `exit_code`.
 void add_commands(CLI::App& app, int& exit_code);
 
+void add_accuracy(CLI::App& app, int& exit_code);
 void add_check(CLI::App& app, int& exit_code);
 void add_classify(CLI::App& app, int& exit_code);
 void add_compile(CLI::App& app, int& exit_code);
 void add_convert(CLI::App& app, int& exit_code);
+void add_completion(CLI::App& app, int& exit_code);
+void add_cycles(CLI::App& app, int& exit_code);
+void add_explain(CLI::App& app, int& exit_code);
 void add_harden(CLI::App& app, int& exit_code);
 void add_inspect(CLI::App& app, int& exit_code);
+void add_manual(CLI::App& app, int& exit_code);
 void add_merge(CLI::App& app, int& exit_code);
 void add_refute(CLI::App& app, int& exit_code);
 void add_report(CLI::App& app, int& exit_code);
 void add_run(CLI::App& app, int& exit_code);
+void add_search(CLI::App& app, int& exit_code);
 void add_verify(CLI::App& app, int& exit_code);
 
 /// Members in the order in which they are added.
@@ -80,6 +86,15 @@ void add_reading_options(CLI::App& command, ReadingHints& hints);
 
 /// Adds --device: auto, cpu or cuda.
 CLI::Option* add_device_option(CLI::App& command, std::string& device, const std::string& what);
+
+/// Adds --json.
+void add_json_option(CLI::App& command, bool& json);
+
+/// Adds --time-limit, in seconds; none by default.
+void add_time_limit_option(CLI::App& command, std::optional<double>& seconds);
+
+/// Adds --certificate.
+void add_certificate_option(CLI::App& command, std::string& path, const std::string& what);
 
 /// Adds --format and --semantics, two names of one option: fp32, fp16, bf16 or the full name of a semantics.
 void add_semantics_option(CLI::App& command, std::optional<Semantics>& semantics);

@@ -1,7 +1,4 @@
 // krohn check MODEL LANG: does the model recognise the language?
-#include <unistd.h>
-
-#include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -9,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "accuracy_report.hpp"
 #include "command.hpp"
 #include "interrupt.hpp"
 #include "krohn/error.hpp"
@@ -21,7 +17,7 @@
 #include "krohn/verify/check.hpp"
 #include "model_argument.hpp"
 #include "opposite_order.hpp"
-#include "search_part_run.hpp"
+#include "work.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -37,15 +33,10 @@ struct Arguments {
   double time_limit = 60.0;
   std::uint64_t memory = std::uint64_t{4} << 30U;
   bool json = false;
-  std::string accuracy;
-  std::uint64_t words = 512;
   std::uint64_t seed = 0;
-  std::vector<double> weights;
   std::string certificate;
   std::optional<std::uint64_t> exhaustive;
   std::string device = "auto";
-  std::string shard;
-  std::string report;
   std::uint64_t samples = 1000;
   std::uint64_t sample_length = 256;
 };
@@ -86,42 +77,17 @@ int exit_code_of(const CheckReport& report, std::optional<std::uint64_t> up_to) 
   return std::holds_alternative<Refuted>(report.verdict) ? exit_refuted : exit_unknown;
 }
 
-/// Of the three things that krohn check does (a verdict, a part of a search, a measurement) each has options of its
-/// own.
-void require_fitting_options(const CLI::App& command, const Arguments& arguments) {
-  if (arguments.language.empty()) refuse_options(command, {"--alphabet"}, "without LANG");
-  if (arguments.accuracy.empty()) {
-    refuse_options(command, {"--words", "--weights"}, "without --accuracy");
-  } else {
-    refuse_options(command,
-                   {"--up-to", "--exhaustive", "--shard", "--report", "--samples", "--sample-length", "--certificate"},
-                   "beside --accuracy");
-  }
-  if (arguments.shard.empty() && arguments.report.empty()) return;
-  if (!arguments.exhaustive || arguments.report.empty()) {
-    throw InputError("--shard, --report: expected --exhaustive N and --report FILE with them");
-  }
-  refuse_options(command, {"--up-to", "--samples", "--sample-length", "--seed", "--certificate"}, "beside --report");
-}
-
 int run_check(const Arguments& arguments) {
-  for (const std::string& file : {arguments.certificate, arguments.report}) {
-    if (!file.empty()) require_writable(file);
-  }
+  if (!arguments.certificate.empty()) require_writable(arguments.certificate);
+  Work work("check", Work::Early::with_result, arguments.time_limit);
   CheckOptions options;
   options.budget.stop = &interrupt_flag();
   options.budget.memory = arguments.memory;
-  options.budget.deadline = std::chrono::steady_clock::now() +
-                            std::chrono::milliseconds(static_cast<std::int64_t>(arguments.time_limit * 1000.0));
+  options.budget.deadline = work.deadline();
   options.up_to = arguments.up_to;
   options.exhaustive = arguments.exhaustive;
-  bool shown = false;
-  if (isatty(STDERR_FILENO) != 0) {
-    options.progress = [&shown](const EnumerateProgress& progress) {
-      shown = true;
-      show_progress(progress);
-    };
-  }
+  options.begins = [&work](const std::string& method) { work.method(method); };
+  options.progress = [&work](const EnumerateProgress& progress) { show_search(work, progress); };
   options.device = device_of(arguments.device);
   // Also where no rung comes to need it.
   require_device(options.device);
@@ -131,24 +97,10 @@ int run_check(const Arguments& arguments) {
   const OpenModel open = open_model(arguments.model, arguments.semantics, arguments.task, arguments.hints);
   for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
   const Dfa language = language_of(open, arguments.language, arguments.alphabet);
-  if (!arguments.report.empty()) {
-    return run_search_part(open, language,
-                           {arguments.shard.empty() ? "1/1" : arguments.shard, arguments.report, *arguments.exhaustive,
-                            options.device, arguments.memory, options.budget.deadline, arguments.json});
-  }
-  if (!arguments.accuracy.empty()) {
-    AccuracyOptions measurement;
-    measurement.lengths = parse_lengths(arguments.accuracy);
-    measurement.words = arguments.words;
-    measurement.seed = arguments.seed;
-    measurement.symbol_weights = arguments.weights;
-    measurement.device = options.device;
-    report_accuracy(open, language, measurement, arguments.json);
-    return exit_ok;
-  }
   const InvariantHint* const hint = open.hint ? &*open.hint : nullptr;
   CheckReport report = check(*open.machine, language, options, hint);
-  if (shown) std::fprintf(stderr, "\n");
+  if (report.interrupted) work.finish("the verdict is the best that was established");
+  work.finish();
   if (open.task && open.task->min_length > 0) report.domain = open.domain(language);
   if (!arguments.certificate.empty()) {
     write_certificate(arguments.certificate,
@@ -196,39 +148,17 @@ void add_check(CLI::App& app, int& exit_code) {
       ->check(natural_number());
   add_device_option(*command, arguments->device, "where words run that are tried or drawn many at once");
   command
-      ->add_option("--shard", arguments->shard,
-                   "of --exhaustive: only part i of n, written to --report for krohn merge")
-      ->type_name("i/n");
-  command
-      ->add_option("--report", arguments->report,
-                   "of --exhaustive: no verdict but a search, and what it found in this file, for krohn merge; goes on "
-                   "from what an interrupted run left there")
-      ->type_name("FILE");
-  command
       ->add_option("--samples", arguments->samples,
                    "if nothing settles it, draw so many random words (default 1000; 0: none)")
       ->check(natural_number());
   command
       ->add_option("--sample-length", arguments->sample_length, "their lengths: uniform from 1 to this (default 256)")
       ->check(natural_number(1, 1'000'000));
-  command->add_option("--certificate", arguments->certificate, "write what the verdict rests on to this file")
-      ->type_name("FILE")
-      ->check([](const std::string& path) { return path.empty() ? "expected a file's name, got none" : ""; });
-  command->add_flag("--json", arguments->json, "print one JSON object instead");
-  command
-      ->add_option("--accuracy", arguments->accuracy,
-                   "instead of a verdict: the shares of right answers on random words of these lengths, with 95 % "
-                   "intervals (A..B: both ends and the powers of two between; A..B:STEP; N,N,..)")
-      ->type_name("LENGTHS");
-  command->add_option("--words", arguments->words, "with --accuracy: random words of each length (default 512)")
-      ->check(natural_number(1, 10'000'000));
+  add_certificate_option(*command, arguments->certificate, "write what the verdict rests on to this file");
+  add_json_option(*command, arguments->json);
   command->add_option("--seed", arguments->seed, "the seed of random words (default 0)")->check(natural_number());
-  command
-      ->add_option("--weights", arguments->weights,
-                   "with --accuracy: how often each symbol is drawn, relative to the others, in the model's order")
-      ->delimiter(',');
   command->callback([arguments, command, &exit_code] {
-    require_fitting_options(*command, *arguments);
+    if (arguments->language.empty()) refuse_options(*command, {"--alphabet"}, "without LANG");
     exit_code = run_check(*arguments);
   });
 }

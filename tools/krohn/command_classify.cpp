@@ -12,6 +12,7 @@
 #include "krohn/automata/minimize.hpp"
 #include "krohn/automata/monoid_flags.hpp"
 #include "krohn/io/counted.hpp"
+#include "work.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -22,6 +23,7 @@ struct Options {
   std::size_t max_monoid = 1'000'000;
   bool json = false;
   bool list = false;
+  std::optional<double> time_limit;
 };
 
 // Groups beyond this number are given by their order alone; longer lists are cut in text output.
@@ -143,6 +145,7 @@ std::vector<std::vector<std::string>> symbols_alike(const Dfa& dfa, const Distin
 std::string flag_text(const std::optional<bool>& flag) { return !flag ? "unknown" : *flag ? "yes" : "no"; }
 
 void classify(const Options& options) {
+  Work work("classify", Work::Early::with_nothing, options.time_limit);
   const Dfa dfa = language_argument(options.language, options.alphabet);
   const Dfa minimal = minimize(dfa);
   const MonoidFacts facts = find_flags(minimal, options.max_monoid);
@@ -177,6 +180,7 @@ void classify(const Options& options) {
              std::to_string(limits.kernel_entries) + " numbers in their kernels";
   }
 
+  work.finish();
   if (options.json) {
     Json green_json;
     Json subgroups_json;
@@ -305,7 +309,8 @@ void add_classify(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("classify", "Say what kind of language it is");
   CLI::Option* language = command->add_option("LANG", options->language, language_help);
   command->add_flag("--list", options->list, "show the catalogue of named languages")->excludes(language);
-  command->add_flag("--json", options->json, "print one JSON object");
+  add_json_option(*command, options->json);
+  add_time_limit_option(*command, options->time_limit);
   command->add_option("--max-monoid", options->max_monoid, "stop at this many image sets or R-classes (10^6)")
       ->check(natural_number(1));
   add_alphabet_option(*command, options->alphabet);

@@ -4,7 +4,6 @@
 #include <iostream>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -14,6 +13,7 @@
 #include "krohn/io/counted.hpp"
 #include "krohn/io/language.hpp"
 #include "krohn/io/model_directory.hpp"
+#include "work.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -24,6 +24,7 @@ struct CompileArguments {
   std::optional<std::string> alphabet;
   bool force = false;
   bool json = false;
+  std::optional<double> time_limit;
   std::string cascade = "auto";
   std::string delay = "read-before";
   std::string resets = "auto";
@@ -164,7 +165,8 @@ void add_compile(CLI::App& app, int& exit_code) {
       ->required()
       ->type_name("DIR");
   command->add_flag("--force", arguments->force, "Replace an existing model directory");
-  command->add_flag("--json", arguments->json, "Print one JSON object instead of the table");
+  add_json_option(*command, arguments->json);
+  add_time_limit_option(*command, arguments->time_limit);
   add_alphabet_option(*command, arguments->alphabet);
   command->add_option("--cascade", arguments->cascade, "The cascade: auto (the shallowest), R, Z or G")
       ->check(one_of(names_of(cascade_modes)))
@@ -200,9 +202,11 @@ void add_compile(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   command->callback([arguments, &exit_code] {
     require_writable_model(arguments->directory, arguments->force);
+    Work work("compile", Work::Early::with_nothing, arguments->time_limit);
     const CompileResult result =
         compile(language_argument(arguments->language, arguments->alphabet), options_of(*arguments));
     const Json report = report_of(result, *arguments);
+    work.finish();
     ModelDirectory directory{result.model};
     directory.hint = result.hint;
     directory.exact = result.exact;

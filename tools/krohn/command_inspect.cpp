@@ -26,6 +26,7 @@ struct Options {
   std::string target;
   std::optional<std::string> alphabet;
   bool json = false;
+  std::optional<double> time_limit;
   bool tables = false;
   bool levels = false;
   bool dot = false;
@@ -206,6 +207,7 @@ void inspect(const CLI::App& command, Options& options) {
   refuse_options(command, {"--alphabet", "--tables", "--levels", "--dot"}, "for a checkpoint");
   options.checkpoint.model = target;
   options.checkpoint.json = options.json;
+  options.checkpoint.time_limit = options.forms.time_limit = options.time_limit;
   if (!options.compare_forms && options.forms.reference.empty()) {
     refuse_options(command, {"--form", "--device", "--seed"}, "without --compare-forms");
     inspect_checkpoint(options.checkpoint);
@@ -231,7 +233,8 @@ void add_inspect(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("inspect", "Show what is in a model directory, or a language's automaton");
   command->add_option("TARGET", options->target, std::string("a model directory, a checkpoint, or ") + language_help)
       ->required();
-  command->add_flag("--json", options->json, "print one JSON object");
+  add_json_option(*command, options->json);
+  add_time_limit_option(*command, options->time_limit);
   command->add_flag("--tables", options->tables, "print every row of every layer (of a model)");
   command->add_flag("--levels", options->levels,
                     "print the cascade level by level: sets, tiles, contexts (of a model)");

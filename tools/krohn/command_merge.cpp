@@ -59,12 +59,11 @@ int run_merge(const Arguments& arguments) {
 void add_merge(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("merge", "Join the parts of an exhaustive search");
   command->footer(
-      "The parts come from krohn check MODEL LANG --exhaustive N --shard i/n --report FILE. A missing or doubled part, "
-      "or "
+      "The parts come from krohn search MODEL LANG --up-to N --shard i/n --report FILE. A missing or doubled part, or\n"
       "one of another search, is refused.");
   const auto arguments = std::make_shared<Arguments>();
   command->add_option("FILE", arguments->files, "the reports of all parts, in any order")->required();
-  command->add_flag("--json", arguments->json, "print one JSON object instead");
+  add_json_option(*command, arguments->json);
   command->callback([arguments, &exit_code] { exit_code = run_merge(*arguments); });
 }
 

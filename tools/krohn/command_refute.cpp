@@ -10,8 +10,6 @@
 #include <string>
 
 #include "command.hpp"
-#include "explain_groups.hpp"
-#include "interrupt.hpp"
 #include "krohn/automata/product.hpp"
 #include "krohn/automata/regex.hpp"
 #include "krohn/engine/machine.hpp"
@@ -27,6 +25,8 @@
 #include "krohn/verify/layered_lasso.hpp"
 #include "krohn/verify/refute.hpp"
 #include "krohn/verify/specification.hpp"
+#include "made_model.hpp"
+#include "work.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -42,33 +42,17 @@ struct Arguments {
   ReadingHints hints;
   std::string theorem = "parity";
   std::string semantics;
-  std::string family;
-  std::string range = "0,1";
-  FamilyOptions made;
+  MadeModelArguments made;
   /// The options that the command line gives, without their dashes.
   std::set<std::string> given;
   std::string example;
   bool list_examples = false;
-  bool search = false;
-  std::uint64_t count = 200;
   std::optional<std::string> symbol;
   std::uint64_t budget = RefuteOptions{}.budget.max_steps;
-  bool explain = false;
   std::string certificate;
+  std::optional<double> time_limit;
   bool json = false;
 };
-
-ParameterFormat parameters_of(NumberFormat format) {
-  switch (format) {
-    case NumberFormat::fp16:
-      return ParameterFormat::fp16;
-    case NumberFormat::bf16:
-      return ParameterFormat::bf16;
-    case NumberFormat::fp32:
-      break;
-  }
-  return ParameterFormat::fp32;
-}
 
 /// Where the model came from, in words.
 std::string describe(const FamilyOptions& made) {
@@ -139,11 +123,11 @@ PowerWord wrong_word(const IndistinguishablePair& pair) {
   return word;
 }
 
-/// The layer, from 1, that is last to settle on 1^k; none where the layers were not told apart.
+/// The layer that is last to settle on 1^k; none where the layers were not told apart.
 std::optional<std::size_t> settling_layer(const TheoremReport& report) {
   if (!report.lasso) return std::nullopt;
   for (std::size_t l = 0; l < report.layer_lassos.size(); ++l) {
-    if (report.layer_lassos[l] == *report.lasso) return l + 1;
+    if (report.layer_lassos[l] == *report.lasso) return l;
   }
   return std::nullopt;
 }
@@ -161,6 +145,7 @@ void print_text(const Result& result) {
   const Alphabet& alphabet = result.alphabet;
   const std::string symbol = alphabet.name(report.counted);
   std::vector<std::pair<std::string, std::string>> lines;
+  if (!result.note.empty()) lines.emplace_back("note", result.note);
   lines.emplace_back("model", result.model);
   lines.emplace_back("theorem", report.theorem.name() + ": " + report.theorem.source());
   lines.emplace_back("language", language_text(report.theorem, symbol, result.own_language));
@@ -171,13 +156,13 @@ void print_text(const Result& result) {
   for (std::size_t l = 0; l < report.hypothesis.layers.size(); ++l) {
     const LayerHypothesis& layer = report.hypothesis.layers[l];
     if (layer.checked == 0) {
-      lines.emplace_back("  layer " + std::to_string(l + 1), layer.method);
+      lines.emplace_back("  layer " + std::to_string(l), layer.method);
       continue;
     }
     std::string text = counted(layer.checked, layer.counts_products ? "product" : "row");
     if (layer.counts_products) text += " of " + counted(layer.product_length, "matrix", "matrices");
     text += ", eigenvalues " + std::string(spectrum_kind_name(layer.kind)) + " (" + layer.method + ")";
-    lines.emplace_back("  layer " + std::to_string(l + 1), text);
+    lines.emplace_back("  layer " + std::to_string(l), text);
   }
   lines.emplace_back("semantics", report.semantics);
   const std::string loop = symbol + "^k";
@@ -189,7 +174,7 @@ void print_text(const Result& result) {
                                          std::to_string(report.lasso->period) + ")");
     if (report.layer_lassos.size() > 1) {
       for (std::size_t l = 0; l < report.layer_lassos.size(); ++l) {
-        lines.emplace_back("  layers 1.." + std::to_string(l + 1),
+        lines.emplace_back("  layers 0.." + std::to_string(l),
                            "transient " + std::to_string(report.layer_lassos[l].transient) + ", period " +
                                std::to_string(report.layer_lassos[l].period));
       }
@@ -231,7 +216,6 @@ void print_text(const Result& result) {
   } else {
     std::printf("not settled: %s (%" PRIu64 " steps)\n", report.reason.c_str(), report.steps);
   }
-  if (!result.note.empty()) std::printf("%s\n", result.note.c_str());
   std::printf("%s\n", final_line.c_str());
 }
 
@@ -295,13 +279,14 @@ Json report_json(const Result& result) {
   }
   json["steps"] = report.steps;
   json["reason"] = report.reason.empty() ? Json(nullptr) : Json(report.reason);
+  json["note"] = result.note.empty() ? Json(nullptr) : Json(result.note);
   return json;
 }
 
-RefuteOptions options_of(const Arguments& arguments) {
+RefuteOptions options_of(const Arguments& arguments, const Work& work) {
   RefuteOptions options;
   options.budget.max_steps = arguments.budget;
-  options.budget.stop = &interrupt_flag();
+  options.budget.stop = &work.stop();
   options.counted = arguments.symbol;
   return options;
 }
@@ -358,7 +343,27 @@ void require_hypothesis(const std::string& name, const Hypothesis& hypothesis) {
   if (hypothesis.violation) throw InputError(name + ": " + hypothesis.statement);
 }
 
-Result refute_learned(const Arguments& arguments, const Theorem& theorem) {
+/// Says where the model was made for another language than the one that it is asked about; a theorem that was not named
+/// is then not asked about at all. Empty where it was made for that one, for one that counts alike, or for none that is
+/// known.
+std::string other_language(const Arguments& arguments, const Theorem& theorem, const std::optional<Dfa>& own,
+                           const Machine& machine) {
+  if (!own) return "";
+  const RefuteOptions options{.counted = arguments.symbol};
+  const Alphabet& alphabet = machine.alphabet();
+  const Dfa language = Specification(machine, *own).automaton();
+  const bool counts = counts_modulo(language, counted_symbol(alphabet, options), theorem.modulus());
+  if (counts || !separating_word(language, theorem.language(alphabet, counted_symbol(alphabet, options)))) return "";
+  if (!arguments.given.contains("theorem")) {
+    throw InputError(
+        arguments.model + ": its own language does not count modulo " + std::to_string(theorem.modulus()) +
+        ": expected --theorem T, to be asked about the theorem's language all the same (krohn check asks " +
+        "about its own)");
+  }
+  return "the model was made for another language than the one asked about here (krohn check asks about its own)";
+}
+
+Result refute_learned(const Arguments& arguments, const Theorem& theorem, Work& work) {
   std::optional<Semantics> semantics;
   if (!arguments.semantics.empty()) {
     semantics = parse_semantics(arguments.semantics);
@@ -369,31 +374,36 @@ Result refute_learned(const Arguments& arguments, const Theorem& theorem) {
   }
   const OpenModel model = open_model(arguments.model, semantics, std::nullopt, arguments.hints);
   for (const std::string& note : model.notes) std::cerr << "krohn: " << note << '\n';
-  RefuteOptions options = options_of(arguments);
+  const std::string note = other_language(arguments, theorem, model.own_language(), *model.machine);
+  RefuteOptions options = options_of(arguments, work);
   if (!arguments.given.contains("budget")) options.budget.max_steps = checkpoint_steps;
   options.min_length = static_cast<std::size_t>(std::min<std::uint64_t>(model.task->min_length, 1));
   counted_symbol(model.machine->alphabet(), options);
+  work.method("hypothesis");
   Hypothesis hypothesis = check_hypothesis(
       *model.learned, theorem,
       {model.task->answers.tokens, model.machine->alphabet().names(), model.task->answers.first_token});
   require_hypothesis(arguments.model, hypothesis);
   options.language = counting_language(model, theorem, options);
+  work.method("words that leave the same bits");
   TheoremReport report = refute_theorem(*model.machine, std::move(hypothesis), theorem, options);
   certify(arguments, report, *model.machine, options);
   return {std::move(report), model.machine->alphabet(), arguments.model + " (" + model.learned->architecture() + ")",
-          "", options.language.has_value()};
+          note, options.language.has_value()};
 }
 
-Result refute_directory(const Arguments& arguments, const Theorem& theorem) {
-  if (read_model_type(arguments.model) != "krohn-lrnn") return refute_learned(arguments, theorem);
+Result refute_directory(const Arguments& arguments, const Theorem& theorem, Work& work) {
+  if (read_model_type(arguments.model) != "krohn-lrnn") return refute_learned(arguments, theorem, work);
   if (arguments.hints.fla_version) {
     throw InputError(arguments.model + ": expected a checkpoint with --fla-version, got a compiled model");
   }
   const ModelDirectory directory = read_model(arguments.model);
   Arithmetic arithmetic = arithmetic_of(directory.semantics);
   if (!arguments.semantics.empty()) arithmetic = parse_arithmetic(arguments.semantics).value();
-  const RefuteOptions options = options_of(arguments);
+  const RefuteOptions options = options_of(arguments, work);
   counted_symbol(directory.model.alphabet(), options);
+  const std::string note =
+      other_language(arguments, theorem, directory.automaton, *make_machine(directory.model, arithmetic));
   if (arithmetic.separate && !arguments.certificate.empty()) {
     throw InputError("--certificate: expected a semantics that models are certified in (fp32, fp16, bf16), got '" +
                      arguments.semantics + "'");
@@ -401,10 +411,10 @@ Result refute_directory(const Arguments& arguments, const Theorem& theorem) {
   require_hypothesis(arguments.model, check_hypothesis(directory.model, theorem));
   TheoremReport report = refute_theorem(directory.model, arithmetic, theorem, options);
   if (!arguments.certificate.empty()) certify(arguments, report, *make_machine(directory.model, arithmetic), options);
-  return {std::move(report), directory.model.alphabet(), arguments.model, ""};
+  return {std::move(report), directory.model.alphabet(), arguments.model, note};
 }
 
-Result refute_example(const Arguments& arguments) {
+Result refute_example(const Arguments& arguments, const Work& work) {
   for (const BoundaryExample& example : boundary_examples()) {
     if (example.name != arguments.example) continue;
     // The theorem that the example is about, unless another one is asked for.
@@ -413,7 +423,7 @@ Result refute_example(const Arguments& arguments) {
                                                                 : Theorem::modular(example.modulus);
     Arithmetic arithmetic = parse_arithmetic(example.semantics).value();
     if (!arguments.semantics.empty()) arithmetic = parse_arithmetic(arguments.semantics).value();
-    return {refute_theorem(example.model, arithmetic, theorem, options_of(arguments)), example.model.alphabet(),
+    return {refute_theorem(example.model, arithmetic, theorem, options_of(arguments, work)), example.model.alphabet(),
             example.name + ": " + example.description, ""};
   }
   std::string names;
@@ -421,12 +431,12 @@ Result refute_example(const Arguments& arguments) {
   throw InputError("--example: expected one of " + names + ", got '" + arguments.example + "'");
 }
 
-Result refute_made(const Arguments& arguments, const Theorem& theorem) {
+Result refute_made(const Arguments& arguments, const Theorem& theorem, Work& work) {
   Arithmetic arithmetic;
   if (!arguments.semantics.empty()) arithmetic = parse_arithmetic(arguments.semantics).value();
-  FamilyOptions made = arguments.made;
-  made.family = parse_family(arguments.family.empty() ? "mamba" : arguments.family).value();
-  made.negative = arguments.range == "-1,1";
+  FamilyOptions made = arguments.made.made;
+  made.family = parse_family(arguments.made.family.empty() ? "mamba" : arguments.made.family).value();
+  made.negative = arguments.made.range == "-1,1";
   made.format = parameters_of(arithmetic.format);
   const std::uint64_t first_seed = made.seed;
   // The random products of a family need not all satisfy the hypothesis: take the next seed that does.
@@ -440,7 +450,7 @@ Result refute_made(const Arguments& arguments, const Theorem& theorem) {
       last = hypothesis.statement;
       continue;
     }
-    const RefuteOptions options = options_of(arguments);
+    const RefuteOptions options = options_of(arguments, work);
     std::string note;
     if (made.seed != first_seed) {
       note = "seeds " + std::to_string(first_seed) + " to " + std::to_string(made.seed - 1) +
@@ -455,111 +465,6 @@ Result refute_made(const Arguments& arguments, const Theorem& theorem) {
   }
   throw InputError("--family " + std::string(family_name(made.family)) + ": expected a model that satisfies the " +
                    "hypothesis of " + theorem.name() + " among " + std::to_string(tries) + " seeds, got: " + last);
-}
-
-// ---- search -------------------------------------------------------------------------------------------------------
-
-struct SearchRow {
-  FamilyOptions made;
-  std::string semantics;
-  std::uint64_t models = 0;   // that satisfy the hypothesis
-  std::uint64_t cycles = 0;   // period on 1^k above 1
-  std::uint64_t escapes = 0;  // period a multiple of the modulus
-  std::uint64_t unsettled = 0;
-  std::vector<std::uint64_t> seeds;  // of the first escapes
-};
-
-SearchRow search_one(const Arguments& arguments, const Theorem& theorem, FamilyOptions made,
-                     const Arithmetic& arithmetic) {
-  SearchRow row;
-  made.format = parameters_of(arithmetic.format);
-  row.made = made;
-  row.semantics = arithmetic.name();
-  if (made.family == Family::triangular) {
-    row.semantics = std::string(number_format_name(arithmetic.format)) + "-triangular-v1";
-  }
-  const Word loop{1};
-  const LassoBudget budget{arguments.budget, &interrupt_flag()};
-  for (std::uint64_t i = 0; i < arguments.count && !interrupt_flag(); ++i) {
-    made.seed = row.made.seed + i;
-    const FamilyModel model = make_family_model(made);
-    const auto* triangular = std::get_if<TriangularModel>(&model);
-    const Hypothesis hypothesis = std::visit([&](const auto& one) { return check_hypothesis(one, theorem); }, model);
-    if (!hypothesis.holds) continue;
-    ++row.models;
-    const std::optional<Lasso> lasso =
-        triangular != nullptr
-            ? find_lasso(*make_triangular_machine(*triangular, arithmetic.format), {}, loop, budget).lasso
-            : find_layered_lasso(std::get<LrnnModel>(model), arithmetic, {}, loop, budget).lasso;
-    if (!lasso) {
-      ++row.unsettled;
-    } else if (lasso->period > 1) {
-      ++row.cycles;
-      if (lasso->period % theorem.modulus() == 0) {
-        ++row.escapes;
-        if (row.seeds.size() < 5) row.seeds.push_back(made.seed);
-      }
-    }
-  }
-  return row;
-}
-
-int run_search(const Arguments& arguments, const Theorem& theorem) {
-  std::vector<Family> families(std::begin(all_families), std::end(all_families));
-  if (!arguments.family.empty()) families = {parse_family(arguments.family).value()};
-  std::vector<std::size_t> sizes{2, 4, 8};
-  if (arguments.given.contains("size")) sizes = {arguments.made.size};
-  std::vector<Arithmetic> arithmetics;
-  for (const NumberFormat format : {NumberFormat::fp32, NumberFormat::bf16}) {
-    for (const bool separate : {false, true}) arithmetics.push_back({format, separate});
-  }
-  if (!arguments.semantics.empty()) arithmetics = {parse_arithmetic(arguments.semantics).value()};
-  Json rows = Json::array();
-  if (!arguments.json) {
-    std::printf("%-12s %-7s %6s %4s  %-18s %6s %9s %9s %9s  %s\n", "family", "range", "layers", "size", "semantics",
-                "models", "cycles", "escapes", "unsettled", "seeds");
-  }
-  for (const Family family : families) {
-    for (const std::size_t size : sizes) {
-      for (const Arithmetic& arithmetic : arithmetics) {
-        if (family == Family::triangular && arithmetic.separate) continue;
-        FamilyOptions made = arguments.made;
-        made.family = family;
-        made.size = size;
-        made.negative = arguments.range == "-1,1";
-        const SearchRow row = search_one(arguments, theorem, made, arithmetic);
-        if (arguments.json) {
-          rows.push_back({{"family", family_name(family)},
-                          {"range", arguments.range},
-                          {"layers", made.layers},
-                          {"size", size},
-                          {"semantics", row.semantics},
-                          {"models", row.models},
-                          {"cycles", row.cycles},
-                          {"escapes", row.escapes},
-                          {"unsettled", row.unsettled},
-                          {"seeds", row.seeds}});
-          continue;
-        }
-        std::string seeds;
-        for (const std::uint64_t seed : row.seeds) seeds += (seeds.empty() ? "" : ",") + std::to_string(seed);
-        std::printf("%-12s %-7s %6zu %4zu  %-18s %6" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 "  %s\n",
-                    std::string(family_name(family)).c_str(), ("[" + arguments.range + "]").c_str(), made.layers, size,
-                    row.semantics.c_str(), row.models, row.cycles, row.escapes, row.unsettled, seeds.c_str());
-        std::fflush(stdout);
-      }
-    }
-  }
-  if (arguments.json) {
-    print_json(
-        {{"theorem", theorem.name()}, {"count", arguments.count}, {"first_seed", arguments.made.seed}, {"rows", rows}});
-  } else {
-    std::printf(
-        "cycles: the period on 1^k is above 1; escapes: it is a multiple of %u, so that 1^k alone does not refute;\n"
-        "unsettled: no period within %" PRIu64 " steps (--budget).\n",
-        theorem.modulus(), arguments.budget);
-  }
-  return exit_ok;
 }
 
 int list_examples(bool as_json) {
@@ -578,50 +483,33 @@ int list_examples(bool as_json) {
   return exit_ok;
 }
 
-/// Options that mean nothing beside the others are refused, all at once.
-void require_fitting_options(const Arguments& arguments) {
-  const auto given = [&](const std::string& name) { return arguments.given.contains(name); };
-  const bool groups = arguments.theorem.starts_with("groups:");
-  std::vector<std::string> problems;
-  std::string mode = "a made model";
-  std::vector<std::string> foreign{"count", "certificate"};
-  const std::vector<std::string> of_made{"family", "range", "layers", "size", "householder", "seed"};
-  if (groups) {
-    mode = "--theorem groups:G";
-    foreign = {"model", "example", "search", "format", "symbol", "budget", "certificate", "count"};
-  } else if (arguments.search) {
-    mode = "--search";
-    foreign = {"model", "example", "symbol", "certificate"};
-  } else if (given("model") || given("example")) {
-    mode = given("model") ? "a MODEL" : "--example";
-    foreign = {"count"};
-    if (given("model")) foreign.push_back("example");
-    if (!given("model")) foreign.push_back("certificate");
+/// Of MODEL, --example and a made model each has options of its own; what means nothing is refused, all at once.
+void require_fitting_options(const CLI::App& command, const Arguments& arguments) {
+  const bool model = !arguments.model.empty();
+  const bool example = !arguments.example.empty();
+  if (model) {
+    refuse_options(command, {"--example", "--family", "--range", "--layers", "--size", "--householder", "--seed"},
+                   "beside a MODEL");
+  } else if (example) {
+    refuse_options(command, {"--certificate", "--family", "--range", "--layers", "--size", "--householder", "--seed"},
+                   "beside --example");
+  } else {
+    refuse_options(command, {"--certificate"}, "beside a made model");
   }
-  if (groups || (!arguments.search && (given("model") || given("example")))) {
-    foreign.insert(foreign.end(), of_made.begin(), of_made.end());
-  }
-  for (const std::string& name : foreign) {
-    if (given(name)) problems.push_back((name == "model" ? "MODEL" : "--" + name) + ": expected none beside " + mode);
-  }
-  if (!groups && arguments.explain) problems.emplace_back("--explain: expected none without --theorem groups:G");
-  if (arguments.family == "triangular" && given("format") && parse_arithmetic(arguments.semantics)->separate) {
-    problems.push_back("--semantics: expected fp32, fp16 or bf16 for --family triangular, got '" + arguments.semantics +
-                       "'");
-  }
-  if (!problems.empty()) throw InputError(problems);
+  require_arithmetic(arguments.made, arguments.semantics);
 }
 
-int run_refute(const Arguments& arguments) {
+int run_refute(const CLI::App& command, const Arguments& arguments) {
   if (arguments.list_examples) return list_examples(arguments.json);
-  require_fitting_options(arguments);
+  require_fitting_options(command, arguments);
   if (!arguments.certificate.empty()) require_writable(arguments.certificate);
-  if (arguments.theorem.starts_with("groups:")) return explain_groups(arguments.theorem.substr(7), arguments.json);
   const Theorem theorem = Theorem::parse(arguments.theorem);
-  if (arguments.search) return run_search(arguments, theorem);
-  const Result result = !arguments.model.empty()     ? refute_directory(arguments, theorem)
-                        : !arguments.example.empty() ? refute_example(arguments)
-                                                     : refute_made(arguments, theorem);
+  Work work("refute", Work::Early::with_result, arguments.time_limit);
+  const Result result = !arguments.model.empty()     ? refute_directory(arguments, theorem, work)
+                        : !arguments.example.empty() ? refute_example(arguments, work)
+                                                     : refute_made(arguments, theorem, work);
+  const bool settled = result.report.conclusion != Conclusion::not_settled;
+  work.finish(settled ? "" : "what was found until then");
   if (arguments.json) {
     print_json(report_json(result));
   } else {
@@ -645,68 +533,26 @@ void add_refute(CLI::App& app, int& exit_code) {
   const auto arguments = std::make_shared<Arguments>();
   command->add_option("MODEL", arguments->model, "a model directory, or a checkpoint with a task.json");
   add_reading_options(*command, arguments->hints);
-  command->add_option("--theorem", arguments->theorem,
-                      "parity (default), modular:m (modular: 3), or groups:G: how a group such as S5 is done");
-  const CLI::Validator semantics(
-      [](std::string& text) {
-        return parse_arithmetic(text)
-                   ? std::string()
-                   : "expected fp32, fp16, bf16, FORMAT-separate-v1 or a semantics id, got '" + text + "'";
-      },
-      "SEMANTICS");
-  command
-      ->add_option("--format,--semantics", arguments->semantics,
-                   "fp32, fp16, bf16, FORMAT-separate-v1 or an id (docs/semantics.md); default: the model's, else fp32")
-      ->check(semantics);
-  const CLI::Validator family(
-      [](std::string& text) {
-        return parse_family(text)
-                   ? std::string()
-                   : "expected mamba, gla, mlstm, deltanet, deltaproduct or triangular, got '" + text + "'";
-      },
-      "FAMILY");
-  command
-      ->add_option("--family", arguments->family,
-                   "make a model: mamba (default), gla, mlstm, deltanet, deltaproduct, triangular")
-      ->check(family);
-  const CLI::Validator range(
-      [](std::string& text) {
-        return text == "0,1" || text == "-1,1" ? std::string() : "expected 0,1 or -1,1, got '" + text + "'";
-      },
-      "RANGE");
-  command->add_option("--range", arguments->range, "eigenvalues in 0,1 (default) or -1,1")->check(range);
-  command->add_option("--layers", arguments->made.layers, "layers of a made model, 1 to 6 (default 1)")
-      ->check(natural_number(1, 6));
-  command->add_option("--size", arguments->made.size, "key size of a made model (default 4)")
-      ->check(natural_number(1, 64));
-  command->add_option("--householder", arguments->made.householder, "factors a row, for deltaproduct (default 2)")
-      ->check(natural_number(1, 8));
-  command->add_option("--seed", arguments->made.seed, "of a made model (default 1)")
-      ->check(natural_number(0, std::uint64_t{1} << 63U));
+  add_theorem_option(*command, arguments->theorem);
+  add_arithmetic_option(*command, arguments->semantics, "the model's, else fp32");
+  add_made_model_options(*command, arguments->made, std::string(family_name(Family::mamba)));
   command->add_option("--symbol", arguments->symbol, "the counted symbol (default 1)");
   command->add_option("--example", arguments->example, "a named boundary case: parity-cycle, mod3-cycle");
   command->add_flag("--list-examples", arguments->list_examples, "list the boundary cases");
-  command->add_flag("--search", arguments->search, "how often rounding cycles occur: random models of every family");
-  command->add_option("--count", arguments->count, "models of each kind, for --search (default 200)")
-      ->check(natural_number(1, 100000000));
   command
-      ->add_option(
-          "--budget", arguments->budget,
-          "steps for the orbit of 1^k, of each model in a --search (default 33554432; of a checkpoint 1048576)")
+      ->add_option("--budget", arguments->budget,
+                   "steps for the orbit of 1^k (default 33554432; of a checkpoint 1048576)")
       ->check(natural_number(1, std::uint64_t{1} << 48U));
-  command
-      ->add_option("--certificate", arguments->certificate,
-                   "write what was found to this file: the two words and the bits behind them")
-      ->type_name("FILE")
-      ->check([](const std::string& path) { return path.empty() ? "expected a file's name, got none" : ""; });
-  command->add_flag("--explain", arguments->explain, "with groups:G (where it is the only mode)");
-  command->add_flag("--json", arguments->json, "print one JSON object instead");
+  add_certificate_option(*command, arguments->certificate,
+                         "write what was found to this file: the two words and the bits behind them");
+  add_time_limit_option(*command, arguments->time_limit);
+  add_json_option(*command, arguments->json);
   command->callback([arguments, command, &exit_code] {
     for (const CLI::Option* option : command->get_options()) {
       if (option->count() > 0)
         arguments->given.insert(option->get_lnames().empty() ? "model" : option->get_lnames()[0]);
     }
-    exit_code = run_refute(*arguments);
+    exit_code = run_refute(*command, *arguments);
   });
 }
 

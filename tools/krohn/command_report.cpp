@@ -5,9 +5,11 @@
 #include <memory>
 
 #include "command.hpp"
+#include "krohn/error.hpp"
 #include "krohn/io/atomic_file.hpp"
 #include "krohn/io/open_model.hpp"
 #include "krohn/io/report.hpp"
+#include "work.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -16,26 +18,51 @@ struct Arguments {
   std::string subject;
   std::string output;
   std::optional<std::string> alphabet;
+  std::optional<std::string> task;
   std::optional<Semantics> semantics;
   ReadingHints hints;
+  std::optional<double> time_limit;
+  bool json = false;
   ReportOptions options;
 };
 
 int run_report(const CLI::App& command, const Arguments& arguments) {
+  const bool to_output = arguments.output == "-";
+  if (to_output && arguments.json) throw InputError("--json: expected none beside -o -, which writes the page there");
+  if (!to_output) {
+    const std::string suffix = std::filesystem::path(arguments.output).extension().string();
+    if (!suffix.empty() && suffix != ".html" && suffix != ".xhtml" && suffix != ".htm") {
+      throw InputError(arguments.output +
+                       ": expected a file that ends in .html or .xhtml (the page is XHTML), or -, got '" + suffix +
+                       "'");
+    }
+    require_writable(arguments.output);
+  }
+  Work work("report", Work::Early::with_nothing, arguments.time_limit);
+  ReportOptions options = arguments.options;
+  options.begins = [&work](const std::string& part) { work.method(part, Work::Time::goes_on); };
   std::string page;
-  require_writable(arguments.output);
   if (is_model_argument(arguments.subject)) {
     refuse_options(command, {"--alphabet"}, "for a model");
-    const OpenModel model = open_model(arguments.subject, arguments.semantics, std::nullopt, arguments.hints);
+    const OpenModel model = open_model(arguments.subject, arguments.semantics, arguments.task, arguments.hints);
     for (const std::string& note : model.notes) std::cerr << "krohn: " << note << '\n';
-    page = model_report(model, arguments.subject, arguments.options);
+    page = model_report(model, arguments.subject, options);
   } else {
-    refuse_options(command, {"--format", "--fla-version"}, "for a language");
+    refuse_options(command, {"--format", "--task", "--fla-version"}, "for a language");
     const Dfa dfa = language_argument(arguments.subject, arguments.alphabet);
-    page = language_report(dfa, arguments.subject, arguments.options);
+    page = language_report(dfa, arguments.subject, options);
+  }
+  work.finish();
+  if (to_output) {
+    std::cout << page;
+    return exit_ok;
   }
   write_file(arguments.output, page);
-  std::cerr << "krohn: " << arguments.output << " written (" << page.size() << " bytes)\n";
+  if (arguments.json) {
+    print_json({{"output", arguments.output}, {"bytes", page.size()}});
+  } else {
+    std::cerr << "krohn: " << arguments.output << " written (" << page.size() << " bytes)\n";
+  }
   return exit_ok;
 }
 
@@ -48,7 +75,9 @@ void add_report(CLI::App& app, int& exit_code) {
   command->add_option("LANG|MODEL", arguments->subject, language_help + std::string(", or a model directory"))
       ->required();
   add_reading_options(*command, arguments->hints);
-  command->add_option("-o,--output", arguments->output, "the file to write")->type_name("FILE")->required();
+  command->add_option("-o,--output", arguments->output, "the file to write (.html); - for standard output")
+      ->type_name("FILE")
+      ->required();
   command
       ->add_option("--words", arguments->options.words,
                    "random words for margins and accuracies (default 100, of a large checkpoint fewer)")
@@ -60,7 +89,10 @@ void add_report(CLI::App& app, int& exit_code) {
                    "image sets and classes beyond which a part is left out (default 20000)")
       ->check(natural_number());
   add_alphabet_option(*command, arguments->alphabet);
+  add_task_option(*command, arguments->task);
   add_semantics_option(*command, arguments->semantics);
+  add_time_limit_option(*command, arguments->time_limit);
+  add_json_option(*command, arguments->json);
   command->callback([arguments, command, &exit_code] { exit_code = run_report(*command, *arguments); });
 }
 

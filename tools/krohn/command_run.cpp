@@ -1,7 +1,12 @@
 // krohn run MODEL: a label for every word.
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <iostream>
-#include <iterator>
 #include <memory>
+#include <span>
 
 #include "command.hpp"
 #include "krohn/error.hpp"
@@ -13,6 +18,7 @@
 #include "krohn/io/token_run.hpp"
 #include "krohn/text/source_text.hpp"
 #include "sequence_run.hpp"
+#include "work.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -31,19 +37,49 @@ struct Options {
   std::string logits;
   bool states = false;
   std::optional<std::string> task;
+  std::optional<double> time_limit;
+  bool json = false;
 };
 
-std::string read_standard_input() {
-  std::string text{std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
-  if (std::cin.bad()) throw InputError("standard input: expected words, got a read error");
-  return text;
-}
+/// Standard input as it comes: of a file all of it, from a program at the other end of a pipe the lines that are there,
+/// so that it is answered line by line when it asks line by line.
+class InputLines {
+ public:
+  InputLines() {
+    struct stat status {};
+    whole_ = fstat(STDIN_FILENO, &status) == 0 && S_ISREG(status.st_mode);
+  }
 
-std::vector<Word> read_words(const Options& options, const Alphabet& alphabet) {
-  const std::string source = options.words.empty() ? "standard input" : options.words;
-  const std::string text = options.words.empty() ? read_standard_input() : read_file(options.words);
-  return parse_words(text, source, alphabet);
-}
+  /// The next lines, each with its line feed (the last one perhaps without); nothing at the end.
+  std::optional<std::string> next(const std::atomic<bool>& stop) {
+    constexpr std::size_t most = std::size_t{1} << 26U;
+    while (!ended_ && !stop) {
+      const bool lines = rest_.find('\n') != std::string::npos;
+      pollfd ready{STDIN_FILENO, POLLIN, 0};
+      // What is there already is read too, for the sake of batches; an interrupt is looked at now and then.
+      const int polled = poll(&ready, 1, whole_ ? -1 : lines ? 0 : 100);
+      if (polled == 0 && lines) break;
+      if (polled <= 0) continue;
+      char block[1 << 16];
+      const ssize_t count = read(STDIN_FILENO, block, sizeof block);
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) throw InputError("standard input: expected words, got a read error");
+      ended_ = count == 0;
+      rest_.append(block, static_cast<std::size_t>(count));
+      if (!whole_ && rest_.size() >= most && rest_.find('\n') != std::string::npos) break;
+    }
+    if (rest_.empty() || stop) return std::nullopt;
+    const std::size_t end = ended_ ? rest_.size() : rest_.rfind('\n') + 1;
+    std::string text = rest_.substr(0, end);
+    rest_.erase(0, end);
+    return text;
+  }
+
+ private:
+  bool whole_ = false;
+  bool ended_ = false;
+  std::string rest_;
+};
 
 void say_device(const Options& options, const std::string& device) {
   if (options.device == "auto") std::cerr << "krohn: ran on " << device << '\n';
@@ -66,61 +102,125 @@ void run_checkpoint_tokens(const Options& options) {
   }
   require_semantics(options);
   require_writable(options.logits);
+  Work work("run", Work::Early::with_nothing, options.time_limit);
   const Checkpoint checkpoint = read_checkpoint(options.model, options.hints);
   for (const std::string& note : checkpoint.notes) std::cerr << "krohn: " << note << '\n';
   const InputIds ids = read_input_ids(Safetensors::read(options.tokens), checkpoint.model);
   std::string device;
   const std::vector<Tensor> tensors = run_tokens(checkpoint.model, ids, options.states,
                                                  {options.threads, device_of(options.device), options.memory}, &device);
+  work.finish();
   say_device(options, device);
   write_file(options.logits, format_safetensors(tensors, {{"semantics", std::string(learned_semantics)}}));
 }
 
-void run_words(const Options& options) {
+using LabelNames = std::vector<std::string>;
+
+/// The labels of a word, of which the empty prefix's is not printed where all positions are.
+std::span<const std::int32_t> answers_of(const Trace& trace, std::size_t word, bool all_positions) {
+  return trace.labels_of(word).subspan(all_positions ? 1 : 0);
+}
+
+void print_labels(const Trace& trace, bool all_positions, const LabelNames& names) {
+  std::string output;
+  for (std::size_t i = 0; i < trace.num_words(); ++i) {
+    const char* between = "";
+    for (const std::int32_t label : answers_of(trace, i, all_positions)) {
+      output += between + names[static_cast<std::size_t>(label + 1)];
+      between = " ";
+    }
+    output += '\n';
+  }
+  std::cout << output << std::flush;
+}
+
+void add_labels(Json& labels, const Trace& trace, bool all_positions, const LabelNames& names) {
+  for (std::size_t i = 0; i < trace.num_words(); ++i) {
+    Json of_word = Json::array();
+    for (const std::int32_t label : answers_of(trace, i, all_positions)) {
+      of_word.push_back(names[static_cast<std::size_t>(label + 1)]);
+    }
+    labels.push_back(all_positions ? of_word : of_word.back());
+  }
+}
+
+int run_words(const Options& options) {
+  Work work("run", options.sequence.empty() ? Work::Early::with_result : Work::Early::with_nothing, options.time_limit);
   const OpenModel open = open_model(options.model, options.semantics, options.task, options.hints);
   for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
   const Machine& machine = *open.machine;
-  std::vector<std::string> names = {"?"};
-  for (const std::string& name : machine.label_names()) names.push_back(on_one_line(name));
-  const auto name_of = [&](std::int32_t label) { return names[static_cast<std::size_t>(label + 1)]; };
+  LabelNames names = {"?"};
+  for (const std::string& name : machine.label_names()) names.push_back(options.json ? name : on_one_line(name));
   const Device device = device_of(options.device);
   if (!options.sequence.empty()) {
     const ScanResult result = scan_file(machine, options.sequence, {device, options.threads, options.memory});
-    say_device(options, result.device);
-    std::cout << name_of(result.observation.label) << '\n';
-    return;
-  }
-  const std::vector<Word> words = read_words(options, machine.alphabet());
-  const Trace trace = machine.run(words, {.device = device,
-                                          .all_positions = options.all_positions,
-                                          .threads = options.threads,
-                                          .device_memory = options.memory});
-  say_device(options, trace.device);
-  std::string output;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    // Of all positions the first is the empty word's, which is not printed.
-    const auto labels = trace.labels_of(i).subspan(options.all_positions ? 1 : 0);
-    for (std::size_t t = 0; t < labels.size(); ++t) {
-      if (t > 0) output += ' ';
-      output += name_of(labels[t]);
+    work.finish();
+    const std::string& label = names[static_cast<std::size_t>(result.observation.label + 1)];
+    if (options.json) {
+      print_json({{"semantics", std::string(machine.semantics())},
+                  {"device", result.device},
+                  {"all_positions", false},
+                  {"labels", Json::array({label})},
+                  {"stopped", false}});
+    } else {
+      say_device(options, result.device);
+      std::cout << label << '\n';
     }
-    output += '\n';
-    if (output.size() > (std::size_t{1} << 20U)) {
-      std::cout << output;
-      output.clear();
-    }
+    return exit_ok;
   }
-  std::cout << output;
+  Json labels = Json::array();
+  std::string device_name;
+  std::size_t answered = 0;
+  const auto answer = [&](const std::string& text, const std::string& source) {
+    const std::vector<Word> words = parse_words(text, source, machine.alphabet(), answered);
+    const Trace trace = machine.run(words, {.device = device,
+                                            .all_positions = options.all_positions,
+                                            .threads = options.threads,
+                                            .device_memory = options.memory,
+                                            .stop = &work.stop()});
+    if (answered == 0 && !options.json) {
+      work.clear();
+      say_device(options, trace.device);
+    }
+    device_name = trace.device;
+    answered += words.size();
+    if (options.json) {
+      add_labels(labels, trace, options.all_positions, names);
+    } else {
+      print_labels(trace, options.all_positions, names);
+    }
+  };
+  try {
+    if (!options.words.empty()) {
+      answer(read_file(options.words), options.words);
+    } else {
+      InputLines input;
+      while (const std::optional<std::string> text = input.next(work.stop())) answer(*text, "standard input");
+      if (answered == 0 && !work.stop()) answer("", "standard input");
+    }
+  } catch (const StoppedError&) {
+    // The words of the last batch have no answer; those before have.
+  }
+  const bool stopped = work.finish("the words that were answered are " + std::to_string(answered));
+  if (options.json) {
+    print_json({{"semantics", std::string(machine.semantics())},
+                {"device", device_name},
+                {"all_positions", options.all_positions},
+                {"labels", labels},
+                {"stopped", stopped}});
+  }
+  return stopped ? exit_unknown : exit_ok;
 }
 
-void run_model(const CLI::App& command, const Options& options) {
+int run_model(const CLI::App& command, const Options& options) {
   const bool tokens = !options.tokens.empty() || !options.logits.empty() || options.states;
   if (!options.sequence.empty()) {
     refuse_options(command, {"--words", "--all-positions", "--tokens", "--logits", "--states"}, "beside --sequence");
   }
   if (tokens) {
-    refuse_options(command, {"--words", "--all-positions", "--task"}, "beside --tokens");
-    return run_checkpoint_tokens(options);
+    refuse_options(command, {"--words", "--all-positions", "--task", "--json"}, "beside --tokens");
+    run_checkpoint_tokens(options);
+    return exit_ok;
   }
   if (read_model_type(options.model) == "krohn-lrnn") {
     refuse_options(command, {"--task", "--fla-version"}, "for a compiled model");
@@ -128,7 +228,7 @@ void run_model(const CLI::App& command, const Options& options) {
     refuse_options(command, {"--sequence"}, "for a checkpoint");
     require_semantics(options);
   }
-  run_words(options);
+  return run_words(options);
 }
 
 }  // namespace
@@ -162,10 +262,12 @@ void add_run(CLI::App& app, int& exit_code) {
   command->add_flag("--states", options->states, "with --tokens: write the final states too");
   add_task_option(*command, options->task);
   add_reading_options(*command, options->hints);
-  command->callback([options, command, &exit_code] {
-    run_model(*command, *options);
-    exit_code = exit_ok;
-  });
+  add_time_limit_option(*command, options->time_limit);
+  add_json_option(*command, options->json);
+  command->footer(
+      "A program at the other end of a pipe is answered line by line, as it asks.\n"
+      "Exit codes: 0 every word was answered, 20 ended early.");
+  command->callback([options, command, &exit_code] { exit_code = run_model(*command, *options); });
 }
 
 }  // namespace krohn::cli

@@ -15,6 +15,7 @@
 #include "krohn/io/task.hpp"
 #include "krohn/model/program_form.hpp"
 #include "model_argument.hpp"
+#include "work.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -76,6 +77,7 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
     require_writable(svg);
     require_writable(beside);
   }
+  Work work("inspect", Work::Early::with_nothing, options.time_limit);
   const bool hybrid = is_hybrid(options.model);
   if (!hybrid && !options.inputs.empty()) {
     throw InputError(options.model + ": expected a model with attention layers with --inputs, got one without");
@@ -100,7 +102,9 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
       names.push_back(std::to_string(t));
     }
   }
+  work.method("eigenvalues");
   const LearnedSpectrum spectrum = compute_spectrum(model, spectrum_options);
+  work.finish();
 
   Json layers = Json::array();
   for (std::size_t i = 0; i < model.layers().size(); ++i) {

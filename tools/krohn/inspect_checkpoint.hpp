@@ -13,6 +13,7 @@ struct InspectCheckpoint {
   ReadingHints hints;
   std::optional<std::string> task;
   bool json = false;
+  std::optional<double> time_limit = std::nullopt;
   /// Also write the spectrum as a drawing here, and the JSON beside it (the same name with .json).
   std::string svg;
   std::uint64_t words = 16;

@@ -11,6 +11,7 @@
 #include "krohn/io/token_run.hpp"
 #include "krohn/verify/compare_forms.hpp"
 #include "model_argument.hpp"
+#include "work.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -46,6 +47,7 @@ std::vector<std::string> names_of(const Tokens& word, const LearnedTask* task) {
 }  // namespace
 
 void inspect_forms(const InspectForms& options) {
+  Work work("inspect", Work::Early::with_nothing, options.time_limit);
   const Checkpoint checkpoint = read_checkpoint(options.model, options.hints);
   const std::optional<Task> task = task_beside(options.model, options.task, checkpoint.model);
   const LearnedTask* answers = task ? &task->answers : nullptr;
@@ -58,6 +60,7 @@ void inspect_forms(const InspectForms& options) {
   const bool recorded = !options.reference.empty();
   const FormComparison found = recorded ? with_recorded_logits(options, checkpoint.model, answers)
                                         : compare_forms(checkpoint.model, answers, compare);
+  work.finish();
   const std::string other = recorded ? options.reference : "chunked, " + options.format;
   if (options.json) {
     Json lengths = Json::array();

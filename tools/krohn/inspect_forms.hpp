@@ -14,6 +14,7 @@ struct InspectForms {
   ReadingHints hints;
   std::optional<std::string> task;
   bool json = false;
+  std::optional<double> time_limit = std::nullopt;
   /// A safetensors file with input_ids and logits of another program; empty: the chunked form.
   std::string reference;
   std::string format = "bf16";

@@ -7,9 +7,43 @@
 #include <iostream>
 #include <new>
 #include <string>
+#include <vector>
 
 #include "command.hpp"
 #include "krohn/error.hpp"
+#include "nearest.hpp"
+
+namespace {
+
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
+  }
+  return names;
+}
+
+std::string suggestion(const std::string& word, const std::vector<std::string>& names) {
+  const std::string near = krohn::cli::nearest(word, names);
+  return near.empty() ? "" : "; did you mean " + near + "?";
+}
+
+/// CLI11 says of an unknown option only that it was not expected, and where a value stood behind it names that too.
+std::string unexpected(const CLI::App& command, const CLI::ExtrasError& error) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
+  }
+  for (const std::string& extra : command.remaining(true)) {
+    if (extra.size() < 2 || extra[0] != '-') continue;
+    const std::string option = extra.substr(0, extra.find('='));
+    return option + ": expected an option of " + command.get_name() + suggestion(option, names);
+  }
+  return error.what();
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   // A write past the process's file size limit is then an error like a full disk, not the end of the process.
@@ -22,10 +56,10 @@ int main(int argc, char** argv) {
     krohn::cli::add_commands(app, exit_code);
     // CLI11 answers an unknown subcommand with "a subcommand is required".
     if (argc > 1 && argv[1][0] != '-') {
-      const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
-      const auto named = [&](const CLI::App* command) { return command->get_name() == argv[1]; };
-      if (std::none_of(commands.begin(), commands.end(), named)) {
-        std::cerr << "krohn: subcommand: expected one of those that krohn --help lists, got '" << argv[1] << "'\n";
+      const std::vector<std::string> names = command_names(app);
+      if (std::find(names.begin(), names.end(), argv[1]) == names.end()) {
+        std::cerr << "krohn: subcommand: expected one of those that krohn --help lists, got '" << argv[1] << "'"
+                  << suggestion(argv[1], names) << '\n';
         return krohn::cli::exit_usage;
       }
     }
@@ -37,7 +71,10 @@ int main(int argc, char** argv) {
     if (error.get_exit_code() == 0) return app.exit(error);
     const auto commands = app.get_subcommands();
     const std::string command = commands.empty() ? "krohn" : "krohn " + commands.front()->get_name();
-    std::cerr << "krohn: " << error.what() << "\n(" << command << " --help lists what it takes)\n";
+    const auto* extras = dynamic_cast<const CLI::ExtrasError*>(&error);
+    const std::string problem =
+        extras != nullptr && !commands.empty() ? unexpected(*commands.front(), *extras) : error.what();
+    std::cerr << "krohn: " << problem << "\n(" << command << " --help lists what it takes)\n";
     return krohn::cli::exit_usage;
   } catch (const krohn::InputError& error) {
     for (const std::string& problem : error.problems()) std::cerr << "krohn: " << problem << '\n';

@@ -6,6 +6,7 @@
 //     trace.label(3);                        // the label of words[3]
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -17,6 +18,7 @@
 
 #include "krohn/automata/alphabet.hpp"
 #include "krohn/engine/device.hpp"
+#include "krohn/error.hpp"
 #include "krohn/model/lrnn_model.hpp"
 #include "krohn/model/semantics.hpp"
 
@@ -43,6 +45,11 @@ struct RunOptions {
   unsigned threads = 0;
   /// The most bytes of device memory to use; 0 for what is free.
   std::size_t device_memory = 0;
+  /// Polled on the CPU; once true, the run ends with a StoppedError. Null for none.
+  const std::atomic<bool>* stop = nullptr;
+  void check_stop() const {
+    if (stop != nullptr && stop->load(std::memory_order_relaxed)) throw StoppedError();
+  }
 };
 
 /// Labels (and margins) of a batch, in the order of the words. Labels, margins and errors are the same bits on every

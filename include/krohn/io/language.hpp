@@ -25,12 +25,17 @@ Alphabet parse_alphabet(std::string_view text);
 /// naming the spec or the file.
 LanguageSource read_language(const std::string& spec, const std::optional<std::string>& alphabet = std::nullopt);
 
+/// The text of a file with this suffix, such as ".json". Throws InputError for another suffix or an automaton that the
+/// format cannot express; `name` is the file's, for the message.
+std::string format_language(const std::string& suffix, const Dfa& dfa, const std::string& name = "");
+
 /// Writes by the suffix, one of those above up to .gv. Throws as write_file, and InputError for another suffix or an
 /// automaton that the format cannot express.
 void write_language(const std::filesystem::path& path, const Dfa& dfa);
 
 /// One word a line (Alphabet::parse_word); an empty line is the empty word, the last newline ends the last word. Throws
-/// InputError naming line and column of what is no symbol in each line.
-std::vector<Word> parse_words(std::string_view text, const std::string& source, const Alphabet& alphabet);
+/// InputError naming line and column of what is no symbol in each line, lines counted on from `lines_before`.
+std::vector<Word> parse_words(std::string_view text, const std::string& source, const Alphabet& alphabet,
+                              std::size_t lines_before = 0);
 
 }  // namespace krohn

@@ -9,7 +9,8 @@
 //       "positions": "all" or "last": whether the model was trained to answer after every symbol (default "all"). A
 //         word's label is the answer after its last symbol either way; accuracy is measured where it was trained;
 //       "outputs": {logit index: label, ..}: the answer is the label of the largest of these logits;
-//       "automaton": krohn-automaton-v1 (format_json.hpp) over the same symbols: the language, where known;
+//       "automaton": the language over the same symbols, where known: krohn-automaton-v1 (format_json.hpp), or a string
+//         that is any LANG (language.hpp), a file's name relative to the task's folder;
 //       "name", "description": strings, information.
 //  2. Also read is the shape that training scripts write: "alphabet" (token ids, which name the symbols), "delta"
 //     [state][token], "start_state", "n_states" (logit i means state i, whose number is the label); the further

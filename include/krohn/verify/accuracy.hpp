@@ -2,7 +2,9 @@
 // about words that were not drawn; krohn check does.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -11,7 +13,8 @@
 
 namespace krohn {
 
-/// A proportion with its 95 % confidence interval, and (p - chance) / (1 - chance).
+/// A proportion with its 95 % confidence interval, and (p - chance) / (1 - chance), with the chance of what is counted:
+/// of a label for positions and last labels, of all labels of a word for sequences.
 struct Proportion {
   double value = 0.0;
   double low = 0.0;
@@ -27,6 +30,8 @@ struct LengthAccuracy {
   Proportion position;
   Proportion last;
   Proportion sequence;
+  /// What guessing every label reaches on whole words: the mean over the words of chance^(labels counted).
+  double sequence_chance = 0.0;
 };
 
 struct AccuracyOptions {
@@ -38,6 +43,10 @@ struct AccuracyOptions {
   std::vector<double> symbol_weights = {};
   unsigned threads = 0;
   Device device = Device::automatic;
+  /// Polled; once true, the measurement ends with the words run so far. Null for none.
+  const std::atomic<bool>* stop = nullptr;
+  /// Called as words are done: the length, symbols so far and in all.
+  std::function<void(std::uint64_t length, double done, double total)> progress = {};
 };
 
 struct Accuracy {
@@ -48,6 +57,8 @@ struct Accuracy {
   double chance = 0.0;
   /// What ran the last length, as Trace::device.
   std::string device;
+  /// True if the stop flag ended it: `lengths` has what was run, the last one perhaps fewer words.
+  bool stopped = false;
 };
 
 /// Draws words among those of the length whose last label is not null, each with a probability proportional to the

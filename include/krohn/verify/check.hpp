@@ -34,6 +34,8 @@ struct CheckOptions {
   Device device = Device::automatic;
   /// Called about twice a second while it does.
   std::function<void(const EnumerateProgress&)> progress;
+  /// Called as a method begins, with its name.
+  std::function<void(const std::string&)> begins = {};
   /// The sample drawn where nothing settles the claim; no words for none.
   SampleDesign sample;
 };

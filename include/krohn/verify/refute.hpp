@@ -67,7 +67,7 @@ struct LayerHypothesis {
 
 /// An eigenvalue that the theorem forbids.
 struct SpectrumViolation {
-  /// From 1.
+  /// From 0, as tensors are named.
   std::size_t layer = 0;
   /// For each factor of the product, in the order of time, a symbol for which its row can occur.
   std::vector<std::string> symbols;

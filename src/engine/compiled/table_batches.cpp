@@ -92,6 +92,7 @@ void TableMachine::run_avx2(const DenseRows& rows, std::span<const Word> words, 
   const std::vector<std::size_t> order = by_length(words);
   const std::size_t blocks = (words.size() + dense_avx2_words - 1) / dense_avx2_words;
   parallel_blocks(blocks, threads_to_use(options.threads), [&](std::size_t block) {
+    options.check_stop();
     const std::size_t begin = block * dense_avx2_words;
     const std::size_t count = std::min(dense_avx2_words, words.size() - begin);
     std::span<const Symbol> prefixes[dense_avx2_words];
@@ -193,7 +194,7 @@ Trace TableMachine::run(std::span<const Word> words, const RunOptions& options) 
     }
   }
   trace.device = "cpu";
-  step_words(*this, words, options.threads, trace);
+  step_words(*this, words, options, trace);
   return trace;
 }
 

@@ -75,6 +75,7 @@ class LearnedMachine final : public Machine {
       how.device = Device::cpu;
     }
     trace.device = run_learned(*model_, runs, how, [&](std::size_t word, std::size_t position, auto logits, auto) {
+      options.check_stop();
       const auto at = entry(word, position);
       if (!at) return;
       const Observation seen = task_.observe(logits);

@@ -1,8 +1,10 @@
-// krohn refute --theorem groups:G: Theorem 3 on a concrete group, with the counts that bound it from below.
-#include "explain_groups.hpp"
-
+// krohn explain GROUP: Theorem 3 on a concrete group (how its word problem runs in one layer), with the counts that
+// bound it from below.
 #include <algorithm>
 #include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
 
 #include "command.hpp"
 #include "krohn/automata/catalog.hpp"
@@ -10,6 +12,7 @@
 #include "krohn/compile/group.hpp"
 #include "krohn/compile/representation.hpp"
 #include "krohn/error.hpp"
+#include "work.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -34,7 +37,8 @@ std::string cycles(const std::vector<std::uint32_t>& permutation) {
     std::string cycle;
     for (std::uint32_t p = first; !seen[p]; p = permutation[p]) {
       seen[p] = true;
-      cycle += (cycle.empty() ? "(" : " ") + std::to_string(p);
+      cycle += cycle.empty() ? '(' : ' ';
+      cycle += std::to_string(p);
     }
     text += cycle + ")";
   }
@@ -50,14 +54,14 @@ Dfa word_problem(const std::string& group) {
   try {
     return catalog_language("word:" + group);
   } catch (const InputError& error) {
-    throw InputError("--theorem groups:" + group +
-                     ": expected a group G of word:G (krohn classify --list): " + error.problems().front());
+    std::string problem = group;
+    problem.append(": expected a group G of word:G (krohn classify --list): ").append(error.problems().front());
+    throw InputError(std::move(problem));
   }
 }
 
-}  // namespace
-
-int explain_groups(const std::string& group, bool json) {
+int explain(const std::string& group, std::optional<double> time_limit, bool json) {
+  Work work("explain", Work::Early::with_nothing, time_limit);
   const Dfa dfa = word_problem(group);
   const GroupAction action = find_action(dfa);
   std::vector<Way> ways;
@@ -93,6 +97,7 @@ int explain_groups(const std::string& group, bool json) {
   } catch (const ResourceError& error) {
     left_out = error.what();
   }
+  work.finish();
   if (json) {
     Json list = Json::array();
     for (const Way& way : ways) {
@@ -130,6 +135,25 @@ int explain_groups(const std::string& group, bool json) {
       "of\n"
       "codimension at most r, and rank(g - I) = n_h for the letter shown (Scherk 1950 shows that n_h is enough).\n");
   return exit_ok;
+}
+
+}  // namespace
+
+void add_explain(CLI::App& app, int& exit_code) {
+  struct Arguments {
+    std::string group;
+    std::optional<double> time_limit;
+    bool json = false;
+  };
+  const auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("explain", "Show how a group's word problem is done in one layer");
+  command->footer(
+      "The representations trade dimensions against reflections; fewer reflections than shown cannot do it.");
+  command->add_option("GROUP", arguments->group, "S5, A:5, Z:6, D4, Q8, Z:2xZ:3, ..")->required();
+  add_time_limit_option(*command, arguments->time_limit);
+  add_json_option(*command, arguments->json);
+  command->callback(
+      [arguments, &exit_code] { exit_code = explain(arguments->group, arguments->time_limit, arguments->json); });
 }
 
 }  // namespace krohn::cli
