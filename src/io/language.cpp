@@ -148,7 +148,7 @@ std::string format_language(const std::string& suffix, const Dfa& dfa, const std
   if (suffix == ".jff") return format_jff(dfa);
   if (suffix == ".hoa") return format_hoa(dfa);
   if (suffix == ".dot" || suffix == ".gv") return format_dot(dfa);
-  throw InputError(name + ": expected a file that ends in " + suffixes + ", got " +
+  throw InputError(name + ": expected a file that ends in " + written + ", got " +
                    (suffix.empty() ? "no suffix" : shown(suffix)));
 }
 
