@@ -82,12 +82,18 @@ void compare(const Program& model) {
 }
 
 TEST_CASE("the program gives the bits of the forward pass in every architecture") {
+  std::size_t seen = 0;
   for (const char* folder : {"golden", "variants", "models"}) {
     for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(KROHN_TEST_DATA) / folder)) {
       CAPTURE(entry.path());
-      compare(read_checkpoint(entry.path()).model);
+      const Program model = read_checkpoint(entry.path()).model;
+      if (!runs_on_device(model)) continue;
+      compare(model);
+      ++seen;
     }
   }
+  // All but a few whose operations have no form on a device.
+  CHECK(seen >= 100);
 }
 
 TEST_CASE("and in random models with every option drawn") {

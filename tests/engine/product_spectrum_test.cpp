@@ -93,11 +93,11 @@ TEST_CASE("two reflections make a rotation, met in the second layer along words 
     const Hypothesis hypothesis = check_hypothesis(model, Theorem::modular(3), {{0, 1}, {"a", "b"}});
     CHECK(!hypothesis.holds);
     REQUIRE(hypothesis.violation);
-    CHECK(hypothesis.violation->layer == 2);
+    CHECK(hypothesis.violation->layer == 1);
     REQUIRE(hypothesis.violation->symbols.size() == 2);
     CHECK(hypothesis.violation->symbols[0] != hypothesis.violation->symbols[1]);
     CHECK(hypothesis.violation->eigenvalue == value);
-    CHECK(hypothesis.statement.find("layer 2, head 1, the product of the last 2 matrices of the word") == 0);
+    CHECK(hypothesis.statement.find("layer 1, head 0, the product of the last 2 matrices of the word") == 0);
     CHECK(check_hypothesis(reflections({0.2, 0.2 + angle}, 1), Theorem::modular(3), {{0, 1}, {"a", "b"}}).holds);
   }
 }
@@ -181,7 +181,7 @@ TEST_CASE("trained models and Theorem 2 above the first layer") {
   for (const char* name : {"golden/delta_net_neg", "golden/gated_deltanet_neg"}) {
     const Hypothesis hypothesis = check(name, Theorem::modular(3));
     REQUIRE(hypothesis.violation);
-    CHECK(hypothesis.violation->layer == 2);
+    CHECK(hypothesis.violation->layer == 1);
     CHECK(hypothesis.violation->symbols.size() == 2);
     CHECK(hypothesis.violation->eigenvalue.imag() > 0.0);
   }

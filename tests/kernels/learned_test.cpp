@@ -17,6 +17,7 @@
 #include "kernels/require_gpu.hpp"
 #include "krohn/engine/enumerate.hpp"
 #include "krohn/engine/learned/learned_machine.hpp"
+#include "krohn/engine/learned_program.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/checkpoint.hpp"
 #include "krohn/kernels/recurrence.hpp"
@@ -95,6 +96,7 @@ TEST_CASE("every recorded case") {
     for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(KROHN_TEST_DATA) / folder)) {
       CAPTURE(entry.path());
       const Program model = read_checkpoint(entry.path()).model;
+      if (!runs_on_device(model)) continue;
       const Lengths lengths = small_cases() ? Lengths{0, 1, 9} : Lengths{0, 1, 20, 63, 64, 65, 3, 9, 9};
       compare(model, random_words(1, model.vocabulary_size(), lengths));
     }

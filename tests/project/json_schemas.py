@@ -18,6 +18,7 @@ SCHEMAS = ROOT / "docs/schemas/v1"
 MODELS = ROOT / "tests/data/models"
 NEG = MODELS / "parity_delta_net_neg_noconv_1layer"
 S3 = MODELS / "s3_gated_deltaproduct_n2_neg"
+ZOO = ROOT / "tests/data/zoo"
 
 # Folders: m (parity), a ((aaa)*(bb)*), b ((ab)*), w (inexact).
 PREPARE = ["compile parity -o m", "compile re:(aaa)*(bb)* -o a", "compile re:(ab)* -o b", "compile mod:101 -o w --representation rotation",
@@ -26,6 +27,8 @@ PREPARE = ["compile parity -o m", "compile re:(aaa)*(bb)* -o a", "compile re:(ab
            "search m mod:2 --up-to 7 --report wrong"]
 RUNS = ["check m parity", "check m mod:2", "check w mod:101 --up-to 50", "check w mod:101 --time-limit 2",
         "check %s" % NEG, "check %s --up-to 3" % S3,
+        "harden %s -o h1 --time-limit 3" % (ZOO / "gdn_2l__tomita4"), "harden %s -o h2 --time-limit 3" % (ZOO / "dn11_1l__s3"),
+        "harden %s -o h3 --time-limit 3" % (ZOO / "mamba_1l__flipnop"),
         "accuracy m parity --lengths 4,8 --words 16", "accuracy %s --lengths 8..64 --words 16" % S3,
         "accuracy m re:(01)* --lengths 3 --words 4",
         "search m parity --up-to 7", "search m mod:2 --up-to 7", "search m parity --up-to 40 --time-limit 0.1",
