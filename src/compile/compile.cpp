@@ -436,10 +436,16 @@ bool is_permutation(const std::vector<State>& images) {
   return true;
 }
 
+void begin(const CompileOptions& options, const char* stage) {
+  if (options.begins) options.begins(stage);
+}
+
 CompileResult compile_cascade(const Dfa& minimal, const CompileOptions& options) {
   CascadeOptions cascade_options = options.cascade;
   cascade_options.resets_only = options.spectrum == Spectrum::nonnegative;
+  begin(options, "cascade");
   const Cascade cascade = make_cascade(minimal, cascade_options);
+  begin(options, "layers");
   const Compiler compiler(cascade, minimal, options);
   std::vector<std::int32_t> symbol_row;
   for (const std::uint32_t row : cascade.symbol_row) {
@@ -458,6 +464,7 @@ CompileResult compile_cascade(const Dfa& minimal, const CompileOptions& options)
 CompileResult compile_permutations(const Dfa& minimal, const CompileOptions& options) {
   const GroupRepresentation smallest =
       minimal.num_states() == 2 ? GroupRepresentation::scalar : GroupRepresentation::permutation;
+  begin(options, "group");
   CompiledGroup group = compile_group(minimal, {options.keys, options.representation.value_or(smallest)});
   CompileResult result{std::move(group.model), std::move(group.hint), minimal};
   result.mode = "group";
@@ -470,6 +477,7 @@ CompileResult compile_permutations(const Dfa& minimal, const CompileOptions& opt
 }  // namespace
 
 CompileResult compile(const Dfa& dfa, const CompileOptions& options) {
+  begin(options, "minimal automaton");
   const Dfa minimal = minimize(dfa);
   const DistinctLetters letters = distinct_letters(minimal);
   const bool permutes = std::all_of(letters.images.begin(), letters.images.end(), is_permutation);
@@ -491,6 +499,7 @@ CompileResult compile(const Dfa& dfa, const CompileOptions& options) {
   }
   result.linear_bound = minimal.num_states() - 1;
   result.paper_bound = boost::multiprecision::cpp_int(boost::multiprecision::cpp_int(1) << minimal.num_states()).str();
+  begin(options, "textbook depth");
   result.holonomy_depth = holonomy_depth(minimal, options.max_holonomy_family);
   return result;
 }

@@ -72,6 +72,8 @@ def main():
                     print(f"{name}: '{command}' is no set-up command; examples belong into console blocks")
                     failed += 1
         with tempfile.TemporaryDirectory() as folder:
+            # Examples name files of the repository as seen from its root.
+            pathlib.Path(folder, "tests").symlink_to(ROOT / "tests")
             for block in blocks(text, "console"):
                 for command, expected, code in steps(block):
                     done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, text=True,

@@ -2,11 +2,13 @@
 // What new users stumbled over: messages that name the way on, answers in time, and nothing that one line of a table
 // denies and another shows.
 #include <doctest/doctest.h>
+#include <pty.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -191,7 +193,7 @@ TEST_CASE("the first interrupt ends a command with what there is") {
   for (const std::string& command :
        {std::string("cycles --count 3000"),
         "accuracy " + models + "s3_gated_deltaproduct_n2_neg --lengths 16..65536 --words 2000",
-        "check " + models + "s3_gated_deltaproduct_n2_neg --exhaustive 20 --time-limit 600"}) {
+        "search " + models + "s3_gated_deltaproduct_n2_neg --device cpu --up-to 18"}) {
     CAPTURE(command);
     const Interrupted result = interrupt(command, 1.0);
     CAPTURE(result.error);
@@ -206,6 +208,31 @@ TEST_CASE("the first interrupt ends a command with what there is") {
   CHECK(compile.exit_code == 20);
   CHECK(compile.error.find("there is no result") != std::string::npos);
   CHECK(directory.names().empty());
+}
+
+TEST_CASE("what takes over a second shows on a terminal what it does") {
+  int terminal = -1;
+  const pid_t child = forkpty(&terminal, nullptr, nullptr, nullptr);
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    if (std::freopen("/dev/null", "w", stdout) == nullptr) _exit(126);
+    execl(std::getenv("KROHN_BIN"), "krohn", "cycles", "--count", "3000", "--time-limit", "4", nullptr);
+    _exit(127);
+  }
+  std::string shown;
+  char block[4096];
+  for (ssize_t count = 0; (count = read(terminal, block, sizeof block)) > 0;) {
+    shown.append(block, static_cast<std::size_t>(count));
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  close(terminal);
+  CAPTURE(shown);
+  CHECK(WEXITSTATUS(status) == 20);
+  CHECK(shown.find("cycles: mamba in ") != std::string::npos);
+  CHECK(shown.find(" %, ") != std::string::npos);
+  CHECK(shown.find(" s left") != std::string::npos);
+  CHECK(shown.find("krohn: ended by the time limit of 4 s: ") != std::string::npos);
 }
 
 TEST_CASE("--time-limit holds for accuracy") {

@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <filesystem>
 #include <map>
@@ -106,6 +107,43 @@ TEST_CASE("lengths are read in every form, and nothing else is") {
     CAPTURE(std::string(text));
     CHECK_THROWS_AS(parse_lengths(text), InputError);
   }
+}
+
+TEST_CASE("a stop flag ends a measurement with the words that were run") {
+  const OpenModel open = open_model(fs::path(KROHN_TEST_DATA) / "models" / "parity_delta_net_pos");
+  AccuracyOptions options;
+  options.lengths = {8, 16, 32};
+  options.words = 40;
+  const Accuracy whole = measure_accuracy(*open.machine, *open.own_language(), options);
+  CHECK_FALSE(whole.stopped);
+  std::atomic<bool> stop = false;
+  options.stop = &stop;
+  options.progress = [&](std::uint64_t length, double done, double total) {
+    CHECK(done <= total);
+    if (length == 16) stop = true;
+  };
+  const Accuracy part = measure_accuracy(*open.machine, *open.own_language(), options);
+  CHECK(part.stopped);
+  REQUIRE(part.lengths.size() == 2);
+  for (std::size_t i = 0; i < 2; ++i) {
+    CHECK(part.lengths[i].words == 40);
+    CHECK(part.lengths[i].position.value == whole.lengths[i].position.value);
+  }
+  // A run that is asked to stop has no result.
+  CHECK_THROWS_AS(open.machine->run(std::vector<Word>(40, Word(100, 0)), {.stop = &stop}), StoppedError);
+}
+
+TEST_CASE("whole sequences are scaled by the chance of guessing all of their labels") {
+  const OpenModel open = open_model(fs::path(KROHN_TEST_DATA) / "models" / "parity_delta_net_pos");
+  AccuracyOptions options;
+  options.lengths = {3};
+  options.words = 64;
+  const Accuracy accuracy = measure_accuracy(*open.machine, *open.own_language(), options);
+  REQUIRE(accuracy.lengths.size() == 1);
+  // Two labels, three of them a word.
+  CHECK(accuracy.lengths[0].sequence_chance == 0.125);
+  const double value = accuracy.lengths[0].sequence.value;
+  CHECK(accuracy.lengths[0].sequence.scaled == doctest::Approx((value - 0.125) / 0.875).epsilon(1e-12));
 }
 
 }  // namespace

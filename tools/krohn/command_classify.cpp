@@ -148,10 +148,12 @@ void classify(const Options& options) {
   Work work("classify", Work::Early::with_nothing, options.time_limit);
   const Dfa dfa = language_argument(options.language, options.alphabet);
   const Dfa minimal = minimize(dfa);
+  work.method("images of the state set");
   const MonoidFacts facts = find_flags(minimal, options.max_monoid);
   const MonoidFlags& flags = facts.flags;
   GreenLimits limits;
   limits.r_classes = options.max_monoid;
+  work.method("Green's classes");
   std::optional<GreenRelations> green = find_green(facts.orbit, limits);
   std::vector<SubgroupKind> subgroups;
   if (green) {
@@ -163,6 +165,7 @@ void classify(const Options& options) {
   }
   const std::vector<std::vector<std::string>> alike = symbols_alike(minimal, facts.letters);
   const Alphabet& alphabet = minimal.alphabet();
+  work.method("cascade");
   LanguageFacts decided_from = letter_facts(minimal);
   add_monoid_flags(decided_from, flags);
   add_cascade_facts(decided_from, minimal, max_decision_family);

@@ -203,8 +203,9 @@ void add_compile(CLI::App& app, int& exit_code) {
   command->callback([arguments, &exit_code] {
     require_writable_model(arguments->directory, arguments->force);
     Work work("compile", Work::Early::with_nothing, arguments->time_limit);
-    const CompileResult result =
-        compile(language_argument(arguments->language, arguments->alphabet), options_of(*arguments));
+    CompileOptions options = options_of(*arguments);
+    options.begins = [&work](const std::string& stage) { work.method(stage); };
+    const CompileResult result = compile(language_argument(arguments->language, arguments->alphabet), options);
     const Json report = report_of(result, *arguments);
     work.finish();
     ModelDirectory directory{result.model};

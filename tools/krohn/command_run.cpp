@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <iostream>
 #include <memory>
 #include <span>
@@ -54,11 +55,10 @@ class InputLines {
   std::optional<std::string> next(const std::atomic<bool>& stop) {
     constexpr std::size_t most = std::size_t{1} << 26U;
     while (!ended_ && !stop) {
-      const bool lines = rest_.find('\n') != std::string::npos;
       pollfd ready{STDIN_FILENO, POLLIN, 0};
       // What is there already is read too, for the sake of batches; an interrupt is looked at now and then.
-      const int polled = poll(&ready, 1, whole_ ? -1 : lines ? 0 : 100);
-      if (polled == 0 && lines) break;
+      const int polled = poll(&ready, 1, whole_ ? -1 : lines_ ? 0 : 100);
+      if (polled == 0 && lines_) break;
       if (polled <= 0) continue;
       char block[1 << 16];
       const ssize_t count = read(STDIN_FILENO, block, sizeof block);
@@ -66,18 +66,21 @@ class InputLines {
       if (count < 0) throw InputError("standard input: expected words, got a read error");
       ended_ = count == 0;
       rest_.append(block, static_cast<std::size_t>(count));
-      if (!whole_ && rest_.size() >= most && rest_.find('\n') != std::string::npos) break;
+      lines_ = lines_ || std::memchr(block, '\n', static_cast<std::size_t>(count)) != nullptr;
+      if (!whole_ && rest_.size() >= most && lines_) break;
     }
     if (rest_.empty() || stop) return std::nullopt;
     const std::size_t end = ended_ ? rest_.size() : rest_.rfind('\n') + 1;
     std::string text = rest_.substr(0, end);
     rest_.erase(0, end);
+    lines_ = false;
     return text;
   }
 
  private:
   bool whole_ = false;
   bool ended_ = false;
+  bool lines_ = false;
   std::string rest_;
 };
 

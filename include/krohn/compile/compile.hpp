@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,6 +55,8 @@ struct CompileOptions {
   std::optional<GroupRepresentation> representation;
   /// The largest family for which the textbook depth is computed, for comparison only.
   std::size_t max_holonomy_family = 20000;
+  /// Called as a stage begins, with its name.
+  std::function<void(const std::string&)> begins = {};
 };
 
 /// A compiled model and what there is to say about it.
