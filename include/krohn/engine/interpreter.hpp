@@ -470,7 +470,7 @@ class Interpreter {
     for (std::size_t ch = 0; ch < channels; ++ch) {
       Number sum = zero();
       const float* w = weight + ch * width;
-      Number* slot = kept + ch;
+      Number* slot = tail > 0 ? kept + ch : nullptr;
       for (std::size_t j = 0; j < tail; ++j) {
         const Number earlier = slot[j * channels];
         sum = fused(Number(A::weight(w[j])), earlier, sum);
