@@ -82,6 +82,7 @@ class Refinement {
       // A model that is wrong itself stays so.
       if (best.original_wrong) break;
     }
+    if (!best.closed && options_.budget.interrupted()) note(best, "interrupted");
     best.steps = steps_;
     return best;
   }
