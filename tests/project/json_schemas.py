@@ -6,12 +6,19 @@ Every member that the program prints must be in the schema (additionalProperties
 """
 import argparse
 import json
+import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 
-import jsonschema
+try:
+    import jsonschema
+except ImportError:
+    # Debian's package belongs to Debian's Python, which need not be the first one on PATH.
+    if sys.executable == "/usr/bin/python3" or not os.path.exists("/usr/bin/python3"):
+        raise
+    os.execv("/usr/bin/python3", ["/usr/bin/python3"] + sys.argv)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCHEMAS = ROOT / "docs/schemas/v1"
