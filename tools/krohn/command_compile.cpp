@@ -40,6 +40,7 @@ template <typename Value, std::size_t count>
 std::vector<std::string> names_of(const OptionNames<Value, count>& options) {
   std::vector<std::string> names;
   for (const auto& [name, value] : options) names.emplace_back(name);
+  std::sort(names.begin(), names.end());
   return names;
 }
 
