@@ -9,7 +9,8 @@ Compile a regular language into an exact linear RNN, check what a trained one re
     >>> krohn.check(model, "re:(aaa)*b*").word
     ('b',)
 
-`krohn.torch` asks live modules, and `krohn.distributed` spreads searches over Dask; both are imported on demand.
+Imported on demand: `krohn.torch` asks live modules, `krohn.aalpy` ends learning loops with a real check, and
+`krohn.distributed` spreads searches over Dask.
 """
 
 from ._algebra import (
@@ -34,7 +35,7 @@ from ._errors import (
     ResourceError,
     StoppedError,
 )
-from ._jobs import accuracy, check, compile, harden, open_checkpoint, refute
+from ._jobs import accuracy, check, compile, harden, open_checkpoint, refute, search
 from ._language import Language, LanguageLike, Note, Word, catalogue
 from ._model import Answers, Layer, Model, ModelLike, Words, open_model
 from ._progress import Progress
@@ -47,6 +48,8 @@ from ._results import (
     Proportion,
     RefuteResult,
     Rung,
+    SampleResult,
+    SearchResult,
     Verification,
 )
 from ._spectrum import HeadSpectrum, Spectrum, spectrum
@@ -87,6 +90,8 @@ __all__ = [
     "RefuteResult",
     "ResourceError",
     "Rung",
+    "SampleResult",
+    "SearchResult",
     "Spectrum",
     "StoppedError",
     "Verification",
@@ -101,5 +106,6 @@ __all__ = [
     "open_checkpoint",
     "open_model",
     "refute",
+    "search",
     "spectrum",
 ]

@@ -11,7 +11,7 @@ from ._errors import InputError
 from ._language import Language, LanguageLike
 from ._model import Model, ModelLike, as_model, open_arrays, open_model
 from ._progress import Progress, callback
-from ._results import Accuracy, CheckResult, HardenResult, RefuteResult
+from ._results import Accuracy, CheckResult, HardenResult, RefuteResult, SearchResult
 
 
 def compile(
@@ -228,4 +228,30 @@ def accuracy(
     """
     return as_model(model).accuracy(
         language, lengths=lengths, words=words, seed=seed, weights=weights, device=device, progress=progress
+    )
+
+
+def search(
+    model: ModelLike,
+    language: LanguageLike | None = None,
+    *,
+    up_to: int,
+    time_limit: float | None = None,
+    device: str = "auto",
+    threads: int = 0,
+    progress: Progress = None,
+) -> SearchResult:
+    """Tries every word up to a length, shorter ones first.
+
+    Args:
+        model: A model, or the directory of one.
+        language: By default the one that comes with the model.
+        up_to: The longest words' length.
+        time_limit: Seconds, then what there is so far.
+        device: auto, cpu or cuda.
+        threads: Of the CPU; 0 takes one a core.
+        progress: Told the words tried and how many there are.
+    """
+    return as_model(model).search(
+        language, up_to=up_to, time_limit=time_limit, device=device, threads=threads, progress=progress
     )

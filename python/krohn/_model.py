@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -12,7 +13,7 @@ from . import _core, _display
 from ._errors import InputError
 from ._language import Language, LanguageLike, Word, _tell
 from ._progress import Progress, callback
-from ._results import Accuracy, CheckResult, HardenResult, RefuteResult
+from ._results import Accuracy, CheckResult, HardenResult, RefuteResult, SampleResult, SearchResult
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,8 +108,24 @@ class Model:
     checkpoint's tokens and logits mean, it has spectra and logits only.
     """
 
-    def __init__(self, core: _core.Model) -> None:
+    def __init__(self, core: _core.Model, origin: tuple[Any, ...] | None = None) -> None:
         self._core = core
+        # What opens it again: the arguments of open_model.
+        self._origin = origin
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._origin is not None:
+            return (_open_again, self._origin)
+        if not self.is_compiled:
+            raise InputError(f"{self.name}: expected a model of files to send elsewhere, got a checkpoint from memory")
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "model")
+            self.save(path)
+            files = {}
+            for name in sorted(os.listdir(path)):
+                with open(os.path.join(path, name), "rb") as file:
+                    files[name] = file.read()
+        return (_from_files, (files, self.semantics))
 
     # ---- what it is ---------------------------------------------------------------------------------------------
 
@@ -200,12 +217,12 @@ class Model:
 
     def in_format(self, format: str) -> Model:
         """The same compiled model in another arithmetic: "fp32", "fp16", "bf16", or a name of docs/semantics.md."""
-        return Model(self._core.in_format(format))
+        return Model(self._core.in_format(format), self._origin and (self._origin[0], format, *self._origin[2:]))
 
     def with_task(self, task: Mapping[str, Any] | str | os.PathLike[str]) -> Model:
         """The same checkpoint on another task: a mapping as task.json has it, or that file."""
         text, source = task_text(task)
-        return Model(self._core.with_task(text, source))
+        return Model(self._core.with_task(text, source), self._origin and (*self._origin[:2], text, source, *self._origin[4:]))
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Writes a compiled model as a directory."""
@@ -339,6 +356,58 @@ class Model:
             self._core.accuracy(asked, chosen, words, seed, [float(w) for w in weights], device, callback(progress))
         )
 
+    def search(
+        self,
+        language: LanguageLike | None = None,
+        *,
+        up_to: int,
+        time_limit: float | None = None,
+        device: str = "auto",
+        threads: int = 0,
+        progress: Progress = None,
+    ) -> SearchResult:
+        """Tries every word up to a length: `krohn.search`."""
+        part = self.search_part(language, up_to=up_to, time_limit=time_limit, device=device, threads=threads, progress=progress)
+        return SearchResult(_core.merge_search_parts([part], ["search"]))
+
+    def search_part(
+        self,
+        language: LanguageLike | None = None,
+        *,
+        up_to: int,
+        part: int = 1,
+        parts: int = 1,
+        earlier: str | None = None,
+        time_limit: float | None = None,
+        device: str = "auto",
+        threads: int = 0,
+        progress: Progress = None,
+    ) -> str:
+        """Part `part` of `parts` (from 1) of such a search: the text of the report that `krohn merge` joins.
+
+        `earlier` is the text that an ended run of the same part left; it goes on from there.
+        """
+        asked = None if language is None else Language(language)._dfa
+        return self._core.search_part(
+            asked, up_to, part - 1, parts, earlier, time_limit, device, threads, callback(progress)
+        )
+
+    def sample(
+        self,
+        language: LanguageLike | None = None,
+        *,
+        words: int = 1000,
+        max_length: int = 256,
+        seed: int = 0,
+        confidence: float = 0.99,
+        device: str = "auto",
+        progress: Progress = None,
+    ) -> SampleResult:
+        """Draws random words, of uniform length from 1 to `max_length` and uniform symbols, until one is answered wrongly."""
+        asked = None if language is None else Language(language)._dfa
+        found: Any = self._core.sample(asked, words, max_length, seed, confidence, device, callback(progress))
+        return SampleResult(words, **found)
+
     def spectrum(self, *, words: int = 16, length: int = 64, seed: int = 0, progress: Progress = None) -> Spectrum:
         """The eigenvalues of the matrices A(x_t) that a checkpoint makes of its tokens, alone and along random words.
 
@@ -408,7 +477,20 @@ def open_model(
     text, source = (None, "") if task is None else task_text(task)
     core = _core.open_model(os.fspath(path), format, text, source, _version(fla_version), callback(progress))
     _tell(core.notes)
-    return Model(core)
+    return Model(core, (os.path.abspath(path), format, text, source, fla_version))
+
+
+def _open_again(path: str, format: str | None, text: str | None, source: str, fla_version: str | None) -> Model:
+    core = _core.open_model(path, format, text, source, _version(fla_version), None)
+    return Model(core, (path, format, text, source, fla_version))
+
+
+def _from_files(files: Mapping[str, bytes], semantics: str) -> Model:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, data in files.items():
+            with open(os.path.join(folder, name), "wb") as file:
+                file.write(data)
+        return Model(_core.open_model(folder, semantics, None, "", None, None))
 
 
 def open_arrays(

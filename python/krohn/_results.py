@@ -356,6 +356,59 @@ class RefuteResult(Result):
         return [*rows, ("semantics", self.semantics)]
 
 
+class SearchResult(Result):
+    """What every word up to a length says: CERTIFIED, REFUTED with the first word that differs, or UNKNOWN where the
+    search was ended before."""
+
+    @property
+    def shortest(self) -> bool:
+        """Whether every word before the one that differs was tried."""
+        return bool(self._fields["shortest"])
+
+    @property
+    def reason(self) -> str | None:
+        """Why the answer is UNKNOWN."""
+        return "the search was ended early" if self.verdict == "UNKNOWN" else None
+
+    @property
+    def lengths(self) -> list[tuple[int, int]]:
+        """For each length the words, and those of them that the language has a label for."""
+        return [(words, labelled) for words, labelled in self._fields["lengths"]]
+
+    def _line(self) -> str:
+        if self.verdict == "CERTIFIED":
+            return f"CERTIFIED {self.length}"
+        return self.verdict + ("" if self.word is None else " " + (" ".join(self.word) or '""'))
+
+    def _rows(self) -> list[tuple[str, str]]:
+        return [("words tried", str(sum(words for words, _ in self.lengths))), ("semantics", self.semantics)]
+
+
+@dataclass(frozen=True)
+class SampleResult:
+    """What independent random words say.
+
+    Attributes:
+        words: Words that were to be drawn.
+        drawn: Words that were answered rightly; fewer than `words` only where one was not.
+        labelled: Of these and the one that was not, those with a label in the language at some position.
+        word: A word that is answered wrongly at its end; None where none was drawn.
+        bound: With the confidence asked for, a word of this distribution is answered wrongly with at most this
+            probability; None where a word was, or none had a label.
+    """
+
+    words: int
+    drawn: int
+    labelled: int
+    word: tuple[str, ...] | None
+    bound: float | None
+
+    @property
+    def verdict(self) -> VerdictName:
+        """REFUTED, or UNKNOWN with the bound."""
+        return "UNKNOWN" if self.word is None else "REFUTED"
+
+
 @dataclass(frozen=True)
 class Proportion:
     """A share with its 95 % interval, and (value - chance) / (1 - chance)."""

@@ -641,7 +641,7 @@ void bind_model(nb::module_& m) {
           "search_part",
           [](const Model& model, const std::optional<Dfa>& language, std::uint64_t max_length, std::uint32_t part,
              std::uint32_t parts, const std::optional<std::string>& earlier, std::optional<double> time_limit,
-             const std::string& device, const nb::object& progress) {
+             const std::string& device, unsigned threads, const nb::object& progress) {
             if (part >= parts) {
               throw InputError("part: expected a number from 0 to " + std::to_string(parts) + " - 1, got " +
                                std::to_string(part));
@@ -650,6 +650,7 @@ void bind_model(nb::module_& m) {
             EnumerateOptions options;
             options.max_length = max_length;
             options.shard = {part, parts};
+            options.threads = threads;
             options.device = device_named(device);
             options.deadline = deadline_in(time_limit);
             if (earlier) {
@@ -669,7 +670,7 @@ void bind_model(nb::module_& m) {
             });
           },
           "language"_a.none(), "max_length"_a, "part"_a, "parts"_a, "earlier"_a.none(), "time_limit"_a.none(),
-          "device"_a, "progress"_a = nb::none())
+          "device"_a, "threads"_a, "progress"_a = nb::none())
       .def(
           "spectrum",
           [](const Model& model, std::uint64_t words, std::uint64_t length, std::uint64_t seed,

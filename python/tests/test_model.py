@@ -282,7 +282,7 @@ def test_an_interrupt_ends_a_long_call():
         print("begins", flush=True)
         try:
             krohn._core.read_language  # the package is whole
-            model._core.search_part(None, 40, 0, 1, None, None, "cpu", None)
+            model._core.search_part(None, 40, 0, 1, None, None, "cpu", 1, None)
         except KeyboardInterrupt:
             print("ended", krohn.check(model).verdict, flush=True)
         """
@@ -315,7 +315,7 @@ def test_threads_run_at_once():
 
     thread = threading.Thread(target=count)
     thread.start()
-    model._core.search_part(None, 40, 0, 1, None, 0.5, "cpu", None)
+    model._core.search_part(None, 40, 0, 1, None, 0.5, "cpu", 1, None)
     over.set()
     thread.join()
     assert len(counted) > 10
