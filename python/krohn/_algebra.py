@@ -44,7 +44,7 @@ class EggBox:
         h_size: Elements in each cell; in a regular class the order of its group.
         regular: Whether it has an idempotent.
         group: The name of the maximal subgroup of a regular class.
-        idempotents: Of a regular class, where they stand: [rows][columns].
+        idempotents: Of a regular class, where they stand: a list of rows, each a list of cells.
     """
 
     rank: int

@@ -192,8 +192,8 @@ def _head(number: int, values: npt.NDArray[np.complex128], size: int) -> HeadSpe
     import numpy as np
 
     bins = np.clip(np.floor((values.real + 1.2) / 0.05), 0, 47).astype(np.int64)
-    # Prime to every size of a matrix that is a power of two, so that no place of the matrices is left out.
-    stride = max(1, -(-values.size // 600)) | 1
+    # Whole matrices, so that pairs of conjugates stay together.
+    stride = max(1, -(-values.size // 600))
     none = values.size == 0
     return HeadSpectrum(
         layer=0,
@@ -208,5 +208,5 @@ def _head(number: int, values: npt.NDArray[np.complex128], size: int) -> HeadSpe
         negative=int((values.real < -1e-6).sum()),
         complex=int((np.abs(values.imag) > 1e-6).sum()),
         histogram=np.bincount(bins, minlength=48).astype(np.uint64),
-        sample=values[::stride].copy(),
+        sample=values.reshape(-1, size)[::stride].reshape(-1)[:600].copy(),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,3 +31,10 @@ def command():
         return json.loads(done.stdout)
 
     return run
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where every package is to be there, a test that is skipped has failed."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("KROHN_REQUIRE_PACKAGES") and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
