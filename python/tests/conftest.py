@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 DATA = Path(__file__).parents[2] / "tests" / "data"
@@ -17,6 +18,20 @@ DATA = Path(__file__).parents[2] / "tests" / "data"
 @pytest.fixture(scope="session")
 def data() -> Path:
     return DATA
+
+
+def read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file whose tensors are all F32."""
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    arrays = {}
+    for name, tensor in header.items():
+        if name != "__metadata__":
+            assert tensor["dtype"] == "F32"
+            begin, end = (8 + length + offset for offset in tensor["data_offsets"])
+            arrays[name] = np.frombuffer(data[begin:end], dtype=np.float32).reshape(tensor["shape"])
+    return arrays
 
 
 @pytest.fixture(scope="session")

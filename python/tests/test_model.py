@@ -13,6 +13,7 @@ import textwrap
 
 import numpy as np
 import pytest
+from conftest import read_safetensors
 
 import krohn
 
@@ -178,9 +179,8 @@ def test_a_verdict_is_no_truth_value():
 
 
 def test_checkpoints_without_files_are_those_with_files(data):
-    safetensors = pytest.importorskip("safetensors.numpy")
     folder = data / "zoo" / "gdn_2l__tomita4"
-    arrays = safetensors.load_file(folder / "model.safetensors")
+    arrays = read_safetensors(folder / "model.safetensors")
     config = json.loads((folder / "config.json").read_text())
     task = json.loads((folder / "task.json").read_text())
     opened = krohn.open_checkpoint(folder)
