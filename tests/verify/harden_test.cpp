@@ -14,6 +14,7 @@
 #include <mutex>
 
 #include "krohn/automata/regex.hpp"
+#include "krohn/engine/learned/carried_words.hpp"
 #include "krohn/engine/learned/snapping_run.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/checkpoint.hpp"
@@ -102,7 +103,7 @@ TEST_CASE("codes of own runs are the model's own states; every state is the near
     for (const UnitCodes& u : h.hardening.codes) {
       const StatePart& part = program.state_parts()[u.part];
       for (std::size_t k = 0; k < u.codes.size(); ++k) {
-        if (!u.own[k]) continue;
+        if (u.origins[k] != CodeOrigin::own_run) continue;
         ++own;
         LearnedStream<float> stream(program);
         for (const std::uint32_t token : tokens_of(h.open.task->answers, u.words[k])) stream.step(token, logits);
@@ -144,6 +145,49 @@ TEST_CASE("codes of own runs are the model's own states; every state is the near
       }
     }
   }
+}
+
+TEST_CASE("carried words stand for the very state, and name codes and tokens that exist") {
+  for (const std::string name : {"dn01_1lc__flipnop", "gdn_2l__tomita4", "mamba_1l__flipnop"}) {
+    CAPTURE(name);
+    const Hardened h = harden_model(name);
+    REQUIRE(h.hardening.program);
+    const Program& program = *h.hardening.program;
+    const Tokens read = read_tokens(h.open.task->answers);
+    const CarriedWords carried(program, read);
+    CHECK(carried.size() < program.state_size());
+    std::vector<std::uint32_t> words(carried.size());
+    carried.initial(words);
+    LearnedStream<float> stream(program);
+    std::vector<float> state(program.state_size());
+    std::vector<float> logits(program.num_logits());
+    SplitMix64 random(5);
+    for (int t = 0; t < 300; ++t) {
+      carried.expand(words, state);
+      CHECK(std::memcmp(state.data(), stream.state().data(), state.size() * sizeof(float)) == 0);
+      const std::uint32_t token = read[random.next() % read.size()];
+      stream.step(token, logits);
+      carried.advance(words, token, stream.state());
+    }
+    // Every small number that is no code and no token.
+    for (std::uint32_t& word : words) {
+      const std::uint32_t good = word;
+      word = 100000;
+      if (&word - words.data() < 3) CHECK_THROWS_AS(carried.expand(words, state), InputError);
+      word = good;
+    }
+    std::fill(state.begin(), state.end(), 0.125F);
+    CHECK_THROWS_AS(carried.advance(words, read[0], state), NumericError);
+  }
+}
+
+TEST_CASE("a model that is wrong at 56 symbols closes from means of its own states") {
+  const Hardened tsl = harden_model("dn01_1l__tsl");
+  REQUIRE(tsl.hardening.program);
+  const auto is_mean = [](const UnitCodes& u) {
+    return std::count(u.origins.begin(), u.origins.end(), CodeOrigin::mean) > 0;
+  };
+  CHECK(std::any_of(tsl.hardening.codes.begin(), tsl.hardening.codes.end(), is_mean));
 }
 
 TEST_CASE("vectors of words are snapped with the bits of one word at a time") {
