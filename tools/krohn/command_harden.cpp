@@ -34,6 +34,7 @@ struct Arguments {
   std::string certificate;
   std::optional<std::string> alphabet;
   std::optional<std::string> task;
+  std::string method = "codes";
   double time_limit = 60.0;
   std::size_t max_codes = HardenOptions{}.max_codes;
   bool force = false;
@@ -64,6 +65,8 @@ const char* origin_name(CodeOrigin origin) {
       return "mean of own runs";
     case CodeOrigin::before_snapping:
       return "before snapping";
+    case CodeOrigin::grid:
+      return "grid";
   }
   throw InternalError("unknown origin of a code");
 }
@@ -106,6 +109,7 @@ int run_harden(const Arguments& arguments) {
   HardenOptions options;
   options.budget = budget.share(0.8);
   options.max_codes = arguments.max_codes;
+  if (arguments.method == "grid") options.method = HardenOptions::Method::grid;
   const Hardening hardening = harden(*open.learned, open.task->answers, language, options);
 
   CheckReport report;
@@ -199,6 +203,11 @@ void add_harden(CLI::App& app, int& exit_code) {
   command->add_option("--certificate", arguments->certificate, "write the verdict's certificate to this file")
       ->type_name("FILE");
   command->add_option("--time-limit", arguments->time_limit, "seconds (default 60)")->check(seconds_number());
+  command
+      ->add_option(
+          "--method", arguments->method,
+          "codes: states of the model, found by refinement; grid: the points of a uniform grid (default codes)")
+      ->check(CLI::IsMember({"codes", "grid"}));
   command->add_option("--max-codes", arguments->max_codes, "codes of a unit at most (default 256)")
       ->check(natural_number(1, 65536));
   command->add_flag("--force", arguments->force, "replace an existing directory");

@@ -19,6 +19,9 @@ namespace krohn {
 
 struct HardenOptions {
   Budget budget;
+  /// Codes found by refinement, or the points of a uniform grid (steps 1/2 to 1/32) that are met.
+  enum class Method : std::uint8_t { codes, grid };
+  Method method = Method::codes;
   /// Codes of a unit at most.
   std::size_t max_codes = 256;
   /// Configurations (everything carried, automaton state) of a closure at most.
@@ -33,6 +36,8 @@ enum class CodeOrigin : std::uint8_t {
   mean,
   /// The state before snapping of the run that was snapped until then.
   before_snapping,
+  /// The point of a grid nearest to that.
+  grid,
 };
 
 /// The codes of one unit of a state part.
@@ -81,8 +86,8 @@ struct Hardening {
 /// Finds codes by refinement: closes; where a word is answered wrongly, the states of the model's own run along it
 /// become codes, or, where they are codes already, the states before snapping on the snapped run; starts from the state
 /// before the first symbol with several tolerances, then from means of own states over words that lead to one state of
-/// the language's automaton and end alike; leaves out codes that the closure does not need. Throws InputError where alphabets or labels differ,
-/// NumericError where the model's own run gives NaN or infinity.
+/// the language's automaton and end alike; leaves out codes that the closure does not need. Throws InputError where
+/// alphabets or labels differ, NumericError where the model's own run gives NaN or infinity.
 Hardening harden(const Program& program, const LearnedTask& task, const Dfa& language, const HardenOptions& options);
 
 }  // namespace krohn

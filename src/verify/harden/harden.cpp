@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -41,6 +42,9 @@ constexpr Start starts[] = {{1e-3, std::nullopt},
                             {1e-2, 2},
                             {1e-2, 0},
                             {1e-2, 3}};
+
+/// Steps of uniform grids, tried from the coarsest.
+constexpr double grid_steps[] = {0.5, 0.25, 0.125, 0.0625, 0.03125};
 
 struct Try {
   Start from;
@@ -113,6 +117,15 @@ class Refinement {
   Hardening run() {
     Hardening best;
     best.reason = "nothing was tried";
+    if (options_.method == HardenOptions::Method::grid) {
+      for (const double step : grid_steps) {
+        if (best.closed || best.original_wrong || over()) break;
+        attempt_grid(step, options_.budget.share(0.5), best);
+      }
+      if (!best.closed && options_.budget.interrupted()) note(best, "interrupted");
+      best.steps = steps_;
+      return best;
+    }
     std::vector<Try> order;
     for (const Start& from : starts) order.push_back({from, false, 0});
     for (const Limits& limit : limits) {
@@ -195,7 +208,8 @@ class Refinement {
 
   // ---- the closure ------------------------------------------------------------------------------------------------
 
-  Walk close(const Budget& budget, std::size_t most) {
+  /// `met`, if given, is told of every unit that was snapped, and behind which word.
+  Walk close(const Budget& budget, std::size_t most, const std::function<void(const Snap&, const Word&)>& met = {}) {
     use_codes();
     Walk walk;
     for (const UnitCodes& u : units_) walk.taken.emplace_back(u.codes.size(), false);
@@ -211,8 +225,9 @@ class Refinement {
       pairs.insert(pair.data(), from, a);
     };
     std::vector<Snap> snaps;
-    const auto look_at = [&] {
+    const auto look_at = [&](const auto& word) {
       for (const Snap& snap : snaps) {
+        if (met) met(snap, word());
         walk.taken[index_of(snap.part, snap.unit)][snap.code] = true;
         if (!std::isfinite(snap.second)) continue;
         walk.gap = std::min(walk.gap,
@@ -220,8 +235,8 @@ class Refinement {
       }
     };
     std::vector<float> state;
-    const Observation first = start(snapped_, state, &snaps);
-    look_at();
+    const Observation first = start(snapped_, state, &snaps, bool(met));
+    look_at([] { return Word{}; });
     if (!specification_.agrees(first.label, automaton.start())) {
       walk.wrong = Word{};
       return walk;
@@ -244,15 +259,19 @@ class Refinement {
         std::memcpy(words.data(), pairs.pair(i), bytes);
         std::memcpy(&q, pairs.pair(i) + bytes, sizeof q);
         carried_.expand(words, state);
-        const Observation observation = read(snapped_, state, task_.tokens[a], &snaps);
+        const Observation observation = read(snapped_, state, task_.tokens[a], &snaps, bool(met));
         q = automaton.next(q, a);
+        const auto word = [&] {
+          Word result = pairs.word(i);
+          result.push_back(a);
+          return result;
+        };
+        look_at(word);
         if (!specification_.agrees(observation.label, q)) {
-          walk.wrong = pairs.word(i);
-          walk.wrong->push_back(a);
+          walk.wrong = word();
           walk.configurations = pairs.size();
           return walk;
         }
-        look_at();
         if (automaton.label(q) != null_label) {
           walk.margin = std::min(walk.margin, static_cast<double>(observation.margin));
         }
@@ -419,6 +438,52 @@ class Refinement {
     }
   }
 
+  // ---- grids ------------------------------------------------------------------------------------------------------
+
+  /// Every entry to the nearest multiple of the step, ties to even.
+  static std::vector<float> on_grid(std::span<const float> unit, double step) {
+    std::vector<float> point;
+    for (const float x : unit)
+      point.push_back(static_cast<float>(std::nearbyint(static_cast<double>(x) / step) * step));
+    return point;
+  }
+
+  /// The points of a uniform grid that are met become codes, round after round, until none is missing: then the nearest
+  /// code is the nearest point of the grid, up to ties.
+  void attempt_grid(double step, const Budget& budget, Hardening& best) {
+    std::vector<float> state;
+    start(own_, state);
+    for (UnitCodes& u : units_) {
+      u = {u.part, u.unit, {}, {}, {}};
+      add(u, on_grid(unit_of(state, u), step), Word{}, CodeOrigin::grid, 0.0);
+    }
+    for (;;) {
+      if (over(budget)) return note(best, "the time was used up");
+      std::size_t added = 0;
+      const Walk walk = close(budget, options_.max_configurations, [&](const Snap& snap, const Word& word) {
+        const bool fresh =
+            add(units_[index_of(snap.part, snap.unit)], on_grid(snap.before, step), word, CodeOrigin::grid, 0.0);
+        added += fresh ? 1U : 0U;
+      });
+      ++best.rounds;
+      best.length = std::max(best.length, walk.length);
+      for (const UnitCodes& u : units_) {
+        if (u.codes.size() > options_.max_codes) {
+          return note(best, "more than " + std::to_string(options_.max_codes) + " points of a grid were met");
+        }
+      }
+      if (added > 0) continue;
+      if (walk.wrong) {
+        if (!add_own(*walk.wrong, std::numeric_limits<double>::infinity())) best.original_wrong = *walk.wrong;
+        return note(best, "no grid is right on a word of " + std::to_string(walk.wrong->size()) + " symbols");
+      }
+      if (!walk.closed) return note(best, "the closure did not end within " + walk.limit);
+      // Nothing is left out: the codes are the grid's points.
+      measure_all(walk, best);
+      return;
+    }
+  }
+
   static void note(Hardening& best, std::string reason) { best.reason = std::move(reason); }
 
   /// Leaves out what the closure does not need, then measures.
@@ -441,6 +506,10 @@ class Refinement {
     }
     walk = close({options_.budget.memory, std::nullopt, nullptr}, options_.max_configurations);
     leave_out(walk);
+    measure_all(walk, best);
+  }
+
+  void measure_all(const Walk& walk, Hardening& best) {
     best.closed = walk.closed;
     best.codes = units_;
     best.configurations = walk.configurations;
