@@ -167,6 +167,7 @@ def harden(
     *,
     time_limit: float | None = 60.0,
     max_codes: int = 256,
+    method: str = "codes",
     progress: Progress = None,
 ) -> HardenResult:
     """Snaps a trained model's state to a few codes after every token, and proves what comes of it.
@@ -176,8 +177,9 @@ def harden(
         language: By default the one of the task.
         time_limit: Seconds for all of it.
         max_codes: Codes of a unit at most.
+        method: codes: states of the model, found by refinement; grid: the points of a uniform grid.
     """
-    return as_model(model).harden(language, time_limit=time_limit, max_codes=max_codes, progress=progress)
+    return as_model(model).harden(language, time_limit=time_limit, max_codes=max_codes, method=method, progress=progress)
 
 
 def refute(

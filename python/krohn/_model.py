@@ -312,11 +312,12 @@ class Model:
         *,
         time_limit: float | None = 60.0,
         max_codes: int = 256,
+        method: str = "codes",
         progress: Progress = None,
     ) -> HardenResult:
         """Snaps the state to a few codes and proves what comes of it: `krohn.harden`."""
         asked = None if language is None else Language(language)
-        core = self._core.harden(None if asked is None else asked._dfa, time_limit, max_codes, callback(progress))
+        core = self._core.harden(None if asked is None else asked._dfa, time_limit, max_codes, method, callback(progress))
         hardened = core.model()
         return HardenResult(
             core,

@@ -548,7 +548,7 @@ void bind_model(nb::module_& m) {
       .def(
           "harden",
           [](const Model& model, const std::optional<Dfa>& language, std::optional<double> time_limit,
-             std::size_t max_codes, const nb::object& progress) {
+             std::size_t max_codes, const std::string& method, const nb::object& progress) {
             if (!model.program) {
               throw InputError(model.name + ": expected a checkpoint with a task, got a compiled model");
             }
@@ -556,6 +556,10 @@ void bind_model(nb::module_& m) {
             HardenOptions options;
             options.budget.deadline = deadline_in(time_limit);
             options.max_codes = max_codes;
+            if (method != "codes" && method != "grid") {
+              throw InputError("method: expected one of codes, grid, got '" + method + "'");
+            }
+            if (method == "grid") options.method = HardenOptions::Method::grid;
             auto report = run_work<std::shared_ptr<const HardenReport>>(progress, [model, asked, options](Work& work) {
               work.begins("codes");
               HardenOptions own = options;
@@ -564,7 +568,7 @@ void bind_model(nb::module_& m) {
             });
             return Harden{model, std::move(asked), std::move(report)};
           },
-          "language"_a.none(), "time_limit"_a.none(), "max_codes"_a, "progress"_a = nb::none())
+          "language"_a.none(), "time_limit"_a.none(), "max_codes"_a, "method"_a, "progress"_a = nb::none())
       .def(
           "refute",
           [](const Model& model, const std::string& theorem, const std::optional<std::string>& symbol,

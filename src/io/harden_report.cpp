@@ -17,12 +17,26 @@ namespace fs = std::filesystem;
 
 namespace {
 
+const char* origin_name(CodeOrigin origin) {
+  switch (origin) {
+    case CodeOrigin::own_run:
+      return "own run";
+    case CodeOrigin::mean:
+      return "mean of own runs";
+    case CodeOrigin::before_snapping:
+      return "before snapping";
+    case CodeOrigin::grid:
+      return "grid";
+  }
+  throw InternalError("unknown origin of a code");
+}
+
 Json codes_json(const Hardening& hardening, const Program& program, const Alphabet& alphabet) {
   Json list = Json::array();
   for (const UnitCodes& unit : hardening.codes) {
     Json words = Json::array();
     for (std::size_t i = 0; i < unit.words.size(); ++i) {
-      words.push_back({{"word", word_json(unit.words[i], alphabet)}, {"own_run", bool(unit.own[i])}});
+      words.push_back({{"word", word_json(unit.words[i], alphabet)}, {"origin", origin_name(unit.origins[i])}});
     }
     list.push_back({{"unit", codes_name(program.state_parts()[unit.part], unit.unit).substr(6)},
                     {"codes", unit.codes.size()},

@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <random>
 #include <set>
 #include <string>
 
@@ -381,6 +382,41 @@ TEST_CASE("words that refute trained models are replayed by the independent arit
     bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
     write(certificate, bytes);
     CHECK(refused(run_tool("check_learned", certificate + " " + model)));
+  }
+}
+
+TEST_CASE(
+    "closures of hardened models are made again by the independent arithmetic, and mutated ones refused by both") {
+  std::mt19937 random(3);
+  for (const char* name :
+       {"dn01_1l__abb", "dn01_1lc__flipnop", "gdn_2l__tomita4", "mamba_1l__flipnop", "gla_1l__flipnop"}) {
+    CAPTURE(name);
+    const TemporaryDirectory directory;
+    const std::string model = (directory / "hardened").string();
+    const std::string certificate = (directory / "certificate").string();
+    REQUIRE(run_krohn("harden " KROHN_TEST_DATA "/zoo/" + std::string(name) + " -o " + model + " --certificate " +
+                      certificate)
+                .exit_code == 0);
+    const ProcessResult checked = run_tool("check_learned", certificate + " " + model);
+    CHECK_MESSAGE(verified(checked), checked.out, checked.error);
+    CHECK(verified(run_krohn("verify " + certificate)));
+    // The model without its codes is another.
+    CHECK(refused(run_tool("check_learned", certificate + " " KROHN_TEST_DATA "/zoo/" + std::string(name))));
+    const Certificate good = read_certificate(certificate);
+    for (int mutation = 0; mutation < 12; ++mutation) {
+      CAPTURE(mutation);
+      Certificate bad = good;
+      auto& closure = std::get<ClosureEvidence>(bad.evidence);
+      std::vector<std::uint32_t>& list = mutation % 3 == 0   ? closure.states
+                                         : mutation % 3 == 1 ? closure.automaton_states
+                                                             : closure.successors;
+      std::uint32_t& word = list[random() % list.size()];
+      word = word == 0 ? 1 : word - 1;
+      write_certificate(certificate, bad);
+      const ProcessResult again = run_tool("check_learned", certificate + " " + model);
+      CHECK_FALSE(verified(again));
+      CHECK(run_krohn("verify " + certificate).exit_code == 1);
+    }
   }
 }
 

@@ -28,6 +28,7 @@ struct Arguments {
   std::string certificate;
   std::optional<std::string> alphabet;
   std::optional<std::string> task;
+  std::string method = "codes";
   double time_limit = 60.0;
   std::size_t max_codes = HardenOptions{}.max_codes;
   bool force = false;
@@ -44,6 +45,7 @@ int run_harden(const Arguments& arguments) {
   options.budget.stop = &interrupt_flag();
   options.budget.deadline = start + std::chrono::milliseconds(static_cast<std::int64_t>(arguments.time_limit * 1000.0));
   options.max_codes = arguments.max_codes;
+  if (arguments.method == "grid") options.method = HardenOptions::Method::grid;
   const HardenReport result = harden_with_verdict(open, arguments.model, language, options);
   const Hardening& hardening = result.hardening;
   const CheckReport& report = result.report;
@@ -105,6 +107,11 @@ void add_harden(CLI::App& app, int& exit_code) {
   command->add_option("--certificate", arguments->certificate, "write the verdict's certificate to this file")
       ->type_name("FILE");
   command->add_option("--time-limit", arguments->time_limit, "seconds (default 60)")->check(seconds_number());
+  command
+      ->add_option(
+          "--method", arguments->method,
+          "codes: states of the model, found by refinement; grid: the points of a uniform grid (default codes)")
+      ->check(CLI::IsMember({"codes", "grid"}));
   command->add_option("--max-codes", arguments->max_codes, "codes of a unit at most (default 256)")
       ->check(natural_number(1, 65536));
   command->add_flag("--force", arguments->force, "replace an existing directory");

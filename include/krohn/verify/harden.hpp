@@ -19,10 +19,25 @@ namespace krohn {
 
 struct HardenOptions {
   Budget budget;
+  /// Codes found by refinement, or the points of a uniform grid (steps 1/2 to 1/32) that are met.
+  enum class Method : std::uint8_t { codes, grid };
+  Method method = Method::codes;
   /// Codes of a unit at most.
   std::size_t max_codes = 256;
   /// Configurations (everything carried, automaton state) of a closure at most.
-  std::size_t max_configurations = 20000;
+  std::size_t max_configurations = 200000;
+};
+
+/// Where a code comes from.
+enum class CodeOrigin : std::uint8_t {
+  /// The state of the model's own run, never snapped, behind the word.
+  own_run,
+  /// The mean of such states over words that end alike: the word is a shortest one of them.
+  mean,
+  /// The state before snapping of the run that was snapped until then.
+  before_snapping,
+  /// The point of a grid nearest to that.
+  grid,
 };
 
 /// The codes of one unit of a state part.
@@ -31,10 +46,9 @@ struct UnitCodes {
   std::size_t unit = 0;
   /// [codes][unit_size]
   std::vector<std::vector<float>> codes;
-  /// Per code, the word behind which it was met, and whether the model's own run, never snapped, has that state there;
-  /// else it is the state before snapping of the run that was snapped until then.
+  /// Per code, the word behind which it was met, and what it is there.
   std::vector<Word> words;
-  std::vector<bool> own;
+  std::vector<CodeOrigin> origins;
 };
 
 /// How far states of the model's own runs, not snapped, lie from their nearest codes, by the length of the word.
@@ -70,9 +84,10 @@ struct Hardening {
 };
 
 /// Finds codes by refinement: closes; where a word is answered wrongly, the states of the model's own run along it
-/// become codes, or, where they are codes already, the states before snapping on the snapped run; tries several
-/// tolerances; leaves out codes that the closure does not need. Throws InputError where alphabets or labels differ,
-/// NumericError where the model's own run gives NaN or infinity.
+/// become codes, or, where they are codes already, the states before snapping on the snapped run; starts from the state
+/// before the first symbol with several tolerances, then from means of own states over words that lead to one state of
+/// the language's automaton and end alike; leaves out codes that the closure does not need. Throws InputError where
+/// alphabets or labels differ, NumericError where the model's own run gives NaN or infinity.
 Hardening harden(const Program& program, const LearnedTask& task, const Dfa& language, const HardenOptions& options);
 
 }  // namespace krohn

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <utility>
 
+#include "krohn/engine/learned/carried_words.hpp"
 #include "krohn/error.hpp"
 #include "learned/device_batches.hpp"
 #include "learned/prefix_tree.hpp"
@@ -20,28 +21,32 @@ class LearnedMachine final : public Machine {
   LearnedMachine(std::shared_ptr<const Program> model, LearnedTask task)
       : model_(std::move(model)), task_(std::move(task)) {
     task_.validate(*model_);
+    if (!model_->snapped()) return;
+    words_.emplace(*model_, read_tokens(task_));
   }
 
   const Alphabet& alphabet() const override { return task_.alphabet; }
   const std::vector<std::string>& label_names() const override { return task_.label_names; }
   std::string_view semantics() const override { return semantics_of(*model_); }
   std::string fingerprint() const override { return model_->weights_fingerprint(); }
-  std::size_t state_size() const override { return model_->state_size() * sizeof(float); }
+  std::size_t state_size() const override { return 4 * (words_ ? words_->size() : model_->state_size()); }
 
   Observation initial(std::span<std::byte> state) const override {
     Borrowed scratch(*this);
     scratch->stream.restart();
+    if (words_) words_->initial(scratch->words);
     Observation observation{undefined_label, 0.0F};
     if (task_.first_token) observation = advance(*scratch, *task_.first_token);
-    std::ranges::copy(std::as_bytes(scratch->stream.state()), state.begin());
+    std::ranges::copy(carried(*scratch), state.begin());
     return observation;
   }
 
   Observation step(std::span<std::byte> state, Symbol symbol) const override {
     Borrowed scratch(*this);
-    std::ranges::copy(state, std::as_writable_bytes(scratch->stream.state()).begin());
+    std::ranges::copy(state, carried(*scratch).begin());
+    if (words_) words_->expand(scratch->words, scratch->stream.state());
     const Observation observation = advance(*scratch, task_.tokens.at(symbol));
-    std::ranges::copy(std::as_bytes(scratch->stream.state()), state.begin());
+    std::ranges::copy(carried(*scratch), state.begin());
     return observation;
   }
 
@@ -96,6 +101,8 @@ class LearnedMachine final : public Machine {
   struct Scratch {
     LearnedStream<float> stream;
     std::vector<float> logits;
+    /// Of a program with codes, what is carried.
+    std::vector<std::uint32_t> words;
   };
   /// Scratch memory for one call: taken from those that are free, or new.
   class Borrowed {
@@ -110,7 +117,8 @@ class LearnedMachine final : public Machine {
         }
       }
       scratch_ = std::make_unique<Scratch>(
-          Scratch{LearnedStream<float>(*owner.model_), std::vector<float>(owner.model_->num_logits())});
+          Scratch{LearnedStream<float>(*owner.model_), std::vector<float>(owner.model_->num_logits()),
+                  std::vector<std::uint32_t>(owner.words_ ? owner.words_->size() : 0)});
     }
     ~Borrowed() {
       const std::lock_guard lock(owner_.mutex_);
@@ -126,13 +134,19 @@ class LearnedMachine final : public Machine {
     std::unique_ptr<Scratch> scratch_;
   };
 
+  std::span<std::byte> carried(Scratch& scratch) const {
+    return words_ ? std::as_writable_bytes(std::span(scratch.words)) : std::as_writable_bytes(scratch.stream.state());
+  }
+
   Observation advance(Scratch& scratch, std::uint32_t token) const {
     scratch.stream.step(token, scratch.logits);
+    if (words_) words_->advance(scratch.words, token, scratch.stream.state());
     return task_.observe(scratch.logits);
   }
 
   std::shared_ptr<const Program> model_;
   LearnedTask task_;
+  std::optional<CarriedWords> words_;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Scratch>> free_;
 };
@@ -144,6 +158,12 @@ Tokens tokens_of(const LearnedTask& task, const Word& word) {
   tokens.reserve(word.size() + 1);
   if (task.first_token) tokens.push_back(*task.first_token);
   for (const Symbol symbol : word) tokens.push_back(task.tokens.at(symbol));
+  return tokens;
+}
+
+Tokens read_tokens(const LearnedTask& task) {
+  Tokens tokens = task.tokens;
+  if (task.first_token) tokens.push_back(*task.first_token);
   return tokens;
 }
 

@@ -8,23 +8,63 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
+#include <map>
 #include <numeric>
-#include <string_view>
-#include <unordered_map>
+#include <string>
 #include <utility>
 
 #include "krohn/automata/minimize.hpp"
+#include "krohn/engine/learned/carried_words.hpp"
 #include "krohn/engine/learned/snapping_run.hpp"
 #include "krohn/error.hpp"
 #include "krohn/numeric/splitmix64.hpp"
+#include "krohn/verify/closure.hpp"
 #include "krohn/verify/specification.hpp"
 
 namespace krohn {
 namespace {
 
-/// Parts of a largest code's norm: what lies nearer to a code is that code.
-constexpr double tolerances[] = {1e-3, 1e-2, 5e-2, 1.5e-1, 3e-1};
+/// Where a try begins, and what lies near: parts of a largest code's norm within which a state is a code.
+struct Start {
+  double tolerance = 0.0;
+  /// Codes at the start are the means of own states over words that lead to one automaton state and share this many
+  /// last symbols; none: the state before the first symbol alone.
+  std::optional<std::size_t> suffix;
+};
+constexpr Start starts[] = {{1e-3, std::nullopt},
+                            {1e-2, std::nullopt},
+                            {5e-2, std::nullopt},
+                            {1.5e-1, std::nullopt},
+                            {3e-1, std::nullopt},
+                            {1e-2, 1},
+                            {1e-2, 2},
+                            {1e-2, 0},
+                            {1e-2, 3}};
+
+/// Steps of uniform grids, tried from the coarsest.
+constexpr double grid_steps[] = {0.5, 0.25, 0.125, 0.0625, 0.03125};
+
+struct Try {
+  Start from;
+  /// Of the last time: whether its last closure met a wrong word; steps times codes.
+  bool ended_wrong = false;
+  std::uint64_t cost = 0;
+};
+
+/// Every start is tried within small limits before any is within larger ones: what closes mostly closes soon.
+struct Limits {
+  std::size_t rounds;
+  std::size_t configurations;
+  /// Part of the time left that one try may take.
+  double time;
+};
+constexpr Limits limits[] = {{48, 1000, 0.1}, {192, 10000, 0.1}, {1000, std::numeric_limits<std::size_t>::max(), 0.5}};
+
+/// Own runs that the means are taken over.
+constexpr std::size_t mean_words = 256;
+constexpr std::size_t mean_length = 32;
 
 double squared_distance(std::span<const float> a, std::span<const float> b) {
   double sum = 0.0;
@@ -64,6 +104,7 @@ class Refinement {
         options_(options),
         own_(program),
         snapped_(program),
+        carried_(program, read_tokens(task)),
         logits_(program.num_logits()) {
     task_.validate(program);
     for (std::size_t p = 0; p < program.state_parts().size(); ++p) {
@@ -76,11 +117,29 @@ class Refinement {
   Hardening run() {
     Hardening best;
     best.reason = "nothing was tried";
-    for (std::size_t i = 0; i < std::size(tolerances) && !best.closed && !over(); ++i) {
-      const Budget budget = options_.budget.share(i + 1 == std::size(tolerances) ? 1.0 : 0.4);
-      attempt(tolerances[i], budget, best);
-      // A model that is wrong itself stays so.
-      if (best.original_wrong) break;
+    if (options_.method == HardenOptions::Method::grid) {
+      for (const double step : grid_steps) {
+        if (best.closed || best.original_wrong || over()) break;
+        attempt_grid(step, options_.budget.share(0.5), best);
+      }
+      if (!best.closed && options_.budget.interrupted()) note(best, "interrupted");
+      best.steps = steps_;
+      return best;
+    }
+    std::vector<Try> order;
+    for (const Start& from : starts) order.push_back({from, false, 0});
+    for (const Limits& limit : limits) {
+      for (Try& next : order) {
+        // A model that is wrong itself stays so.
+        if (best.closed || best.original_wrong || over()) break;
+        attempt(next, {limit.rounds, std::min(limit.configurations, options_.max_configurations), limit.time},
+                options_.budget.share(limit.time), best);
+      }
+      // Starts that met no wrong word within the smaller limits come first within the larger ones, the cheap before
+      // all.
+      std::stable_sort(order.begin(), order.end(), [](const Try& a, const Try& b) {
+        return std::pair(a.ended_wrong, a.cost) < std::pair(b.ended_wrong, b.cost);
+      });
     }
     if (!best.closed && options_.budget.interrupted()) note(best, "interrupted");
     best.steps = steps_;
@@ -98,7 +157,7 @@ class Refinement {
   // ---- codes ------------------------------------------------------------------------------------------------------
 
   /// Adds a code unless it is near to one; true if it was added.
-  bool add(UnitCodes& u, std::span<const float> state, const Word& word, bool own, double tolerance) {
+  bool add(UnitCodes& u, std::span<const float> state, const Word& word, CodeOrigin origin, double tolerance) {
     double norm = squared_norm(state);
     for (const std::vector<float>& code : u.codes) norm = std::max(norm, squared_norm(code));
     for (const std::vector<float>& code : u.codes) {
@@ -107,7 +166,7 @@ class Refinement {
     }
     u.codes.emplace_back(state.begin(), state.end());
     u.words.push_back(word);
-    u.own.push_back(own);
+    u.origins.push_back(origin);
     return true;
   }
 
@@ -115,7 +174,7 @@ class Refinement {
     const auto at = static_cast<std::ptrdiff_t>(k);
     u.codes.erase(u.codes.begin() + at);
     u.words.erase(u.words.begin() + at);
-    u.own.erase(u.own.begin() + at);
+    u.origins.erase(u.origins.begin() + at);
   }
 
   void use_codes() {
@@ -123,6 +182,7 @@ class Refinement {
       std::vector<float> flat;
       for (const std::vector<float>& code : u.codes) flat.insert(flat.end(), code.begin(), code.end());
       snapped_.set_codes(u.part, u.unit, flat);
+      carried_.set_codes(u.part, u.unit, flat);
     }
   }
 
@@ -148,82 +208,82 @@ class Refinement {
 
   // ---- the closure ------------------------------------------------------------------------------------------------
 
-  Walk close(const Budget& budget) {
+  /// `met`, if given, is told of every unit that was snapped, and behind which word.
+  Walk close(const Budget& budget, std::size_t most, const std::function<void(const Snap&, const Word&)>& met = {}) {
     use_codes();
     Walk walk;
     for (const UnitCodes& u : units_) walk.taken.emplace_back(u.codes.size(), false);
     const Dfa& automaton = specification_.automaton();
-    const std::size_t size = program_.state_size();
-    std::vector<float> states;
-    std::vector<State> at;
-    std::vector<std::pair<std::size_t, Symbol>> parent;
-    std::vector<std::uint64_t> length;
-    std::unordered_map<std::string, std::size_t> index;
-    const auto key = [&](const std::vector<float>& state, State q) {
-      std::string bytes(reinterpret_cast<const char*>(state.data()), size * sizeof(float));
-      bytes.append(reinterpret_cast<const char*>(&q), sizeof q);
-      return bytes;
-    };
-    const auto word_of = [&](std::size_t i, std::optional<Symbol> last) {
-      Word word;
-      if (last) word.push_back(*last);
-      for (; i != 0; i = parent[i].first) word.push_back(parent[i].second);
-      std::reverse(word.begin(), word.end());
-      return word;
+    // Everything carried, with the automaton state; pairs are numbered in the order in which they are met.
+    std::vector<std::uint32_t> words(carried_.size());
+    const std::size_t bytes = words.size() * sizeof(std::uint32_t);
+    PairSet pairs(bytes);
+    std::vector<std::byte> pair(bytes + sizeof(State));
+    const auto insert = [&](State q, std::uint32_t from, Symbol a) {
+      std::memcpy(pair.data(), words.data(), bytes);
+      std::memcpy(pair.data() + bytes, &q, sizeof q);
+      pairs.insert(pair.data(), from, a);
     };
     std::vector<Snap> snaps;
-    const auto look_at = [&](const std::vector<Snap>& seen) {
-      for (std::size_t i = 0; i < seen.size(); ++i) {
-        // Units come in the order of the operations: found by part and unit.
-        const std::size_t u = index_of(seen[i].part, seen[i].unit);
-        walk.taken[u][seen[i].code] = true;
-        if (!std::isfinite(seen[i].second)) continue;
-        walk.gap = std::min(
-            walk.gap, std::sqrt(static_cast<double>(seen[i].second)) - std::sqrt(static_cast<double>(seen[i].nearest)));
+    const auto look_at = [&](const auto& word) {
+      for (const Snap& snap : snaps) {
+        if (met) met(snap, word());
+        walk.taken[index_of(snap.part, snap.unit)][snap.code] = true;
+        if (!std::isfinite(snap.second)) continue;
+        walk.gap = std::min(walk.gap,
+                            std::sqrt(static_cast<double>(snap.second)) - std::sqrt(static_cast<double>(snap.nearest)));
       }
     };
     std::vector<float> state;
-    const Observation first = start(snapped_, state, &snaps);
-    look_at(snaps);
+    const Observation first = start(snapped_, state, &snaps, bool(met));
+    look_at([] { return Word{}; });
     if (!specification_.agrees(first.label, automaton.start())) {
       walk.wrong = Word{};
       return walk;
     }
-    states = state;
-    at.push_back(automaton.start());
-    parent.emplace_back(0, 0);
-    length.push_back(0);
-    index.emplace(key(state, automaton.start()), 0);
-    for (std::size_t i = 0; i < at.size(); ++i) {
+    carried_.initial(words);
+    if (task_.first_token) carried_.advance(words, *task_.first_token, state);
+    insert(automaton.start(), 0, 0);
+    // Pairs below level_end have words of at most walk.length symbols.
+    for (std::uint32_t i = 0, level_end = 1; i < pairs.size(); ++i) {
       if (i % 16 == 0 && over(budget)) {
         walk.limit = "time";
         break;
       }
-      walk.length = length[i];
+      if (i == level_end) {
+        ++walk.length;
+        level_end = pairs.size();
+      }
       for (Symbol a = 0; a < automaton.num_symbols(); ++a) {
-        state.assign(states.begin() + static_cast<std::ptrdiff_t>(i * size),
-                     states.begin() + static_cast<std::ptrdiff_t>((i + 1) * size));
-        const Observation seen = read(snapped_, state, task_.tokens[a], &snaps);
-        const State q = automaton.next(at[i], a);
-        if (!specification_.agrees(seen.label, q)) {
-          walk.wrong = word_of(i, a);
-          walk.configurations = at.size();
+        State q = 0;
+        std::memcpy(words.data(), pairs.pair(i), bytes);
+        std::memcpy(&q, pairs.pair(i) + bytes, sizeof q);
+        carried_.expand(words, state);
+        const Observation observation = read(snapped_, state, task_.tokens[a], &snaps, bool(met));
+        q = automaton.next(q, a);
+        const auto word = [&] {
+          Word result = pairs.word(i);
+          result.push_back(a);
+          return result;
+        };
+        look_at(word);
+        if (!specification_.agrees(observation.label, q)) {
+          walk.wrong = word();
+          walk.configurations = pairs.size();
           return walk;
         }
-        look_at(snaps);
-        if (automaton.label(q) != null_label) walk.margin = std::min(walk.margin, static_cast<double>(seen.margin));
-        if (!index.emplace(key(state, q), at.size()).second) continue;
-        states.insert(states.end(), state.begin(), state.end());
-        at.push_back(q);
-        parent.emplace_back(i, a);
-        length.push_back(length[i] + 1);
+        if (automaton.label(q) != null_label) {
+          walk.margin = std::min(walk.margin, static_cast<double>(observation.margin));
+        }
+        carried_.advance(words, task_.tokens[a], state);
+        insert(q, i, a);
       }
-      if (at.size() > options_.max_configurations) {
-        walk.limit = std::to_string(options_.max_configurations) + " configurations";
+      if (pairs.size() > most) {
+        walk.limit = std::to_string(most) + " configurations";
         break;
       }
     }
-    walk.configurations = at.size();
+    walk.configurations = pairs.size();
     walk.closed = walk.limit.empty();
     return walk;
   }
@@ -245,7 +305,7 @@ class Refinement {
     std::size_t added = 0;
     Word prefix;
     const auto look = [&] {
-      for (UnitCodes& u : units_) added += add(u, unit_of(state, u), prefix, true, tolerance) ? 1U : 0U;
+      for (UnitCodes& u : units_) added += add(u, unit_of(state, u), prefix, CodeOrigin::own_run, tolerance) ? 1U : 0U;
     };
     look();
     for (const Symbol a : word) {
@@ -265,7 +325,10 @@ class Refinement {
     Word prefix;
     const auto look = [&] {
       for (const Snap& snap : snaps) {
-        added += add(units_[index_of(snap.part, snap.unit)], snap.before, prefix, false, tolerance) ? 1U : 0U;
+        added +=
+            add(units_[index_of(snap.part, snap.unit)], snap.before, prefix, CodeOrigin::before_snapping, tolerance)
+                ? 1U
+                : 0U;
       }
     };
     start(snapped_, state, &snaps, true);
@@ -278,19 +341,75 @@ class Refinement {
     return added;
   }
 
-  void attempt(double tolerance, const Budget& budget, Hardening& best) {
+  /// The means of own states over words that lead to one automaton state and end in the same `suffix` symbols become
+  /// codes. A word on which the model itself is wrong, if one is met.
+  std::optional<Word> add_means(std::size_t suffix, double tolerance) {
+    struct Mean {
+      Word word;
+      std::size_t count = 0;
+      std::vector<double> sum;
+    };
+    std::map<std::pair<State, Word>, Mean> means;
+    const Dfa& automaton = specification_.automaton();
+    SplitMix64 random(1);
+    std::vector<float> state;
+    for (std::size_t w = 0; w < mean_words; ++w) {
+      start(own_, state);
+      State q = automaton.start();
+      Word word;
+      Symbol a = 0;
+      for (std::size_t t = 0; t < mean_length; ++t) {
+        // Half of the words in runs of one symbol: states that are kept, and what decays meanwhile.
+        if (w % 2 == 0 || t == 0 || random.next() % 4 == 0)
+          a = static_cast<Symbol>(random.next() % automaton.num_symbols());
+        word.push_back(a);
+        q = automaton.next(q, a);
+        if (!specification_.agrees(read(own_, state, task_.tokens[a]).label, q)) return word;
+        Word last(word.end() - static_cast<std::ptrdiff_t>(std::min(suffix, word.size())), word.end());
+        Mean& mean = means[{q, std::move(last)}];
+        if (mean.count++ == 0) mean.sum.assign(state.size(), 0.0);
+        if (mean.word.empty() || word.size() < mean.word.size()) mean.word = word;
+        std::transform(state.begin(), state.end(), mean.sum.begin(), mean.sum.begin(),
+                       [](float x, double sum) { return sum + static_cast<double>(x); });
+      }
+    }
+    for (const auto& [key, mean] : means) {
+      state.resize(mean.sum.size());
+      std::transform(mean.sum.begin(), mean.sum.end(), state.begin(),
+                     [&](double sum) { return static_cast<float>(sum / static_cast<double>(mean.count)); });
+      for (UnitCodes& u : units_) add(u, unit_of(state, u), mean.word, CodeOrigin::mean, tolerance);
+    }
+    return std::nullopt;
+  }
+
+  void attempt(Try& now, const Limits& most, const Budget& budget, Hardening& best) {
+    const auto& [tolerance, suffix] = now.from;
+    now.cost = 0;
     std::vector<float> state;
     start(own_, state);
     for (UnitCodes& u : units_) {
       u = {u.part, u.unit, {}, {}, {}};
-      add(u, unit_of(state, u), Word{}, true, tolerance);
+      add(u, unit_of(state, u), Word{}, CodeOrigin::own_run, tolerance);
+    }
+    if (suffix) {
+      if (const std::optional<Word> wrong = add_means(*suffix, tolerance)) {
+        best.original_wrong = *wrong;
+        return note(best, "the model itself is wrong on a word of " + std::to_string(wrong->size()) + " symbols");
+      }
     }
     for (std::size_t round = 1;; ++round) {
       if (over(budget)) return note(best, "the time was used up");
-      const Walk walk = close(budget);
+      if (round > most.rounds) return note(best, "codes were added for " + std::to_string(most.rounds) + " rounds");
+      const std::uint64_t before = steps_;
+      const Walk walk = close(budget, most.configurations);
       ++best.rounds;
+      std::size_t codes = 0;
+      for (const UnitCodes& u : units_) codes += u.codes.size();
+      now.cost += (steps_ - before) * codes;
+      now.ended_wrong = walk.wrong.has_value();
       if (walk.closed) {
-        finish(walk, budget, best);
+        // Leaving codes out may take about as long as the closure, and a little longer where that was quick.
+        finish(walk, budget, steps_ + std::max<std::uint64_t>(steps_ - before, 100000), best);
         return;
       }
       if (walk.wrong)
@@ -319,20 +438,64 @@ class Refinement {
     }
   }
 
+  // ---- grids ------------------------------------------------------------------------------------------------------
+
+  /// Every entry to the nearest multiple of the step, ties to even.
+  static std::vector<float> on_grid(std::span<const float> unit, double step) {
+    std::vector<float> point;
+    for (const float x : unit)
+      point.push_back(static_cast<float>(std::nearbyint(static_cast<double>(x) / step) * step));
+    return point;
+  }
+
+  /// The points of a uniform grid that are met become codes, round after round, until none is missing: then the nearest
+  /// code is the nearest point of the grid, up to ties.
+  void attempt_grid(double step, const Budget& budget, Hardening& best) {
+    std::vector<float> state;
+    start(own_, state);
+    for (UnitCodes& u : units_) {
+      u = {u.part, u.unit, {}, {}, {}};
+      add(u, on_grid(unit_of(state, u), step), Word{}, CodeOrigin::grid, 0.0);
+    }
+    for (;;) {
+      if (over(budget)) return note(best, "the time was used up");
+      std::size_t added = 0;
+      const Walk walk = close(budget, options_.max_configurations, [&](const Snap& snap, const Word& word) {
+        const bool fresh =
+            add(units_[index_of(snap.part, snap.unit)], on_grid(snap.before, step), word, CodeOrigin::grid, 0.0);
+        added += fresh ? 1U : 0U;
+      });
+      ++best.rounds;
+      best.length = std::max(best.length, walk.length);
+      for (const UnitCodes& u : units_) {
+        if (u.codes.size() > options_.max_codes) {
+          return note(best, "more than " + std::to_string(options_.max_codes) + " points of a grid were met");
+        }
+      }
+      if (added > 0) continue;
+      if (walk.wrong) {
+        if (!add_own(*walk.wrong, std::numeric_limits<double>::infinity())) best.original_wrong = *walk.wrong;
+        return note(best, "no grid is right on a word of " + std::to_string(walk.wrong->size()) + " symbols");
+      }
+      if (!walk.closed) return note(best, "the closure did not end within " + walk.limit);
+      // Nothing is left out: the codes are the grid's points.
+      measure_all(walk, best);
+      return;
+    }
+  }
+
   static void note(Hardening& best, std::string reason) { best.reason = std::move(reason); }
 
   /// Leaves out what the closure does not need, then measures.
-  void finish(Walk walk, const Budget& budget, Hardening& best) {
+  void finish(Walk walk, const Budget& budget, std::uint64_t last_step, Hardening& best) {
     leave_out(walk);
-    const std::size_t most_tries = 64;
-    std::size_t tries = 0;
     for (std::size_t u = 0; u < units_.size(); ++u) {
-      for (std::size_t k = units_[u].codes.size(); k-- > 0 && tries < most_tries && !over(budget);) {
+      for (std::size_t k = units_[u].codes.size(); k-- > 0 && steps_ < last_step && !over(budget);) {
         if (units_[u].codes.size() == 1) break;
         const UnitCodes kept = units_[u];
         erase(units_[u], k);
-        ++tries;
-        Walk smaller = close(budget);
+        // A closure without the code that is larger than the one with it gains nothing.
+        Walk smaller = close(budget, walk.configurations);
         // Fewer codes, but not at the price of a closer call.
         if (smaller.closed && smaller.gap >= walk.gap / 2 && smaller.margin >= walk.margin / 2) {
           walk = std::move(smaller);
@@ -341,8 +504,12 @@ class Refinement {
         }
       }
     }
-    walk = close({options_.budget.memory, std::nullopt, nullptr});
+    walk = close({options_.budget.memory, std::nullopt, nullptr}, options_.max_configurations);
     leave_out(walk);
+    measure_all(walk, best);
+  }
+
+  void measure_all(const Walk& walk, Hardening& best) {
     best.closed = walk.closed;
     best.codes = units_;
     best.configurations = walk.configurations;
@@ -371,7 +538,7 @@ class Refinement {
       }
     }
     // A code that no transition takes is no transition's nearest one: the closure is the same, the gaps may grow.
-    if (any) walk = close({options_.budget.memory, std::nullopt, nullptr});
+    if (any) walk = close({options_.budget.memory, std::nullopt, nullptr}, options_.max_configurations);
   }
 
   /// Own runs on random words.
@@ -428,6 +595,7 @@ class Refinement {
   const HardenOptions& options_;
   SnappingRun own_;
   SnappingRun snapped_;
+  CarriedWords carried_;
   std::vector<float> logits_;
   std::vector<UnitCodes> units_;
   std::uint64_t steps_ = 0;

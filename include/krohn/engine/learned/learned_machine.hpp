@@ -39,6 +39,8 @@ struct LearnedTask {
 
 /// The tokens of a word: the task's first one, if it has one, then those of the symbols.
 Tokens tokens_of(const LearnedTask& task, const Word& word);
+/// Every token that words of the task have.
+Tokens read_tokens(const LearnedTask& task);
 
 /// The canonical form of a learned model on a task. Throws as LearnedTask::validate.
 std::unique_ptr<Machine> make_machine(std::shared_ptr<const Program> model, LearnedTask task);
