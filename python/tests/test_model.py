@@ -326,3 +326,25 @@ def test_exceptions_can_be_pickled():
         error = pickle.loads(pickle.dumps(kind("a: expected b, got c")))
         assert type(error) is kind
         assert str(error) == "a: expected b, got c"
+
+
+def test_buffers_and_dlpack_are_read(data):
+    """What has a buffer, and what speaks DLPack alone."""
+
+    class Exporter:
+        def __init__(self, array):
+            self._array = array
+
+        def __dlpack__(self, **options):
+            return self._array.__dlpack__(**options)
+
+        def __dlpack_device__(self):
+            return self._array.__dlpack_device__()
+
+    folder = data / "models" / "parity_delta_net_neg_noconv_1layer"
+    arrays = {name: array.copy() for name, array in read_safetensors(folder / "model.safetensors").items()}
+    config = json.loads((folder / "config.json").read_text())
+    whole = krohn.open_checkpoint(arrays, config).logits([0, 1, 1])
+    for wrap in (memoryview, Exporter):
+        live = krohn.open_checkpoint({name: wrap(array) for name, array in arrays.items()}, config)
+        assert np.array_equal(live.logits([0, 1, 1]), whole), wrap
