@@ -87,8 +87,9 @@ class Layer:
         gates: float32 [rows, d].
         writes: float32 [rows, d, v].
         initial: float32 [d, v], H before the first symbol.
-        row_action: uint32: the row of each thing that the layer can read (of the first layer: see `symbol order`).
+        row_action: uint32: the row of each thing that the layer can read.
         reads_before: Whether the layer's slot is read before the update.
+        symbol_rows: Of the first layer, int32: the row of each symbol, in the alphabet's order; else None.
     """
 
     keys: npt.NDArray[np.float32]
@@ -99,6 +100,7 @@ class Layer:
     initial: npt.NDArray[np.float32]
     row_action: npt.NDArray[np.uint32]
     reads_before: bool
+    symbol_rows: npt.NDArray[np.int32] | None
 
 
 class Model:
