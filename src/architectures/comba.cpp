@@ -1,6 +1,6 @@
-// Comba (Hu et al. 2025): S = a S + k (beta (v - S_old^T p))^T, with S_old the state before its decay. p is the key times
-// a number of the head and takes part in the query, q - D p; then all three are normalised, so that p is the key's
-// direction again.
+// Comba (Hu et al. 2025): S = a S + k (beta (v - S_old^T p))^T, with S_old the state before its decay. p is the key
+// times a number of the head and takes part in the query, q - D p; then all three are normalised, so that p is the
+// key's direction again.
 #include <string>
 
 #include "shared/fla.hpp"

@@ -32,28 +32,28 @@ Program build(Draft& draft) {
     draft.notes.push_back("norm_eps: the norm of what the heads read takes 1e-5, as in flash-linear-attention");
   }
   const std::uint32_t bounds = gates.bounds(draft, shell);
-  return shell.build(draft, "hgrn2", [&, layer = std::uint32_t{0}](const std::string& prefix, Slice h,
-                                                                     Slice x) mutable {
-    ProgramBuilder& net = draft.net;
-    Tensors& tensors = draft.tensors;
-    const Slice q =
-        net.map(Function::silu, projection(draft, prefix, "q", h, keys, gates.convolution, Function::copy));
-    const Slice f = gates.gate(draft, prefix, h, keys, bounds, layer++);
-    const Slice v = projection(draft, prefix, "i", h, size, gates.convolution, Function::copy);
-    LinearRecurrence r = ProgramBuilder::recurrence(heads, key_size, value_size);
-    r.decay = LinearRecurrence::Decay::key;
-    r.decays = ProgramBuilder::heads(f, key_size);
-    RankOneUpdate update;
-    update.write = ProgramBuilder::heads(net.map(Function::complement, f), key_size);
-    update.value = ProgramBuilder::heads(v, value_size);
-    r.updates = {update};
-    r.query = ProgramBuilder::heads(q, key_size);
-    const Slice o = over_root(net, net.recur(std::move(r)), key_size);
-    // Over all heads at once.
-    const std::uint32_t weight = affine ? tensors.vector(prefix + "g_norm.weight", {size}) : no_index;
-    return net.product(tensors.matrix(prefix + "o_proj.weight", size, size), net.rms_norm(o, weight, 1e-5), no_index,
-                       x);
-  });
+  return shell.build(
+      draft, "hgrn2", [&, layer = std::uint32_t{0}](const std::string& prefix, Slice h, Slice x) mutable {
+        ProgramBuilder& net = draft.net;
+        Tensors& tensors = draft.tensors;
+        const Slice q =
+            net.map(Function::silu, projection(draft, prefix, "q", h, keys, gates.convolution, Function::copy));
+        const Slice f = gates.gate(draft, prefix, h, keys, bounds, layer++);
+        const Slice v = projection(draft, prefix, "i", h, size, gates.convolution, Function::copy);
+        LinearRecurrence r = ProgramBuilder::recurrence(heads, key_size, value_size);
+        r.decay = LinearRecurrence::Decay::key;
+        r.decays = ProgramBuilder::heads(f, key_size);
+        RankOneUpdate update;
+        update.write = ProgramBuilder::heads(net.map(Function::complement, f), key_size);
+        update.value = ProgramBuilder::heads(v, value_size);
+        r.updates = {update};
+        r.query = ProgramBuilder::heads(q, key_size);
+        const Slice o = over_root(net, net.recur(std::move(r)), key_size);
+        // Over all heads at once.
+        const std::uint32_t weight = affine ? tensors.vector(prefix + "g_norm.weight", {size}) : no_index;
+        return net.product(tensors.matrix(prefix + "o_proj.weight", size, size), net.rms_norm(o, weight, 1e-5),
+                           no_index, x);
+      });
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Linear attention (Katharopoulos et al. 2020): S = S + phi(k) v^T, o = S^T phi(q), with one of several feature maps phi.
-// With norm_feature_map, o is divided by z . phi(q), z the sum of the phi(k): one more value column, of ones.
+// Linear attention (Katharopoulos et al. 2020): S = S + phi(k) v^T, o = S^T phi(q), with one of several feature maps
+// phi. With norm_feature_map, o is divided by z . phi(q), z the sum of the phi(k): one more value column, of ones.
 //
 // feature_map_q and feature_map_k may be one module, of which a file has either name or both.
 #include <string>
@@ -128,9 +128,8 @@ Program build(Draft& draft) {
         net, net.recur(std::move(r), normalized ? StatePart::Axes::normalizer_last : StatePart::Axes::key_value),
         features);
     if (normalized) {
-      const Slice divisor =
-          net.map_constant(Function::add_constant, net.runs(o.part(value_size, o.size - value_size), 1, columns, heads),
-                           1e-10);
+      const Slice divisor = net.map_constant(
+          Function::add_constant, net.runs(o.part(value_size, o.size - value_size), 1, columns, heads), 1e-10);
       Elementwise divide;
       divide.function = Function::divide;
       divide.a = {o, 1, static_cast<std::uint32_t>(value_size), static_cast<std::uint32_t>(columns)};

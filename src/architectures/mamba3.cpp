@@ -1,6 +1,6 @@
-// Mamba-3 (2026), with one input a head (SISO) or several (MIMO): S = al (S + (1 - la) dt k_before v_before^T) + la dt k
-// v^T, with queries and keys turned by angles th = th + pi tanh(angle) dt that a head's pairs of keys sum up. The angle
-// enters as a rotation alone, so that the state is kept turned back: with S' = R(-th) S,
+// Mamba-3 (2026), with one input a head (SISO) or several (MIMO): S = al (S + (1 - la) dt k_before v_before^T) + la dt
+// k v^T, with queries and keys turned by angles th = th + pi tanh(angle) dt that a head's pairs of keys sum up. The
+// angle enters as a rotation alone, so that the state is kept turned back: with S' = R(-th) S,
 //     S' = al R(-d) (S' + (1 - la) dt k_before v_before^T) + la dt k v^T,   d = pi tanh(angle) dt,
 // where queries and keys are not turned, and nothing grows with the number of tokens.
 #include <string>
@@ -83,8 +83,7 @@ Slice mixer(Draft& draft, const std::string& prefix, const Sizes& s, double floo
                                 tensors.vector(prefix + "B_bias", each), epsilon);
   const Slice q = keys_of_heads(draft, s, c, tensors.vector(prefix + "C_norm.weight", {s.state}),
                                 tensors.vector(prefix + "C_bias", each), epsilon);
-  const Slice step =
-      net.map_weight(Function::softplus_weight, raw_step, tensors.vector(prefix + "dt_bias", {s.heads}));
+  const Slice step = net.map_weight(Function::softplus_weight, raw_step, tensors.vector(prefix + "dt_bias", {s.heads}));
   Elementwise decay;
   decay.function = Function::floored_decay;
   decay.a = {step};
@@ -142,8 +141,8 @@ Slice mixer(Draft& draft, const std::string& prefix, const Sizes& s, double floo
     for (std::size_t i = 0; i < s.rank; ++i) {
       RankOneUpdate update;
       update.write = ProgramBuilder::heads(key.part(i * s.state, key.size - i * s.state), s.rank * s.state);
-      update.value = ProgramBuilder::heads(value.part(i * s.head_size, value.size - i * s.head_size),
-                                           s.rank * s.head_size);
+      update.value =
+          ProgramBuilder::heads(value.part(i * s.head_size, value.size - i * s.head_size), s.rank * s.head_size);
       update.beta = ProgramBuilder::heads(strength, 1);
       r.updates.push_back(update);
     }

@@ -1,6 +1,6 @@
-// MesaNet (von Oswald et al. 2025): M = a M + beta k k^T, S = a S + beta k v^T, o = S^T x with (M + diag(lambda)) x = q.
-// The published kernel takes a number of conjugate-gradient steps from x = 0, which stall at a residual of about 5e-4
-// by its guarded divisions: the steps are the definition, not the inverse. M and S are one state, side by side.
+// MesaNet (von Oswald et al. 2025): M = a M + beta k k^T, S = a S + beta k v^T, o = S^T x with (M + diag(lambda)) x =
+// q. The published kernel takes a number of conjugate-gradient steps from x = 0, which stall at a residual of about
+// 5e-4 by its guarded divisions: the steps are the definition, not the inverse. M and S are one state, side by side.
 #include <string>
 
 #include "shared/fla.hpp"
@@ -22,7 +22,8 @@ Program build(Draft& draft) {
   const std::size_t steps = options.size("max_cg_step_training", 30, 4096);
   options.size("max_cg_step_decoding", 30, 4096);
   draft.notes.push_back(
-      "max_cg_step_training conjugate-gradient steps from 0, in exact queries and keys: the pass over a whole sequence; "
+      "max_cg_step_training conjugate-gradient steps from 0, in exact queries and keys: the pass over a whole "
+      "sequence; "
       "flash-linear-attention rounds queries and keys to fp16 there, and token by token starts the steps elsewhere");
   const FlaShell shell(draft, 24);
   return shell.build(draft, "mesa_net", [&](const std::string& prefix, Slice h, Slice x) {
@@ -37,11 +38,10 @@ Program build(Draft& draft) {
     };
     const Slice beta = opened("b_proj");
     const Slice decays = opened("a_proj");
-    const Slice ridge = net.map_constant(
-        Function::add_constant,
-        net.map_weight(Function::softplus_weight, net.constant(0.0, channels),
-                       tensors.vector(prefix + "lambda_params", {channels})),
-        least);
+    const Slice ridge = net.map_constant(Function::add_constant,
+                                         net.map_weight(Function::softplus_weight, net.constant(0.0, channels),
+                                                        tensors.vector(prefix + "lambda_params", {channels})),
+                                         least);
     LinearRecurrence r = ProgramBuilder::recurrence(heads, head_size, 2 * head_size);
     r.decay = LinearRecurrence::Decay::scalar;
     r.decays = ProgramBuilder::heads(decays, 1);

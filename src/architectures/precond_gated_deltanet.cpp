@@ -1,6 +1,6 @@
-// Preconditioned Gated DeltaNet (flash-linear-attention 0.5): the gated delta rule writes m * k in the place of k, where
-// m is a bounded function of a second state, n = a' n + b' k^2 for every key by itself: S = a S;
-// S = S + (m * k) (beta (v - S^T k))^T. A layer of the file is two of the program, since n is a recurrence of its own.
+// Preconditioned Gated DeltaNet (flash-linear-attention 0.5): the gated delta rule writes m * k in the place of k,
+// where m is a bounded function of a second state, n = a' n + b' k^2 for every key by itself: S = a S; S = S + (m * k)
+// (beta (v - S^T k))^T. A layer of the file is two of the program, since n is a recurrence of its own.
 #include <string>
 
 #include "krohn/numeric/transcendental.hpp"
@@ -38,12 +38,11 @@ Program build(Draft& draft) {
     const auto projected = [&](const std::string& name, std::size_t out) {
       return net.product(tensors.matrix(prefix + name + ".weight", out, h.size), h);
     };
-    const Slice q =
-        net.l2_norm(projection(draft, prefix, "q", h, sizes.queries(), conv, Function::silu), heads);
-    const Slice k =
-        net.l2_norm(projection(draft, prefix, "k", h, sizes.queries(), conv, Function::silu), heads);
+    const Slice q = net.l2_norm(projection(draft, prefix, "q", h, sizes.queries(), conv, Function::silu), heads);
+    const Slice k = net.l2_norm(projection(draft, prefix, "k", h, sizes.queries(), conv, Function::silu), heads);
     const Slice v = projection(draft, prefix, "v", h, sizes.values(), conv, Function::silu);
-    const Slice beta = net.map_constant(Function::strength, projected("b_proj", sizes.num_value_heads), 1.0, scale, 0.0);
+    const Slice beta =
+        net.map_constant(Function::strength, projected("b_proj", sizes.num_value_heads), 1.0, scale, 0.0);
     const Slice decays = gated_decay(draft, prefix, h, sizes.num_value_heads);
     Elementwise forgets;
     forgets.function = Function::gated_decay;

@@ -41,10 +41,11 @@ Program build(Draft& draft) {
   Function feature_map = Function::copy;
   if (options.has("feature_map")) {
     static const std::map<std::string, Function> functions = {
-        {"relu", Function::relu}, {"silu", Function::silu},          {"swish", Function::silu}, {"sigmoid", Function::sigmoid},
-        {"tanh", Function::tanh}, {"relu2", Function::squared_relu}, {"gelu", Function::gelu}};
-    feature_map =
-        functions.at(options.require_text("feature_map", {"relu", "silu", "swish", "sigmoid", "tanh", "relu2", "gelu"}));
+        {"relu", Function::relu},       {"silu", Function::silu}, {"swish", Function::silu},
+        {"sigmoid", Function::sigmoid}, {"tanh", Function::tanh}, {"relu2", Function::squared_relu},
+        {"gelu", Function::gelu}};
+    feature_map = functions.at(
+        options.require_text("feature_map", {"relu", "silu", "swish", "sigmoid", "tanh", "relu2", "gelu"}));
   }
   if (options.flag("use_short_conv", false)) note_unread(draft, "use_short_conv", "there is no convolution");
   options.size("conv_size", 4);

@@ -1,5 +1,5 @@
-// RWKV-6 (Peng et al. 2024): o = (S + diag(bonus) k v^T)^T r, then S = diag(exp(-exp(w))) S + k v^T. Each of five inputs
-// of a layer mixes in the token before by a low-rank function of both.
+// RWKV-6 (Peng et al. 2024): o = (S + diag(bonus) k v^T)^T r, then S = diag(exp(-exp(w))) S + k v^T. Each of five
+// inputs of a layer mixes in the token before by a low-rank function of both.
 #include <array>
 #include <map>
 #include <string>
@@ -30,12 +30,15 @@ Program build(Draft& draft) {
   const bool norm_bias = options.flag("norm_bias", true);
   options.flag("fuse_norm", true);
   // The library's own table of functions, in which gelu is the form by tanh.
-  static const std::map<std::string, Function> functions = {
-      {"sqrelu", Function::squared_relu}, {"relu", Function::relu},    {"silu", Function::silu},
-      {"swish", Function::silu},          {"gelu", Function::gelu_tanh}, {"sigmoid", Function::sigmoid},
-      {"logsigmoid", Function::log_sigmoid}};
-  const Function activation = functions.at(options.require_text(
-      "hidden_act", {"sqrelu", "relu", "silu", "swish", "gelu", "sigmoid", "logsigmoid"}));
+  static const std::map<std::string, Function> functions = {{"sqrelu", Function::squared_relu},
+                                                            {"relu", Function::relu},
+                                                            {"silu", Function::silu},
+                                                            {"swish", Function::silu},
+                                                            {"gelu", Function::gelu_tanh},
+                                                            {"sigmoid", Function::sigmoid},
+                                                            {"logsigmoid", Function::log_sigmoid}};
+  const Function activation = functions.at(
+      options.require_text("hidden_act", {"sqrelu", "relu", "silu", "swish", "gelu", "sigmoid", "logsigmoid"}));
   const auto layer_norm = [&](const std::string& name, Slice x) {
     Normalization norm{Normalization::Kind::layer, x, 1, epsilon, tensors.vector(name + ".weight", {size})};
     if (norm_bias) norm.bias = tensors.vector(name + ".bias", {size});
@@ -67,9 +70,7 @@ Program build(Draft& draft) {
     }
     const Slice mixes =
         net.map_weight(Function::add_weight, net.interleave(wide), tensors.vector(attn + "x_bias", {5, size}));
-    const auto input = [&](std::size_t n) {
-      return net.map(Function::add_product, u, dx, mixes.part(n * size, size));
-    };
+    const auto input = [&](std::size_t n) { return net.map(Function::add_product, u, dx, mixes.part(n * size, size)); };
     const Slice r = projected(attn + "r_proj", keys, input(0));
     const Slice w_in = input(1);
     const std::uint32_t down = tensors.matrix(attn + "w_proj.linear.lora.0.weight", decay_rank, size);
@@ -96,8 +97,11 @@ Program build(Draft& draft) {
     add_bonus.a = {read};
     add_bonus.b = {bonus, static_cast<std::uint32_t>(value_size)};
     add_bonus.c = {v};
-    Normalization norm{Normalization::Kind::layer, net.map(add_bonus, width), static_cast<std::uint32_t>(heads),
-                       epsilon, tensors.vector(attn + "g_norm.weight", {width}),
+    Normalization norm{Normalization::Kind::layer,
+                       net.map(add_bonus, width),
+                       static_cast<std::uint32_t>(heads),
+                       epsilon,
+                       tensors.vector(attn + "g_norm.weight", {width}),
                        tensors.vector(attn + "g_norm.bias", {width})};
     const Slice o = net.normalize(norm);
     const Slice y = net.multiply(o, net.map(Function::silu, g));

@@ -187,6 +187,8 @@ class RandomProgram {
         number("num_v_heads", s.heads * (1 + below(2)));
         say("use_gate", flag());
         say("allow_neg_eigval", s.beta == Beta::unit ? "false" : "true");
+        // Beyond this, products of its matrices grow with the words.
+        say("squash_x", "1.1");
       }
       convolution();
     } else if (kind == "hgrn") {

@@ -1,5 +1,5 @@
-// The numbers that an operation makes of a tensor before it meets features (WeightUse), in any number type: once, when a
-// program is prepared. docs/semantics.md, section 8.
+// The numbers that an operation makes of a tensor before it meets features (WeightUse), in any number type: once, when
+// a program is prepared. docs/semantics.md, section 8.
 #pragma once
 
 #include <algorithm>
