@@ -466,9 +466,9 @@ struct BlockThreads {
   }
 };
 
-/// One head of a word a block, S in `states` as above, the solver's vectors in shared memory.
-__global__ void solved_kernel(const __grid_constant__ Recurrence r, float* states) {
-  extern __shared__ float vectors[];
+/// One head of a word a block, S in `states` as above, what the block works with in shared memory.
+__global__ void head_kernel(const __grid_constant__ Recurrence r, float* states) {
+  extern __shared__ float scratch[];
   const std::uint32_t h = blockIdx.x % r.heads;
   const std::uint32_t w = blockIdx.x / r.heads;
   const std::uint32_t size = r.key_size * r.value_size;
@@ -479,7 +479,7 @@ __global__ void solved_kernel(const __grid_constant__ Recurrence r, float* state
   }
   const BlockThreads threads;
   threads.each(size, [&](std::uint32_t i) { S[i] = from == nullptr ? 0.0F : from[i]; });
-  recurrence_solved(r, w, h, S, vectors, threads);
+  recurrence_head(r, w, h, S, scratch, threads);
   if (r.state_out == nullptr || h % r.state_group != 0) return;
   float* to = r.state_out + recurrence_detail::state_offset(r, w, h);
   threads.each(size, [&](std::uint32_t i) { to[i] = S[i]; });
@@ -580,7 +580,8 @@ void run_recurrence_cuda(const Recurrence& recurrence) {
   }
   if (static_cast<std::uint64_t>(r.words) * r.heads * r.key_size * r.value_size == 0) return;
   require(r.ridge.data == nullptr || (r.value_size > r.key_size && !r.reads_before), "more values than keys");
-  if (r.key_size <= 128 && !r.reads_before && r.ridge.data == nullptr) {
+  require((r.codes == nullptr) == (r.num_codes == 0), "codes and their number");
+  if (r.key_size <= 128 && !r.reads_before && r.ridge.data == nullptr && r.codes == nullptr) {
     if (is_delta(r)) {
       const std::uint32_t n = r.num_updates;
       return r.decay_kind == Decay::none ? launch<Form::delta, Decay::none>(r, n + 1, n, n)
@@ -595,12 +596,12 @@ void run_recurrence_cuda(const Recurrence& recurrence) {
   }
   const std::size_t columns = static_cast<std::size_t>(r.words) * r.heads * r.value_size;
   const DeviceArray<float> states(columns * r.key_size);
-  if (r.ridge.data != nullptr) {
-    const std::size_t bytes = std::size_t{4} * r.key_size * sizeof(float);
-    allow_shared_memory(solved_kernel, bytes);
+  if (r.ridge.data != nullptr || r.codes != nullptr) {
+    const std::size_t bytes = recurrence_scratch(r) * sizeof(float);
+    allow_shared_memory(head_kernel, bytes);
     const unsigned block = std::clamp((r.value_size + 31U) / 32U * 32U, 32U, 256U);
-    solved_kernel<<<r.words * r.heads, block, bytes>>>(r, states.data());
-    check_launch("solved_kernel");
+    head_kernel<<<r.words * r.heads, block, bytes>>>(r, states.data());
+    check_launch("head_kernel");
     return;
   }
   constexpr unsigned threads = 128;

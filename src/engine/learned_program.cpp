@@ -2,6 +2,8 @@
 #include "krohn/engine/learned_program.hpp"
 
 #include <algorithm>
+#include <limits>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -236,6 +238,23 @@ class Lowering {
     return {schedule_.at(input.slice), input.stride, input.group * heads_a_state};
   }
 
+  /// [states, entries of a state, most codes of any], infinite where a state has fewer.
+  void store_codes(const StatePart& part, LearnedRecurrence& r) {
+    if (part.codes.empty()) return;
+    for (const std::uint32_t index : part.codes) r.num_codes = std::max(r.num_codes, narrow(tensor(index).shape[0]));
+    const std::size_t size = part.unit_size();
+    std::vector<float> codes(part.units() * size * r.num_codes, std::numeric_limits<float>::infinity());
+    for (std::size_t s = 0; s < part.codes.size(); ++s) {
+      const ProgramTensor& book = tensor(part.codes[s]);
+      for (std::size_t k = 0; k < book.shape[0]; ++k) {
+        for (std::size_t i = 0; i < size; ++i) {
+          codes[(s * size + i) * r.num_codes + k] = book.values[k * size + i];
+        }
+      }
+    }
+    r.codes = store(codes);
+  }
+
   void lower(const LinearRecurrence& from, Op op) {
     constexpr Recurrence::Decay decays[] = {Recurrence::Decay::none,    Recurrence::Decay::scalar,
                                             Recurrence::Decay::key,     Recurrence::Decay::rate,
@@ -263,6 +282,7 @@ class Lowering {
     r.ridge = features(from.ridge, from.queries);
     r.solver_steps = from.solver_steps;
     r.state = state(from.hidden);
+    store_codes(program_.state_parts()[from.hidden], r);
     op.kind = Op::Kind::recurrence;
     op.count = 1;
     op.w0 = result_.recurrences.size();
@@ -298,22 +318,33 @@ class Lowering {
 
 }  // namespace
 
-bool runs_on_device(const Program& program) {
-  return !program.snapped() &&
-         std::all_of(program.operations().begin(), program.operations().end(), [](const Operation& operation) {
-           const auto* recurrence = std::get_if<LinearRecurrence>(&operation.kind);
-           return recurrence == nullptr || recurrence->updates.size() <= LearnedRecurrence::most_updates;
-         });
+std::optional<std::string> missing_on_device(const Program& program) {
+  for (const Operation& operation : program.operations()) {
+    const auto* recurrence = std::get_if<LinearRecurrence>(&operation.kind);
+    if (recurrence != nullptr && recurrence->updates.size() > LearnedRecurrence::most_updates) {
+      return "at most " + std::to_string(LearnedRecurrence::most_updates) + " updates a token, got " +
+             std::to_string(recurrence->updates.size());
+    }
+  }
+  for (const StatePart& part : program.state_parts()) {
+    if (part.codes.empty()) continue;
+    if (part.kind != StatePart::Kind::hidden) return "codes of the states of linear recurrences alone, got others";
+    for (const std::uint32_t index : part.codes) {
+      const std::size_t codes = program.tensors()[index].shape[0];
+      if (codes > LearnedRecurrence::most_codes) {
+        return "at most " + std::to_string(LearnedRecurrence::most_codes) + " codes of a state, got " +
+               std::to_string(codes);
+      }
+    }
+  }
+  return std::nullopt;
 }
 
+bool runs_on_device(const Program& program) { return !missing_on_device(program); }
+
 LearnedProgram make_learned_program(const Program& program) {
-  if (program.snapped()) {
-    throw ResourceError(
-        "a model with codes: expected --device cpu or auto, since nearest codes have no form on a device");
-  }
-  if (!runs_on_device(program)) {
-    throw ResourceError("a model on a device: expected at most " + std::to_string(LearnedRecurrence::most_updates) +
-                        " updates a token, got more; run it on the CPU");
+  if (const std::optional<std::string> missing = missing_on_device(program)) {
+    throw ResourceError("a model on a device: expected " + *missing + "; run it on the CPU");
   }
   return Lowering(program).run();
 }

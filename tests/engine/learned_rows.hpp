@@ -97,13 +97,13 @@ class LearnedRowsOnCpu {
 
   static void recur(const Recurrence& r) {
     using recurrence_detail::state_offset;
-    if (r.ridge.data != nullptr) {
-      std::vector<float> scratch(std::size_t{4} * r.key_size);
+    if (r.ridge.data != nullptr || r.codes != nullptr) {
+      std::vector<float> scratch(recurrence_scratch(r));
       for (std::uint32_t w = 0; w < r.words; ++w) {
         for (std::uint32_t h = 0; h < r.heads; ++h) {
           const float* from = r.state_in + state_offset(r, r.source != nullptr ? r.source[w] : w, h);
           std::vector<float> S(from, from + std::size_t{r.key_size} * r.value_size);
-          recurrence_solved(r, w, h, S.data(), scratch.data(), OneThread());
+          recurrence_head(r, w, h, S.data(), scratch.data(), OneThread());
           if (h % r.state_group == 0) std::copy(S.begin(), S.end(), r.state_out + state_offset(r, w, h));
         }
       }

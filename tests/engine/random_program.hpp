@@ -53,6 +53,27 @@ class NamedTensors final : public TensorSource {
   std::map<std::string, std::pair<std::vector<std::uint64_t>, std::vector<float>>> tensors_;
 };
 
+/// The program with 1 to 5 random codes for every state of its linear recurrences, of positive entries, since some
+/// states are sums of squares.
+inline Program with_random_codes(const Program& program, std::uint64_t seed) {
+  SplitMix64 random(seed);
+  ProgramParts parts = program.parts();
+  for (StatePart& part : parts.state_parts) {
+    if (part.kind != StatePart::Kind::hidden) continue;
+    for (std::size_t u = 0; u < part.shape[0]; ++u) {
+      ProgramTensor codes;
+      codes.name = codes_name(part, u);
+      codes.shape = {1 + random.next() % 5, part.shape[1], part.shape[2]};
+      for (std::size_t i = 0; i < codes.shape[0] * part.shape[1] * part.shape[2]; ++i) {
+        codes.values.push_back(static_cast<float>(static_cast<double>(random.next() >> 11U) * 0x1p-53));
+      }
+      part.codes.push_back(static_cast<std::uint32_t>(parts.tensors.size()));
+      parts.tensors.push_back(std::move(codes));
+    }
+  }
+  return Program(std::move(parts));
+}
+
 class RandomProgram {
  public:
   explicit RandomProgram(std::uint64_t seed) : random_(seed) {}

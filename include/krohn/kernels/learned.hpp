@@ -106,6 +106,10 @@ struct LearnedRecurrence {
   bool reads_before = false;
   LearnedFeatures ridge;
   std::uint32_t solver_steps = 0;
+  /// Where the codes begin (Recurrence::codes); most_codes of each state at most.
+  static constexpr std::uint32_t most_codes = 16384;
+  std::uint64_t codes = LearnedOperation::none;
+  std::uint32_t num_codes = 0;
   std::uint32_t state_group = 1;
   std::uint64_t state = 0;
 };

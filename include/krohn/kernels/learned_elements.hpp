@@ -287,6 +287,8 @@ KROHN_INLINE_DEVICE Recurrence recurrence(const LearnedRecurrence& op, const Lea
   r.reads_before = op.reads_before;
   r.ridge = input(op.ridge);
   r.solver_steps = op.solver_steps;
+  r.codes = op.codes == LearnedOperation::none ? nullptr : x.weights + op.codes;
+  r.num_codes = op.num_codes;
   const RecurrenceInput out = input(op.output);
   r.output = {x.features + op.output.first * x.pitch, 0, out.time, out.head, out.element, out.group};
   r.state_in = x.state_in + op.state;

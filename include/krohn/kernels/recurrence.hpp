@@ -80,6 +80,11 @@ struct Recurrence {
   /// (M + diag(ridge)) x = q (krohn/model/program.hpp).
   RecurrenceInput ridge;
   std::uint32_t solver_steps = 0;
+  /// Where they are there [heads / state_group, key_size * value_size, num_codes]: after a token's updates a state
+  /// becomes the nearest of its codes, before it is read out (docs/semantics.md, section 10). A state with fewer codes
+  /// has infinite ones behind them.
+  const float* codes = nullptr;
+  std::uint32_t num_codes = 0;
 
   /// State (w, h, j, c) is at w * state_word + ((h / state_group) * key_size + j) * value_size + c; 0 for state_word
   /// means heads / state_group * key_size * value_size. Word w starts from the state of word source[w], or of w;
@@ -187,7 +192,7 @@ KROHN_INLINE_DEVICE void recurrence_token(const Recurrence& r, std::uint32_t w, 
       S[j * stride] = fused(change, write[j * update.write.element], S[j * stride]);
     }
   }
-  if (!r.reads_before && r.ridge.data == nullptr) answer();
+  if (!r.reads_before && r.ridge.data == nullptr && r.codes == nullptr) answer();
 }
 
 /// All tokens of a column.
@@ -197,12 +202,41 @@ KROHN_INLINE_DEVICE void recurrence_column(const Recurrence& r, std::uint32_t w,
   for (std::uint32_t t = 0; t < length; ++t) recurrence_token(r, w, h, c, t, S, stride);
 }
 
-/// All tokens of head h of word w where there is a ridge, on S [key_size, value_size]. Threads::each(n, f) calls f(i)
-/// for every i < n, each by one of the threads, and ends when all are done; `scratch` [4 key_size] is theirs together.
-/// Sums that all need are taken by each.
+/// Numbers that recurrence_head works with beside the state.
+KROHN_INLINE_DEVICE std::uint32_t recurrence_scratch(const Recurrence& r) {
+  const std::uint32_t solver = r.ridge.data != nullptr ? 4 * r.key_size : 0;
+  return solver > r.num_codes ? solver : r.num_codes;
+}
+
+/// S [key_size, value_size] of head h becomes the nearest of its codes; where no distance is finite it stays.
 template <class Threads>
-KROHN_INLINE_DEVICE void recurrence_solved(const Recurrence& r, std::uint32_t w, std::uint32_t h, float* S,
-                                           float* scratch, const Threads& threads) {
+KROHN_INLINE_DEVICE void recurrence_snap(const Recurrence& r, std::uint32_t h, float* S, float* distances,
+                                         const Threads& threads) {
+  const std::uint32_t size = r.key_size * r.value_size;
+  const float* codes = r.codes + static_cast<std::size_t>(h / r.state_group) * size * r.num_codes;
+  threads.each(r.num_codes, [&](std::uint32_t k) {
+    float sum = 0.0F;
+    for (std::uint32_t i = 0; i < size; ++i) {
+      const float difference = S[i] - codes[static_cast<std::size_t>(i) * r.num_codes + k];
+      sum = numeric::fused(difference, difference, sum);
+    }
+    distances[k] = sum;
+  });
+  constexpr float largest = 3.40282346638528859812e+38F;
+  std::uint32_t best = r.num_codes;
+  for (std::uint32_t k = 0; k < r.num_codes; ++k) {
+    if (distances[k] <= largest && (best == r.num_codes || distances[k] < distances[best])) best = k;
+  }
+  if (best == r.num_codes) return;
+  threads.each(size, [&](std::uint32_t i) { S[i] = codes[static_cast<std::size_t>(i) * r.num_codes + best]; });
+}
+
+/// All tokens of head h of word w where there is a ridge or codes, on S [key_size, value_size]. Threads::each(n, f)
+/// calls f(i) for every i < n, each by one of the threads, and ends when all are done; `scratch` [recurrence_scratch]
+/// is theirs together. Sums that all need are taken by each.
+template <class Threads>
+KROHN_INLINE_DEVICE void recurrence_head(const Recurrence& r, std::uint32_t w, std::uint32_t h, float* S,
+                                         float* scratch, const Threads& threads) {
   using numeric::fused;
   using recurrence_detail::at;
   constexpr float guard = 1e-5F;
@@ -225,7 +259,18 @@ KROHN_INLINE_DEVICE void recurrence_solved(const Recurrence& r, std::uint32_t w,
   const std::uint32_t length = r.lengths != nullptr ? r.lengths[w] : r.length;
   for (std::uint32_t t = 0; t < length; ++t) {
     threads.each(r.value_size, [&](std::uint32_t c) { recurrence_token(r, w, h, c, t, S + c, stride); });
+    if (r.codes != nullptr) recurrence_snap(r, h, S, scratch, threads);
+    if (r.reads_before) continue;
     const float* query = at(r, r.query, w, t, h);
+    float* out = at(r, r.output, w, t, h);
+    if (r.ridge.data == nullptr) {
+      threads.each(r.value_size, [&](std::uint32_t c) {
+        float sum = 0.0F;
+        for (std::uint32_t j = 0; j < n; ++j) sum = fused(query[j * r.query.element], S[j * stride + c], sum);
+        out[c * r.output.element] = sum;
+      });
+      continue;
+    }
     const float* ridge = at(r, r.ridge, w, t, h);
     threads.each(n, [&](std::uint32_t i) {
       x[i] = 0.0F;
@@ -245,7 +290,6 @@ KROHN_INLINE_DEVICE void recurrence_solved(const Recurrence& r, std::uint32_t w,
       threads.each(n, [&](std::uint32_t i) { p[i] = fused(b, p[i], residual[i]); });
       d = next;
     }
-    float* out = at(r, r.output, w, t, h);
     threads.each(r.value_size - n, [&](std::uint32_t c) { out[c * r.output.element] = column(x, n + c); });
   }
 }
