@@ -39,13 +39,14 @@ const Architecture& architecture_of(JsonProblems& problems) {
   return *architecture;
 }
 
-Checkpoint read(const fs::path& directory, const ReadingHints& hints, const Build& build) {
-  const JsonDocument document = read_checkpoint_config(directory);
+/// The weights are asked for once the configuration is known to name an architecture.
+Checkpoint read(const JsonDocument& document, const std::function<Weights()>& read_weights, const ReadingHints& hints,
+                const Build& build) {
   JsonProblems problems(document);
   const Architecture& architecture = architecture_of(problems);
   std::vector<std::string> all;
   try {
-    const Weights weights = Weights::read_directory(directory);
+    const Weights weights = read_weights();
     Draft draft(architecture.name, problems.root(), weights, hints);
     if (!weights.note().empty()) draft.notes.push_back(weights.note());
     Program model = build(architecture, draft);
@@ -61,6 +62,11 @@ Checkpoint read(const fs::path& directory, const ReadingHints& hints, const Buil
     if (error.problems() != all) all.insert(all.begin(), error.problems().begin(), error.problems().end());
   }
   throw InputError(all);
+}
+
+Checkpoint read(const fs::path& directory, const ReadingHints& hints, const Build& build) {
+  return read(
+      read_checkpoint_config(directory), [&] { return Weights::read_directory(directory); }, hints, build);
 }
 
 /// Sums of twelve uniform numbers, less their mean.
@@ -83,6 +89,13 @@ Checkpoint read_checkpoint(const fs::path& directory, const ReadingHints& hints)
   const fs::path codes = directory / "codes.safetensors";
   if (fs::exists(codes)) checkpoint.model = with_codes(checkpoint.model, codes);
   return checkpoint;
+}
+
+Checkpoint read_checkpoint(std::string_view config, const std::string& source, const Weights& weights,
+                           const ReadingHints& hints) {
+  return read(
+      parse_checkpoint_config(config, source), [&] { return weights; }, hints,
+      [](const Architecture& architecture, Draft& draft) { return architecture.build(draft); });
 }
 
 bool is_hybrid(const fs::path& directory) {
