@@ -12,7 +12,7 @@
 //
 //   exp 1.25, log 1, log1p 1.5, softplus 2, log_sigmoid 2, sigmoid 2.5, silu 4, tanh 3, rsqrt 1.5, erf 3,
 //   sine and cosine 2 up to 2^22 (2^50 in double)
-//   gelu: 3 units in the last place of |x| (absolute: 1 + erf cancels where x is negative)
+//   gelu: 3 units in the last place of |x| (absolute: 1 + erf cancels where x is negative); gelu_tanh 6
 //
 // NaN gives NaN. Infinities give the limits (silu and gelu of minus infinity, a product of zero and infinity, NaN).
 // exp rounds once into the subnormal range; log and log1p take subnormal arguments.
