@@ -27,6 +27,11 @@ const Architecture& architecture_of(JsonProblems& problems) {
   const Architecture* architecture = find_architecture(*type);
   if (architecture == nullptr) {
     std::string known;
+    const std::string_view why = why_not_linear(*type);
+    if (!why.empty()) {
+      problems.root().at("model_type").report("a linear recurrence on a state of a fixed size; " + std::string(why));
+      problems.raise_if_any();
+    }
     for (const Architecture* each : all_architectures()) known += (known.empty() ? "" : ", ") + std::string(each->name);
     problems.root().at("model_type").report("one of " + known);
     problems.raise_if_any();
