@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -120,6 +119,8 @@ class Model:
             return (_open_again, self._origin)
         if not self.is_compiled:
             raise InputError(f"{self.name}: expected a model of files to send elsewhere, got a checkpoint from memory")
+        import tempfile
+
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "model")
             self.save(path)
@@ -489,6 +490,8 @@ def _open_again(path: str, format: str | None, text: str | None, source: str, fl
 
 
 def _from_files(files: Mapping[str, bytes], semantics: str) -> Model:
+    import tempfile
+
     with tempfile.TemporaryDirectory() as folder:
         for name, data in files.items():
             with open(os.path.join(folder, name), "wb") as file:
