@@ -386,7 +386,7 @@ void draw_edge(SvgDrawing& drawing, const Placement& p, const Edge& edge, bool h
 
 }  // namespace
 
-Figure draw_automaton(const Dfa& dfa) {
+Figure draw_automaton(const Dfa& dfa, const std::vector<bool>& marked) {
   const std::size_t n = dfa.num_states();
   if (n > most_drawn_states) {
     return {"", "An automaton of " + std::to_string(n) + " states and " + counted(dfa.num_symbols(), "symbol") +
@@ -434,6 +434,7 @@ Figure draw_automaton(const Dfa& dfa) {
     const auto [x, y] = p.at[q];
     drawing.circle(x, y, p.radius, acceptor && dfa.accepts_at(q) ? "#d8e8f5" : "#ffffff", {ink, 1.3, "none"});
     if (acceptor && dfa.accepts_at(q)) drawing.circle(x, y, p.radius - 3.5, "none", {ink, 1.0, "none"});
+    if (!marked.empty() && marked[q]) drawing.circle(x, y, p.radius + 5.0, "none", {"#D55E00", 2.5, "5 3"});
     if (small) {
       if (n <= 64) drawing.text(x, y + 3.5, std::to_string(q), {9.0, "middle"});
       continue;
@@ -450,10 +451,10 @@ Figure draw_automaton(const Dfa& dfa) {
       drawing.text(label.at.first, label.at.second, label.text, {12.0, "middle", label.colour, false, true});
     }
   }
-  std::string caption = "The minimal automaton: " + counted(n, "state") + ", " + counted(dfa.num_symbols(), "symbol") +
-                        ". " + (acceptor ? "Double circles accept." : "Under each state's number is its label.");
-  if (small)
-    caption = "The minimal automaton: " + counted(n, "state") + ", " + counted(dfa.num_symbols(), "symbol") + ".";
+  const std::string what = marked.empty() ? "The minimal automaton: " : "";
+  std::string caption = what + counted(n, "state") + ", " + counted(dfa.num_symbols(), "symbol") + ". " +
+                        (acceptor ? "Double circles accept." : "Under each state's number is its label.");
+  if (small) caption = what + counted(n, "state") + ", " + counted(dfa.num_symbols(), "symbol") + ".";
   if (!all_drawn) {
     std::vector<std::string> names;
     for (const Symbol a : symbols) names.push_back("'" + dfa.alphabet().name(a) + "'");
@@ -471,7 +472,34 @@ Figure draw_automaton(const Dfa& dfa) {
     caption += ".";
   }
   if (small) caption += " Loops at a state are left out.";
-  return {drawing.svg(), caption};
+  return {drawing.svg(), caption, p.width, p.height};
+}
+
+Figure stacked(const std::vector<NamedFigure>& figures, const std::string& title) {
+  constexpr double heading = 30.0;
+  double width = 0.0;
+  double height = 0.0;
+  Figure result;
+  for (const auto& [name, figure] : figures) {
+    if (!result.caption.empty()) result.caption += ' ';
+    result.caption += name + ": " + figure.caption;
+    if (figure.svg.empty()) continue;
+    width = std::max(width, figure.width);
+    height += heading + figure.height;
+  }
+  if (height == 0.0) return result;
+  SvgDrawing drawing(width, height, title, result.caption);
+  double y = 0.0;
+  for (const auto& [name, figure] : figures) {
+    if (figure.svg.empty()) continue;
+    drawing.text(12.0, y + 20.0, name, {14.0, "start", ink, true});
+    drawing.place(0.0, y + heading, figure.svg);
+    y += heading + figure.height;
+  }
+  result.svg = drawing.svg();
+  result.width = width;
+  result.height = height;
+  return result;
 }
 
 // ---- egg boxes ----------------------------------------------------------------------------------------------------
