@@ -80,11 +80,12 @@ Json failures_json(const FailureReport& report, const Alphabet& alphabet) {
           {"cut_short", report.failing.cut_short}};
 }
 
-/// A long word by its beginning and length.
 std::string shortened(const Word& word, const Alphabet& alphabet) {
-  constexpr std::size_t most = 40;
-  if (word.size() <= most) return alphabet.format_word(word);
-  return alphabet.format_word(std::span(word).first(most)) + ".. (length " + std::to_string(word.size()) + ")";
+  constexpr std::size_t most = 200;
+  const std::string text = stretches_text(word, alphabet);
+  if (text.empty()) return "\"\"";
+  // Many short stretches: the word is in --json.
+  return text.size() <= most ? text : "a word of length " + std::to_string(word.size());
 }
 
 }  // namespace

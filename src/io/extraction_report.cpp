@@ -68,7 +68,7 @@ std::optional<std::uint64_t> length_of(const Extraction& extraction) {
 }  // namespace
 
 ExtractionComparison compare_extraction(const Extraction& extraction, const Machine& model, const Dfa& language,
-                                        const std::string& name) {
+                                        const std::string& name, const std::optional<Word>& known) {
   require_labels(model, language, name);
   const Specification specification(model, minimize(language));
   const bool proved = std::holds_alternative<Exactly>(extraction.status);
@@ -77,6 +77,16 @@ ExtractionComparison compare_extraction(const Extraction& extraction, const Mach
   ExtractionComparison result{name, specification.automaton(),
                               compare_labels(extraction.automaton, specification.automaton(), length), std::nullopt,
                               length};
+  if (!result.comparison.word && known && !proved) {
+    if (const auto found = confirm(model, specification, *known)) {
+      result.equal = false;
+      result.up_to.reset();
+      result.comparison.word = found->word;
+      result.comparison.expected = found->expected;
+      result.comparison.observed = found->observed;
+      return result;
+    }
+  }
   if (result.comparison.word) {
     // The label of the model itself, which for a hypothesis need not be the automaton's.
     if (const auto found = confirm(model, specification, *result.comparison.word)) {

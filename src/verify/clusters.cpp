@@ -99,10 +99,13 @@ std::vector<UnitClusters> clusters_of(const std::vector<StateUnit>& units, const
     std::size_t reached = 0;
     for (State q = 0; q < states; ++q) {
       for (double& x : one.mean[q]) x /= count[q];
-      reached += count[q] > 0.0 ? 1 : 0;
+      // A word or two, such as the empty one where a state of its own begins, are no cluster.
+      if (count[q] < 3.0) one.mean[q].clear();
+      reached += count[q] < 3.0 ? 0 : 1;
     }
     one.tells = reached >= 2;
     for (const Sampled& point : sample) {
+      if (count[point.state] < 3.0) continue;
       one.radius[point.state] = std::max(
           one.radius[point.state], distance(point.values.data() + offset, one.mean[point.state].data(), unit.size));
       one.tells = one.tells && one.nearest(point.values) == point.state;

@@ -92,12 +92,17 @@ int run_extract(Arguments arguments) {
   if (!arguments.hypothesis.empty()) {
     options.guesses.push_back(language_of(open, arguments.hypothesis, arguments.alphabet));
   }
+  const std::size_t language_number = options.guesses.size();
   if (language) options.guesses.push_back(*language);
   if (own) options.guesses.push_back(*own);
   const std::optional<Dfa> domain = language ? language : own ? own : all_words(open);
   const Extraction extraction = extract(*open.machine, domain, options, open.hint ? &*open.hint : nullptr);
   std::optional<ExtractionComparison> comparison;
-  if (language) comparison = compare_extraction(extraction, *open.machine, *language, arguments.compare);
+  if (language) {
+    // Where a length was asked for, longer words refute nothing.
+    comparison = compare_extraction(extraction, *open.machine, *language, arguments.compare,
+                                    options.up_to ? std::nullopt : extraction.wrong_guesses[language_number]);
+  }
   work.finish("the automaton is the best that was found");
   if (!arguments.output.empty()) write(arguments, extraction, comparison);
 

@@ -11,6 +11,7 @@
 #include "krohn/automata/cascade.hpp"
 #include "krohn/automata/dfa.hpp"
 #include "krohn/automata/green.hpp"
+#include "krohn/verify/clusters.hpp"
 #include "krohn/verify/lasso.hpp"
 
 namespace krohn {
@@ -64,6 +65,12 @@ struct LengthSeries {
 };
 /// Margins against length on a logarithmic axis; a vertical line at the certified horizon if it is in range.
 Figure draw_margins(const std::vector<LengthSeries>& series, std::optional<std::uint64_t> horizon);
+
+/// Hidden states by their first two principal directions, one series a state of the automaton; words longer than those
+/// that made the clusters are drawn larger.
+Figure draw_clusters(const Clusters& clusters, const Dfa& automaton);
+/// The clusters' gaps against length.
+Figure draw_gaps(const std::vector<ClusterGap>& gaps);
 
 /// Accuracy with its confidence interval at some lengths.
 struct AccuracyPoint {

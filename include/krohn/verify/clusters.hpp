@@ -62,7 +62,7 @@ struct Clusters {
   /// The share of the spread that the two directions show.
   double shown = 0.0;
   std::vector<ClusterGap> gaps;
-  /// Units whose every short word lies nearest to its own cluster.
+  /// Units whose every short word lies nearest to its own cluster (of at least three words).
   std::size_t telling_units = 0;
   std::size_t units = 0;
   /// Along `word`, the first in time (the lowest layer and head of those at one time).

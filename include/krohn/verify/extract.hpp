@@ -32,12 +32,17 @@ struct ExtractOptions {
   std::size_t max_states = 256;
   /// The W-method's suite covers implementations with so many states more than the hypothesis.
   std::size_t extra_states = 1;
+  /// Steps of the first closure. What every hypothesis meets has parts of it: its closure, powers and beams 1/32 each,
+  /// the W-method 2; the table where hypotheses grew has 1/16 words.
+  std::uint64_t steps = std::uint64_t{1} << 18U;
   /// Searches bounded by steps alone, so that the answer depends on no clock; neither guesses nor hypotheses are then
   /// put to krohn check.
   bool quick = false;
   /// Automata to try first, over the model's symbols: the language that comes with the model, or what a hardened form
   /// of it implements. They are checked, never believed.
   std::vector<Dfa> guesses = {};
+  /// Words to compare every hypothesis on, such as one that is known to refute the language.
+  std::vector<Word> words = {};
   /// Where words run that are asked many at once.
   Device device = Device::automatic;
   unsigned threads = 0;
@@ -78,6 +83,8 @@ struct Extraction {
   std::vector<std::size_t> series;
   /// True if a difference was found to every hypothesis that was made: the model has more states than the last.
   bool growing = false;
+  /// [guesses]: a word on which the model is known to differ from the guess.
+  std::vector<std::optional<Word>> wrong_guesses;
   /// What was asked of the model while learning: words, those whose label was not known yet, and the steps that they
   /// took.
   std::uint64_t queries = 0;

@@ -65,7 +65,7 @@ struct FailingOptions {
   std::size_t families = 4;
   /// States of the language from which a failing word is looked for.
   std::size_t states = 32;
-  /// Positions of a direction.
+  /// Positions of a direction; twice the refuting word's, where that is more.
   std::uint64_t length = 512;
 };
 
@@ -85,7 +85,9 @@ struct Failing {
 Failing describe_failing(const Machine& model, const Specification& specification, const Word& word,
                          const FailingOptions& options);
 
-/// "1^k", "0(01)^k1"; symbols of more than one character are separated by spaces.
+/// A word with its long stretches of one symbol as "a{57}"; the empty word is empty.
+std::string stretches_text(const Word& word, const Alphabet& alphabet);
+/// "1^k", "0(01)^k1", "a{57}b^k"; symbols of more than one character are separated by spaces.
 std::string family_text(const FailingFamily& family, const Alphabet& alphabet);
 /// "every even k from 26 on (run for every k up to 512)", "k = 3, 5 (..)".
 std::string failing_text(const FailingFamily& family);

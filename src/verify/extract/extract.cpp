@@ -28,23 +28,25 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Steps of the first closure, of the closure and of each search that every hypothesis meets, and of the W-method's.
-constexpr std::uint64_t closure_steps = std::uint64_t{1} << 18U;
-constexpr std::uint64_t hypothesis_steps = std::uint64_t{1} << 13U;
-constexpr std::uint64_t suite_symbols = std::uint64_t{1} << 19U;
-// All words up to a length are run where they are so many: of the length asked for, and where hypotheses grew.
+// All words up to the length asked for are run where they are so many.
 constexpr std::uint64_t most_words = std::uint64_t{1} << 21U;
-constexpr std::uint64_t few_words = std::uint64_t{1} << 14U;
 
 class Extracting {
  public:
   Extracting(const Machine& model, const std::optional<Dfa>& domain, const ExtractOptions& options,
              const InvariantHint* hint)
       : model_(model), target_(model, domain), ties_named_(model), options_(options), hint_(hint) {
-    for (const Dfa& guess : options.guesses) {
-      std::optional<Dfa> fitting = within_domain(Specification(model, guess).automaton());
-      if (fitting && std::find(guesses_.begin(), guesses_.end(), *fitting) == guesses_.end()) {
-        guesses_.push_back(*std::move(fitting));
+    words_ = options.words;
+    wrong_guesses_.resize(options.guesses.size());
+    for (std::size_t i = 0; i < options.guesses.size(); ++i) {
+      std::optional<Dfa> fitting = within_domain(Specification(model, options.guesses[i]).automaton());
+      if (!fitting) continue;
+      const auto known = std::find_if(guesses_.begin(), guesses_.end(),
+                                      [&](const Guess& guess) { return guess.automaton == *fitting; });
+      if (known == guesses_.end()) {
+        guesses_.push_back({*std::move(fitting), {i}});
+      } else {
+        known->numbers.push_back(i);
       }
     }
   }
@@ -79,10 +81,22 @@ class Extracting {
     Clock::time_point start_ = Clock::now();
   };
 
+  /// Over the model's labels, and which of the options' it is.
+  struct Guess {
+    Dfa automaton;
+    std::vector<std::size_t> numbers;
+  };
+
   struct Best {
     Dfa automaton;
     std::variant<Exactly, RightUpTo, Hypothesis> status;
   };
+
+  // Of the closure and of each search that every hypothesis meets, of the W-method's words, and the words of a table
+  // where hypotheses grew.
+  std::uint64_t hypothesis_steps() const { return options_.steps / 32; }
+  std::uint64_t suite_symbols() const { return 2 * options_.steps; }
+  std::uint64_t few_words() const { return options_.steps / 16; }
 
   bool over() const { return options_.budget.interrupted() || options_.budget.out_of_time(); }
 
@@ -92,6 +106,7 @@ class Extracting {
                       .semantics = std::string(model_.semantics()),
                       .series = std::move(series_),
                       .growing = growing_,
+                      .wrong_guesses = std::move(wrong_guesses_),
                       .queries = queries_,
                       .symbols = symbols_,
                       .rungs = std::move(rungs_),
@@ -176,7 +191,7 @@ class Extracting {
         delta.push_back(insert(seen, target_.domain().next(inside, a), i, a));
       }
       const std::size_t memory = pairs.memory_of_next() + 2 * sizeof(State) * delta.size();
-      if (delta.size() > closure_steps || memory > budget.memory || budget.interrupted() ||
+      if (delta.size() > options_.steps || memory > budget.memory || budget.interrupted() ||
           (i % 64 == 0 && budget.out_of_time())) {
         rung.outcome("not closed after " + std::to_string(pairs.size()) + " carried states");
         return false;
@@ -216,13 +231,15 @@ class Extracting {
   }
 
   bool guessed() {
-    for (const Dfa& guess : guesses_) {
+    for (const Guess& guess : guesses_) {
       if (options_.quick) return false;
-      if (checked(guess, options_.budget.share(0.3), std::nullopt, false)) {
-        exactly(guess, method_);
+      if (checked(guess.automaton, options_.budget.share(0.3), std::nullopt, false)) {
+        exactly(guess.automaton, method_);
         return true;
       }
-      if (wrong_) words_.push_back(*wrong_);
+      if (!wrong_) continue;
+      words_.push_back(*wrong_);
+      for (const std::size_t number : guess.numbers) wrong_guesses_[number] = wrong_;
     }
     return false;
   }
@@ -250,7 +267,7 @@ class Extracting {
   void fall_back() {
     ExtractOptions how = options_;
     std::uint64_t length = 0;
-    while (words_up_to(target_.num_symbols(), length + 1).value_or(few_words + 1) <= few_words) ++length;
+    while (words_up_to(target_.num_symbols(), length + 1).value_or(few_words() + 1) <= few_words()) ++length;
     for (;;) {
       Timed rung(*this, "table");
       try {
@@ -328,7 +345,7 @@ class Extracting {
     }
     {
       Timed rung(*this, "closure");
-      Closure closure = joint_closure(machine, specification, {options_.budget, options_.up_to, hypothesis_steps});
+      Closure closure = joint_closure(machine, specification, {options_.budget, options_.up_to, hypothesis_steps()});
       if (closure.disagreement) {
         rung.outcome("a difference on a word of length " + std::to_string(closure.disagreement->size()));
         return closure.disagreement;
@@ -341,9 +358,9 @@ class Extracting {
       if (closure.length) best_->status = Hypothesis{closure.length};
       rung.outcome("all words up to length " + std::to_string(closure.length.value_or(0)));
     }
-    for (const Dfa& guess : guesses_) {
+    for (const Guess& guess : guesses_) {
       Timed rung(*this, "language");
-      const std::optional<Word> apart = compare_labels(automaton, guess, std::nullopt).word;
+      const std::optional<Word> apart = compare_labels(automaton, guess.automaton, std::nullopt).word;
       if (apart && allowed(*apart)) {
         std::vector<std::byte> state(machine.state_size());
         std::int32_t label = machine.initial(state).label;
@@ -361,7 +378,7 @@ class Extracting {
       Timed rung(*this, "fast refutation");
       FastRefutationOptions how;
       how.budget = options_.budget;
-      how.steps = hypothesis_steps;
+      how.steps = hypothesis_steps();
       how.device = options_.device;
       const std::optional<Refutation> found = fast_refutation(machine, specification, how);
       if (found && allowed(found->word)) {
@@ -390,7 +407,7 @@ class Extracting {
           word.push_back(a);
           middles.push_back(std::move(word));
         }
-        if (middles.size() > suite_symbols) break;
+        if (middles.size() > suite_symbols()) break;
       }
     }
     std::uint64_t symbols = 0;
@@ -418,7 +435,7 @@ class Extracting {
           symbols += word.size();
           words.push_back(std::move(word));
         }
-        whole = whole && symbols <= suite_symbols && !over();
+        whole = whole && symbols <= suite_symbols() && !over();
         if (!whole) break;
         if (words.size() < 4096) continue;
         if (std::optional<Word> wrong = flush()) {
@@ -446,7 +463,8 @@ class Extracting {
   const TiesNamed ties_named_;
   const ExtractOptions& options_;
   const InvariantHint* hint_;
-  std::vector<Dfa> guesses_;
+  std::vector<Guess> guesses_;
+  std::vector<std::optional<Word>> wrong_guesses_;
   std::optional<Best> best_;
   bool growing_ = false;
   std::vector<std::size_t> series_;

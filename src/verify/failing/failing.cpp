@@ -261,13 +261,15 @@ class Describing {
     std::uint64_t labelled = 0;
     std::uint64_t right = 0;
     std::uint64_t next = 8;
-    for (std::uint64_t t = 1; t <= options_.length; ++t) {
+    const std::uint64_t length =
+        std::max<std::uint64_t>(options_.length, std::min<std::size_t>(2 * words_.front().size(), most_repetitions));
+    for (std::uint64_t t = 1; t <= length; ++t) {
       const bool wrong = read(run, loop[(t - 1) % loop.size()]);
       if (automaton_.label(run.q) != null_label) {
         ++labelled;
         right += wrong ? 0 : 1;
       }
-      if (t == next || t == options_.length) {
+      if (t == next || t == length) {
         if (labelled > 0) {
           direction.shares.push_back({t, static_cast<double>(right) / static_cast<double>(labelled)});
         }
@@ -416,8 +418,25 @@ Failing describe_failing(const Machine& model, const Specification& specificatio
   return Describing(model, specification, options).run(word);
 }
 
+std::string stretches_text(const Word& word, const Alphabet& alphabet) {
+  constexpr std::size_t least = 8;
+  std::string text;
+  for (std::size_t begin = 0; begin < word.size();) {
+    std::size_t end = begin;
+    while (end < word.size() && word[end] == word[begin]) ++end;
+    const bool as_one = end - begin >= least;
+    for (std::size_t i = begin; i < (as_one ? begin + 1 : end); ++i) {
+      if (!text.empty() && !alphabet.single_characters()) text += ' ';
+      text += alphabet.name(word[i]);
+    }
+    if (as_one) text += "{" + std::to_string(end - begin) + "}";
+    begin = end;
+  }
+  return text;
+}
+
 std::string family_text(const FailingFamily& family, const Alphabet& alphabet) {
-  const auto text = [&](const Word& word) { return word.empty() ? "" : alphabet.format_word(word); };
+  const auto text = [&](const Word& word) { return stretches_text(word, alphabet); };
   const char* space = alphabet.single_characters() ? "" : " ";
   const bool bare = family.loop.size() == 1;
   return text(family.before) + (family.before.empty() ? "" : space) + (bare ? "" : "(") + text(family.loop) +
