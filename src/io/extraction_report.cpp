@@ -11,6 +11,7 @@
 #include "krohn/io/format_json.hpp"
 #include "krohn/text/source_text.hpp"
 #include "krohn/verify/counterexample.hpp"
+#include "krohn/verify/failing.hpp"
 
 namespace krohn {
 namespace {
@@ -21,6 +22,12 @@ Json word_json(const Word& word, const Alphabet& alphabet) {
   Json list = Json::array();
   for (const Symbol a : word) list.push_back(alphabet.name(a));
   return list;
+}
+
+/// A long word by its stretches.
+std::string word_text(const Word& word, const Alphabet& alphabet) {
+  constexpr std::size_t long_word = 60;
+  return word.size() < long_word ? alphabet.format_word(word) : stretches_text(word, alphabet);
 }
 
 /// A shortest word for every state; all states are reachable.
@@ -127,7 +134,7 @@ std::string comparison_text(const ExtractionComparison& comparison, const Alphab
   if (comparison.equal == true) return "equal to " + comparison.language + where;
   if (comparison.equal == false) {
     const Comparison& found = comparison.comparison;
-    return "differs from " + comparison.language + " on " + alphabet.format_word(*found.word) + " (length " +
+    return "differs from " + comparison.language + " on " + word_text(*found.word, alphabet) + " (length " +
            std::to_string(found.word->size()) + "): the language says " + found.expected + ", the model " +
            found.observed;
   }
@@ -218,7 +225,8 @@ Figure draw_extraction(const Extraction& extraction, const std::optional<Extract
                        draw_automaton(comparison->automaton, comparison->comparison.differing_in_language)});
   }
   Figure figure = stacked(figures, "Extracted automaton");
-  if (comparison && comparison->equal == false) {
+  if (comparison && std::find(comparison->comparison.differing.begin(), comparison->comparison.differing.end(), true) !=
+                        comparison->comparison.differing.end()) {
     figure.caption += " States with a second, dashed ring are reached by words on which the two part.";
   }
   return figure;

@@ -379,6 +379,7 @@ std::optional<Word> add_verdict(Page& page, const Machine& machine, const Dfa& l
   const auto* refuted = std::get_if<Refuted>(&report.verdict);
   if (refuted != nullptr) {
     const Counterexample& found = refuted->counterexample;
+    if (found.word.size() > 60) lines.front().second = "REFUTED " + stretches_text(found.word, machine.alphabet());
     lines.emplace_back("the word", "of length " + std::to_string(found.word.size()) +
                                        (found.shortest ? ", a shortest one" : ", shortened, not proved shortest"));
     lines.emplace_back("at its end", "the language says " + found.expected + ", the model " + found.observed);
@@ -561,7 +562,8 @@ void add_compiled_model(Page& page, const Machine& machine, const Machine::Table
   const auto& [model, semantics] = tables;
   std::optional<Word> refuting;
   const std::vector<StateUnit> units = state_units(model);
-  const auto work = static_cast<double>(std::max<std::size_t>(1000, model.hidden_size()));
+  // A layer's step, on what a learned model is counted by, about.
+  const double work = 3000.0 * static_cast<double>(std::max<std::size_t>(1, model.layers().size()));
   if (language) refuting = add_verdict(page, machine, *language, hint, units, work, options);
   const Dfa learned = add_extraction(page, machine, language, hint, refuting, work);
   const Symbol symbol = loop_symbol(machine, language);
