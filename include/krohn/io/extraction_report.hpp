@@ -12,7 +12,8 @@
 //  and
 //     words[j] z have at most "length" symbols and different labels.
 //  5. "series": the states of the hypotheses that were made, in order; "growing": whether a difference was found to
-//     every one of them. "queries", "steps": words asked, and steps of the model for them.
+//     every one of them. "queries", "steps": words asked, and steps of the model for them
+//     and for the closure.
 //  6. "comparison": null, or {"language", "equal", "up_to", "word", "expected", "observed", "differing"}: equal is true
 //  or
 //     false where that is established (for words up to "up_to", null for all), else null; "word" a shortest word on

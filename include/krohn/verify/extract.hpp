@@ -85,8 +85,8 @@ struct Extraction {
   bool growing = false;
   /// [guesses]: a word on which the model is known to differ from the guess.
   std::vector<std::optional<Word>> wrong_guesses;
-  /// What was asked of the model while learning: words, those whose label was not known yet, and the steps that they
-  /// took.
+  /// Words that were asked, those whose label was not known yet; steps of the model for them and for the closure (those
+  /// of krohn check and of searches are not counted).
   std::uint64_t queries = 0;
   std::uint64_t symbols = 0;
   /// What was tried, and what came of it.

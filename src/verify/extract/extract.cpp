@@ -189,6 +189,7 @@ class Extracting {
           throw NumericError("word " + model_.alphabet().format_word(word) + ": " + error.what());
         }
         delta.push_back(insert(seen, target_.domain().next(inside, a), i, a));
+        ++symbols_;
       }
       const std::size_t memory = pairs.memory_of_next() + 2 * sizeof(State) * delta.size();
       if (delta.size() > options_.steps || memory > budget.memory || budget.interrupted() ||
