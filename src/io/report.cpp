@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstring>
 #include <functional>
 #include <map>
 #include <numeric>
@@ -298,12 +297,6 @@ Symbol loop_symbol(const Machine& machine, const std::optional<Dfa>& language) {
   return 0;
 }
 
-std::vector<float> floats_of(std::span<const std::byte> state, std::size_t count) {
-  std::vector<float> values(count);
-  std::memcpy(values.data(), state.data(), 4 * count);
-  return values;
-}
-
 struct HiddenName {
   std::size_t element = 0;
   std::string name;
@@ -326,7 +319,7 @@ void add_trajectories(Page& page, const Machine& machine, Symbol symbol, const s
   try {
     for (std::uint64_t k = 0; k <= length; ++k) {
       if (k > 0) machine.step(state, symbol);
-      values.push_back(floats_of(state, state.size() / 4));
+      values.push_back(machine.hidden(state));
     }
   } catch (const NumericError& error) {
     page.note(error.what());
@@ -545,11 +538,11 @@ std::vector<HiddenName> hidden_names(const LrnnModel& model) {
   return names;
 }
 
-std::vector<HiddenName> hidden_names(const Program& model, std::size_t numbers) {
+std::vector<HiddenName> hidden_names(const Program& model) {
   std::vector<HiddenName> names;
   for (const StatePart& part : model.state_parts()) {
     if (part.kind != StatePart::Kind::hidden && part.kind != StatePart::Kind::cell) continue;
-    for (std::size_t e = 0; e < part.size && part.offset + e < numbers; ++e) {
+    for (std::size_t e = 0; e < part.size; ++e) {
       names.push_back({part.offset + e, "block " + std::to_string(part.layer) + ", " + std::to_string(e)});
     }
   }
@@ -669,7 +662,7 @@ std::string model_report(const OpenModel& model, const std::string& name, const 
   const Word loop{symbol};
   const auto steps = static_cast<std::uint64_t>(std::clamp(lasso_work / work, 64.0, 200000.0));
   const LassoSearch lasso = find_lasso(*model.machine, {}, loop, {.max_steps = std::min(options.lasso_steps, steps)});
-  add_trajectories(page, *model.machine, symbol, lasso.lasso, hidden_names(learned, model.machine->state_size() / 4));
+  add_trajectories(page, *model.machine, symbol, lasso.lasso, hidden_names(learned));
   add_clusters(page, *model.machine, units, in_order_of(*model.machine, language, extracted), work, options.length);
   // The automaton as the task gives it: own_language() may add a start for words outside the domain.
   const std::optional<Dfa>& taught = model.task->automaton ? model.task->automaton : language;

@@ -3,7 +3,6 @@
 #include "krohn/io/token_run.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "krohn/error.hpp"
@@ -237,15 +236,10 @@ std::vector<Tensor> run_word_states(const OpenModel& model, std::span<const Word
   std::vector<std::int64_t> labels;
   std::vector<std::vector<float>> states;
   std::vector<std::vector<float>> before;
-  const auto floats = [](std::span<const std::byte> bytes) {
-    std::vector<float> values(bytes.size() / sizeof(float));
-    std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
-    return values;
-  };
   std::vector<std::byte> state(machine.state_size());
   for (std::size_t w = 0; w < words.size(); ++w) {
     labels.push_back(machine.initial(state).label);
-    states.push_back(floats(state));
+    states.push_back(machine.hidden(state));
     before.emplace_back();
     for (std::size_t t = 0; t < words[w].size(); ++t) {
       if (stop.load(std::memory_order_relaxed)) throw StoppedError();
@@ -260,7 +254,7 @@ std::vector<Tensor> run_word_states(const OpenModel& model, std::span<const Word
         throw NumericError("word " + machine.alphabet().format_word(std::span(words[w]).first(t + 1)) + ": " +
                            error.what());
       }
-      states.push_back(floats(state));
+      states.push_back(machine.hidden(state));
     }
     offset.push_back(static_cast<std::int64_t>(labels.size()));
   }

@@ -6,7 +6,6 @@
 #include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "krohn/error.hpp"
@@ -34,11 +33,11 @@ class Run {
   }
   State at() const { return at_; }
   std::vector<float> values(const std::vector<StateUnit>& units) const {
+    const std::vector<float> hidden = model_.hidden(state_);
     std::vector<float> values;
     for (const StateUnit& unit : units) {
-      const std::size_t begin = values.size();
-      values.resize(begin + unit.size);
-      std::memcpy(values.data() + begin, state_.data() + 4 * unit.offset, 4 * unit.size);
+      const auto begin = hidden.begin() + static_cast<std::ptrdiff_t>(unit.offset);
+      values.insert(values.end(), begin, begin + static_cast<std::ptrdiff_t>(unit.size));
     }
     return values;
   }

@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <map>
 
@@ -15,12 +16,13 @@
 #include "krohn/automata/catalog.hpp"
 #include "krohn/automata/minimize.hpp"
 #include "krohn/automata/product.hpp"
+#include "krohn/automata/regex.hpp"
 #include "krohn/compile/compile.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/extraction_report.hpp"
-#include "krohn/io/format_att.hpp"
 #include "krohn/io/open_model.hpp"
-#include "krohn/numeric/splitmix64.hpp"
+#include "krohn/verify/clusters.hpp"
+#include "krohn/verify/harden.hpp"
 
 namespace krohn {
 namespace {
@@ -173,6 +175,33 @@ TEST_CASE("learning finds the automaton behind a machine without closure, and sa
   }
 }
 
+TEST_CASE("a hypothesis has its nulls where the domain has them, or it is not compared") {
+  // The model answers where the language does not care, and its closure would end against a hypothesis of nulls alone.
+  const Dfa language = minimize(catalog_language("modarith-answer:3"));
+  std::vector<LabelId> labels(language.labels().begin(), language.labels().end());
+  for (LabelId& label : labels) label = std::max<LabelId>(label, 0);
+  const Dfa answers(language.alphabet(), language.start(), {language.delta().begin(), language.delta().end()}, labels,
+                    language.label_names());
+  const Counting machine(answers);
+  ExtractOptions options;
+  options.quick = true;
+  const Extraction extraction = extract(machine, language, options);
+  CHECK(extraction.automaton == language);
+  // A domain so deep that the first hypothesis cannot see it: one word of length 14.
+  const Dfa deep = minimize(parse_regex("a{14}", Alphabet::of_characters("ab")));
+  std::vector<LabelId> inside;
+  for (State q = 0; q < deep.num_states(); ++q) inside.push_back(deep.accepts_at(q) ? 0 : null_label);
+  const Dfa domain(deep.alphabet(), deep.start(), {deep.delta().begin(), deep.delta().end()}, inside, {"0", "1"});
+  ExtractOptions small;
+  small.steps =
+      32;  // too few for the closure of the model's own; what krohn check proves of a hypothesis is what counts
+  small.sample.words = 0;
+  const CompileResult compiled = compile(minimize(parse_regex("(ab)*", deep.alphabet())));
+  const Extraction found = extract(*make_machine(compiled.model, Semantics::fp32_fma_v1), domain, small);
+  CHECK(std::holds_alternative<Exactly>(found.status));
+  CHECK(found.automaton == minimize(domain));
+}
+
 TEST_CASE("a long length asked for is certified by search, and gives a smallest cover") {
   const Dfa language = minimize(catalog_language("tomita:4"));
   const Counting machine(language);
@@ -256,6 +285,39 @@ TEST_CASE("trained models: the automaton of all words up to length 8 is that of 
       check_up_to(extraction, *open.machine, length, open.task->min_length);
     }
   }
+}
+
+TEST_CASE("a hardened model is its language's automaton, proved, and its clusters are codes") {
+  const OpenModel open = open_model(fs::path(KROHN_TEST_DATA) / "zoo/gdn_2l__tomita4");
+  const Dfa language = *open.own_language();
+  const Hardening hardening = harden(*open.learned, open.task->answers, language, {});
+  REQUIRE(hardening.closed);
+  const auto program = std::make_shared<const Program>(*hardening.program);
+  const auto machine = make_machine(program, open.task->answers);
+  const Extraction extraction = extract(*machine, language, {});
+  CHECK(std::get<Exactly>(extraction.status).method == "closure");
+  CHECK(extraction.automaton == minimize(language));
+  // Its states, written out: after every symbol every head has one of its codes.
+  const std::vector<StateUnit> units = state_units(*program);
+  std::vector<std::byte> state(machine->state_size());
+  machine->initial(state);
+  for (const Symbol a : {0U, 1U, 1U, 0U, 0U, 0U, 1U}) {
+    machine->step(state, a);
+    const std::vector<float> hidden = machine->hidden(state);
+    REQUIRE(hidden.size() == program->state_size());
+    for (const UnitCodes& unit : hardening.codes) {
+      const StatePart& part = program->state_parts()[unit.part];
+      const auto begin = hidden.begin() + static_cast<std::ptrdiff_t>(part.offset + unit.unit * part.unit_size());
+      const std::vector<float> here(begin, begin + static_cast<std::ptrdiff_t>(part.unit_size()));
+      CHECK(std::find(unit.codes.begin(), unit.codes.end(), here) != unit.codes.end());
+    }
+  }
+  CHECK(find_clusters(*machine, units, minimize(language), Word(500, 1)).units == units.size());
+  // For the model itself that automaton is a hypothesis, to be checked like any other.
+  ExtractOptions options;
+  options.guesses = {extraction.automaton};
+  options.budget.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(4);
+  CHECK(!std::holds_alternative<Exactly>(extract(*open.machine, language, options).status));
 }
 
 TEST_CASE("a difference from a language is a shortest one, and the model's own") {

@@ -19,7 +19,7 @@ namespace krohn {
 struct StateUnit {
   std::size_t layer = 0;
   std::size_t head = 0;
-  /// Floats of the carried state.
+  /// Of Machine::hidden().
   std::size_t offset = 0;
   std::size_t size = 0;
 };

@@ -17,6 +17,7 @@
 #include "extract/table.hpp"
 #include "extract/target.hpp"
 #include "krohn/automata/minimize.hpp"
+#include "krohn/automata/product.hpp"
 #include "krohn/error.hpp"
 #include "krohn/verify/closure.hpp"
 #include "krohn/verify/counterexample.hpp"
@@ -336,10 +337,23 @@ class Extracting {
     }
   }
 
+  /// A shortest word that only one of hypothesis and domain takes for outside. Without one the hypothesis is null on
+  /// the words outside and nowhere else, so that comparing it with the model, which passes over its nulls, passes over
+  /// no word of the domain.
+  std::optional<Word> other_domain(const Dfa& automaton) const {
+    std::vector<LabelId> labels;
+    for (const LabelId label : automaton.labels()) labels.push_back(label == null_label ? null_label : 0);
+    return separating_word(
+        Dfa(automaton.alphabet(), automaton.start(), {automaton.delta().begin(), automaton.delta().end()},
+            std::move(labels), target_.domain().label_names()),
+        target_.domain());
+  }
+
   /// What every hypothesis meets: searches of a bounded number of steps, cheapest first.
   std::optional<Word> difference(const Dfa& automaton) {
     const Machine& machine = machine_for(automaton);
     const Specification specification(machine, automaton);
+    if (std::optional<Word> word = other_domain(automaton)) return word;
     const auto allowed = [&](const Word& word) { return !options_.up_to || word.size() <= *options_.up_to; };
     for (const Word& word : words_) {
       if (allowed(word) && confirm(machine, specification, word)) return word;

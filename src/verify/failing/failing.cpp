@@ -298,6 +298,9 @@ class Describing {
       std::vector<std::byte> key = run.state;
       const auto q = std::as_bytes(std::span(&run.q, 1));
       key.insert(key.end(), q.begin(), q.end());
+      // The label belongs to the step, not to what is carried behind it.
+      const auto label = std::as_bytes(std::span(&run.observation.label, 1));
+      key.insert(key.end(), label.begin(), label.end());
       const std::size_t hashed =
           std::hash<std::string_view>{}(std::string_view(reinterpret_cast<const char*>(key.data()), key.size()));
       const auto [begin, end] = seen.equal_range(hashed);
