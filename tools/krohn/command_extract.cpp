@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "command.hpp"
-#include "interrupt.hpp"
 #include "krohn/automata/minimize.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/atomic_file.hpp"
@@ -96,7 +95,9 @@ int run_extract(Arguments arguments) {
   if (language) options.guesses.push_back(*language);
   if (own) options.guesses.push_back(*own);
   const std::optional<Dfa> domain = language ? language : own ? own : all_words(open);
-  const Extraction extraction = extract(*open.machine, domain, options, open.hint ? &*open.hint : nullptr);
+  Extraction extraction = extract(*open.machine, domain, options, open.hint ? &*open.hint : nullptr);
+  // The time limit sets the same flag.
+  extraction.interrupted = work.interrupted();
   std::optional<ExtractionComparison> comparison;
   if (language) {
     // Where a length was asked for, longer words refute nothing.

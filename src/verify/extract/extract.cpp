@@ -281,7 +281,7 @@ class Extracting {
         // A few words are run whatever the time.
         how.budget.deadline.reset();
         how.budget.stop = nullptr;
-        length = std::min<std::uint64_t>(length, target_.num_symbols() <= 16 ? 2 : 1);
+        while (length > 1 && *words_up_to(target_.num_symbols(), length) > 256) --length;
       }
     }
   }
