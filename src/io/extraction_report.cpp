@@ -124,7 +124,9 @@ std::string status_text(const Extraction& extraction) {
     if (rung.method == "learning" || rung.method == "table" || rung.method == "shortening") continue;
     if (methods.find(rung.method) == std::string::npos) methods += (methods.empty() ? "" : ", ") + rung.method;
   }
-  return "a hypothesis: no difference found by " + methods +
+  return std::string(extraction.ended_early ? "a hypothesis when time was up: no difference found so far by "
+                                            : "a hypothesis: no difference found by ") +
+         methods +
          (hypothesis.agrees ? "; every word up to length " + std::to_string(*hypothesis.agrees) + " agrees" : "");
 }
 
@@ -211,6 +213,7 @@ std::string extraction_json(const Extraction& extraction, const std::string& dom
     rungs.push_back({{"method", rung.method}, {"outcome", rung.outcome}, {"seconds", rung.seconds}});
   }
   object["rungs"] = rungs;
+  object["ended_early"] = extraction.ended_early;
   object["interrupted"] = extraction.interrupted;
   return object.dump(1) + "\n";
 }

@@ -227,6 +227,18 @@ TEST_CASE("hypotheses that grow end as a cover, with their series") {
   check_up_to(extraction, machine, std::get<RightUpTo>(extraction.status).cover.length, 0);
 }
 
+TEST_CASE("a length out of reach ends as a hypothesis, with the length that was reached") {
+  const Dfa language = minimize(catalog_language("parity"));
+  const Counting machine(language);
+  ExtractOptions options;
+  options.up_to = 1'000'000;
+  options.budget.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+  const Extraction extraction = extract(machine, std::nullopt, options);
+  // 2^13 steps of the hypothesis's closure: all words up to length 11.
+  CHECK(std::get<Hypothesis>(extraction.status).agrees.value() >= 11);
+  CHECK(extraction.automaton == language);
+}
+
 TEST_CASE("a machine that stops in the middle gives what it has") {
   const Counting machine(minimize(catalog_language("random:60,2,3")));
   const std::atomic<bool> stop = true;
@@ -234,6 +246,7 @@ TEST_CASE("a machine that stops in the middle gives what it has") {
   options.budget.stop = &stop;
   const Extraction extraction = extract(machine, std::nullopt, options);
   CHECK(extraction.interrupted);
+  CHECK(extraction.ended_early);
   CHECK(!std::holds_alternative<Exactly>(extraction.status));
 }
 

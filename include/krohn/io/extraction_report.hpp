@@ -9,17 +9,15 @@
 //  3. "automaton": the object of a krohn-automaton-v1 file (format_json.hpp). "words": for every state a shortest word
 //     that leads to it.
 //  4. "certificate": null, or, of "up_to", the suffixes [i, j, z] that show that no automaton is smaller: words[i] z
-//  and
-//     words[j] z have at most "length" symbols and different labels.
+//     and words[j] z have at most "length" symbols and different labels.
 //  5. "series": the states of the hypotheses that were made, in order; "growing": whether a difference was found to
 //     every one of them. "queries", "steps": words asked, and steps of the model for them
 //     and for the closure.
 //  6. "comparison": null, or {"language", "equal", "up_to", "word", "expected", "observed", "differing"}: equal is true
-//  or
-//     false where that is established (for words up to "up_to", null for all), else null; "word" a shortest word on
+//     or false where that is established (for words up to "up_to", null for all), else null; "word" a shortest word on
 //     which they part; "differing": the states of the automaton that words on which they part lead to.
-//  7. "rungs": what was tried, in order: {"method", "outcome", "seconds"}. "interrupted": whether an interrupt ended
-//  it.
+//  7. "rungs": what was tried, in order: {"method", "outcome", "seconds"}. "ended_early": whether a
+//     limit or an interrupt ended it; "interrupted": an interrupt.
 #pragma once
 
 #include <cstdint>

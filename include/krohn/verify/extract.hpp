@@ -91,6 +91,8 @@ struct Extraction {
   std::uint64_t symbols = 0;
   /// What was tried, and what came of it.
   std::vector<Rung> rungs;
+  /// A limit or an interrupt ended it: what is named in `rungs` may have looked at little.
+  bool ended_early = false;
   bool interrupted = false;
 };
 

@@ -111,6 +111,7 @@ class Extracting {
                       .queries = queries_,
                       .symbols = symbols_,
                       .rungs = std::move(rungs_),
+                      .ended_early = over(),
                       .interrupted = options_.budget.interrupted()};
     return result;
   }
@@ -214,7 +215,8 @@ class Extracting {
     CheckOptions how;
     how.budget = budget;
     how.up_to = up_to;
-    how.exhaustive = up_to;
+    // Of more words than can be counted none are tried; a horizon may still reach so far.
+    if (up_to && words_up_to(target_.num_symbols(), *up_to)) how.exhaustive = up_to;
     how.device = options_.device;
     how.progress = options_.progress;
     how.begins = options_.begins;
@@ -329,7 +331,7 @@ class Extracting {
           cover_with(minimal_cover(automaton, *options_.up_to), method_);
           return true;
         }
-        if (!word && agrees_) best_->status = Hypothesis{agrees_};
+        if (auto* status = std::get_if<Hypothesis>(&best_->status)) status->agrees = std::max(status->agrees, agrees_);
       }
       if (!word) return true;
       growing_ = true;
