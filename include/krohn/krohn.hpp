@@ -30,5 +30,7 @@
 #include "krohn/verify/accuracy.hpp"
 #include "krohn/verify/certificate.hpp"
 #include "krohn/verify/check.hpp"
+#include "krohn/verify/extract.hpp"
+#include "krohn/verify/failing.hpp"
 #include "krohn/verify/refute.hpp"
 #include "krohn/verify/verdict.hpp"

@@ -2,6 +2,7 @@
 #include "word_steps.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 
 #include "krohn/error.hpp"
@@ -126,6 +127,12 @@ void step_words(const Machine& machine, std::span<const Word> words, const RunOp
 }
 
 std::string Machine::fingerprint() const { throw InternalError("machine: no certificate is about this semantics"); }
+
+std::vector<float> Machine::hidden(std::span<const std::byte> state) const {
+  std::vector<float> values(state.size() / sizeof(float));
+  if (!values.empty()) std::memcpy(values.data(), state.data(), values.size() * sizeof(float));
+  return values;
+}
 
 Trace Machine::run(std::span<const Word> words, const RunOptions& options) const {
   if (options.device == Device::cuda) refuse_cuda("run");

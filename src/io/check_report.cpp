@@ -2,6 +2,7 @@
 #include "krohn/io/check_report.hpp"
 
 #include <cmath>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 namespace krohn {
@@ -18,9 +19,129 @@ nlohmann::ordered_json number_or_null(const std::optional<std::uint64_t>& value)
   return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json(nullptr);
 }
 
+using Json = nlohmann::ordered_json;
+
+Json failures_json(const FailureReport& report, const Alphabet& alphabet) {
+  const auto word = [&](const Word& symbols) {
+    Json list = Json::array();
+    for (const Symbol symbol : symbols) list.push_back(alphabet.name(symbol));
+    return list;
+  };
+  Json families = Json::array();
+  for (const FailingFamily& family : report.failing.families) {
+    Json one = {{"before", word(family.before)},
+                {"loop", word(family.loop)},
+                {"after", word(family.after)},
+                {"text", family_text(family, alphabet)},
+                {"failing", failing_text(family)},
+                {"run_up_to", family.bound},
+                {"first", family.failing.front()},
+                {"count", family.failing.size()},
+                {"from", nullptr},
+                {"period", nullptr},
+                {"residues", nullptr},
+                {"every_k", family.for_ever}};
+    if (family.pattern) {
+      one["from"] = family.pattern->from;
+      one["period"] = family.pattern->period;
+      one["residues"] = family.pattern->residues;
+    }
+    families.push_back(std::move(one));
+  }
+  Json states = Json::array();
+  for (const FailingFromState& one : report.failing.from_states) {
+    states.push_back({{"state", one.state},
+                      {"access", word(one.access)},
+                      {"suffix", one.suffix ? word(*one.suffix) : Json()},
+                      {"shortest", one.shortest}});
+  }
+  Json worst;
+  if (report.failing.worst) {
+    Json shares = Json::array();
+    for (const Direction::Share& share : report.failing.worst->shares) {
+      shares.push_back(Json::array({share.length, share.right}));
+    }
+    worst = {{"before", word(report.failing.worst->before)},
+             {"loop", word(report.failing.worst->loop)},
+             {"right", std::move(shares)}};
+  }
+  Json departure;
+  if (report.departure) {
+    departure = {{"layer", report.departure->layer},
+                 {"head", report.departure->head},
+                 {"position", report.departure->position},
+                 {"state", report.departure->state},
+                 {"nearer", report.departure->nearer ? Json(*report.departure->nearer) : Json()}};
+  }
+  return {{"families", std::move(families)},
+          {"from_states", std::move(states)},
+          {"worst_direction", std::move(worst)},
+          {"leaves_cluster", std::move(departure)},
+          {"cut_short", report.failing.cut_short}};
+}
+
+std::string shortened(const Word& word, const Alphabet& alphabet) {
+  constexpr std::size_t most = 200;
+  const std::string text = stretches_text(word, alphabet);
+  if (text.empty()) return "\"\"";
+  // Many short stretches: the word is in --json.
+  return text.size() <= most ? text : "a word of length " + std::to_string(word.size());
+}
+
 }  // namespace
 
-std::string check_report_json(const CheckReport& report, const Alphabet& alphabet, std::optional<std::uint64_t> up_to) {
+FailureReport report_failures(const Machine& machine, const Specification& specification, const Word& word,
+                              const std::vector<StateUnit>& units, const FailingOptions& options) {
+  FailureReport report{describe_failing(machine, specification, word, options), std::nullopt};
+  ClusterOptions how;
+  how.longest = 0;
+  report.departure = find_clusters(machine, units, specification.automaton(), word, how).departure;
+  return report;
+}
+
+std::vector<std::pair<std::string, std::string>> failure_lines(const FailureReport& report, const Alphabet& alphabet) {
+  std::vector<std::pair<std::string, std::string>> lines;
+  for (const FailingFamily& family : report.failing.families) {
+    lines.emplace_back("fails on", family_text(family, alphabet) + ": " + failing_text(family));
+  }
+  if (report.failing.worst) {
+    const Direction& worst = *report.failing.worst;
+    std::string text;
+    for (const Direction::Share& share : worst.shares) {
+      char line[48];
+      std::snprintf(line, sizeof line, "%s%.3g %% up to %llu", text.empty() ? "" : ", ", 100.0 * share.right,
+                    static_cast<unsigned long long>(share.length));
+      text += line;
+    }
+    lines.emplace_back(
+        "worst direction",
+        family_text({worst.before, worst.loop, {}, 0, {}, std::nullopt, false}, alphabet) + ": right labels " + text);
+  }
+  if (report.departure) {
+    const Departure& left = *report.departure;
+    lines.emplace_back("leaves its cluster",
+                       "layer " + std::to_string(left.layer) + ", head " + std::to_string(left.head) + ", after " +
+                           std::to_string(left.position) + " symbols of the refuting word: " +
+                           (left.nearer ? "nearer to the states of " + std::to_string(*left.nearer) +
+                                              " than to those of " + std::to_string(left.state)
+                                        : "more than twice as far from the mean of state " +
+                                              std::to_string(left.state) + " as any short word"));
+  }
+  std::size_t found = 0;
+  for (const FailingFromState& one : report.failing.from_states) {
+    if (!one.suffix) continue;
+    if (++found > 8) continue;
+    lines.emplace_back("from state " + std::to_string(one.state),
+                       "after " + shortened(one.access, alphabet) + " it fails on " + shortened(*one.suffix, alphabet) +
+                           (one.shortest ? ", a shortest word" : ""));
+  }
+  if (found > 8) lines.emplace_back("from other states", std::to_string(found - 8) + " more (--json has all)");
+  if (report.failing.cut_short) lines.emplace_back("cut short", "more may be found with more steps");
+  return lines;
+}
+
+std::string check_report_json(const CheckReport& report, const Alphabet& alphabet, std::optional<std::uint64_t> up_to,
+                              const std::optional<FailureReport>& failures) {
   nlohmann::ordered_json json;
   for (const char* name : {"verdict", "length", "word", "shortest", "expected", "observed", "margin", "position"}) {
     json[name] = nullptr;
@@ -70,6 +191,7 @@ std::string check_report_json(const CheckReport& report, const Alphabet& alphabe
                       {"seed", design.seed},   {"confidence", design.confidence},     {"bound", nullptr}};
     if (report.sample->bound) json["sample"]["bound"] = *report.sample->bound;
   }
+  json["failing"] = failures ? failures_json(*failures, alphabet) : Json();
   json["rungs"] = nlohmann::ordered_json::array();
   for (const Rung& rung : report.rungs) {
     json["rungs"].push_back({{"method", rung.method}, {"outcome", rung.outcome}, {"seconds", rung.seconds}});

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <deque>
 #include <limits>
 #include <map>
@@ -386,7 +387,7 @@ void draw_edge(SvgDrawing& drawing, const Placement& p, const Edge& edge, bool h
 
 }  // namespace
 
-Figure draw_automaton(const Dfa& dfa) {
+Figure draw_automaton(const Dfa& dfa, const std::vector<bool>& marked) {
   const std::size_t n = dfa.num_states();
   if (n > most_drawn_states) {
     return {"", "An automaton of " + std::to_string(n) + " states and " + counted(dfa.num_symbols(), "symbol") +
@@ -434,6 +435,7 @@ Figure draw_automaton(const Dfa& dfa) {
     const auto [x, y] = p.at[q];
     drawing.circle(x, y, p.radius, acceptor && dfa.accepts_at(q) ? "#d8e8f5" : "#ffffff", {ink, 1.3, "none"});
     if (acceptor && dfa.accepts_at(q)) drawing.circle(x, y, p.radius - 3.5, "none", {ink, 1.0, "none"});
+    if (!marked.empty() && marked[q]) drawing.circle(x, y, p.radius + 5.0, "none", {"#D55E00", 2.5, "5 3"});
     if (small) {
       if (n <= 64) drawing.text(x, y + 3.5, std::to_string(q), {9.0, "middle"});
       continue;
@@ -450,10 +452,10 @@ Figure draw_automaton(const Dfa& dfa) {
       drawing.text(label.at.first, label.at.second, label.text, {12.0, "middle", label.colour, false, true});
     }
   }
-  std::string caption = "The minimal automaton: " + counted(n, "state") + ", " + counted(dfa.num_symbols(), "symbol") +
-                        ". " + (acceptor ? "Double circles accept." : "Under each state's number is its label.");
-  if (small)
-    caption = "The minimal automaton: " + counted(n, "state") + ", " + counted(dfa.num_symbols(), "symbol") + ".";
+  const std::string what = marked.empty() ? "The minimal automaton: " : "";
+  std::string caption = what + counted(n, "state") + ", " + counted(dfa.num_symbols(), "symbol") + ". " +
+                        (acceptor ? "Double circles accept." : "Under each state's number is its label.");
+  if (small) caption = what + counted(n, "state") + ", " + counted(dfa.num_symbols(), "symbol") + ".";
   if (!all_drawn) {
     std::vector<std::string> names;
     for (const Symbol a : symbols) names.push_back("'" + dfa.alphabet().name(a) + "'");
@@ -471,7 +473,34 @@ Figure draw_automaton(const Dfa& dfa) {
     caption += ".";
   }
   if (small) caption += " Loops at a state are left out.";
-  return {drawing.svg(), caption};
+  return {drawing.svg(), caption, p.width, p.height};
+}
+
+Figure stacked(const std::vector<NamedFigure>& figures, const std::string& title) {
+  constexpr double heading = 30.0;
+  double width = 0.0;
+  double height = 0.0;
+  Figure result;
+  for (const auto& [name, figure] : figures) {
+    if (!result.caption.empty()) result.caption += ' ';
+    result.caption += name + ": " + figure.caption;
+    if (figure.svg.empty()) continue;
+    width = std::max(width, figure.width);
+    height += heading + figure.height;
+  }
+  if (height == 0.0) return result;
+  SvgDrawing drawing(width, height, title, result.caption);
+  double y = 0.0;
+  for (const auto& [name, figure] : figures) {
+    if (figure.svg.empty()) continue;
+    drawing.text(12.0, y + 20.0, name, {14.0, "start", ink, true});
+    drawing.place(0.0, y + heading, figure.svg);
+    y += heading + figure.height;
+  }
+  result.svg = drawing.svg();
+  result.width = width;
+  result.height = height;
+  return result;
 }
 
 // ---- egg boxes ----------------------------------------------------------------------------------------------------
@@ -783,6 +812,88 @@ Figure draw_margins(const std::vector<LengthSeries>& series, std::optional<std::
     drawing.text(723.0, at + 4.0, names[i], {12.0});
   }
   return {drawing.svg(), "How far the winning score of the readout is from the next one; 0 would be a tie."};
+}
+
+Figure draw_clusters(const Clusters& clusters, const Dfa& automaton) {
+  if (clusters.points.empty()) return {"", "The model carries no numbers."};
+  double least_x = 0.0;
+  double most_x = 0.0;
+  double least_y = 0.0;
+  double most_y = 0.0;
+  std::uint64_t longest = 0;
+  std::set<State> states;
+  for (const ClusterPoint& point : clusters.points) {
+    least_x = std::min(least_x, point.x);
+    most_x = std::max(most_x, point.x);
+    least_y = std::min(least_y, point.y);
+    most_y = std::max(most_y, point.y);
+    longest = std::max(longest, point.length);
+    states.insert(point.state);
+  }
+  SvgDrawing drawing(900.0, 440.0, "Learned states",
+                     counted(clusters.points.size(), "hidden state") + " by their state");
+  PlotArea plot(drawing, 70.0, 16.0, 560.0, 370.0, padded(least_x, most_x), padded(least_y, most_y));
+  plot.axes("first principal direction", "second principal direction");
+  std::vector<std::string> names;
+  std::map<State, std::size_t> series;
+  for (const State state : states) {
+    series.emplace(state, names.size());
+    const std::string label = automaton.is_acceptor() ? automaton.label_name(automaton.label(state))
+                                                      : short_name(automaton.label_name(automaton.label(state)), 12);
+    names.push_back("state " + std::to_string(state) + ", label " + label);
+  }
+  // Long words first, so that the short ones lie on top.
+  for (const bool long_words : {true, false}) {
+    for (const ClusterPoint& point : clusters.points) {
+      if ((point.length > clusters.length) != long_words) continue;
+      drawing.marker(plot.x(point.x), plot.y(point.y), long_words ? 9.0 : 5.0, series_style(series.at(point.state)));
+    }
+  }
+  constexpr std::size_t most_names = 20;
+  const bool more = names.size() > most_names;
+  if (more) names.resize(most_names);
+  legend(drawing, 645.0, 30.0, names, false);
+  char shown[32];
+  std::snprintf(shown, sizeof shown, "%.3g %%", 100.0 * clusters.shown);
+  return {drawing.svg(), "What the model carries, by the automaton's state: small, behind every word up to length " +
+                             std::to_string(clusters.length) + "; large, behind random words of up to " +
+                             std::to_string(longest) + ". Two principal directions, which show " + shown +
+                             " of the spread; a model that keeps its states apart has "
+                             "clusters that stay where they are." +
+                             (states.size() > 7 ? " Colours and markers repeat after seven states." : "") +
+                             (more ? " More states than are named." : "")};
+}
+
+Figure draw_gaps(const std::vector<ClusterGap>& gaps) {
+  if (gaps.empty()) return {"", "Words of one length lead to one state: there are no gaps."};
+  double most = 0.0;
+  double longest = 1.0;
+  double shortest = std::numeric_limits<double>::infinity();
+  for (const ClusterGap& gap : gaps) {
+    most = std::max({most, gap.least_between, gap.most_within});
+    longest = std::max(longest, static_cast<double>(gap.length));
+    shortest = std::min(shortest, std::max(1.0, static_cast<double>(gap.length)));
+  }
+  SvgDrawing drawing(900.0, 340.0, "Gaps between clusters", "by length");
+  PlotArea plot(drawing, 70.0, 16.0, 560.0, 270.0, {0.9 * shortest, std::max(1.1 * longest, 2.0 * shortest)},
+                {0.0, most > 0.0 ? 1.08 * most : 1.0}, true);
+  plot.axes("length (logarithmic)", "distance (2-norm)");
+  const std::vector<std::string> names = {"least between clusters", "most within one"};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const SeriesStyle style = series_style(i);
+    std::vector<Point> points;
+    for (const ClusterGap& gap : gaps) {
+      points.emplace_back(plot.x(std::max(1.0, static_cast<double>(gap.length))),
+                          plot.y(i == 0 ? gap.least_between : gap.most_within));
+    }
+    drawing.polyline(points, {style.colour, 1.8, style.dash});
+    for (const auto& [x, y] : points) drawing.marker(x, y, 7.0, style);
+  }
+  legend(drawing, 645.0, 40.0, names, true);
+  return {
+      drawing.svg(),
+      "The least distance between hidden states of different states of the automaton, and the largest of one from its "
+      "cluster's mean, at words of one length. Where the first comes to 0 the model has lost the difference."};
 }
 
 Figure draw_accuracy(const std::vector<AccuracySeries>& series, double chance) {

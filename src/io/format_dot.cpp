@@ -609,7 +609,7 @@ LanguageSource read_format_dot(const std::filesystem::path& path, const std::opt
   return parse_format_dot(read_file(path), path.string(), alphabet);
 }
 
-std::string format_dot(const Dfa& dfa) {
+std::string format_dot(const Dfa& dfa, const std::vector<bool>& marked) {
   for (const std::string& name : dfa.label_names()) {
     static_cast<void>(utf8_scalars(name));
     if (name.find('\0') != std::string::npos || name.find('\n') != std::string::npos) {
@@ -652,6 +652,7 @@ std::string format_dot(const Dfa& dfa) {
     } else {
       out << ", style=\"dashed\"";
     }
+    if (!marked.empty() && marked[q]) out << ", color=\"#D55E00\", penwidth=\"3\"";
     out << ']';
   };
   const auto write_arrow = [&](std::ostream& out, const Graph::edge_descriptor& edge) {

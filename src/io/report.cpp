@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstring>
 #include <functional>
 #include <map>
 #include <numeric>
@@ -19,6 +18,8 @@
 #include "krohn/engine/spectrum.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/check_report.hpp"
+#include "krohn/io/counted.hpp"
+#include "krohn/io/extraction_report.hpp"
 #include "krohn/io/figures.hpp"
 #include "krohn/io/svg.hpp"
 #include "krohn/model/spectrum.hpp"
@@ -36,6 +37,8 @@ constexpr std::uint64_t most_words = 100;
 // Multiply-adds that a checkpoint's words, and the search for its lasso, may cost: some seconds each.
 constexpr double checkpoint_work = 2e11;
 constexpr double lasso_work = 2e10;
+/// The same of failing words, and of the automaton extracted.
+constexpr double search_work = 1e10;
 
 constexpr const char* style_sheet =
     "body{font-family:sans-serif;line-height:1.45;color:#222222;background:#ffffff;max-width:62rem;margin:2rem auto;"
@@ -47,6 +50,7 @@ constexpr const char* style_sheet =
     "table{border-collapse:collapse;font-size:.9rem}tr,table.facts,table.numbers{break-inside:avoid}\n"
     "th,td{text-align:left;vertical-align:top;padding:.25rem .6rem;border-bottom:1px solid #cccccc}\n"
     "thead th{border-bottom:2px solid #666666}td.number,th.number{text-align:right}\n"
+    "table.facts td{overflow-wrap:anywhere}table.facts th{min-width:7rem}\n"
     "td.yes{font-weight:bold;color:#00563f}td.no{color:#8a2f00}td.unknown{font-style:italic;color:#444444}\n"
     ".note{color:#444444;font-size:.9rem}code{font-family:monospace;overflow-wrap:anywhere}\n"
     // On a narrow screen pictures keep a legible size and scroll, and long rows become lists.
@@ -293,12 +297,6 @@ Symbol loop_symbol(const Machine& machine, const std::optional<Dfa>& language) {
   return 0;
 }
 
-std::vector<float> floats_of(std::span<const std::byte> state, std::size_t count) {
-  std::vector<float> values(count);
-  std::memcpy(values.data(), state.data(), 4 * count);
-  return values;
-}
-
 struct HiddenName {
   std::size_t element = 0;
   std::string name;
@@ -321,7 +319,7 @@ void add_trajectories(Page& page, const Machine& machine, Symbol symbol, const s
   try {
     for (std::uint64_t k = 0; k <= length; ++k) {
       if (k > 0) machine.step(state, symbol);
-      values.push_back(floats_of(state, state.size() / 4));
+      values.push_back(machine.hidden(state));
     }
   } catch (const NumericError& error) {
     page.note(error.what());
@@ -355,9 +353,14 @@ std::string exactness(const std::optional<bool>& exact, const std::optional<std:
   return "No horizon is certified.";
 }
 
+/// Steps of a model of `work` multiply-adds a step, so that a search takes some seconds.
+std::uint64_t steps_for(double work, double most) {
+  return static_cast<std::uint64_t>(std::clamp(search_work / work, 1024.0, most));
+}
+
 /// The word that refutes the model, if one was found.
 std::optional<Word> add_verdict(Page& page, const Machine& machine, const Dfa& language, const InvariantHint* hint,
-                                const ReportOptions& options) {
+                                const std::vector<StateUnit>& units, double work, const ReportOptions& options) {
   page.heading("Verdict");
   CheckOptions how;
   how.budget.deadline = std::chrono::steady_clock::now() +
@@ -369,10 +372,16 @@ std::optional<Word> add_verdict(Page& page, const Machine& machine, const Dfa& l
   const auto* refuted = std::get_if<Refuted>(&report.verdict);
   if (refuted != nullptr) {
     const Counterexample& found = refuted->counterexample;
+    if (found.word.size() > 60) lines.front().second = "REFUTED " + stretches_text(found.word, machine.alphabet());
     lines.emplace_back("the word", "of length " + std::to_string(found.word.size()) +
                                        (found.shortest ? ", a shortest one" : ", shortened, not proved shortest"));
     lines.emplace_back("at its end", "the language says " + found.expected + ", the model " + found.observed);
     lines.emplace_back("where it breaks", "the labels part at position " + std::to_string(found.position));
+    FailingOptions failing;
+    failing.steps = steps_for(work, 1 << 19);
+    const FailureReport failures =
+        report_failures(machine, Specification(machine, minimize(language)), found.word, units, failing);
+    for (auto& line : failure_lines(failures, machine.alphabet())) lines.push_back(std::move(line));
   } else if (const auto* unknown = std::get_if<Unknown>(&report.verdict)) {
     lines.emplace_back("why", unknown->reason);
     if (unknown->length)
@@ -382,6 +391,71 @@ std::optional<Word> add_verdict(Page& page, const Machine& machine, const Dfa& l
   lines.emplace_back("domain", report.domain);
   page.facts(lines);
   return refuted != nullptr ? std::optional<Word>(refuted->counterexample.word) : std::nullopt;
+}
+
+/// The automaton that the model implements, beside the language where there is one and the two differ.
+Dfa add_extraction(Page& page, const Machine& machine, const std::optional<Dfa>& domain, const InvariantHint* hint,
+                   const std::optional<Word>& refuting, double work) {
+  page.heading("What it learned");
+  ExtractOptions how;
+  // A compiled model is settled by its tables; searches of a learned one are cut by steps, so that no clock shows.
+  how.quick = !machine.tables();
+  how.budget.memory = std::size_t{64} << 20U;
+  how.steps = steps_for(work, how.quick ? 1 << 16 : 1 << 18);
+  how.max_states = 48;
+  how.sample.words = 0;
+  if (domain) how.guesses = {*domain};
+  if (refuting) how.words = {*refuting};
+  Extraction extraction = extract(machine, domain, how, hint);
+  const Dfa learned = extraction.automaton;
+  std::vector<std::pair<std::string, std::string>> lines;
+  const std::string growth = growth_text(extraction);
+  if (!growth.empty()) lines.emplace_back("at every length", growth);
+  // Of a model that is right up to a length only, as long a length as leaves a picture.
+  constexpr std::size_t most_states = 24;
+  if (const auto* up_to = std::get_if<RightUpTo>(&extraction.status);
+      up_to != nullptr && learned.num_states() > most_states) {
+    lines.emplace_back("up to length " + std::to_string(up_to->cover.length),
+                       counted(learned.num_states(), "state") + " at least");
+    std::uint64_t length = up_to->cover.length;
+    Cover cover = up_to->cover;
+    while (length > 0 && cover.automaton.num_states() > most_states) cover = minimal_cover(learned, --length);
+    extraction.automaton = cover.automaton;
+    extraction.status = RightUpTo{std::move(cover), up_to->method};
+  }
+  std::optional<ExtractionComparison> comparison;
+  if (domain) comparison = compare_extraction(extraction, machine, *domain, "the language", refuting);
+  lines.emplace_back("automaton", counted(extraction.automaton.num_states(), "state"));
+  lines.emplace_back("it is", status_text(extraction));
+  if (comparison) lines.emplace_back("compared", comparison_text(*comparison, machine.alphabet()));
+  page.facts(lines);
+  if (!comparison || comparison->equal != true || comparison->up_to) {
+    page.figure(draw_extraction(extraction, comparison));
+  } else {
+    page.note("It is the language's automaton, which is drawn below.");
+  }
+  return learned;
+}
+
+/// The language's minimal automaton in the model's order of symbols, or the automaton extracted where there is none.
+Dfa in_order_of(const Machine& machine, const std::optional<Dfa>& language, const Dfa& extracted) {
+  return language ? Specification(machine, minimize(*language)).automaton() : extracted;
+}
+
+void add_clusters(Page& page, const Machine& machine, const std::vector<StateUnit>& units, const Dfa& automaton,
+                  double work, std::uint64_t length) {
+  page.heading("Learned states");
+  ClusterOptions how;
+  how.longest = std::min<std::uint64_t>(256, length);
+  how.long_words = std::clamp<std::size_t>(steps_for(work, 1 << 16) / 256, 4, 24);
+  const Clusters clusters = find_clusters(machine, units, automaton, std::nullopt, how);
+  page.figure(draw_clusters(clusters, automaton));
+  page.figure(draw_gaps(clusters.gaps));
+  page.note(
+      "Of " + counted(clusters.units, "head or layer state", "head and layer states") + " " +
+      std::to_string(clusters.telling_units) +
+      " tell the automaton's states apart by themselves on the short words: each lies nearest to the mean of its own "
+      "state.");
 }
 
 /// The margin at a position: below 0 where the language asks for another label; nothing where it asks for none.
@@ -464,11 +538,11 @@ std::vector<HiddenName> hidden_names(const LrnnModel& model) {
   return names;
 }
 
-std::vector<HiddenName> hidden_names(const Program& model, std::size_t numbers) {
+std::vector<HiddenName> hidden_names(const Program& model) {
   std::vector<HiddenName> names;
   for (const StatePart& part : model.state_parts()) {
     if (part.kind != StatePart::Kind::hidden && part.kind != StatePart::Kind::cell) continue;
-    for (std::size_t e = 0; e < part.size && part.offset + e < numbers; ++e) {
+    for (std::size_t e = 0; e < part.size; ++e) {
       names.push_back({part.offset + e, "block " + std::to_string(part.layer) + ", " + std::to_string(e)});
     }
   }
@@ -480,7 +554,11 @@ void add_compiled_model(Page& page, const Machine& machine, const Machine::Table
                         const std::optional<std::uint64_t>& horizon, const ReportOptions& options) {
   const auto& [model, semantics] = tables;
   std::optional<Word> refuting;
-  if (language) refuting = add_verdict(page, machine, *language, hint, options);
+  const std::vector<StateUnit> units = state_units(model);
+  // A layer's step, on what a learned model is counted by, about.
+  const double work = 3000.0 * static_cast<double>(std::max<std::size_t>(1, model.layers().size()));
+  if (language) refuting = add_verdict(page, machine, *language, hint, units, work, options);
+  const Dfa learned = add_extraction(page, machine, language, hint, refuting, work);
   const Symbol symbol = loop_symbol(machine, language);
   if (!model.layers().empty()) {
     add_margins(page, machine, language, refuting, symbol, options.words.value_or(most_words), options.length, horizon,
@@ -503,6 +581,7 @@ void add_compiled_model(Page& page, const Machine& machine, const Machine::Table
   const LayeredLasso lasso =
       find_layered_lasso(model, arithmetic_of(semantics), {}, loop, {.max_steps = options.lasso_steps});
   add_trajectories(page, machine, symbol, lasso.lasso, hidden_names(model));
+  add_clusters(page, machine, units, in_order_of(machine, language, learned), work, options.length);
 }
 
 void add_accuracy(Page& page, const Accuracy& accuracy) {
@@ -566,7 +645,9 @@ std::string model_report(const OpenModel& model, const std::string& name, const 
       std::clamp(checkpoint_work / (work * symbols), 10.0, static_cast<double>(most_words))));
   const Symbol symbol = loop_symbol(*model.machine, language);
   std::optional<Word> refuting;
-  if (language) refuting = add_verdict(page, *model.machine, *language, nullptr, options);
+  const std::vector<StateUnit> units = state_units(learned);
+  if (language) refuting = add_verdict(page, *model.machine, *language, nullptr, units, work, options);
+  const Dfa extracted = add_extraction(page, *model.machine, language, nullptr, refuting, work);
   add_margins(page, *model.machine, language, refuting, symbol, words, options.length, std::nullopt,
               "No horizon is certified.");
   page.heading("Model");
@@ -581,7 +662,8 @@ std::string model_report(const OpenModel& model, const std::string& name, const 
   const Word loop{symbol};
   const auto steps = static_cast<std::uint64_t>(std::clamp(lasso_work / work, 64.0, 200000.0));
   const LassoSearch lasso = find_lasso(*model.machine, {}, loop, {.max_steps = std::min(options.lasso_steps, steps)});
-  add_trajectories(page, *model.machine, symbol, lasso.lasso, hidden_names(learned, model.machine->state_size() / 4));
+  add_trajectories(page, *model.machine, symbol, lasso.lasso, hidden_names(learned));
+  add_clusters(page, *model.machine, units, in_order_of(*model.machine, language, extracted), work, options.length);
   // The automaton as the task gives it: own_language() may add a start for words outside the domain.
   const std::optional<Dfa>& taught = model.task->automaton ? model.task->automaton : language;
   if (taught) add_language(page, *taught, minimize(*taught), options);

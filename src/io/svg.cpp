@@ -208,6 +208,13 @@ void SvgDrawing::text(double x, double y, std::string_view text, const Text& sty
   body_ += ">" + xml_escaped(text) + "</text>\n";
 }
 
+void SvgDrawing::place(double x, double y, std::string_view element) {
+  constexpr std::string_view opening = "<svg";
+  if (!element.starts_with(opening)) throw InternalError("svg: expected an element of a drawing");
+  body_ += std::string(opening) + attribute("x", x) + attribute("y", y);
+  body_ += element.substr(opening.size());
+}
+
 std::string SvgDrawing::svg() const {
   return "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + svg_number(width_) + " " + svg_number(height_) +
          "\" width=\"" + svg_number(width_) + "\" height=\"" + svg_number(height_) +

@@ -3,6 +3,7 @@
 #include "krohn/io/token_run.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "krohn/error.hpp"
 
@@ -12,12 +13,13 @@ namespace {
 /// Words with tokens are bounded by the size of their file; without, a shape may name any number.
 constexpr std::uint64_t most_empty_words = std::uint64_t{1} << 20U;
 
-/// One part of the carried state as arrays over the words.
+/// One part of the carried state as arrays over the states given; `axes` are the first axes, whose product is their
+/// number. A state before that is empty is one before any token.
 class StateWriter {
  public:
   StateWriter(const Program& model, const std::vector<std::vector<float>>& final,
-              const std::vector<std::vector<float>>& before)
-      : model_(model), final_(final), before_(before) {}
+              const std::vector<std::vector<float>>& before, std::vector<std::uint64_t> axes)
+      : model_(model), final_(final), before_(before), axes_(std::move(axes)) {}
 
   std::vector<Tensor> tensors() {
     for (const StatePart& part : model_.state_parts()) write(part);
@@ -28,7 +30,7 @@ class StateWriter {
   using Pick = std::vector<std::size_t>;
 
   void add(const std::string& name, std::vector<std::uint64_t> shape, const Pick& entries) {
-    shape.insert(shape.begin(), final_.size());
+    shape.insert(shape.begin(), axes_.begin(), axes_.end());
     std::vector<float> values;
     values.reserve(final_.size() * entries.size());
     for (const std::vector<float>& state : final_) {
@@ -105,15 +107,47 @@ class StateWriter {
       for (std::size_t c = 0; c < channels; ++c) values.push_back(before_[b].empty() ? 0 : before_[b][part.offset + c]);
       for (std::size_t i = 0; i < part.size; ++i) values.push_back(final_[b][part.offset + i]);
     }
-    tensors_.push_back(make_tensor("conv" + index + "." + part.input, std::span<const float>(values),
-                                   {final_.size(), part.shape[0] + 1, channels}));
+    std::vector<std::uint64_t> shape = axes_;
+    shape.insert(shape.end(), {part.shape[0] + 1, channels});
+    tensors_.push_back(
+        make_tensor("conv" + index + "." + part.input, std::span<const float>(values), std::move(shape)));
   }
 
   const Program& model_;
   const std::vector<std::vector<float>>& final_;
   const std::vector<std::vector<float>>& before_;
+  std::vector<std::uint64_t> axes_;
   std::vector<Tensor> tensors_;
 };
+
+/// The states of every position, token by token.
+std::vector<Tensor> run_every_position(const Program& model, const InputIds& ids) {
+  const std::size_t length = ids.length;
+  const std::size_t size = model.num_logits();
+  std::vector<float> logits(ids.words.size() * length * size);
+  std::vector<std::vector<float>> after;
+  std::vector<std::vector<float>> before;
+  LearnedStream<float> stream(model);
+  for (std::size_t b = 0; b < ids.words.size(); ++b) {
+    stream.restart();
+    for (std::size_t t = 0; t < length; ++t) {
+      before.push_back(t == 0 ? std::vector<float>() : after.back());
+      const std::size_t row = b * length + t;
+      try {
+        stream.step(ids.words[b][t], std::span(logits).subspan(row * size, size));
+      } catch (const NumericError& error) {
+        throw NumericError("word " + std::to_string(b) + ", position " + std::to_string(t) + ": " + error.what());
+      }
+      after.emplace_back(stream.state().begin(), stream.state().end());
+    }
+  }
+  std::vector<Tensor> tensors;
+  tensors.push_back(make_tensor("logits", std::span<const float>(logits), {ids.words.size(), length, size}));
+  for (Tensor& tensor : StateWriter(model, after, before, {ids.words.size(), length}).tensors()) {
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
 
 }  // namespace
 
@@ -147,14 +181,22 @@ InputIds read_input_ids(const Safetensors& file, const Program& model) {
   return result;
 }
 
-std::vector<Tensor> run_tokens(const Program& model, const InputIds& ids, bool states, const LearnedRunOptions& options,
-                               std::string* device) {
+std::vector<Tensor> run_tokens(const Program& model, const InputIds& ids, TokenStates which,
+                               const LearnedRunOptions& options, std::string* device) {
   const std::vector<Tokens>& words = ids.words;
   const std::size_t length = ids.length;
   const std::size_t size = model.num_logits();
   for (const Tokens& word : words) {
     if (word.size() != length) throw InternalError("run_tokens: a word of another length");
   }
+  if (which == TokenStates::every) {
+    if (options.device == Device::cuda) {
+      throw InputError("--states every: expected --device cpu or auto, for it runs on the CPU, got cuda");
+    }
+    if (device != nullptr) *device = "cpu";
+    return run_every_position(model, ids);
+  }
+  const bool states = which == TokenStates::last;
   std::vector<float> logits(words.size() * length * size);
   std::vector<Tokens> runs = words;
   // Entry words + b is word b without its last token.
@@ -181,7 +223,64 @@ std::vector<Tensor> run_tokens(const Program& model, const InputIds& ids, bool s
     const LearnedStream<float> start(model);
     for (std::vector<float>& state : final) state.assign(start.state().begin(), start.state().end());
   }
-  for (Tensor& tensor : StateWriter(model, final, before).tensors()) tensors.push_back(std::move(tensor));
+  for (Tensor& tensor : StateWriter(model, final, before, {words.size()}).tensors())
+    tensors.push_back(std::move(tensor));
+  return tensors;
+}
+
+std::vector<Tensor> run_word_states(const OpenModel& model, std::span<const Word> words,
+                                    const std::atomic<bool>& stop) {
+  const Machine& machine = *model.machine;
+  const std::size_t symbols = machine.alphabet().size();
+  std::vector<std::int64_t> offset{0};
+  std::vector<std::int64_t> labels;
+  std::vector<std::vector<float>> states;
+  std::vector<std::vector<float>> before;
+  std::vector<std::byte> state(machine.state_size());
+  for (std::size_t w = 0; w < words.size(); ++w) {
+    labels.push_back(machine.initial(state).label);
+    states.push_back(machine.hidden(state));
+    before.emplace_back();
+    for (std::size_t t = 0; t < words[w].size(); ++t) {
+      if (stop.load(std::memory_order_relaxed)) throw StoppedError();
+      if (words[w][t] >= symbols) {
+        throw InputError("word " + std::to_string(w) + ": expected symbols below " + std::to_string(symbols) +
+                         ", got " + std::to_string(words[w][t]));
+      }
+      before.push_back(states.back());
+      try {
+        labels.push_back(machine.step(state, words[w][t]).label);
+      } catch (const NumericError& error) {
+        throw NumericError("word " + machine.alphabet().format_word(std::span(words[w]).first(t + 1)) + ": " +
+                           error.what());
+      }
+      states.push_back(machine.hidden(state));
+    }
+    offset.push_back(static_cast<std::int64_t>(labels.size()));
+  }
+  std::vector<Tensor> tensors;
+  tensors.push_back(make_tensor("offset", std::span<const std::int64_t>(offset)));
+  tensors.push_back(make_tensor("labels", std::span<const std::int64_t>(labels)));
+  if (model.learned) {
+    for (Tensor& tensor : StateWriter(*model.learned, states, before, {states.size()}).tensors()) {
+      tensors.push_back(std::move(tensor));
+    }
+    return tensors;
+  }
+  std::size_t begin = 0;
+  const LrnnModel& compiled = machine.tables().value().model;
+  for (std::size_t l = 0; l < compiled.layers().size(); ++l) {
+    const std::size_t keys = compiled.layers()[l].table.key_size();
+    const std::size_t columns = compiled.layers()[l].table.value_size();
+    std::vector<float> values;
+    for (const std::vector<float>& one : states) {
+      values.insert(values.end(), one.begin() + static_cast<std::ptrdiff_t>(begin),
+                    one.begin() + static_cast<std::ptrdiff_t>(begin + keys * columns));
+    }
+    begin += keys * columns;
+    tensors.push_back(
+        make_tensor("S." + std::to_string(l), std::span<const float>(values), {states.size(), 1, keys, columns}));
+  }
   return tensors;
 }
 

@@ -60,7 +60,7 @@ bool mentions(const std::string& text, const std::string& part) {
 }
 
 std::vector<Tensor> logits(const Program& model, const fs::path& tokens) {
-  return run_tokens(model, read_input_ids(Safetensors::read(tokens), model), true);
+  return run_tokens(model, read_input_ids(Safetensors::read(tokens), model), TokenStates::last);
 }
 
 TEST_CASE("a published file is the model that its weights are under the usual names") {

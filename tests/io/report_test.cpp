@@ -7,13 +7,16 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <regex>
 
 #include "krohn/automata/catalog.hpp"
+#include "krohn/compile/compile.hpp"
 #include "krohn/compile/group.hpp"
 #include "krohn/engine/machine.hpp"
 #include "krohn/io/figures.hpp"
+#include "krohn/io/open_model.hpp"
 #include "krohn/io/svg.hpp"
 #include "temporary_directory.hpp"
 
@@ -96,6 +99,37 @@ TEST_CASE("models: eigenvalues, trajectories with their lasso, margins") {
   for (const char* part : {"<h2>Eigenvalues</h2>", "<h2>Hidden trajectories</h2>", "<h2>Margins</h2>"}) {
     CHECK(page.find(part) != std::string::npos);
   }
+}
+
+TEST_CASE("a broken model's page says what it learned, where it parts from the language, and on which family") {
+  const OpenModel model =
+      open_model(std::filesystem::path(KROHN_TEST_DATA) / "models/parity_delta_net_neg_noconv_1layer");
+  ReportOptions options = small();
+  options.check_seconds = 30.0;  // it takes three: no clock decides
+  const std::string page = model_report(model, "parity", options);
+  check_page(page);
+  // Parity of the ones up to 1^25; then it stays odd. Its own automaton counts that far.
+  CHECK(page.find("1^k: every even k from 26 on (run for every k up to 104)") != std::string::npos);
+  CHECK(page.find(
+            "differs from the language on 11111111111111111111111111 (length 26): the language says 0, the model 1") !=
+        std::string::npos);
+  CHECK(page.find("<th>automaton</th><td>29 states</td>") != std::string::npos);
+  CHECK(page.find("What the language asks for") != std::string::npos);
+  CHECK(page.find("<h2>Learned states</h2>") != std::string::npos);
+  CHECK(page.find("Gaps between clusters") != std::string::npos);
+  CHECK(model_report(model, "parity", options) == page);
+}
+
+TEST_CASE("a right model's page says so, and draws its automaton once") {
+  OpenModel model;
+  const Dfa language = catalog_language("word:S3");
+  model.machine = make_machine(compile(language).model, Semantics::fp32_fma_v1);
+  model.automaton = language;
+  const std::string page = model_report(model, "S3", small());
+  check_page(page);
+  CHECK(page.find("exactly this automaton, at every length (closure)") != std::string::npos);
+  CHECK(page.find("equal to the language at every length") != std::string::npos);
+  CHECK(page.find("What the language asks for") == std::string::npos);
 }
 
 TEST_CASE("figures of nothing and of extreme numbers") {

@@ -48,6 +48,28 @@ TEST_CASE("run --tokens writes logits, and states where asked") {
   CHECK(states.find("conv.0.x")->type() == "F32 [2, 4, 64]");
 }
 
+TEST_CASE("run --states every writes the states of every position, of tokens and of words") {
+  const TemporaryDirectory directory;
+  const std::string out = (directory / "out.safetensors").string();
+  const std::string in = golden + "mamba_default/golden.safetensors";
+  CHECK(run_krohn("run " + golden + "mamba_default --states every --tokens " + in + " --logits " + out).exit_code == 0);
+  CHECK(Safetensors::read(out).find("S.1")->type() == "F32 [2, 100, 64, 8]");
+  const std::string trained = std::string(KROHN_TEST_DATA) + "/zoo/gdn_2l__tomita4";
+  CHECK(run_krohn("run " + trained + " --states every -o " + out, "01\n110\n").exit_code == 0);
+  CHECK(Safetensors::read(out).find("S.1")->type() == "F32 [7, 2, 16, 16]");
+  const std::string compiled = (directory / "m").string();
+  REQUIRE(run_krohn("compile parity -o " + compiled).exit_code == 0);
+  CHECK(run_krohn("run " + compiled + " --states every -o " + out, "1\n01\n").exit_code == 0);
+  const Safetensors states = Safetensors::read(out);
+  CHECK(states.find("S.0")->type() == "F32 [5, 1, 1, 1]");
+  CHECK(to_int64(*states.find("offset")) == std::vector<std::int64_t>{0, 2, 5});
+  CHECK(to_int64(*states.find("labels")) == std::vector<std::int64_t>{0, 1, 0, 0, 1});
+  CHECK(states.metadata().at("labels") == R"(["0","1"])");
+  check_refused(run_krohn("run " + compiled + " --states every"), "after -o");
+  check_refused(run_krohn("run " + compiled + " -o " + out, "1\n"), "--output");
+  check_refused(run_krohn("run " + compiled + " --states all -o " + out, "1\n"), "last", 2);
+}
+
 TEST_CASE("input ids of either integer type, of no words and of no tokens") {
   const TemporaryDirectory directory;
   const fs::path in = directory / "in.safetensors";

@@ -28,6 +28,7 @@ void add_commands(CLI::App& app, int& exit_code) {
   add_report(app, exit_code);
   add_run(app, exit_code);
   add_classify(app, exit_code);
+  add_extract(app, exit_code);
   add_harden(app, exit_code);
   add_inspect(app, exit_code);
   add_convert(app, exit_code);

@@ -39,6 +39,7 @@ void add_convert(CLI::App& app, int& exit_code);
 void add_completion(CLI::App& app, int& exit_code);
 void add_cycles(CLI::App& app, int& exit_code);
 void add_explain(CLI::App& app, int& exit_code);
+void add_extract(CLI::App& app, int& exit_code);
 void add_harden(CLI::App& app, int& exit_code);
 void add_inspect(CLI::App& app, int& exit_code);
 void add_manual(CLI::App& app, int& exit_code);

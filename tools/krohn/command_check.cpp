@@ -1,4 +1,6 @@
 // krohn check MODEL LANG: does the model recognise the language?
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -8,6 +10,7 @@
 
 #include "command.hpp"
 #include "interrupt.hpp"
+#include "krohn/automata/minimize.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/atomic_file.hpp"
 #include "krohn/io/certificate_file.hpp"
@@ -39,9 +42,24 @@ struct Arguments {
   std::string device = "auto";
   std::uint64_t samples = 1000;
   std::uint64_t sample_length = 256;
+  bool failing = true;
 };
 
-void print(const CheckReport& report, const Alphabet& alphabet) {
+/// Around the word that refutes, in a fifth of the time that is left and some seconds at most.
+std::optional<FailureReport> failures_of(const CheckReport& report, const OpenModel& open, const Dfa& language,
+                                         const Budget& budget) {
+  const auto* refuted = std::get_if<Refuted>(&report.verdict);
+  if (refuted == nullptr || budget.interrupted()) return std::nullopt;
+  FailingOptions options;
+  options.budget = budget.share(0.2);
+  const auto soon = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  options.budget.deadline = std::min(options.budget.deadline.value_or(soon), soon);
+  const std::optional<Machine::Tables> tables = open.machine->tables();
+  return report_failures(*open.machine, Specification(*open.machine, minimize(language)), refuted->counterexample.word,
+                         tables ? state_units(tables->model) : state_units(*open.learned), options);
+}
+
+void print(const CheckReport& report, const std::optional<FailureReport>& failures, const Alphabet& alphabet) {
   for (const Rung& rung : report.rungs) {
     std::printf("%-16s %8.3f s  %s\n", rung.method.c_str(), rung.seconds, rung.outcome.c_str());
   }
@@ -53,6 +71,11 @@ void print(const CheckReport& report, const Alphabet& alphabet) {
         found.word.size(), found.shortest ? "a shortest one" : "shortened, not proved shortest",
         on_one_line(found.expected).c_str(), on_one_line(found.observed).c_str(), static_cast<double>(found.margin),
         static_cast<unsigned long long>(found.position));
+  }
+  if (failures) {
+    for (const auto& [name, text] : failure_lines(*failures, alphabet)) {
+      std::printf("%s: %s\n", name.c_str(), on_one_line(text).c_str());
+    }
   }
   if (report.sample && report.sample->bound) {
     const SampleDesign& design = report.sample->design;
@@ -99,6 +122,11 @@ int run_check(const Arguments& arguments) {
   const Dfa language = language_of(open, arguments.language, arguments.alphabet);
   const InvariantHint* const hint = open.hint ? &*open.hint : nullptr;
   CheckReport report = check(*open.machine, language, options, hint);
+  std::optional<FailureReport> failures;
+  if (arguments.failing) {
+    work.method("failing words");
+    failures = failures_of(report, open, language, options.budget);
+  }
   if (report.interrupted) work.finish("the verdict is the best that was established");
   work.finish();
   if (open.task && open.task->min_length > 0) report.domain = open.domain(language);
@@ -113,9 +141,9 @@ int run_check(const Arguments& arguments) {
     }
   }
   if (arguments.json) {
-    std::cout << check_report_json(report, open.machine->alphabet(), arguments.up_to);
+    std::cout << check_report_json(report, open.machine->alphabet(), arguments.up_to, failures);
   } else {
-    print(report, open.machine->alphabet());
+    print(report, failures, open.machine->alphabet());
   }
   return exit_code_of(report, arguments.up_to);
 }
@@ -154,6 +182,8 @@ void add_check(CLI::App& app, int& exit_code) {
   command
       ->add_option("--sample-length", arguments->sample_length, "their lengths: uniform from 1 to this (default 256)")
       ->check(natural_number(1, 1'000'000));
+  command->add_flag("!--no-families", arguments->failing,
+                    "of a refuted model, the verdict and the word alone: no families of failing words");
   add_certificate_option(*command, arguments->certificate, "write what the verdict rests on to this file");
   add_json_option(*command, arguments->json);
   command->add_option("--seed", arguments->seed, "the seed of random words (default 0)")->check(natural_number());

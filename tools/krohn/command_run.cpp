@@ -36,7 +36,9 @@ struct Options {
   std::uint64_t memory = 0;
   std::string tokens;
   std::string logits;
-  bool states = false;
+  /// "last", "every", or none.
+  std::optional<std::string> states;
+  std::string output;
   std::optional<std::string> task;
   std::optional<double> time_limit;
   bool json = false;
@@ -110,8 +112,11 @@ void run_checkpoint_tokens(const Options& options) {
   for (const std::string& note : checkpoint.notes) std::cerr << "krohn: " << note << '\n';
   const InputIds ids = read_input_ids(Safetensors::read(options.tokens), checkpoint.model);
   std::string device;
-  const std::vector<Tensor> tensors = run_tokens(checkpoint.model, ids, options.states,
-                                                 {options.threads, device_of(options.device), options.memory}, &device);
+  const TokenStates states = !options.states             ? TokenStates::none
+                             : options.states == "every" ? TokenStates::every
+                                                         : TokenStates::last;
+  const std::vector<Tensor> tensors =
+      run_tokens(checkpoint.model, ids, states, {options.threads, device_of(options.device), options.memory}, &device);
   work.finish();
   say_device(options, device);
   write_file(options.logits, format_safetensors(tensors, {{"semantics", std::string(learned_semantics)}}));
@@ -215,7 +220,45 @@ int run_words(const Options& options) {
   return stopped ? exit_unknown : exit_ok;
 }
 
+/// What is carried at every position of the words, to a file.
+int run_states(const Options& options) {
+  if (options.output.empty()) throw InputError("--states every: expected a file after -o, for the words' states");
+  if (device_of(options.device) == Device::cuda) {
+    throw InputError("--states every: expected --device cpu or auto, for it runs on the CPU, got cuda");
+  }
+  require_writable(options.output);
+  Work work("run", Work::Early::with_nothing, options.time_limit);
+  const OpenModel open = open_model(options.model, options.semantics, options.task, options.hints);
+  for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
+  std::string text;
+  if (!options.words.empty()) {
+    text = read_file(options.words);
+  } else {
+    InputLines input;
+    while (const std::optional<std::string> lines = input.next(work.stop())) text += *lines;
+  }
+  const std::string source = options.words.empty() ? "standard input" : options.words;
+  const std::vector<Word> words = parse_words(text, source, open.machine->alphabet());
+  const std::vector<Tensor> tensors = run_word_states(open, words, work.stop());
+  work.finish();
+  write_file(options.output, format_safetensors(tensors, {{"semantics", std::string(open.machine->semantics())},
+                                                          {"labels", Json(open.machine->label_names()).dump()}}));
+  return exit_ok;
+}
+
 int run_model(const CLI::App& command, const Options& options) {
+  const bool of_words = options.states == "every" && options.tokens.empty() && options.logits.empty();
+  if (!of_words) refuse_options(command, {"--output"}, "without --states every and words");
+  if (of_words) {
+    refuse_options(command, {"--sequence", "--all-positions", "--json", "--threads", "--memory"},
+                   "beside --states every");
+    if (read_model_type(options.model) == "krohn-lrnn") {
+      refuse_options(command, {"--task", "--fla-version"}, "for a compiled model");
+    } else {
+      require_semantics(options);
+    }
+    return run_states(options);
+  }
   const bool tokens = !options.tokens.empty() || !options.logits.empty() || options.states;
   if (!options.sequence.empty()) {
     refuse_options(command, {"--words", "--all-positions", "--tokens", "--logits", "--states"}, "beside --sequence");
@@ -262,7 +305,17 @@ void add_run(CLI::App& app, int& exit_code) {
       ->type_name("FILE");
   command->add_option("--logits", options->logits, "with --tokens: write logits [B, T, V] to this safetensors file")
       ->type_name("FILE");
-  command->add_flag("--states", options->states, "with --tokens: write the final states too");
+  CLI::Option* states =
+      command
+          ->add_option(
+              "--states", options->states,
+              "with --tokens: write the states after the last token too, or those of every position; of words: "
+              "write those of every position to the file after -o")
+          ->type_name("[last|every]")
+          ->expected(0, 1)
+          ->check(one_of({"last", "every", ""}).description(""));
+  command->add_option("-o,--output", options->output, "with --states every and words: the safetensors file to write")
+      ->type_name("FILE");
   add_task_option(*command, options->task);
   add_reading_options(*command, options->hints);
   add_time_limit_option(*command, options->time_limit);
@@ -270,7 +323,10 @@ void add_run(CLI::App& app, int& exit_code) {
   command->footer(
       "A program at the other end of a pipe is answered line by line, as it asks.\n"
       "Exit codes: 0 every word was answered, 20 ended early.");
-  command->callback([options, command, &exit_code] { exit_code = run_model(*command, *options); });
+  command->callback([options, command, states, &exit_code] {
+    if (states->count() > 0 && options->states.value_or("").empty()) options->states = "last";
+    exit_code = run_model(*command, *options);
+  });
 }
 
 }  // namespace krohn::cli

@@ -94,6 +94,10 @@ class Machine {
   /// Advances the state by one symbol and returns the observation after it. Throws NumericError on NaN or infinity.
   virtual Observation step(std::span<std::byte> state, Symbol symbol) const = 0;
 
+  /// The numbers that a carried state stands for: of a learned model as Program::state_parts() lays them out, of a
+  /// compiled one layer after layer, and behind them whatever else is carried.
+  virtual std::vector<float> hidden(std::span<const std::byte> state) const;
+
   /// Runs many words, with the bits of step(), on the CPU or a CUDA device. Throws NumericError, naming the first word
   /// concerned, if a run meets NaN or infinity; InputError for a symbol that is not in the alphabet; DeviceError if
   /// CUDA was asked for and is missing or fails, or the machine has no form there. Cost: linear in the symbols, spread

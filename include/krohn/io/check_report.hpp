@@ -20,20 +20,45 @@
 //     "confidence", "bound"}; "labelled" of the words have a label in the language; with that confidence a word of that
 //     distribution (verify/sample.hpp) is answered wrongly with at most the probability "bound" (null if the sample was
 //     cut short).
-//  9. "rungs": the methods tried, in order: {"method", "outcome", "seconds"}.
+//  9. "failing": null, or, of a model that was refuted, what was found of the words on which it fails
+//  (verify/failing.hpp):
+//     "families": {"before", "loop", "after", "text", "failing": "every even k from 26 on (..)", "run_up_to": every k
+//     up to it was run, "first": the least failing k, "count": of the k run, "from", "period", "residues": the pattern
+//     or null, "every_k": whether it holds beyond run_up_to}; "from_states": {"state" (of the minimal automaton),
+//     "access", "suffix" (null: none found), "shortest"}; "worst_direction": null or {"before", "loop", "right":
+//     [length, share] ..}; "leaves_cluster": null or {"layer", "head", "position", "state", "nearer"}; "cut_short".
+// 10. "rungs": the methods tried, in order: {"method", "outcome", "seconds"}.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "krohn/automata/alphabet.hpp"
 #include "krohn/verify/check.hpp"
+#include "krohn/verify/clusters.hpp"
+#include "krohn/verify/failing.hpp"
 
 namespace krohn {
 
+/// What was found of the words on which a refuted model fails.
+struct FailureReport {
+  Failing failing;
+  std::optional<Departure> departure;
+};
+
+/// Looks for it, within the options' steps, around the word that refutes.
+FailureReport report_failures(const Machine& machine, const Specification& specification, const Word& word,
+                              const std::vector<StateUnit>& units, const FailingOptions& options);
+
+/// Lines of a name and a text each, for people: "fails on" 1^k: every even k from 26 on .., and so on.
+std::vector<std::pair<std::string, std::string>> failure_lines(const FailureReport& report, const Alphabet& alphabet);
+
 /// The object above, over several lines, with a final line feed. `alphabet` is the model's.
-std::string check_report_json(const CheckReport& report, const Alphabet& alphabet, std::optional<std::uint64_t> up_to);
+std::string check_report_json(const CheckReport& report, const Alphabet& alphabet, std::optional<std::uint64_t> up_to,
+                              const std::optional<FailureReport>& failures = std::nullopt);
 
 /// "s PROVED", "s CERTIFIED N", "s REFUTED word" or "s UNKNOWN", without a line feed.
 std::string final_line(const Verdict& verdict, const Alphabet& alphabet);

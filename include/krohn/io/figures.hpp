@@ -11,6 +11,7 @@
 #include "krohn/automata/cascade.hpp"
 #include "krohn/automata/dfa.hpp"
 #include "krohn/automata/green.hpp"
+#include "krohn/verify/clusters.hpp"
 #include "krohn/verify/lasso.hpp"
 
 namespace krohn {
@@ -19,11 +20,22 @@ namespace krohn {
 struct Figure {
   std::string svg;
   std::string caption;
+  /// In user units; 0 where nobody places the drawing in another.
+  double width = 0.0;
+  double height = 0.0;
 };
 
 /// The automaton: on a circle if all letters are permutations, else in columns by distance from the start. At most 150
 /// states; where all letters would be too many, only enough of them to reach every state, which the caption names.
-Figure draw_automaton(const Dfa& dfa);
+/// `marked`, where given, [states]: states with a second, dashed ring.
+Figure draw_automaton(const Dfa& dfa, const std::vector<bool>& marked = {});
+
+/// Drawings one above the other, each under its name.
+struct NamedFigure {
+  std::string name;
+  Figure figure;
+};
+Figure stacked(const std::vector<NamedFigure>& figures, const std::string& title);
 
 /// The D-classes from the top rank down, each a grid of H-classes with a star in those that contain an idempotent.
 Figure draw_egg_boxes(const ImageOrbit& orbit, const GreenRelations& green);
@@ -53,6 +65,12 @@ struct LengthSeries {
 };
 /// Margins against length on a logarithmic axis; a vertical line at the certified horizon if it is in range.
 Figure draw_margins(const std::vector<LengthSeries>& series, std::optional<std::uint64_t> horizon);
+
+/// Hidden states by their first two principal directions, one series a state of the automaton; words longer than those
+/// that made the clusters are drawn larger.
+Figure draw_clusters(const Clusters& clusters, const Dfa& automaton);
+/// The clusters' gaps against length.
+Figure draw_gaps(const std::vector<ClusterGap>& gaps);
 
 /// Accuracy with its confidence interval at some lengths.
 struct AccuracyPoint {

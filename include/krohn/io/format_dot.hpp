@@ -50,6 +50,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "krohn/io/language_source.hpp"
 
@@ -63,6 +64,7 @@ LanguageSource read_format_dot(const std::filesystem::path& path,
                                const std::optional<Alphabet>& alphabet = std::nullopt);
 
 /// Every Dfa can be written, if its label names are UTF-8 without zero bytes and line breaks (else InputError).
-std::string format_dot(const Dfa& dfa);
+/// States that are `marked` ([states], where given) are drawn bold in orange, which readers pass over.
+std::string format_dot(const Dfa& dfa, const std::vector<bool>& marked = {});
 
 }  // namespace krohn

@@ -36,9 +36,10 @@ struct ReportOptions {
 /// the cascade, and the model that the compiler makes of it.
 std::string language_report(const Dfa& dfa, const std::string& name, const ReportOptions& options = {});
 
-/// The report of a model. Where a language comes with it: the verdict first, with the word that refutes it and where
-/// along that word the labels part, then margins signed by the right label (below 0 the answer is wrong). Then the
-/// model, its eigenvalues and hidden trajectories, the pictures of the language and, last, the accuracy by length.
+/// The report of a model. Where a language comes with it: the verdict first, with the word that refutes it, where along
+/// that word the labels part, and families of failing words. Then the automaton that it implements beside the
+/// language's, margins signed by the right label (below 0 the answer is wrong), the model, its eigenvalues, hidden
+/// trajectories and clusters of hidden states, the pictures of the language and, last, the accuracy by length.
 std::string model_report(const OpenModel& model, const std::string& name, const ReportOptions& options = {});
 
 }  // namespace krohn

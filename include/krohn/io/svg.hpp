@@ -61,6 +61,8 @@ class SvgDrawing {
                   const Line& style);
   void marker(double x, double y, double size, const SeriesStyle& style);
   void text(double x, double y, std::string_view text, const Text& style);
+  /// Another drawing's element, its upper left corner here.
+  void place(double x, double y, std::string_view element);
 
   /// The whole element.
   std::string svg() const;

@@ -50,6 +50,15 @@ class LearnedMachine final : public Machine {
     return observation;
   }
 
+  std::vector<float> hidden(std::span<const std::byte> state) const override {
+    if (!words_) return Machine::hidden(state);
+    std::vector<std::uint32_t> words(words_->size());
+    std::ranges::copy(state, std::as_writable_bytes(std::span(words)).begin());
+    std::vector<float> values(model_->state_size());
+    words_->expand(words, values);
+    return values;
+  }
+
   Trace run(std::span<const Word> words, const RunOptions& options) const override {
     check_symbols(*this, words, options.threads);
     Trace trace = empty_trace(*this, words, options);
