@@ -1,4 +1,5 @@
-// krohn classify LANG: what algebra says about a language, from its minimal automaton.
+// krohn classify LANG ..: what algebra says about a language, from its minimal automaton; of several, a table of which
+// family of linear RNNs can do which.
 #include <algorithm>
 #include <iostream>
 #include <map>
@@ -11,6 +12,7 @@
 #include "krohn/automata/green.hpp"
 #include "krohn/automata/minimize.hpp"
 #include "krohn/automata/monoid_flags.hpp"
+#include "krohn/io/corpus.hpp"
 #include "krohn/io/counted.hpp"
 #include "work.hpp"
 
@@ -18,7 +20,8 @@ namespace krohn::cli {
 namespace {
 
 struct Options {
-  std::string language;
+  std::vector<std::string> languages;
+  std::string corpus;
   std::optional<std::string> alphabet;
   std::size_t max_monoid = 1'000'000;
   bool json = false;
@@ -144,9 +147,46 @@ std::vector<std::vector<std::string>> symbols_alike(const Dfa& dfa, const Distin
 
 std::string flag_text(const std::optional<bool>& flag) { return !flag ? "unknown" : *flag ? "yes" : "no"; }
 
+// The table of several languages; false where it ended early.
+bool compare(const Options& options) {
+  Work work("classify", Work::Early::with_result, options.time_limit);
+  std::vector<std::pair<std::string, Dfa>> languages;
+  for (const std::string& name : options.languages) {
+    languages.emplace_back(name, language_argument(name, options.alphabet));
+  }
+  if (!options.corpus.empty()) {
+    for (CorpusLanguage& language : read_corpus(options.corpus)) {
+      languages.emplace_back(std::move(language.id), std::move(language.dfa));
+    }
+  }
+  std::vector<ComparedLanguage> table;
+  for (const auto& [name, dfa] : languages) {
+    if (work.stop()) break;
+    work.method(name);
+    const Dfa minimal = minimize(dfa);
+    LanguageFacts facts = letter_facts(minimal);
+    add_monoid_flags(facts, find_flags(minimal, options.max_monoid).flags);
+    add_cascade_facts(facts, minimal, max_decision_family);
+    table.push_back({name, minimal.num_states(), decide_expressivity(facts)});
+  }
+  const bool whole = !work.finish("the table ends there");
+  if (!options.json) {
+    print_comparison(table);
+    return whole;
+  }
+  Json rows = Json::array();
+  for (const ComparedLanguage& language : table) {
+    rows.push_back({{"language", language.name},
+                    {"min_states", language.min_states},
+                    {"families", expressivity_json(language.families)}});
+  }
+  print_json({{"languages", std::move(rows)}});
+  return whole;
+}
+
 void classify(const Options& options) {
   Work work("classify", Work::Early::with_nothing, options.time_limit);
-  const Dfa dfa = language_argument(options.language, options.alphabet);
+  const Dfa dfa = language_argument(options.languages.front(), options.alphabet);
   const Dfa minimal = minimize(dfa);
   work.method("images of the state set");
   const MonoidFacts facts = find_flags(minimal, options.max_monoid);
@@ -219,7 +259,7 @@ void classify(const Options& options) {
       not_solvable = {
           {"group", flags.not_solvable->name}, {"states", flags.not_solvable->states}, {"words", std::move(words)}};
     }
-    print_json({{"language", options.language},
+    print_json({{"language", options.languages.front()},
                 {"alphabet", dfa.alphabet().names()},
                 {"labels", dfa.label_names()},
                 {"states", dfa.num_states()},
@@ -243,7 +283,7 @@ void classify(const Options& options) {
     return;
   }
 
-  std::vector<std::pair<std::string, std::string>> lines = {{"language", options.language},
+  std::vector<std::pair<std::string, std::string>> lines = {{"language", options.languages.front()},
                                                             {"symbols", std::to_string(dfa.num_symbols())},
                                                             {"labels", std::to_string(dfa.label_names().size())},
                                                             {"states", std::to_string(dfa.num_states())},
@@ -309,23 +349,33 @@ void classify(const Options& options) {
 
 void add_classify(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("classify", "Say what kind of language it is");
-  CLI::Option* language = command->add_option("LANG", options->language, language_help);
-  command->add_flag("--list", options->list, "show the catalogue of named languages")->excludes(language);
+  CLI::App* command =
+      app.add_subcommand("classify", "Say what kind of language it is; of several, which linear RNNs can do which");
+  CLI::Option* language = command->add_option("LANG", options->languages, language_help);
+  CLI::Option* corpus =
+      command
+          ->add_option("--corpus", options->corpus,
+                       "a JSON file of many languages (tests/data/corpus/languages.json): print the table of these")
+          ->type_name("FILE");
+  command->add_flag("--list", options->list, "show the catalogue of named languages")
+      ->excludes(language)
+      ->excludes(corpus);
   add_json_option(*command, options->json);
   add_time_limit_option(*command, options->time_limit);
   command->add_option("--max-monoid", options->max_monoid, "stop at this many image sets or R-classes (10^6)")
       ->check(natural_number(1));
   add_alphabet_option(*command, options->alphabet);
   command->callback([options, &exit_code] {
+    exit_code = exit_ok;
     if (options->list) {
       list_catalog(options->json);
-    } else if (options->language.empty()) {
+    } else if (options->languages.empty() && options->corpus.empty()) {
       throw CLI::RequiredError("LANG or --list");
+    } else if (options->languages.size() > 1 || !options->corpus.empty()) {
+      if (!compare(*options)) exit_code = exit_unknown;
     } else {
       classify(*options);
     }
-    exit_code = exit_ok;
   });
 }
 

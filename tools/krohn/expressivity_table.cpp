@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iostream>
 
 #include "krohn/automata/cascade.hpp"
 #include "krohn/compile/compile.hpp"
@@ -51,14 +52,48 @@ void add_cascade_facts(LanguageFacts& facts, const Dfa& minimal, std::size_t max
   }
 }
 
+std::string table_cell(const FamilyDecision& d) {
+  switch (d.answer) {
+    case Answer::yes:
+      return (d.layers ? std::to_string(*d.layers) : "yes") + (d.basis == Basis::paper ? "*" : "");
+    case Answer::no:
+      return "no";
+    case Answer::unknown:
+      break;
+  }
+  return "?";
+}
+
+void print_comparison(const std::vector<ComparedLanguage>& languages) {
+  if (languages.empty()) return;
+  std::string header = "| language | states |";
+  std::string rule = "|---|---|";
+  for (const FamilyDecision& d : languages.front().families) {
+    header += " " + d.id + " |";
+    rule += "---|";
+  }
+  std::cout << header << '\n' << rule << '\n';
+  for (const ComparedLanguage& language : languages) {
+    // In a table cell a bar ends the cell.
+    std::string name;
+    for (const char c : language.name) name += c == '|' ? std::string("\\|") : std::string(1, c);
+    std::cout << "| `" << name << "` | " << language.min_states << " |";
+    for (const FamilyDecision& d : language.families) std::cout << ' ' << table_cell(d) << " |";
+    std::cout << '\n';
+  }
+}
+
 Json expressivity_json(const std::vector<FamilyDecision>& table) {
   Json rows = Json::array();
   for (const FamilyDecision& d : table) {
-    rows.push_back({{"family", d.family},
+    rows.push_back({{"id", d.id},
+                    {"family", d.family},
                     {"models", d.models},
                     {"answer", answer_name(d.answer)},
                     {"reason", d.reason},
                     {"theorem", text(d.theorem)},
+                    {"source", text(d.source)},
+                    {"basis", d.theorem.empty() ? Json(nullptr) : Json(basis_name(d.basis))},
                     {"arithmetic", text(d.arithmetic)},
                     {"layers", number(d.layers)},
                     {"num_householder", number(d.householder)},
@@ -75,7 +110,10 @@ void print_expressivity(const std::vector<FamilyDecision>& table) {
       return value ? std::to_string(*value) : std::string("-");
     };
     std::string why = d.reason;
-    if (!d.theorem.empty()) why += " [" + d.theorem + (d.arithmetic.empty() ? "" : "; " + d.arithmetic) + "]";
+    if (!d.theorem.empty()) {
+      why += " [" + d.theorem + " (" + d.source + (d.basis == Basis::paper ? ", no proof here" : "") + "); " +
+             d.arithmetic + "]";
+    }
     std::printf("  %-46s %-7s %6s %4s %5s  %s\n", d.family.c_str(), answer_name(d.answer).c_str(),
                 cell(d.layers).c_str(), cell(d.householder).c_str(), cell(d.size).c_str(), why.c_str());
   }

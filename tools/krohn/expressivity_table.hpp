@@ -1,6 +1,7 @@
 // The decision table of a language as krohn classify shows it.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "command.hpp"
@@ -12,7 +13,19 @@ namespace krohn::cli {
 /// automaton has more than 512 states.
 void add_cascade_facts(LanguageFacts& facts, const Dfa& minimal, std::size_t max_family);
 
-/// [{"family", "models", "answer", "reason", "theorem", "arithmetic", "layers", "num_householder", "size"}].
+/// A language's rows, for a table of several.
+struct ComparedLanguage {
+  std::string name;
+  std::size_t min_states = 0;
+  std::vector<FamilyDecision> families;
+};
+
+/// On stdout, in Markdown: a line a language, a column a family, in it the layers where they are known, "yes", "no" or
+/// "?"; with a star what a paper states and nothing here proves.
+void print_comparison(const std::vector<ComparedLanguage>& languages);
+
+/// [{"id", "family", "models", "answer", "reason", "theorem", "source", "basis", "arithmetic", "layers",
+/// "num_householder", "size"}].
 Json expressivity_json(const std::vector<FamilyDecision>& table);
 
 /// A table on stdout.
