@@ -5,17 +5,20 @@
 namespace krohn::cli {
 
 void add_made_model_options(CLI::App& command, MadeModelArguments& arguments, const std::string& default_family) {
+  std::string names;
+  for (const Family known : all_families) names += (names.empty() ? "" : ", ") + std::string(family_name(known));
   const CLI::Validator family(
-      [](std::string& text) {
-        return parse_family(text)
-                   ? std::string()
-                   : "expected mamba, gla, mlstm, deltanet, deltaproduct or triangular, got '" + text + "'";
+      [names](std::string& text) {
+        if (parse_family(text)) return std::string();
+        for (const std::string_view other : {"pd", "gdn2", "rwkv7", "precond", "comba", "mamba3", "retnet"}) {
+          if (text != other) continue;
+          return "no models of '" + text + "' are made: " +
+                 (text == "pd" ? "PD-SSM does every language" : "docs/families.md says what is known of it");
+        }
+        return "expected one of " + names + ", got '" + text + "'";
       },
       "FAMILY");
-  command
-      .add_option("--family", arguments.family,
-                  "mamba, gla, mlstm, deltanet, deltaproduct, triangular (default " + default_family + ")")
-      ->check(family);
+  command.add_option("--family", arguments.family, names + " (default " + default_family + ")")->check(family);
   const CLI::Validator range(
       [](std::string& text) {
         return text == "0,1" || text == "-1,1" ? std::string() : "expected 0,1 or -1,1, got '" + text + "'";
