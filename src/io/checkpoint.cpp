@@ -34,13 +34,13 @@ const Architecture& architecture_of(JsonProblems& problems) {
   return *architecture;
 }
 
-Checkpoint read(const fs::path& directory, const ReadingHints& hints, const Build& build) {
+Checkpoint read(const fs::path& directory, const ReadingHints& hints, bool mapped, const Build& build) {
   const JsonDocument document = read_checkpoint_config(directory);
   JsonProblems problems(document);
   const Architecture& architecture = architecture_of(problems);
   std::vector<std::string> all;
   try {
-    const Weights weights = Weights::read_directory(directory);
+    const Weights weights = Weights::read_directory(directory, mapped);
     Draft draft(architecture.name, problems.root(), weights, hints);
     if (!weights.note().empty()) draft.notes.push_back(weights.note());
     Program model = build(architecture, draft);
@@ -72,12 +72,25 @@ std::vector<float> random_rows(std::size_t count, std::uint64_t seed) {
 
 }  // namespace
 
-Checkpoint read_checkpoint(const fs::path& directory, const ReadingHints& hints) {
-  Checkpoint checkpoint =
-      read(directory, hints, [](const Architecture& architecture, Draft& draft) { return architecture.build(draft); });
+namespace {
+
+Checkpoint read_whole(const fs::path& directory, const ReadingHints& hints, bool mapped) {
+  Checkpoint checkpoint = read(directory, hints, mapped, [](const Architecture& architecture, Draft& draft) {
+    return architecture.build(draft);
+  });
   const fs::path codes = directory / "codes.safetensors";
   if (fs::exists(codes)) checkpoint.model = with_codes(checkpoint.model, codes);
   return checkpoint;
+}
+
+}  // namespace
+
+Checkpoint read_checkpoint(const fs::path& directory, const ReadingHints& hints) {
+  return read_whole(directory, hints, false);
+}
+
+Checkpoint map_checkpoint(const fs::path& directory, const ReadingHints& hints) {
+  return read_whole(directory, hints, true);
 }
 
 bool is_hybrid(const fs::path& directory) {
@@ -114,7 +127,7 @@ Checkpoint read_linear_layers(const fs::path& directory, const LayerSamples& sam
       return to_float(*tensor);
     };
   }
-  Checkpoint checkpoint = read(directory, hints, [&](const Architecture& architecture, Draft& draft) {
+  Checkpoint checkpoint = read(directory, hints, false, [&](const Architecture& architecture, Draft& draft) {
     if (architecture.linear_layers == nullptr) {
       throw InputError(directory.string() + ": expected a model with attention between its linear layers, got " +
                        std::string(architecture.name));

@@ -42,6 +42,10 @@ struct Checkpoint {
 /// metadata the format krohn-codes-v1 and the weights_fingerprint of the model without codes.
 Checkpoint read_checkpoint(const std::filesystem::path& directory, const ReadingHints& hints = {});
 
+/// The same, with the large matrices of safetensors files left on the disk (ProgramTensor::deferred): for models larger
+/// than memory, and what reads each layer's weights once.
+Checkpoint map_checkpoint(const std::filesystem::path& directory, const ReadingHints& hints = {});
+
 /// Samples of the inputs of layers: of a safetensors file `inputs` [count, size] for every layer or `inputs.I` for
 /// layer I; without one, random directions (entries of mean 0 and variance 1, by the seed), whose length the layers'
 /// norms take away.
