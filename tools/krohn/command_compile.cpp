@@ -31,6 +31,7 @@ struct CompileArguments {
   std::string spectrum = "any";
   std::string keys = "integer";
   std::string representation = "auto";
+  std::string family = "any";
   std::size_t max_rows = CascadeOptions{}.max_rows;
   std::size_t max_family = CascadeOptions{}.max_family;
 };
@@ -44,6 +45,8 @@ const std::map<std::string, Resets> reset_forms = {{"auto", Resets::automatic},
                                                    {"hybrid", Resets::hybrid}};
 const std::map<std::string, Spectrum> spectra = {{"any", Spectrum::any}, {"nonnegative", Spectrum::nonnegative}};
 const std::map<std::string, KeyForm> key_forms = {{"integer", KeyForm::integer}, {"dyadic", KeyForm::dyadic}};
+const std::map<std::string, Recurrence> recurrences = {
+    {"any", Recurrence::any}, {"gated_deltaproduct", Recurrence::gated_deltaproduct}, {"kda", Recurrence::kda}};
 const std::map<std::string, std::optional<GroupRepresentation>> representations = {
     {"auto", std::nullopt},
     {"permutation", GroupRepresentation::permutation},
@@ -69,6 +72,7 @@ CompileOptions options_of(const CompileArguments& arguments) {
   options.spectrum = spectra.at(arguments.spectrum);
   options.keys = key_forms.at(arguments.keys);
   options.representation = representations.at(arguments.representation);
+  options.recurrence = recurrences.at(arguments.family);
   return options;
 }
 
@@ -97,6 +101,14 @@ Json report_of(const CompileResult& result, const CompileArguments& arguments) {
   report["resets"] = arguments.resets;
   report["spectrum"] = arguments.spectrum;
   report["keys"] = arguments.keys;
+  report["recurrence"] = arguments.family;
+  report["with_reflections"] = nullptr;
+  if (const auto& size = result.with_reflections) {
+    report["with_reflections"] = {{"layers", size->layers},
+                                  {"hidden", size->hidden},
+                                  {"num_householder", size->householder},
+                                  {"factors", size->factors}};
+  }
   report["exact"] = result.exact;
   report["horizon"] = nullptr;
   if (result.horizon) report["horizon"] = *result.horizon;
@@ -114,9 +126,10 @@ Json report_of(const CompileResult& result, const CompileArguments& arguments) {
 
 void print_report(const CompileResult& result, const std::string& directory) {
   const std::string cascade =
-      result.widths.empty() ? " (one state: the label of every word)"
-      : result.mode == "group"
-          ? " (a group: one layer)"
+      result.widths.empty()    ? " (one state: the label of every word)"
+      : result.mode == "group" ? " (a group: one layer)"
+      : result.mode == "squares"
+          ? " (symmetries of squares: one layer of signs and swaps)"
           : " (cascade " + result.mode + (result.parts.size() > 1 ? ", split by congruences)" : ")");
   print_table(
       {{"states", std::to_string(result.states) + ", minimal " + std::to_string(result.minimal.num_states())},
@@ -146,6 +159,17 @@ void print_report(const CompileResult& result, const std::string& directory) {
       std::cout << "  ... " << result.hidden.size() - max_layers << " more layers (--json has all)\n";
     }
     std::cout << '\n';
+  }
+  if (result.with_reflections) {
+    const ModelSize now = size_of(result.model);
+    const auto change = [](const char* name, std::size_t here, std::size_t there) {
+      return std::string(name) + " " + std::to_string(here) + " for " + std::to_string(there);
+    };
+    const ModelSize& before = *result.with_reflections;
+    print_table({{"for products of reflections", change("layers", now.layers, before.layers) + ", " +
+                                                     change("hidden size", now.hidden, before.hidden) + ", " +
+                                                     change("factors of a row", now.householder, before.householder) +
+                                                     ", " + change("factors", now.factors, before.factors)}});
   }
   print_table({{"written to", directory}});
 }
@@ -193,6 +217,13 @@ void add_compile(CLI::App& app, int& exit_code) {
           "Of group languages: permutation, rotation (cyclic groups), scalar (two states), dimension or reflections "
           "(the least of either, inexact), or auto: the smallest exact one")
       ->check(one_of(names_of(representations)))
+      ->capture_default_str();
+  command
+      ->add_option(
+          "--family", arguments->family,
+          "What a token's matrix may be: gated_deltaproduct (zero gates as resets), or kda (signed gates: groups "
+          "as symmetries of squares, where that is smaller and exact); says what products of reflections take")
+      ->check(one_of(names_of(recurrences)))
       ->capture_default_str();
   command->add_option("--max-rows", arguments->max_rows, "Rows of all layers together")
       ->check(natural_number())
