@@ -243,6 +243,14 @@ std::optional<Family> parse_family(std::string_view text) {
   return std::nullopt;
 }
 
+std::string_view why_not_made(std::string_view text) {
+  if (text == "pd") return "PD-SSM does every language";
+  for (const std::string_view other : {"gdn2", "rwkv7", "precond", "comba", "mamba3", "retnet"}) {
+    if (text == other) return "docs/families.md says what is known of it";
+  }
+  return "";
+}
+
 FamilyModel make_family_model(const FamilyOptions& options) {
   std::vector<std::string> problems;
   const auto expect = [&](std::size_t value, std::size_t most, const std::string& name) {

@@ -45,8 +45,7 @@ const std::map<std::string, Resets> reset_forms = {{"auto", Resets::automatic},
                                                    {"hybrid", Resets::hybrid}};
 const std::map<std::string, Spectrum> spectra = {{"any", Spectrum::any}, {"nonnegative", Spectrum::nonnegative}};
 const std::map<std::string, KeyForm> key_forms = {{"integer", KeyForm::integer}, {"dyadic", KeyForm::dyadic}};
-const std::map<std::string, Recurrence> recurrences = {
-    {"any", Recurrence::any}, {"gated_deltaproduct", Recurrence::gated_deltaproduct}, {"kda", Recurrence::kda}};
+const std::map<std::string, Recurrence> recurrences(std::begin(recurrence_names), std::end(recurrence_names));
 const std::map<std::string, std::optional<GroupRepresentation>> representations = {
     {"auto", std::nullopt},
     {"permutation", GroupRepresentation::permutation},

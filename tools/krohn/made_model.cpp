@@ -10,11 +10,8 @@ void add_made_model_options(CLI::App& command, MadeModelArguments& arguments, co
   const CLI::Validator family(
       [names](std::string& text) {
         if (parse_family(text)) return std::string();
-        for (const std::string_view other : {"pd", "gdn2", "rwkv7", "precond", "comba", "mamba3", "retnet"}) {
-          if (text != other) continue;
-          return "no models of '" + text + "' are made: " +
-                 (text == "pd" ? "PD-SSM does every language" : "docs/families.md says what is known of it");
-        }
+        const std::string_view why = why_not_made(text);
+        if (!why.empty()) return "no models of '" + text + "' are made: " + std::string(why);
         return "expected one of " + names + ", got '" + text + "'";
       },
       "FAMILY");

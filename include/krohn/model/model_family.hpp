@@ -42,6 +42,8 @@ inline constexpr Family all_families[] = {Family::mamba,    Family::gla,        
                                           Family::deltanet, Family::deltaproduct, Family::kda,   Family::triangular};
 std::string_view family_name(Family family);
 std::optional<Family> parse_family(std::string_view text);
+/// Of families of which no models are made, the reason; else empty.
+std::string_view why_not_made(std::string_view text);
 
 /// To how many bits the parameters are rounded: fp32 24, fp16 11 (and its exponents), bf16 8.
 enum class ParameterFormat { fp32, fp16, bf16 };
