@@ -238,6 +238,7 @@ constexpr Statement theorem_1{"Grazzi et al. 2025, Thm 1", "docs/families.md, 1;
 constexpr Statement theorem_2{"Grazzi et al. 2025, Thm 2", "docs/families.md, 2; arXiv:2411.12537"};
 constexpr Statement theorem_3{"Grazzi et al. 2025, Thm 3", "docs/families.md, 5; arXiv:2411.12537"};
 constexpr Statement theorem_4{"Grazzi et al. 2025, Thm 4", "docs/families.md, 5; arXiv:2411.12537"};
+constexpr Statement two_layers{"reflections in turn", "docs/families.md, 5; arXiv:2411.12537"};
 constexpr Statement contraction{"contraction", "docs/families.md, 3"};
 constexpr Statement sarrof{"Sarrof et al. 2024", "docs/families.md, 1; arXiv:2405.17394"};
 constexpr Statement signs{"layers of signs", "docs/families.md, 2", Basis::textbook};
@@ -481,7 +482,7 @@ std::vector<FamilyDecision> decide_expressivity(const LanguageFacts& facts) {
       say(d, Answer::yes, "every letter is a reflection or does nothing", theorem_3, exact_floats);
     } else if (!aperiodic && facts.is_group && facts.abelian_group.value_or(false) &&
                facts.largest_letter_period >= 3) {
-      say(d, Answer::yes, "two layers for each cyclic factor: a rotation is two reflections in turn", theorem_2,
+      say(d, Answer::yes, "two layers for each cyclic factor: a rotation is two reflections in turn", two_layers,
           real_numbers);
       d.reason += not_one_layer;
     } else {
