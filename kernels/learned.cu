@@ -150,7 +150,7 @@ void multiply(const Op& op, const LearnedRows& x) {
 
 // ---- one number, group or column a thread ---------------------------------------------------------------------------
 
-enum class Each { gather, map, group, convolution, shift };
+enum class Each { gather, map, group, convolution, shift, constants };
 
 /// A row a thread, along x; numbers or groups along y.
 template <Each E>
@@ -164,6 +164,7 @@ __global__ void __launch_bounds__(row_threads)
     if constexpr (E == Each::group) elements::group(op, x, i, row);
     if constexpr (E == Each::convolution) elements::convolution(op, x, i, row);
     if constexpr (E == Each::shift) elements::shift(op, x, i, row);
+    if constexpr (E == Each::constants) elements::constants(op, x, i, row);
   }
 }
 
@@ -427,6 +428,9 @@ struct LearnedDevice::Memory {
           break;
         case Op::Kind::group:
           if (x.rows > 0) each_row<Each::group>(op, x);
+          break;
+        case Op::Kind::constants:
+          if (x.rows > 0) each_row<Each::constants>(op, x);
           break;
         case Op::Kind::convolution:
           if (single) {

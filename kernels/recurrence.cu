@@ -458,6 +458,33 @@ __global__ void general_kernel(const __grid_constant__ Recurrence r, float* stat
   for (std::uint32_t j = 0; j < r.key_size; ++j) to[j * stride] = S[j * stride];
 }
 
+struct BlockThreads {
+  template <class F>
+  __device__ __forceinline__ void each(std::uint32_t n, const F& f) const {
+    for (std::uint32_t i = threadIdx.x; i < n; i += blockDim.x) f(i);
+    __syncthreads();
+  }
+};
+
+/// One head of a word a block, S in `states` as above, what the block works with in shared memory.
+__global__ void head_kernel(const __grid_constant__ Recurrence r, float* states) {
+  extern __shared__ float scratch[];
+  const std::uint32_t h = blockIdx.x % r.heads;
+  const std::uint32_t w = blockIdx.x / r.heads;
+  const std::uint32_t size = r.key_size * r.value_size;
+  float* S = states + static_cast<std::size_t>(blockIdx.x) * size;
+  const float* from = nullptr;
+  if (r.state_in != nullptr) {
+    from = r.state_in + recurrence_detail::state_offset(r, r.source != nullptr ? r.source[w] : w, h);
+  }
+  const BlockThreads threads;
+  threads.each(size, [&](std::uint32_t i) { S[i] = from == nullptr ? 0.0F : from[i]; });
+  recurrence_head(r, w, h, S, scratch, threads);
+  if (r.state_out == nullptr || h % r.state_group != 0) return;
+  float* to = r.state_out + recurrence_detail::state_offset(r, w, h);
+  threads.each(size, [&](std::uint32_t i) { to[i] = S[i]; });
+}
+
 bool same(const RecurrenceInput& a, const RecurrenceInput& b) {
   return a.data == b.data && a.word == b.word && a.time == b.time && a.head == b.head && a.element == b.element &&
          a.group == b.group;
@@ -523,7 +550,8 @@ bool is_delta(const Recurrence& r) {
 bool is_write(const Recurrence& r) {
   const RecurrenceUpdate& u = r.updates[0];
   return r.num_updates == 1 && u.read.data == nullptr && u.value.data != nullptr && u.beta.data == nullptr &&
-         r.decay_kind != Decay::element && (r.decay_kind != Decay::rate || r.key_size <= 64);
+         r.decay_kind != Decay::element && r.decay_kind != Decay::rotation &&
+         (r.decay_kind != Decay::rate || r.key_size <= 64);
 }
 bool is_removal(const Recurrence& r) {
   const RecurrenceUpdate& first = r.updates[0];
@@ -551,7 +579,9 @@ void run_recurrence_cuda(const Recurrence& recurrence) {
             "the undecayed state read by the first update alone");
   }
   if (static_cast<std::uint64_t>(r.words) * r.heads * r.key_size * r.value_size == 0) return;
-  if (r.key_size <= 128) {
+  require(r.ridge.data == nullptr || (r.value_size > r.key_size && !r.reads_before), "more values than keys");
+  require((r.codes == nullptr) == (r.num_codes == 0), "codes and their number");
+  if (r.key_size <= 128 && !r.reads_before && r.ridge.data == nullptr && r.codes == nullptr) {
     if (is_delta(r)) {
       const std::uint32_t n = r.num_updates;
       return r.decay_kind == Decay::none ? launch<Form::delta, Decay::none>(r, n + 1, n, n)
@@ -566,6 +596,14 @@ void run_recurrence_cuda(const Recurrence& recurrence) {
   }
   const std::size_t columns = static_cast<std::size_t>(r.words) * r.heads * r.value_size;
   const DeviceArray<float> states(columns * r.key_size);
+  if (r.ridge.data != nullptr || r.codes != nullptr) {
+    const std::size_t bytes = recurrence_scratch(r) * sizeof(float);
+    allow_shared_memory(head_kernel, bytes);
+    const unsigned block = std::clamp((r.value_size + 31U) / 32U * 32U, 32U, 256U);
+    head_kernel<<<r.words * r.heads, block, bytes>>>(r, states.data());
+    check_launch("head_kernel");
+    return;
+  }
   constexpr unsigned threads = 128;
   general_kernel<<<static_cast<unsigned>((columns + threads - 1) / threads), threads>>>(r, states.data());
   check_launch("general_kernel");

@@ -13,38 +13,6 @@
 namespace krohn::architectures {
 namespace {
 
-/// x / max(sum |x|, 1e-6) in each group, the sums in ascending order.
-Slice over_absolute_sum(ProgramBuilder& net, Slice x, std::size_t groups) {
-  const std::size_t size = x.size / groups;
-  Elementwise magnitude;
-  magnitude.function = Function::bound;
-  magnitude.a = {x};
-  magnitude.b = {net.constant(0.0, 1), x.size};
-  const Slice magnitudes = net.map(magnitude, x.size);
-  // Entry j of every group.
-  const auto entries = [&](std::size_t j) {
-    Operand operand{magnitudes.part(j, x.size - j)};
-    operand.run = 1;
-    operand.stride = static_cast<std::uint32_t>(size);
-    return operand;
-  };
-  Elementwise first;
-  first.a = entries(0);
-  Slice sum = net.map(first, groups);
-  for (std::size_t j = 1; j < size; ++j) {
-    Elementwise add;
-    add.function = Function::add;
-    add.a = {sum};
-    add.b = entries(j);
-    sum = net.map(add, groups);
-  }
-  Elementwise quotient;
-  quotient.function = Function::divide;
-  quotient.a = {x};
-  quotient.b = {net.map(Function::bound, sum, net.constant(1e-6, groups)), static_cast<std::uint32_t>(size)};
-  return net.map(quotient, x.size);
-}
-
 Program build(Draft& draft) {
   Options& options = draft.options;
   const std::size_t size = options.size("hidden_size", 2048);
@@ -108,12 +76,11 @@ Program build(Draft& draft) {
     inputs.key = projection(draft, prefix, "k", h, sizes.queries(), conv, activation);
     inputs.value = projection(draft, prefix, "v", h, sizes.values(), conv, shares ? Function::copy : Function::silu);
     for (Slice* each : {&inputs.query, &inputs.key}) {
-      if (absolute) {
-        *each = over_absolute_sum(net, *each, sizes.num_heads);
-        continue;
-      }
-      *each = net.normalize({l2 ? Normalization::Kind::l2 : Normalization::Kind::sum, *each,
-                             static_cast<std::uint32_t>(sizes.num_heads), l2 ? 1e-6 : 0.0});
+      using Kind = Normalization::Kind;
+      *each = net.normalize({l2         ? Kind::l2
+                             : absolute ? Kind::absolute_sum
+                                        : Kind::sum,
+                             *each, static_cast<std::uint32_t>(sizes.num_heads), l2 || absolute ? 1e-6 : 0.0});
     }
     // Without b_proj beta is 1, doubled where the newer form allows negative eigenvalues.
     const Slice beta =

@@ -27,6 +27,10 @@ Program build(Draft& draft) {
   const bool use_convolution = options.flag("use_short_conv", true);
   const std::size_t width = options.size("conv_size", 4);
   const double scale = options.flag("allow_neg_eigval", false) ? 2.0 : 1.0;
+  if (options.flag("safe_gate", false)) {
+    note_unread(draft, "safe_gate",
+                "which kernel computes the gates is chosen by it, and lower_bound says what they are");
+  }
   const bool bounded = options.has("lower_bound");
   const double lower_bound = options.number("lower_bound", 0.0);
   if (bounded && !(lower_bound < 0)) options.report("lower_bound", "null or a number below 0");

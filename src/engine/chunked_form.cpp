@@ -298,7 +298,12 @@ std::optional<std::string> without_chunked_form(const Program& model) {
     const LayerForm form = form_of(model, layer);
     if (!form.linear) return model.layers()[layer] + " is not linear";
     const LinearRecurrence& r = *form.recurrence;
-    if (r.decay == Decay::rate) return model.layers()[layer] + " has a decay for every element";
+    if (r.decay == Decay::rate || r.decay == Decay::element) {
+      return model.layers()[layer] + " has a decay for every element";
+    }
+    if (r.decay == Decay::rotation) return model.layers()[layer] + " has decays that turn pairs of keys";
+    if (r.reads_before) return model.layers()[layer] + " reads its state before it writes";
+    if (r.ridge.present()) return model.layers()[layer] + " solves equations to read its state";
     if (form.factors == 0) {
       if (r.updates.size() > 1) return std::to_string(r.updates.size()) + " writes a token";
     } else {

@@ -2,9 +2,12 @@
 #include "krohn/engine/learned_program.hpp"
 
 #include <algorithm>
+#include <limits>
+#include <optional>
 #include <string>
 #include <variant>
 
+#include "krohn/engine/derived_weights.hpp"
 #include "krohn/engine/schedule.hpp"
 #include "krohn/error.hpp"
 #include "krohn/kernels/recurrence.hpp"
@@ -59,12 +62,7 @@ class Lowering {
   std::uint64_t store(std::uint32_t index) { return index == no_index ? Op::none : store(tensor(index).values); }
   std::uint64_t store(const WeightUse& use) {
     if (!use.present()) return Op::none;
-    std::vector<float> values = tensor(use.tensor).values;
-    for (float& x : values) {
-      if (use.derived == WeightUse::Derived::exponential) x = numeric::exp(x);
-      if (use.derived == WeightUse::Derived::negative_exponential) x = 0.0F - numeric::exp(x);
-    }
-    return store(values);
+    return store(derived_weights<float>(program_.tensors(), use, [](float x) { return x; }));
   }
   /// Rows of inputs, each padded to a multiple of 4 outputs.
   std::uint64_t store_padded(const std::vector<float>& values, std::size_t rows, std::size_t pitch) {
@@ -90,15 +88,36 @@ class Lowering {
     const std::vector<std::size_t>& shape = tensor(from.weight).shape;
     const std::size_t rows = shape[shape.size() - 2];
     op.kind = Op::Kind::multiply;
-    op.groups = narrow(shape.size() == 3 ? shape[0] : 1);
+    const std::size_t blocks = shape.size() == 3 ? shape[0] : 1;
+    if (blocks > 1 && from.bias != no_index) {
+      throw InternalError("a program for the device: expected no bias of a product of blocks");
+    }
+    op.groups = narrow(blocks * from.copies);
     op.count = narrow(rows);
-    op.size = narrow(shape.back());
+    op.size = narrow(from.inputs != 0 ? from.inputs : shape.back());
     op.a = schedule_.at(from.in);
     op.pitch = narrow((rows + 3) / 4 * 4);
-    op.w0 = store_padded(tensor(from.weight).values, rows, op.pitch);
+    // The weights that are read, once for each copy; a copy's bias is the same.
+    const std::vector<float>& stored = tensor(from.weight).values;
+    if (from.copies == 1 && from.inputs == 0) {
+      op.w0 = store_padded(stored, rows, op.pitch);
+    } else {
+      const auto first = stored.begin() + static_cast<std::ptrdiff_t>(from.first_input * rows);
+      std::vector<float> copied;
+      for (std::uint32_t i = 0; i < from.copies; ++i) {
+        copied.insert(copied.end(), first, first + static_cast<std::ptrdiff_t>(op.size * rows));
+      }
+      op.w0 = store_padded(copied, rows, op.pitch);
+    }
     op.w1 = store(from.bias);
     op.accumulate = from.onto.present();
     if (op.accumulate && schedule_.at(from.onto) != op.out) copy(schedule_.at(from.onto), op.out, from.onto.size);
+    push(op);
+  }
+
+  void lower(const Constants& from, Op op) {
+    op.kind = Op::Kind::constants;
+    op.w0 = store(std::vector<float>(from.values.begin(), from.values.end()));
     push(op);
   }
 
@@ -121,8 +140,9 @@ class Lowering {
     op.k0 = static_cast<float>(from.k);
     op.k1 = static_cast<float>(from.l);
     op.k2 = static_cast<float>(from.m);
-    if (from.b.run != 0 || from.c.run != 0) {
-      throw InternalError("a program for the device: only a function's first operand may lie in runs");
+    if (from.b.run != 0 || from.c.run != 0 || from.c.share != 1) {
+      throw InternalError(
+          "a program for the device: expected only a function's first operand in runs, and no shared third");
     }
     const auto place = [&](const Operand& operand) {
       return operand.slice.present() ? schedule_.at(operand.slice) : 0U;
@@ -157,7 +177,8 @@ class Lowering {
 
   void lower(const Normalization& from, Op op) {
     using Group = Op::Group;
-    constexpr Group kinds[] = {Group::rms, Group::layer, Group::l2, Group::root, Group::sum};
+    constexpr Group kinds[] = {Group::rms, Group::layer,        Group::l2,     Group::root,
+                               Group::sum, Group::absolute_sum, Group::softmax};
     op.kind = Op::Kind::group;
     op.group = kinds[static_cast<std::size_t>(from.kind)];
     op.a = schedule_.at(from.in);
@@ -207,6 +228,7 @@ class Lowering {
   void lower(const TokenShift& from, Op op) {
     op.kind = Op::Kind::shift;
     op.a = schedule_.at(from.in);
+    op.difference = from.difference;
     op.state = state(from.last);
     push(op);
   }
@@ -216,9 +238,27 @@ class Lowering {
     return {schedule_.at(input.slice), input.stride, input.group * heads_a_state};
   }
 
+  /// [states, entries of a state, most codes of any], infinite where a state has fewer.
+  void store_codes(const StatePart& part, LearnedRecurrence& r) {
+    if (part.codes.empty()) return;
+    for (const std::uint32_t index : part.codes) r.num_codes = std::max(r.num_codes, narrow(tensor(index).shape[0]));
+    const std::size_t size = part.unit_size();
+    std::vector<float> codes(part.units() * size * r.num_codes, std::numeric_limits<float>::infinity());
+    for (std::size_t s = 0; s < part.codes.size(); ++s) {
+      const ProgramTensor& book = tensor(part.codes[s]);
+      for (std::size_t k = 0; k < book.shape[0]; ++k) {
+        for (std::size_t i = 0; i < size; ++i) {
+          codes[(s * size + i) * r.num_codes + k] = book.values[k * size + i];
+        }
+      }
+    }
+    r.codes = store(codes);
+  }
+
   void lower(const LinearRecurrence& from, Op op) {
-    constexpr Recurrence::Decay decays[] = {Recurrence::Decay::none, Recurrence::Decay::scalar, Recurrence::Decay::key,
-                                            Recurrence::Decay::rate};
+    constexpr Recurrence::Decay decays[] = {Recurrence::Decay::none,    Recurrence::Decay::scalar,
+                                            Recurrence::Decay::key,     Recurrence::Decay::rate,
+                                            Recurrence::Decay::element, Recurrence::Decay::rotation};
     LearnedRecurrence r;
     // Queries that share a state each have it to themselves, with the same bits.
     r.heads = from.states * from.queries;
@@ -237,8 +277,12 @@ class Lowering {
                       update.reads_undecayed};
     }
     r.query = features(from.query, 1);
-    r.output = {op.out, from.value_size, 1};
+    r.output = {op.out, narrow(from.answer_size()), 1};
+    r.reads_before = from.reads_before;
+    r.ridge = features(from.ridge, from.queries);
+    r.solver_steps = from.solver_steps;
     r.state = state(from.hidden);
+    store_codes(program_.state_parts()[from.hidden], r);
     op.kind = Op::Kind::recurrence;
     op.count = 1;
     op.w0 = result_.recurrences.size();
@@ -274,28 +318,33 @@ class Lowering {
 
 }  // namespace
 
-bool runs_on_device(const Program& program) {
-  return !program.snapped() &&
-         std::all_of(program.operations().begin(), program.operations().end(), [](const Operation& operation) {
-           if (const auto* recurrence = std::get_if<LinearRecurrence>(&operation.kind)) {
-             return recurrence->updates.size() <= LearnedRecurrence::most_updates;
-           }
-           // The device reads the first operand of a function in runs, and no other.
-           const auto* map = std::get_if<Elementwise>(&operation.kind);
-           return map == nullptr || (map->b.run == 0 && map->c.run == 0);
-         });
+std::optional<std::string> missing_on_device(const Program& program) {
+  for (const Operation& operation : program.operations()) {
+    const auto* recurrence = std::get_if<LinearRecurrence>(&operation.kind);
+    if (recurrence != nullptr && recurrence->updates.size() > LearnedRecurrence::most_updates) {
+      return "at most " + std::to_string(LearnedRecurrence::most_updates) + " updates a token, got " +
+             std::to_string(recurrence->updates.size());
+    }
+  }
+  for (const StatePart& part : program.state_parts()) {
+    if (part.codes.empty()) continue;
+    if (part.kind != StatePart::Kind::hidden) return "codes of the states of linear recurrences alone, got others";
+    for (const std::uint32_t index : part.codes) {
+      const std::size_t codes = program.tensors()[index].shape[0];
+      if (codes > LearnedRecurrence::most_codes) {
+        return "at most " + std::to_string(LearnedRecurrence::most_codes) + " codes of a state, got " +
+               std::to_string(codes);
+      }
+    }
+  }
+  return std::nullopt;
 }
 
+bool runs_on_device(const Program& program) { return !missing_on_device(program); }
+
 LearnedProgram make_learned_program(const Program& program) {
-  if (program.snapped()) {
-    throw ResourceError(
-        "a model with codes: expected --device cpu or auto, since nearest codes have no form on a device");
-  }
-  if (!runs_on_device(program)) {
-    throw ResourceError(
-        "a model on a device: expected at most " + std::to_string(LearnedRecurrence::most_updates) +
-        " updates a token, and no sum norm of keys as of flash-linear-attention 0.6.0, got another; run "
-        "it on the CPU");
+  if (const std::optional<std::string> missing = missing_on_device(program)) {
+    throw ResourceError("a model on a device: expected " + *missing + "; run it on the CPU");
   }
   return Lowering(program).run();
 }

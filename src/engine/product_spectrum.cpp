@@ -101,6 +101,8 @@ class ProductCollector final : public forward::Probe<double> {
     if (window.size() < lengths_[block]) return;
     if (window.front().diagonal.size() > 0) {
       look_at_diagonal(spectra_[block], head, window);
+    } else if (window.front().rotations.size() > 0) {
+      look_at_rotations(spectra_[block], head, window);
     } else {
       look(spectra_[block], head, reduced_product(window));
     }
@@ -119,6 +121,31 @@ class ProductCollector final : public forward::Probe<double> {
       spectrum.most_real = std::max(spectrum.most_real, value);
       spectrum.all_positive = spectrum.all_positive && value > error;
       if (value < -error && more_negative(spectrum, value)) spectrum.negative = {head, word_, value};
+    }
+  }
+
+  /// Turned pairs of keys do not mix, so that their numbers multiply; these are at most 1 in modulus, or nearly.
+  void look_at_rotations(ProductSpectrum& spectrum, std::size_t head, std::span<const Transition> window) {
+    Eigen::VectorXcd values = window.front().rotations;
+    double error = relative_error;
+    for (const Transition& transition : window.subspan(1)) {
+      values = values.cwiseProduct(transition.rotations);
+      error += relative_error;
+    }
+    ++spectrum.products;
+    for (const Transition& transition : window) {
+      for (const std::complex<double> value : transition.rotations) error *= std::max(1.0, std::abs(value));
+    }
+    for (std::complex<double> value : values) {
+      if (!std::isfinite(value.real()) || !std::isfinite(value.imag())) throw NumericError("a decay is not finite");
+      value.imag(std::fabs(value.imag()));
+      spectrum.least_real = std::min(spectrum.least_real, value.real());
+      spectrum.most_real = std::max(spectrum.most_real, value.real());
+      spectrum.most_imaginary = std::max(spectrum.most_imaginary, value.imag());
+      spectrum.all_real = spectrum.all_real && value.imag() == 0.0;
+      spectrum.all_positive = spectrum.all_positive && value.imag() == 0.0 && value.real() > error;
+      if (value.imag() > error && more_not_real(spectrum, value)) spectrum.not_real = {head, word_, value};
+      if (value.real() < -error && more_negative(spectrum, value)) spectrum.negative = {head, word_, value};
     }
   }
 

@@ -108,6 +108,18 @@ class Collector final : public TokenProbe {
       for (const double value : transition.diagonal) add(spectrum, {value, 0.0});
       return;
     }
+    if (transition.rotations.size() > 0) {
+      for (const std::complex<double> value : transition.rotations) {
+        add(spectrum, value);
+        add(spectrum, std::conj(value));
+      }
+      return;
+    }
+    if (transition.scaled_identity) {
+      for (std::size_t i = 0; i + 1 < key_size; ++i) add(spectrum, {*transition.scaled_identity, 0.0});
+      add(spectrum, {transition.moved, 0.0});
+      return;
+    }
     if (transition.symmetric.size() > 0) {
       require_finite(transition.symmetric);
       const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(transition.symmetric, Eigen::EigenvaluesOnly);

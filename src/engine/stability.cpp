@@ -72,6 +72,10 @@ StepMap::StepMap(std::size_t key_size, std::size_t value_size, const Decay<doubl
     case Decay<double>::Kind::key:
       decays_ = Eigen::Map<const Eigen::ArrayXd>(decay.values, size_);
       break;
+    case Decay<double>::Kind::rotation:
+      decays_ = Eigen::Map<const Eigen::ArrayXd>(decay.values, size_);
+      rotates_ = true;
+      break;
     case Decay<double>::Kind::element:
       decays_ = Eigen::Map<const Eigen::ArrayXd>(decay.values, static_cast<Eigen::Index>(key_size * value_size));
       if (!factors_.empty()) throw InternalError("stability: expected one decay a key beside factors");
@@ -80,8 +84,16 @@ StepMap::StepMap(std::size_t key_size, std::size_t value_size, const Decay<doubl
 }
 
 void StepMap::decay(Eigen::MatrixXd& x, bool transposed) const {
-  (void)transposed;
-  if (decays_.size() == 1) {
+  if (rotates_) {
+    // Keys 2j and 2j + 1 are a complex number that is multiplied by another.
+    for (Eigen::Index j = 0; j + 1 < size_; j += 2) {
+      const double real = decays_(j);
+      const double imaginary = transposed ? -decays_(j + 1) : decays_(j + 1);
+      const Eigen::RowVectorXd first = x.row(j);
+      x.row(j) = real * first - imaginary * x.row(j + 1);
+      x.row(j + 1) = imaginary * first + real * x.row(j + 1);
+    }
+  } else if (decays_.size() == 1) {
     x *= decays_(0);
   } else {
     x.array().colwise() *= decays_;

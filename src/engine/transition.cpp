@@ -23,15 +23,7 @@ Transition transition_of(std::size_t key_size, std::size_t value_size, const Dec
   }
   const auto beta_of = [](const Update<double>& update) { return update.beta == nullptr ? 1.0 : *update.beta; };
   using Vector = Eigen::Map<const Eigen::VectorXd>;
-  if (decay.kind == Decay<double>::Kind::element || decay.kind == Decay<double>::Kind::key) {
-    const std::size_t count = decay.kind == Decay<double>::Kind::key ? key_size : key_size * value_size;
-    const Vector decays(decay.values, static_cast<Eigen::Index>(count));
-    if (factors.empty()) {
-      transition.diagonal = decays;
-      return transition;
-    }
-    if (count != key_size) throw InternalError("spectrum: expected one decay a key beside factors");
-    transition.full = decays.asDiagonal();
+  const auto multiply_out = [&] {
     for (const Update<double>* factor : factors) {
       const Vector read(factor->read, size);
       const Vector write(factor->write, size);
@@ -41,6 +33,44 @@ Transition transition_of(std::size_t key_size, std::size_t value_size, const Dec
         transition.full -= beta_of(*factor) * write * (read.transpose() * transition.full).eval();
       }
     }
+  };
+  if (decay.kind == Decay<double>::Kind::rotation) {
+    Eigen::VectorXcd rotations(size / 2);
+    for (Eigen::Index j = 0; j < size / 2; ++j) rotations(j) = {decay.values[2 * j], decay.values[2 * j + 1]};
+    if (factors.empty()) {
+      transition.rotations = rotations;
+      return transition;
+    }
+    transition.full = Eigen::MatrixXd::Zero(size, size);
+    for (Eigen::Index j = 0; j < size / 2; ++j) {
+      transition.full.diagonal().segment(2 * j, 2).setConstant(rotations(j).real());
+      transition.full(2 * j, 2 * j + 1) = -rotations(j).imag();
+      transition.full(2 * j + 1, 2 * j) = rotations(j).imag();
+    }
+    multiply_out();
+    return transition;
+  }
+  if (decay.kind == Decay<double>::Kind::scalar && factors.size() == 1 && factors.front()->reads_undecayed) {
+    // a I - beta w r^T: a, and once a - beta r . w.
+    const Update<double>& factor = *factors.front();
+    const Vector read(factor.read, size);
+    const Vector write(factor.write, size);
+    transition.full = Eigen::MatrixXd::Identity(size, size) * *decay.values;
+    multiply_out();
+    transition.scaled_identity = *decay.values;
+    transition.moved = *decay.values - beta_of(factor) * read.dot(write);
+    return transition;
+  }
+  if (decay.kind == Decay<double>::Kind::element || decay.kind == Decay<double>::Kind::key) {
+    const std::size_t count = decay.kind == Decay<double>::Kind::key ? key_size : key_size * value_size;
+    const Vector decays(decay.values, static_cast<Eigen::Index>(count));
+    if (factors.empty()) {
+      transition.diagonal = decays;
+      return transition;
+    }
+    if (count != key_size) throw InternalError("spectrum: expected one decay a key beside factors");
+    transition.full = decays.asDiagonal();
+    multiply_out();
     if (factors.size() == 1) {
       const Update<double>& factor = *factors.front();
       Eigen::VectorXd products = beta_of(factor) * Vector(factor.write, size).cwiseProduct(Vector(factor.read, size));

@@ -3,13 +3,14 @@
 
 #include <Eigen/Dense>
 #include <cstddef>
+#include <optional>
 #include <span>
 
 #include "krohn/engine/interpreter.hpp"
 
 namespace krohn {
 
-/// A = scale (I - w_n r_n^T) .. (I - w_1 r_1^T), or `diagonal`, or `full`, where one of these is not empty.
+/// A = scale (I - w_n r_n^T) .. (I - w_1 r_1^T), or `diagonal`, `rotations` or `full`, where one of these is not empty.
 struct Transition {
   double scale = 1.0;
   /// [key_size, n]; beta is inside the reads.
@@ -17,11 +18,18 @@ struct Transition {
   Eigen::MatrixXd writes;
   /// Decays of their own for every key (or element) and no factors.
   Eigen::VectorXd diagonal;
-  /// Decays of their own for every key, with factors.
+  /// For every pair of keys the complex number that it is multiplied by, and no factors: an eigenvalue, as its
+  /// conjugate is.
+  Eigen::VectorXcd rotations;
+  /// Decays of their own for every key, or such for pairs of keys, with factors; or a factor that reads the undecayed
+  /// state.
   Eigen::MatrixXd full;
   /// Symmetric, with the eigenvalues of `full`, where that is D - w r^T with w_i r_i >= 0 throughout: the
   /// characteristic polynomial depends on w and r by the products w_i r_i alone. Else empty.
   Eigen::MatrixXd symmetric;
+  /// Where `full` is a I - w r^T: a, and the one eigenvalue that differs. Else empty.
+  std::optional<double> scaled_identity;
+  double moved = 0.0;
 };
 
 Transition transition_of(std::size_t key_size, std::size_t value_size, const forward::Decay<double>& decay,
@@ -37,8 +45,9 @@ struct ReducedProduct {
   double magnitude = 0.0;
 };
 
-/// A(x_t) .. A(x_1) of one head, the first of `transitions` acting first; none of them is `diagonal`, and they are all
-/// `full` or none is. At most key_size eigenvalues differ from `scale`, however many factors there are.
+/// A(x_t) .. A(x_1) of one head, the first of `transitions` acting first; none of them is `diagonal` or `rotations`,
+/// and they are all `full` or none is. At most key_size eigenvalues differ from `scale`, however many factors there
+/// are.
 ReducedProduct reduced_product(std::span<const Transition> transitions);
 
 /// Throws NumericError if an entry is not finite.

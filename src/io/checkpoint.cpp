@@ -27,6 +27,11 @@ const Architecture& architecture_of(JsonProblems& problems) {
   const Architecture* architecture = find_architecture(*type);
   if (architecture == nullptr) {
     std::string known;
+    const std::string_view why = why_not_linear(*type);
+    if (!why.empty()) {
+      problems.root().at("model_type").report("a linear recurrence on a state of a fixed size; " + std::string(why));
+      problems.raise_if_any();
+    }
     for (const Architecture* each : all_architectures()) known += (known.empty() ? "" : ", ") + std::string(each->name);
     problems.root().at("model_type").report("one of " + known);
     problems.raise_if_any();
@@ -34,13 +39,14 @@ const Architecture& architecture_of(JsonProblems& problems) {
   return *architecture;
 }
 
-Checkpoint read(const fs::path& directory, const ReadingHints& hints, bool mapped, const Build& build) {
-  const JsonDocument document = read_checkpoint_config(directory);
+/// The weights are asked for once the configuration is known to name an architecture.
+Checkpoint read(const JsonDocument& document, const std::function<Weights()>& read_weights, const ReadingHints& hints,
+                const Build& build) {
   JsonProblems problems(document);
   const Architecture& architecture = architecture_of(problems);
   std::vector<std::string> all;
   try {
-    const Weights weights = Weights::read_directory(directory, mapped);
+    const Weights weights = read_weights();
     Draft draft(architecture.name, problems.root(), weights, hints);
     if (!weights.note().empty()) draft.notes.push_back(weights.note());
     Program model = build(architecture, draft);
@@ -56,6 +62,11 @@ Checkpoint read(const fs::path& directory, const ReadingHints& hints, bool mappe
     if (error.problems() != all) all.insert(all.begin(), error.problems().begin(), error.problems().end());
   }
   throw InputError(all);
+}
+
+Checkpoint read(const fs::path& directory, const ReadingHints& hints, bool mapped, const Build& build) {
+  return read(
+      read_checkpoint_config(directory), [&] { return Weights::read_directory(directory, mapped); }, hints, build);
 }
 
 /// Sums of twelve uniform numbers, less their mean.
@@ -91,6 +102,13 @@ Checkpoint read_checkpoint(const fs::path& directory, const ReadingHints& hints)
 
 Checkpoint map_checkpoint(const fs::path& directory, const ReadingHints& hints) {
   return read_whole(directory, hints, true);
+}
+
+Checkpoint read_checkpoint(std::string_view config, const std::string& source, const Weights& weights,
+                           const ReadingHints& hints) {
+  return read(
+      parse_checkpoint_config(config, source), [&] { return weights; }, hints,
+      [](const Architecture& architecture, Draft& draft) { return architecture.build(draft); });
 }
 
 bool is_hybrid(const fs::path& directory) {

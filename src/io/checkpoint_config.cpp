@@ -66,6 +66,10 @@ JsonDocument named(JsonDocument document) {
 
 }  // namespace
 
+JsonDocument parse_checkpoint_config(std::string_view text, std::string source) {
+  return named(parse_json(text, std::move(source), {.non_finite = true}));
+}
+
 JsonDocument read_checkpoint_config(const fs::path& directory) {
   if (fs::exists(directory / "config.json") || !fs::exists(directory / "config.yaml")) {
     return named(read_json(directory / "config.json", {.non_finite = true}));

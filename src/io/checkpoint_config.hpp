@@ -17,6 +17,8 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <string_view>
 
 #include "krohn/text/json_document.hpp"
 
@@ -24,5 +26,7 @@ namespace krohn {
 
 /// One object with a model_type. Throws InputError.
 JsonDocument read_checkpoint_config(const std::filesystem::path& directory);
+/// The text of a config.json; `source` names it in messages.
+JsonDocument parse_checkpoint_config(std::string_view text, std::string source);
 
 }  // namespace krohn

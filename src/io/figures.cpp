@@ -602,7 +602,7 @@ Figure draw_cascade(const Cascade& cascade) {
       const double x = 150.0 + step * (static_cast<double>(s) - static_cast<double>(shown - 1) / 2.0);
       drawing.circle(x, y + 24.0, std::min(7.0, 0.4 * step), "#ffffff", {ink, 1.0, "none"});
     }
-    std::string text = "level " + std::to_string(l + 1) + ": " + counted(level.width, "slot") +
+    std::string text = "level " + std::to_string(l) + ": " + counted(level.width, "slot") +
                        (shown < level.width ? " (" + std::to_string(shown) + " drawn)" : "");
     drawing.text(300.0, y + 18.0, text, {13.0, "start", ink, true});
     text = counted(kinds[SlotAction::Kind::permutation], "permutation") + ", " +

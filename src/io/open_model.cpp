@@ -44,17 +44,24 @@ std::string OpenModel::domain(const Dfa& language) const {
   return Specification(*machine, language).domain(task ? task->min_length : 0);
 }
 
+OpenModel open_learned(std::shared_ptr<const Program> model, Task task, std::vector<std::string> notes) {
+  OpenModel open;
+  open.machine = make_machine(model, task.answers);
+  open.task = std::move(task);
+  open.learned = std::move(model);
+  open.notes = std::move(notes);
+  return open;
+}
+
 OpenModel open_model(const std::filesystem::path& path, std::optional<Semantics> semantics,
                      const std::optional<std::filesystem::path>& task, const ReadingHints& hints) {
-  OpenModel open;
   if (read_model_type(path) != "krohn-lrnn") {
     if (semantics && *semantics != Semantics::fp32_fma_v1) {
       throw InputError(path.string() + ": semantics: expected " + std::string(learned_semantics) +
                        ", the only one of a learned model, got " + std::string(semantics_id(*semantics)));
     }
     Checkpoint checkpoint = read_checkpoint(path, hints);
-    open.learned = std::make_shared<const Program>(std::move(checkpoint.model));
-    open.notes = std::move(checkpoint.notes);
+    auto learned = std::make_shared<const Program>(std::move(checkpoint.model));
     const std::filesystem::path task_path = task.value_or(path / "task.json");
     if (!std::filesystem::exists(task_path)) {
       throw InputError(
@@ -66,15 +73,15 @@ OpenModel open_model(const std::filesystem::path& path, std::optional<Semantics>
           "where symbols go to token ids, logits to labels, and automaton is the language it was made for: any LANG "
           "(a catalogue name, re:REGEX, a file), or left out");
     }
-    open.task = read_task(task_path, *open.learned);
-    open.machine = make_machine(open.learned, open.task->answers);
-    return open;
+    Task its_task = read_task(task_path, *learned);
+    return open_learned(std::move(learned), std::move(its_task), std::move(checkpoint.notes));
   }
   if (task) throw InputError(path.string() + ": expected a checkpoint with the task, got a compiled model");
   if (hints.fla_version) {
     throw InputError(path.string() + ": expected a checkpoint with --fla-version, got a compiled model");
   }
   ModelDirectory directory = read_model(path);
+  OpenModel open;
   open.machine = make_machine(std::move(directory.model), semantics.value_or(directory.semantics));
   open.hint = std::move(directory.hint);
   open.exact = directory.exact;

@@ -8,9 +8,13 @@
 #include <optional>
 #include <utility>
 
+#include "krohn/automata/fingerprint.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/atomic_file.hpp"
 #include "krohn/text/json_document.hpp"
+#include "krohn/text/source_text.hpp"
+#include "krohn/verify/specification.hpp"
+#include "result_json.hpp"
 
 namespace krohn {
 namespace {
@@ -35,7 +39,20 @@ std::optional<std::string> difference(const SearchIdentity& a, const SearchIdent
 
 }  // namespace
 
-void write_search_part(const std::filesystem::path& path, const SearchPart& part) {
+SearchIdentity search_identity(const OpenModel& model, const Dfa& language, std::uint64_t max_length) {
+  return {model.identity(), fingerprint(Specification(*model.machine, language).automaton()),
+          std::string(model.machine->semantics()), model.machine->alphabet().names(), max_length};
+}
+
+SearchPart search_part(const OpenModel& model, const Dfa& language, const EnumerateOptions& options) {
+  SearchPart part;
+  part.shard = options.shard;
+  part.identity = search_identity(model, language, options.max_length);
+  part.result = enumerate(*model.machine, Specification(*model.machine, language).labelled_automaton(), options);
+  return part;
+}
+
+std::string format_search_part(const SearchPart& part) {
   std::string text = "{\n  \"format\": " + json_quoted(format_name);
   text += ",\n  \"model\": " + json_quoted(part.identity.model);
   text += ",\n  \"language\": " + json_quoted(part.identity.language);
@@ -58,11 +75,19 @@ void write_search_part(const std::filesystem::path& path, const SearchPart& part
     const LengthStatistics& line = part.result.lengths[i];
     text += (i == 0 ? "[" : ", [") + std::to_string(line.words) + ", " + std::to_string(line.in_domain) + "]";
   }
-  write_file(path, text + "]\n}\n");
+  return text + "]\n}\n";
+}
+
+void write_search_part(const std::filesystem::path& path, const SearchPart& part) {
+  write_file(path, format_search_part(part));
 }
 
 SearchPart read_search_part(const std::filesystem::path& path) {
-  const JsonDocument document = read_json(path);
+  return parse_search_part(read_file(path), path.string());
+}
+
+SearchPart parse_search_part(std::string_view text, const std::string& source) {
+  const JsonDocument document = parse_json(text, source);
   JsonProblems problems(document);
   const JsonField root = problems.root();
   root.only({"format", "model", "language", "semantics", "alphabet", "max_length", "part", "parts", "agreed",
@@ -125,16 +150,24 @@ SearchPart read_search_part(const std::filesystem::path& path) {
 }
 
 MergedSearch merge_search_parts(const std::vector<std::filesystem::path>& files) {
-  if (files.empty()) throw InputError("merge: expected the files of a search's parts, got none");
-  std::vector<std::string> problems;
   std::vector<SearchPart> parts;
-  for (const std::filesystem::path& file : files) parts.push_back(read_search_part(file));
+  std::vector<std::string> names;
+  for (const std::filesystem::path& file : files) {
+    parts.push_back(read_search_part(file));
+    names.push_back(file.string());
+  }
+  return merge_search_parts(parts, names);
+}
+
+MergedSearch merge_search_parts(const std::vector<SearchPart>& parts, const std::vector<std::string>& names) {
+  if (parts.empty()) throw InputError("merge: expected the files of a search's parts, got none");
+  std::vector<std::string> problems;
   const SearchPart& first = parts.front();
   std::vector<std::optional<std::size_t>> place(first.shard.count);
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    const std::string name = files[i].string();
+    const std::string name = names[i];
     if (const auto member = difference(first.identity, parts[i].identity)) {
-      problems.push_back(name + ": " + *member + ": expected the search of " + files[0].string() + ", got another");
+      problems.push_back(name + ": " + *member + ": expected the search of " + names[0] + ", got another");
       continue;
     }
     if (parts[i].shard.count != first.shard.count) {
@@ -145,7 +178,7 @@ MergedSearch merge_search_parts(const std::vector<std::filesystem::path>& files)
     std::optional<std::size_t>& at = place[parts[i].shard.index];
     if (at) {
       problems.push_back(name + ": part: expected each part once, got part " +
-                         std::to_string(parts[i].shard.index + 1) + " of " + files[*at].string() + " again");
+                         std::to_string(parts[i].shard.index + 1) + " of " + names[*at] + " again");
     }
     at = i;
   }
@@ -161,6 +194,30 @@ MergedSearch merge_search_parts(const std::vector<std::filesystem::path>& files)
   }
   if (!problems.empty()) throw InputError(std::move(problems));
   return {first.identity, merge(results)};
+}
+
+std::string merged_verdict(const MergedSearch& merged) {
+  if (merged.result.disagreement) return "REFUTED";
+  return merged.result.agreed && *merged.result.agreed >= merged.identity.max_length ? "CERTIFIED" : "UNKNOWN";
+}
+
+std::string merged_search_json(const MergedSearch& merged) {
+  const MergedEnumeration& result = merged.result;
+  Json object;
+  object["verdict"] = merged_verdict(merged);
+  object["length"] = nullptr;
+  if (result.disagreement) {
+    object["length"] = result.disagreement->size();
+  } else if (result.agreed) {
+    object["length"] = *result.agreed;
+  }
+  object["word"] = result.disagreement ? word_json(*result.disagreement, Alphabet(merged.identity.alphabet)) : Json();
+  object["shortest"] = result.first;
+  object["semantics"] = merged.identity.semantics;
+  object["method"] = "exhaustive";
+  object["lengths"] = Json::array();
+  for (const LengthStatistics& line : result.lengths) object["lengths"].push_back({line.words, line.in_domain});
+  return json_lines(object);
 }
 
 }  // namespace krohn

@@ -47,7 +47,11 @@ class StateWriter {
       case StatePart::Kind::convolution:
         return write_convolution(part, index);
       case StatePart::Kind::shift:
-        return add((part.input == "mixer" ? "shift" : "ffn_shift") + index, {part.size}, all);
+        return add((part.input == "mixer"          ? "shift"
+                    : part.input == "feed_forward" ? "ffn_shift"
+                                                   : "shift_" + part.input) +
+                       index,
+                   {part.size}, all);
       case StatePart::Kind::stabilizer:
         return add("m" + index, {part.size}, all);
       case StatePart::Kind::cell:

@@ -47,6 +47,11 @@ class WeightsBuilder {
     weights_.owners_.push_back(std::move(file));
   }
 
+  void add_arrays(std::vector<TensorView> tensors, std::vector<std::shared_ptr<const void>> owners) {
+    weights_.tensors_ = std::move(tensors);
+    weights_.owners_ = std::move(owners);
+  }
+
   Weights finish() {
     std::vector<std::string> names;
     for (const TensorView& tensor : weights_.tensors_) names.push_back(tensor.name);
@@ -161,6 +166,13 @@ Weights Weights::read_directory(const fs::path& directory, bool mapped) {
   for (const fs::path& path : found) got += (got.empty() ? "" : ", ") + path.filename().string();
   throw InputError(directory.string() + ": expected model.safetensors, pytorch_model.bin or one file of weights, got " +
                    got);
+}
+
+Weights Weights::of_arrays(std::string source, std::vector<TensorView> tensors,
+                           std::vector<std::shared_ptr<const void>> owners) {
+  WeightsBuilder builder(std::move(source));
+  builder.add_arrays(std::move(tensors), std::move(owners));
+  return builder.finish();
 }
 
 const TensorView* Weights::find(std::string_view name) const noexcept {

@@ -16,11 +16,12 @@
 namespace krohn {
 namespace {
 
-constexpr std::array<std::string_view, 11> operation_names = {
+constexpr std::array<std::string_view, 12> operation_names = {
     "embedding",   "product",     "elementwise",       "interleave", "normalization", "weighted_dot",
-    "convolution", "token_shift", "linear_recurrence", "stabilizer", "slstm_cell"};
+    "convolution", "token_shift", "linear_recurrence", "stabilizer", "slstm_cell",    "constants"};
 
 // ---- walk: every field of an operation, by name ---------------------------------------------------------------------
+// What was added later is named only where it is not as it always was, so that fingerprints stay.
 
 template <class Sink>
 void walk_field(Sink& sink, const std::string& name, const Operand& operand) {
@@ -34,6 +35,7 @@ void walk_field(Sink& sink, const std::string& name, const WeightUse& use) {
   sink.tensor(name, use.tensor);
   sink.number(name + ".share", use.share);
   sink.number(name + ".derived", static_cast<double>(use.derived));
+  if (use.row != 0) sink.number(name + ".row", use.row);
 }
 template <class Sink>
 void walk_field(Sink& sink, const std::string& name, const HeadInput& input) {
@@ -52,6 +54,11 @@ void walk(Sink& sink, const Product& op) {
   sink.tensor("bias", op.bias);
   sink.slice("in", op.in);
   sink.slice("onto", op.onto);
+  if (op.copies != 1) sink.number("copies", op.copies);
+  if (op.inputs != 0) {
+    sink.number("first_input", op.first_input);
+    sink.number("inputs", op.inputs);
+  }
 }
 template <class Sink>
 void walk(Sink& sink, const Elementwise& op) {
@@ -72,7 +79,7 @@ void walk(Sink& sink, const Interleave& op) {
 }
 template <class Sink>
 void walk(Sink& sink, const Normalization& op) {
-  constexpr std::array<std::string_view, 5> kinds = {"rms", "layer", "l2", "root", "sum"};
+  constexpr std::array<std::string_view, 7> kinds = {"rms", "layer", "l2", "root", "sum", "absolute_sum", "softmax"};
   sink.name(kinds[static_cast<std::size_t>(op.kind)]);
   sink.slice("in", op.in);
   sink.number("groups", op.groups);
@@ -100,10 +107,15 @@ template <class Sink>
 void walk(Sink& sink, const TokenShift& op) {
   sink.slice("in", op.in);
   sink.part("last", op.last);
+  if (!op.difference) sink.name("itself");
+}
+template <class Sink>
+void walk(Sink& sink, const Constants& op) {
+  for (const double value : op.values) sink.number("value", value);
 }
 template <class Sink>
 void walk(Sink& sink, const LinearRecurrence& op) {
-  constexpr std::array<std::string_view, 4> decays = {"none", "scalar", "key", "rate"};
+  constexpr std::array<std::string_view, 6> decays = {"none", "scalar", "key", "rate", "element", "rotation"};
   sink.number("states", op.states);
   sink.number("queries", op.queries);
   sink.number("key_size", op.key_size);
@@ -124,6 +136,11 @@ void walk(Sink& sink, const LinearRecurrence& op) {
   }
   walk_field(sink, "query", op.query);
   sink.part("hidden", op.hidden);
+  if (op.reads_before) sink.name("reads_before");
+  if (op.ridge.present()) {
+    walk_field(sink, "ridge", op.ridge);
+    sink.number("solver_steps", op.solver_steps);
+  }
 }
 template <class Sink>
 void walk(Sink& sink, const Stabilizer& op) {
@@ -227,11 +244,16 @@ class ProgramCheck {
     if (!std::holds_alternative<Product>(parts_.operations.back().kind)) {
       report("operations: expected a product, whose value is the logits, last");
     }
+    std::vector<bool> recurs(parts_.layers.size(), false);
     for (at_ = 0; at_ < parts_.operations.size(); ++at_) {
       const Operation& operation = parts_.operations[at_];
       expect(operation.size > 0, "size", "a number above 0", "0");
       expect(operation.layer == no_index || operation.layer < parts_.layers.size(), "layer",
              "one of " + std::to_string(parts_.layers.size()), std::to_string(operation.layer));
+      if (std::holds_alternative<LinearRecurrence>(operation.kind) && operation.layer < recurs.size()) {
+        expect(!recurs[operation.layer], "layer", "one linear recurrence in a layer", "two");
+        recurs[operation.layer] = true;
+      }
       FieldCheck fields{{}, *this};
       walk(fields, operation);
       if (fields.good) std::visit([&](const auto& op) { check(op, operation.size); }, operation.kind);
@@ -368,11 +390,16 @@ class ProgramCheck {
     const ProgramTensor* t =
         tensor("weight", op.weight, blocks ? std::vector<std::size_t>{0, 0, 0} : std::vector<std::size_t>{0, 0}, true);
     if (t != nullptr) {
-      const std::size_t groups = blocks ? t->extent(0) : 1;
-      expect(groups * t->extent(blocks ? 1 : 0) == size && groups * t->extent(blocks ? 2 : 1) == op.in.size, t->name,
+      const std::size_t groups = blocks ? t->extent(0) : op.copies;
+      const std::size_t inputs = op.inputs != 0 ? op.inputs : t->extent(blocks ? 2 : 1);
+      expect(groups * t->extent(blocks ? 1 : 0) == size && groups * inputs == op.in.size, t->name,
              std::to_string(size) + " outputs of " + std::to_string(op.in.size) + " inputs", shape_text(t->shape));
+      const bool within = std::size_t{op.first_input} + inputs <= t->extent(blocks ? 2 : 1);
+      expect(within && (!blocks || (op.copies == 1 && op.inputs == 0)), t->name, "the inputs that are read",
+             shape_text(t->shape));
     }
-    entries("bias", op.bias, size, true);
+    expect(op.copies > 0, "copies", "a number above 0", "0");
+    entries("bias", op.bias, op.copies == 0 ? 0 : size / op.copies, true);
     if (op.onto.present()) expect_size("onto", op.onto.size, size);
   }
   void check(const Elementwise& op, std::size_t size) {
@@ -393,7 +420,13 @@ class ProgramCheck {
       if (operands.find(letter) == std::string_view::npos) {
         return expect(!use.present(), std::string(1, letter), "none", "one");
       }
-      entries(std::string(1, letter), use.tensor, shared(use.share), false);
+      if (use.derived != WeightUse::Derived::cumulative_softmax || use.tensor == no_index) {
+        return entries(std::string(1, letter), use.tensor, shared(use.share), false);
+      }
+      const ProgramTensor& t = parts_.tensors[use.tensor];
+      expect(t.shape.size() == 2 && !t.input_major && use.row < t.extent(0) && t.extent(1) == shared(use.share), t.name,
+             "more than " + std::to_string(use.row) + " rows of " + std::to_string(shared(use.share)),
+             shape_text(t.shape));
     };
     weight('w', op.w);
     weight('v', op.v);
@@ -443,6 +476,11 @@ class ProgramCheck {
     expect_size("in", op.in.size, size);
     part("last", op.last, StatePart::Kind::shift, {size});
   }
+  void check(const Constants& op, std::size_t size) {
+    expect_size("values", op.values.size(), size);
+    expect(std::all_of(op.values.begin(), op.values.end(), [](double x) { return std::isfinite(x); }), "values",
+           "finite numbers", "others");
+  }
   void head(const std::string& field, const HeadInput& input, std::size_t heads, std::size_t extent, bool optional) {
     if (!input.present()) return expect(optional, field, "features", "none");
     const bool fits =
@@ -454,9 +492,17 @@ class ProgramCheck {
     const bool sizes = op.states > 0 && op.queries > 0 && op.key_size > 0 && op.value_size > 0;
     expect(sizes, "sizes", "numbers above 0", "0");
     if (!sizes) return;
-    expect_size("value", std::size_t{op.states} * op.queries * op.value_size, size);
+    expect(!op.ridge.present() || (op.value_size > op.key_size && op.solver_steps > 0 && !op.reads_before), "ridge",
+           "more values than keys, and steps of the solver", std::to_string(op.value_size));
+    if (op.ridge.present() && op.value_size <= op.key_size) return;
+    expect_size("value", std::size_t{op.states} * op.queries * op.answer_size(), size);
     using Decay = LinearRecurrence::Decay;
-    const std::size_t decays = op.decay == Decay::key ? op.key_size : op.decay == Decay::rate ? op.value_size : 1;
+    const std::size_t decays = op.decay == Decay::key || op.decay == Decay::rotation ? op.key_size
+                               : op.decay == Decay::rate                             ? op.value_size
+                               : op.decay == Decay::element ? std::size_t{op.key_size} * op.value_size
+                                                            : 1;
+    expect(op.decay != Decay::rotation || op.key_size % 2 == 0, "key_size", "an even number",
+           std::to_string(op.key_size));
     head("decays", op.decays, op.states, decays, op.decay == Decay::none);
     if (op.decay == Decay::rate) entries("rates", op.rates.tensor, std::size_t{op.key_size} * op.value_size, false);
     expect(!op.updates.empty(), "updates", "at least one", "none");
@@ -467,10 +513,11 @@ class ProgramCheck {
       head(name + ".write", update.write, op.states, op.key_size, false);
       head(name + ".value", update.value, op.states, op.value_size, true);
       head(name + ".beta", update.beta, op.states, 1, true);
-      expect(!update.reads_undecayed || (i == 0 && update.read.present()), name,
+      expect(!update.reads_undecayed || (i == 0 && update.read.present() && op.decay != Decay::rotation), name,
              "only the first to read the undecayed state", "another");
     }
     head("query", op.query, std::size_t{op.states} * op.queries, op.key_size, false);
+    head("ridge", op.ridge, op.states, op.key_size, true);
     part("hidden", op.hidden, StatePart::Kind::hidden, {op.states, op.key_size, op.value_size});
   }
   void check(const Stabilizer& op, std::size_t size) {

@@ -23,6 +23,12 @@ Slice ProgramBuilder::product(std::uint32_t weight, Slice in, std::uint32_t bias
   return push(Product{weight, bias, in, onto}, size);
 }
 
+Slice ProgramBuilder::product_of_parts(std::uint32_t weight, Slice in, std::size_t copies, std::uint32_t bias) {
+  Product op{weight, bias, in, {}};
+  op.copies = static_cast<std::uint32_t>(copies);
+  return push(op, copies * tensor(weight).shape.front());
+}
+
 Slice ProgramBuilder::low_rank(std::uint32_t down, std::uint32_t up, std::uint32_t bias, Function inner, Slice in) {
   Slice narrow = product(down, in);
   if (inner != Function::copy) narrow = map(inner, narrow);
@@ -43,6 +49,21 @@ Slice ProgramBuilder::map_weight(Function function, Slice a, std::uint32_t w) {
 }
 Slice ProgramBuilder::constant(double value, std::size_t size) {
   return map({Function::constant, {}, {}, {}, {}, {}, value}, size);
+}
+
+Slice ProgramBuilder::constants(std::vector<double> values) {
+  const std::size_t size = values.size();
+  return push(Constants{std::move(values)}, size);
+}
+Slice ProgramBuilder::interleave(std::vector<Slice> parts, std::size_t groups) {
+  std::size_t size = 0;
+  for (const Slice& part : parts) size += part.size;
+  return push(Interleave{std::move(parts), static_cast<std::uint32_t>(groups)}, size);
+}
+Slice ProgramBuilder::runs(Slice a, std::size_t run, std::size_t stride, std::size_t count) {
+  Elementwise copy;
+  copy.a = {a, 1, static_cast<std::uint32_t>(run), static_cast<std::uint32_t>(stride)};
+  return push(copy, run * count);
 }
 
 Slice ProgramBuilder::normalize(Normalization norm) { return push(norm, norm.in.size); }
@@ -68,6 +89,10 @@ Slice ProgramBuilder::shift(Slice in, const std::string& input) {
   return push(TokenShift{in, state(StatePart::Kind::shift, {in.size}, input)}, in.size);
 }
 
+Slice ProgramBuilder::delay(Slice in, const std::string& input) {
+  return push(TokenShift{in, state(StatePart::Kind::shift, {in.size}, input), false}, in.size);
+}
+
 Slice ProgramBuilder::shift_mix(Slice a, Slice difference, std::uint32_t weight) {
   return map({Function::add_weighted, {a}, {difference}, {}, {weight}, {}}, a.size);
 }
@@ -85,7 +110,7 @@ Slice ProgramBuilder::recur(LinearRecurrence operation, StatePart::Axes axes) {
     operation.hidden =
         state(StatePart::Kind::hidden, {operation.states, operation.key_size, operation.value_size}, "", 0.0F, axes);
   }
-  const std::size_t size = std::size_t{operation.states} * operation.queries * operation.value_size;
+  const std::size_t size = std::size_t{operation.states} * operation.queries * operation.answer_size();
   return push(std::move(operation), size);
 }
 

@@ -15,6 +15,7 @@ double greatest_product(const Program& program, std::uint32_t value) {
   const auto* product = std::get_if<Product>(&program.operations()[value].kind);
   constexpr double unknown = std::numeric_limits<double>::infinity();
   if (product == nullptr || product->onto.present() || product->bias != no_index) return unknown;
+  if (product->copies != 1 || product->inputs != 0) return unknown;
   const auto* norm = std::get_if<Normalization>(&program.operations()[product->in.value].kind);
   const bool scaled = norm != nullptr && norm->groups == 1 && product->in.size == norm->in.size &&
                       (norm->kind == Normalization::Kind::rms || norm->kind == Normalization::Kind::layer);
@@ -95,6 +96,25 @@ Range range_of(const Program& program, const Elementwise& op) {
       return falling && a().least >= 0.0 ? Range{0.0, 1.0} : Range{0.0};
     case Function::divided_decay:
       return op.k > 0.0 && op.l <= 0.0 ? Range{std::exp(op.l), 1.0} : Range{0.0};
+    case Function::exponential_decay:
+      return {0.0, 1.0};
+    case Function::floored_decay:
+      return a().least >= 0.0 && op.k >= 0.0 ? Range{0.0, 1.0} : Range{0.0};
+    case Function::lower_bounded: {
+      // fma(1 - w, a, w) lies between a and 1 for w from 0 to 1, of which a cumulated softmax is.
+      const Range range = a();
+      const bool between = op.w.derived == WeightUse::Derived::cumulative_softmax && range.most <= 1.0;
+      return between ? Range{range.least, 1.0} : Range{};
+    }
+    case Function::complement: {
+      const Range range = a();
+      return {1.0 - range.most, 1.0 - range.least};
+    }
+    case Function::cosine:
+    case Function::sine:
+      return {-1.0, 1.0};
+    case Function::squash:
+      return {std::exp(-std::fabs(op.l)), std::exp(std::fabs(op.l))};
     case Function::key_decay:
       return exponential({std::min(op.k, 0.0), std::max(op.k, 0.0)});
     default:
@@ -140,6 +160,9 @@ LayerForm form_of(const Program& program, std::size_t layer) {
     const bool falling = r.rates.derived == WeightUse::Derived::negative_exponential &&
                          range_of(program, r.decays.slice.value).least >= 0.0;
     form.decay = falling ? Range{r.signed_rates ? -1.0 : 0.0, 1.0} : Range{};
+  } else if (r.decay == Decay::rotation) {
+    form.rotates = true;
+    form.decay = {};
   } else if (r.decay != Decay::none) {
     form.decay = range_of(program, r.decays.slice.value);
     // The first of a stabiliser's numbers is exp(f - m') with m' = max(f, i).
@@ -168,6 +191,7 @@ LayerForm form_of(const Program& program, std::size_t layer) {
 NormBound norm_bound(const LayerForm& form) {
   if (!form.linear) return {std::nullopt, "a nonlinear recurrence"};
   const double decay = std::max(std::fabs(form.decay.least), std::fabs(form.decay.most));
+  if (form.rotates) return {std::nullopt, "decays turn: nothing but their real and imaginary parts is bounded"};
   if (!std::isfinite(decay)) return {std::nullopt, "nothing bounds the decays"};
   if (form.factors == 0) return {decay, "decays alone"};
   if (!form.symmetric) {

@@ -34,7 +34,7 @@ std::size_t positive_matrices(const LayerForm& form) {
 
 /// Gates in [0, 1], and 1 - beta |k|^2 at least 0.
 bool positive(const LayerForm& form) {
-  return form.linear && form.decay.least >= 0.0 && form.symmetric &&
+  return form.linear && !form.rotates && form.decay.least >= 0.0 && form.symmetric &&
          (form.factors == 0 || (form.unit_keys && form.beta.least >= 0.0 && form.beta.most <= 1.0));
 }
 
@@ -44,11 +44,13 @@ std::string text_of(const LayerForm& form, const std::string& mixer) {
   const Decay decay = form.recurrence->decay;
   const std::string gates = (form.decay.least < 0.0 ? "(-1, 1)" : "(0, 1)");
   if (form.factors == 0) {
+    if (form.rotates) return "gates that turn pairs of keys: complex eigenvalues";
     if (decay == Decay::none) return "no gates: the identity";
     return (decay == Decay::scalar ? "scalar gates in " : "diagonal gates in ") + gates;
   }
   if (!form.symmetric) {
-    return "diagonal gates less a matrix of rank 1 that reads another vector than it writes, whose eigenvalues can be "
+    return std::string(decay == Decay::scalar ? "scalar" : "diagonal") +
+           " gates less a matrix of rank 1 that reads another vector than it writes, whose eigenvalues can be "
            "negative";
   }
   return std::to_string(form.factors) + " factor" + (form.factors == 1 ? "" : "s") + " a token, beta from " +
@@ -139,12 +141,13 @@ Hypothesis check_hypothesis(const Program& model, const Theorem& theorem, const 
     result.product_length = length;
     bool fine = false;
     if (form.linear) {
-      const bool diagonal = form.factors == 0;
+      const bool diagonal = form.factors == 0 && !form.rotates;
       const std::size_t matrices = positive_matrices(form);
       // A product of two positive semidefinite matrices has real eigenvalues of at least 0.
       const bool positive_product = positive(form) && matrices <= 2 && matrices * length <= 2;
       // Symmetric, or similar to a symmetric matrix by the roots of the gates.
-      const bool symmetric = form.symmetric && form.factors == 1 && length == 1 && form.decay.least >= 0.0;
+      const bool symmetric =
+          form.symmetric && form.factors == 1 && length == 1 && form.decay.least >= 0.0 && !form.rotates;
       fine = (positive(form) && diagonal) || (!theorem.is_parity() && (diagonal || symmetric)) || positive_product;
     }
     result.kind = fine ? (positive(form) ? SpectrumKind::nonnegative_real : SpectrumKind::real_with_negative)

@@ -104,7 +104,9 @@ TEST_CASE("and in random models with every option drawn") {
       testing::RandomProgram random(seed);
       const testing::ProgramSizes sizes{1 + seed % 3, 4 + 3 * (seed % 4), 1 + seed % 4,
                                         static_cast<testing::Beta>(seed % 5)};
-      compare(random.make(architecture, sizes));
+      const Program model = random.make(architecture, sizes);
+      compare(model);
+      compare(testing::with_random_codes(model, seed));
     }
   }
 }

@@ -68,6 +68,8 @@ class LearnedRowsOnCpu {
         return;
       case Kind::map:
         return each(op.count, x.rows, [&](std::uint32_t i, std::uint32_t j) { map(op, x, i, j); });
+      case Kind::constants:
+        return each(op.count, x.rows, [&](std::uint32_t i, std::uint32_t j) { constants(op, x, i, j); });
       case Kind::group:
         return each(op.count, x.rows, [&](std::uint32_t i, std::uint32_t j) { group(op, x, i, j); });
       case Kind::convolution:
@@ -86,8 +88,27 @@ class LearnedRowsOnCpu {
     }
   }
 
+  struct OneThread {
+    template <class F>
+    void each(std::uint32_t n, const F& f) const {
+      for (std::uint32_t i = 0; i < n; ++i) f(i);
+    }
+  };
+
   static void recur(const Recurrence& r) {
     using recurrence_detail::state_offset;
+    if (r.ridge.data != nullptr || r.codes != nullptr) {
+      std::vector<float> scratch(recurrence_scratch(r));
+      for (std::uint32_t w = 0; w < r.words; ++w) {
+        for (std::uint32_t h = 0; h < r.heads; ++h) {
+          const float* from = r.state_in + state_offset(r, r.source != nullptr ? r.source[w] : w, h);
+          std::vector<float> S(from, from + std::size_t{r.key_size} * r.value_size);
+          recurrence_head(r, w, h, S.data(), scratch.data(), OneThread());
+          if (h % r.state_group == 0) std::copy(S.begin(), S.end(), r.state_out + state_offset(r, w, h));
+        }
+      }
+      return;
+    }
     std::vector<float> S(r.key_size);
     for (std::uint32_t w = 0; w < r.words; ++w) {
       for (std::uint32_t h = 0; h < r.heads; ++h) {

@@ -128,7 +128,9 @@ TEST_CASE("products of trained models are those of measured matrices") {
   // From low-rank updates with and without gates to full matrices, with more updates than keys as well.
   for (const Case& c : {Case{"golden/delta_net_neg", 1, 2}, Case{"golden/gated_deltanet_neg", 1, 4},
                         Case{"golden/gated_deltaproduct_n2", 1, 2}, Case{"golden/deltaproduct_n2", 0, 8},
-                        Case{"golden/rwkv7_default", 1, 2}, Case{"golden/mamba2_default", 1, 2}}) {
+                        Case{"golden/rwkv7_default", 1, 2}, Case{"golden/mamba2_default", 1, 2},
+                        Case{"golden/comba_default", 1, 3}, Case{"golden/mamba3_default", 1, 3},
+                        Case{"golden/retnet_default", 0, 4}, Case{"golden/precond_gated_deltanet_default", 1, 2}}) {
     CAPTURE(std::string(c.name));
     const Program model = load(c.name);
     const std::size_t heads = hidden_part(model, c.block).shape[0];
@@ -191,6 +193,25 @@ TEST_CASE("trained models and Theorem 2 above the first layer") {
     const Hypothesis hypothesis = check(name, Theorem::modular(3));
     CHECK(hypothesis.holds);
     for (const LayerHypothesis& layer : hypothesis.layers) CHECK(layer.checked == 0);
+  }
+  for (const char* name : {"golden/hgrn_default", "golden/hgrn2_default", "golden/rwkv6_default",
+                           "golden/mesa_net_default", "golden/linear_attn_default"}) {
+    CAPTURE(std::string(name));
+    CHECK(check(name, Theorem::modular(3)).holds);
+    CHECK(check(name, Theorem::parity()).holds);
+  }
+  // Keys that turn, and vectors erased that are not the ones written: no form of theirs settles anything.
+  for (const char* name : {"golden/retnet_default", "golden/mamba3_default", "golden/mamba3_mimo"}) {
+    for (const Theorem& theorem : {Theorem::modular(3), Theorem::parity()}) {
+      CAPTURE(std::string(name));
+      const Hypothesis turning = check(name, theorem);
+      CHECK(!turning.holds);
+      REQUIRE(turning.violation);
+      CHECK(turning.violation->eigenvalue.imag() > 0.0);
+    }
+  }
+  for (const char* name : {"golden/comba_default", "golden/precond_gated_deltanet_default"}) {
+    CHECK(!check(name, Theorem::parity()).holds);
   }
   // Gates that are negative for some token: outside the hypothesis of Theorem 1.
   const Hypothesis parity = check("golden/mamba_posneg_paper", Theorem::parity());

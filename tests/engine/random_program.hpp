@@ -53,6 +53,27 @@ class NamedTensors final : public TensorSource {
   std::map<std::string, std::pair<std::vector<std::uint64_t>, std::vector<float>>> tensors_;
 };
 
+/// The program with 1 to 5 random codes for every state of its linear recurrences, of positive entries, since some
+/// states are sums of squares.
+inline Program with_random_codes(const Program& program, std::uint64_t seed) {
+  SplitMix64 random(seed);
+  ProgramParts parts = program.parts();
+  for (StatePart& part : parts.state_parts) {
+    if (part.kind != StatePart::Kind::hidden) continue;
+    for (std::size_t u = 0; u < part.shape[0]; ++u) {
+      ProgramTensor codes;
+      codes.name = codes_name(part, u);
+      codes.shape = {1 + random.next() % 5, part.shape[1], part.shape[2]};
+      for (std::size_t i = 0; i < codes.shape[0] * part.shape[1] * part.shape[2]; ++i) {
+        codes.values.push_back(static_cast<float>(static_cast<double>(random.next() >> 11U) * 0x1p-53));
+      }
+      part.codes.push_back(static_cast<std::uint32_t>(parts.tensors.size()));
+      parts.tensors.push_back(std::move(codes));
+    }
+  }
+  return Program(std::move(parts));
+}
+
 class RandomProgram {
  public:
   explicit RandomProgram(std::uint64_t seed) : random_(seed) {}
@@ -129,12 +150,15 @@ class RandomProgram {
     };
     const auto number = [&](const std::string& key, std::size_t value) { say(key, std::to_string(value)); };
     const auto name = [&](const std::string& value) { say("model_type", "\"" + value + "\""); };
-    const auto shell = [&](std::size_t model_size) {
+    // `newer`: options of flash-linear-attention's shell that came in 2026.
+    const auto shell = [&](std::size_t model_size, bool newer = false) {
       number("hidden_size", model_size);
       number("vocab_size", 5);
       number("num_hidden_layers", 2);
       number("intermediate_size", model_size + 9);
       say("tie_word_embeddings", flag());
+      if (newer && coin()) say("hidden_act", "\"powlu\"");
+      if (newer && coin()) number("attnres_block_size", 1 + below(2));
     };
     const auto convolution = [&] {
       say("use_short_conv", flag());
@@ -172,6 +196,91 @@ class RandomProgram {
       }
       say("allow_neg_eigval", s.beta == Beta::unit ? "false" : "true");
       convolution();
+    } else if (kind == "comba" || kind == "precond_gated_deltanet") {
+      name(kind);
+      shell(size, kind == "comba");
+      number("num_heads", s.heads);
+      number("head_dim", s.head_size);
+      say("expand_v", coin() ? "1.0" : "1.5");
+      if (kind == "comba") {
+        say("use_output_gate", flag());
+      } else {
+        number("num_v_heads", s.heads * (1 + below(2)));
+        say("use_gate", flag());
+        say("allow_neg_eigval", s.beta == Beta::unit ? "false" : "true");
+        // Beyond this, products of its matrices grow with the words.
+        say("squash_x", "1.1");
+      }
+      convolution();
+    } else if (kind == "hgrn") {
+      name("hgrn");
+      shell(channels, true);
+      for (const char* key : {"use_lower_bound", "elementwise_affine"}) say(key, flag());
+      convolution();
+    } else if (kind == "hgrn2") {
+      name("hgrn2");
+      shell(channels, true);
+      number("expand_ratio", s.head_size);
+      for (const char* key : {"use_lower_bound", "elementwise_affine"}) say(key, flag());
+      convolution();
+    } else if (kind == "retnet") {
+      // Keys of an even size.
+      const std::size_t head_size = (s.head_size + 1) / 2 * 2;
+      name("retnet");
+      number("hidden_size", head_size * s.heads);
+      number("vocab_size", 5);
+      number("num_hidden_layers", 2);
+      say("tie_word_embeddings", flag());
+      number("num_heads", s.heads);
+      number("num_kv_heads", coin() ? s.heads : 1);
+      say("expand_v", coin() ? "1.0" : "2.0");
+      if (coin()) say("feature_map", "\"" + one_of({"relu", "silu", "sigmoid", "tanh", "relu2", "gelu"}) + "\"");
+      for (const char* key : {"use_output_gate", "elementwise_affine", "fuse_norm"}) say(key, flag());
+    } else if (kind == "linear_attn") {
+      // Small heads: dpfp has eight features an entry. What is divided by is positive.
+      const std::size_t share = 1 + below(2);
+      const std::size_t head_size = std::min<std::size_t>(s.head_size, 16);
+      const std::string map = one_of({"elementwise_product", "hedgehog", "t2r", "relu", "identity", "elu", "dpfp"});
+      const bool positive = map == "hedgehog" || map == "elu";
+      name("linear_attn");
+      shell(head_size * s.heads * share, true);
+      number("num_heads", s.heads * share);
+      number("num_kv_heads", s.heads);
+      say("feature_map", "\"" + map + "\"");
+      say("elementwise_affine", flag());
+      for (const char* key : {"norm_q", "norm_k", "norm_feature_map"}) say(key, positive ? flag() : "false");
+    } else if (kind == "mesa_net") {
+      name("mesa_net");
+      shell(size, true);
+      number("num_heads", s.heads);
+      number("head_dim", s.head_size);
+      number("conv_size", 1 + below(4));
+      number("max_cg_step_training", 1 + below(8));
+      say("use_output_gate", flag());
+    } else if (kind == "mamba3") {
+      const bool mimo = coin();
+      const std::size_t groups = s.heads % 2 == 0 && coin() ? 2 : 1;
+      name("mamba3");
+      number("hidden_size", channels);
+      number("vocab_size", 5);
+      number("num_hidden_layers", 2);
+      say("expand", "1");
+      number("head_dim", s.head_size);
+      number("state_size", 2 * (2 + below(15)));
+      number("n_groups", groups);
+      say("is_mimo", mimo ? "true" : "false");
+      number("mimo_rank", 1 + below(4));
+      say("rope_fraction", coin() ? "0.5" : "1.0");
+      say("A_floor", coin() ? "0.0001" : "0.2");
+      for (const char* key : {"is_outproj_norm", "use_bias", "tie_word_embeddings"}) say(key, flag());
+    } else if (kind == "rwkv6") {
+      name("rwkv6");
+      shell(channels);
+      number("num_heads", s.heads);
+      say("expand_k", "1.0");
+      for (const char* key : {"proj", "gate"}) number(std::string(key) + "_low_rank_dim", 1 + below(6));
+      for (const char* key : {"norm_first", "norm_bias"}) say(key, flag());
+      say("hidden_act", "\"" + one_of({"sqrelu", "relu", "silu", "gelu", "sigmoid", "logsigmoid"}) + "\"");
     } else if (kind == "gla") {
       const std::size_t share = 1 + below(2);
       name("gla");
@@ -237,7 +346,23 @@ class RandomProgram {
 };
 
 inline const std::vector<std::string>& random_architectures() {
-  static const std::vector<std::string> names = {"delta", "gla", "mamba", "mamba2", "rwkv7", "mlstm", "slstm", "kda"};
+  static const std::vector<std::string> names = {"delta",
+                                                 "gla",
+                                                 "mamba",
+                                                 "mamba2",
+                                                 "rwkv7",
+                                                 "mlstm",
+                                                 "slstm",
+                                                 "kda",
+                                                 "comba",
+                                                 "hgrn",
+                                                 "hgrn2",
+                                                 "retnet",
+                                                 "linear_attn",
+                                                 "mesa_net",
+                                                 "mamba3",
+                                                 "rwkv6",
+                                                 "precond_gated_deltanet"};
   return names;
 }
 

@@ -29,7 +29,10 @@ Program load(const std::string& name) { return read_checkpoint(fs::path(KROHN_TE
 TEST_CASE("spectra are those of the matrices that act on the state") {
   for (const char* name :
        {"golden/delta_net_neg", "golden/gated_deltanet_neg", "golden/gated_deltaproduct_n2", "golden/deltaproduct_n2",
-        "golden/gla_default", "golden/rwkv7_default", "golden/mamba2_default", "variants/gated_deltaproduct_12"}) {
+        "golden/gla_default", "golden/rwkv7_default", "golden/mamba2_default", "variants/gated_deltaproduct_12",
+        "golden/kda_neg_lower_bound", "golden/comba_default", "golden/precond_gated_deltanet_default",
+        "golden/mamba3_default", "golden/mamba3_mimo", "golden/retnet_default", "golden/rwkv6_default",
+        "golden/hgrn2_default", "golden/mesa_net_default", "golden/linear_attn_elu_normed"}) {
     CAPTURE(std::string(name));
     const Program model = load(name);
     const std::size_t heads = hidden_part(model, 0).shape[0];

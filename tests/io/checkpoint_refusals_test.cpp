@@ -130,9 +130,9 @@ TEST_CASE("options that change inference are honoured or refused by name") {
   const Change changes[] = {
       {"delta_net_neg", "\"model_type\": \"delta_net\"", "\"model_type\": \"llama\"", "/model_type: expected one of"},
       {"delta_net_neg", "\"attn\": null", "\"attn\": {\"layers\": [0]}", "/attn: expected null"},
-      {"delta_net_neg", "\"attnres_block_size\": null", "\"attnres_block_size\": 2",
-       "/attnres_block_size: expected null"},
-      {"delta_net_neg", "\"hidden_act\": \"swish\"", "\"hidden_act\": \"powlu\"", "/hidden_act: expected 'swish'"},
+      {"delta_net_neg", "\"attnres_block_size\": null", "\"attnres_block_size\": 3",
+       "/attnres_block_size: expected null, 1 or an even number"},
+      {"delta_net_neg", "\"hidden_act\": \"swish\"", "\"hidden_act\": \"gelu\"", "/hidden_act: expected 'swish'"},
       {"delta_net_neg", "\"qk_norm\": \"l2\"", "\"qk_norm\": \"l3\"", "/qk_norm: expected 'l2' or 'sum'"},
       {"delta_net_neg", "\"use_beta\": true", "\"use_beta\": true, \"use_ripe\": true",
        "the unknown option 'use_ripe'"},

@@ -20,8 +20,10 @@
 #include "krohn/engine/learned_program.hpp"
 #include "krohn/error.hpp"
 #include "krohn/io/checkpoint.hpp"
+#include "krohn/io/open_model.hpp"
 #include "krohn/kernels/recurrence.hpp"
 #include "krohn/verify/accuracy.hpp"
+#include "krohn/verify/harden.hpp"
 #include "krohn/verify/sample.hpp"
 
 namespace krohn {
@@ -100,6 +102,28 @@ TEST_CASE("every recorded case") {
       const Lengths lengths = small_cases() ? Lengths{0, 1, 9} : Lengths{0, 1, 20, 63, 64, 65, 3, 9, 9};
       compare(model, random_words(1, model.vocabulary_size(), lengths));
     }
+  }
+}
+
+TEST_CASE("random models with codes, and hardened ones") {
+  if (gpu_or_skip().empty()) return;
+  std::uint64_t seed = 0;
+  for (const std::string& architecture : testing::random_architectures()) {
+    for (const std::size_t size : {7U, 16U, 64U}) {
+      CAPTURE(architecture);
+      CAPTURE(size);
+      RandomProgram random(++seed);
+      const Program model = testing::with_random_codes(
+          random.make(architecture, {1 + seed % 3, size, 1 + seed % 4, static_cast<Beta>(seed % 5)}), seed);
+      compare(model, random_words(seed, model.vocabulary_size(), {0, 1, 63, 64, 65, 17, 8, 9}));
+    }
+  }
+  for (const char* name : {"dn01_1lc__flipnop", "gdn_2l__tomita4", "mamba_1l__flipnop", "gla_1l__flipnop"}) {
+    CAPTURE(name);
+    const OpenModel open = open_model(fs::path(KROHN_TEST_DATA) / "zoo" / name);
+    const Hardening hardening = harden(*open.learned, open.task->answers, *open.own_language(), {});
+    REQUIRE(hardening.program);
+    compare(*hardening.program, random_words(3, hardening.program->vocabulary_size(), {0, 1, 100, 333, 1000}));
   }
 }
 

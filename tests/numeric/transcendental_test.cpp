@@ -45,6 +45,8 @@ std::vector<Function<T>> functions() {
   const double top = std::is_same_v<T, float> ? 88.7 : 709.7;
   const double bottom = std::is_same_v<T, float> ? -87.3 : -708.3;
   const double huge = std::is_same_v<T, float> ? 3e38 : 1e308;
+  // Reference functions of turns are exact as far.
+  const double turns = std::is_same_v<T, float> ? 4194304 : 1e6;
   const auto sigmoid = [](W x) { return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x)); };
   return {
       {"exp", [](T x) { return numeric::exp(x); }, [](W x) { return std::exp(x); }, 1.25, bottom, top},
@@ -60,6 +62,11 @@ std::vector<Function<T>> functions() {
       {"rsqrt", [](T x) { return numeric::rsqrt(x); }, [](W x) { return 1 / std::sqrt(x); }, 1.5, 1e-37, 1e37},
       {"erf", [](T x) { return numeric::erf(x); }, [](W x) { return std::erf(x); }, 3, -10, 10},
       {"gelu", [](T x) { return numeric::gelu(x); }, [](W x) { return x / 2 * std::erfc(-x / std::sqrt(W(2))); }, 3,
+       -20, 20, true},
+      {"sine", [](T x) { return numeric::sine(x); }, [](W x) { return std::sin(x); }, 2, -turns, turns},
+      {"cosine", [](T x) { return numeric::cosine(x); }, [](W x) { return std::cos(x); }, 2, -turns, turns},
+      {"gelu_tanh", [](T x) { return numeric::gelu_tanh(x); },
+       [](W x) { return x / 2 * (1 + std::tanh(std::sqrt(2 / std::acos(W(-1))) * (x + W(0.044715) * x * x * x))); }, 6,
        -20, 20, true},
   };
 }
@@ -153,6 +160,13 @@ TEST_CASE_TEMPLATE("limits, NaN and the subnormal range", T, float, double) {
   CHECK(numeric::tanh(infinity) == 1);
   CHECK(numeric::tanh(-infinity) == -1);
   CHECK(numeric::tanh(T(0)) == 0);
+  CHECK(numeric::sine(T(0)) == 0);
+  CHECK(numeric::cosine(T(0)) == 1);
+  CHECK(std::isnan(numeric::sine(infinity)));
+  CHECK(std::isnan(numeric::cosine(-infinity)));
+  CHECK(std::isnan(numeric::sine(nan)));
+  CHECK(std::fabs(numeric::sine(std::numeric_limits<T>::max())) <= 1);
+  CHECK(numeric::gelu_tanh(infinity) == infinity);
   CHECK(numeric::erf(infinity) == 1);
   CHECK(numeric::erf(-infinity) == -1);
   CHECK(numeric::rsqrt(T(4)) == T(0.5));

@@ -88,7 +88,7 @@ TEST_CASE("input ids of either integer type, of no words and of no tokens") {
   check_refused(run_krohn("run " + golden + "xlstm10_mlstm --tokens " + in.string()), "--logits");
   write_file(directory / "config.json", R"({"model_type": "llama"})");
   check_refused(run_krohn("run " + (directory / "").string() + " --tokens " + in.string() + " --logits " + out),
-                "/model_type: expected one of delta_net");
+                "/model_type: expected one of comba, delta_net");
 }
 
 TEST_CASE("run labels words, and marks where there is no answer") {

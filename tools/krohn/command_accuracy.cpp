@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "command.hpp"
+#include "krohn/io/accuracy_report.hpp"
 #include "krohn/io/open_model.hpp"
 #include "krohn/verify/accuracy.hpp"
 #include "model_argument.hpp"
@@ -31,29 +32,8 @@ struct Arguments {
   bool json = false;
 };
 
-Json proportion(const Proportion& p) {
-  return {{"value", p.value}, {"low", p.low}, {"high", p.high}, {"scaled", p.scaled}};
-}
-
 void print_proportion(const Proportion& p) {
   std::printf("  %6.4f [%6.4f, %6.4f] %7.4f", p.value, p.low, p.high, p.scaled);
-}
-
-Json accuracy_json(const Accuracy& accuracy, const AccuracyOptions& options, const std::string& semantics) {
-  Json lengths = Json::array();
-  for (const LengthAccuracy& each : accuracy.lengths) {
-    lengths.push_back({{"length", each.length},
-                       {"position", proportion(each.position)},
-                       {"last", proportion(each.last)},
-                       {"sequence", proportion(each.sequence)},
-                       {"words", each.words},
-                       {"sequence_chance", each.sequence_chance}});
-  }
-  return {{"semantics", semantics},     {"words", options.words},
-          {"seed", options.seed},       {"device", accuracy.device},
-          {"chance", accuracy.chance},  {"positions", options.last_only ? "last" : "all"},
-          {"lengths", lengths},         {"empty_lengths", accuracy.empty_lengths},
-          {"stopped", accuracy.stopped}};
 }
 
 void print_text(const Accuracy& accuracy, const AccuracyOptions& options, const std::string& semantics) {
@@ -95,7 +75,7 @@ int run_accuracy(const Arguments& arguments) {
   work.finish("the table has the words that were run");
   const std::string semantics(open.machine->semantics());
   if (arguments.json) {
-    print_json(accuracy_json(accuracy, options, semantics));
+    std::cout << accuracy_json(accuracy, options, semantics);
   } else {
     if (options.device == Device::automatic && !accuracy.device.empty()) {
       std::fprintf(stderr, "krohn: ran on %s\n", accuracy.device.c_str());

@@ -1,17 +1,12 @@
 // krohn classify LANG ..: what algebra says about a language, from its minimal automaton; of several, a table of which
 // family of linear RNNs can do which.
-#include <algorithm>
+#include <cstdio>
 #include <iostream>
-#include <map>
 #include <memory>
 
 #include "command.hpp"
-#include "expressivity_table.hpp"
 #include "krohn/automata/catalog.hpp"
-#include "krohn/automata/composition_series.hpp"
-#include "krohn/automata/green.hpp"
-#include "krohn/automata/minimize.hpp"
-#include "krohn/automata/monoid_flags.hpp"
+#include "krohn/io/classification.hpp"
 #include "krohn/io/corpus.hpp"
 #include "krohn/io/counted.hpp"
 #include "work.hpp"
@@ -29,14 +24,9 @@ struct Options {
   std::optional<double> time_limit;
 };
 
-// Groups beyond this number are given by their order alone; longer lists are cut in text output.
-constexpr std::size_t max_named_groups = 100;
+// Longer lists are cut in text output.
 constexpr std::size_t max_printed_groups = 8;
-// Numbers in the generators of a composition series that is printed.
-constexpr std::size_t max_series_entries = 20'000;
 constexpr std::size_t max_printed_symbols = 16;
-// Sets of a cascade for the sizes in the decision table, which is complete without them.
-constexpr std::size_t max_decision_family = 4096;
 
 void list_catalog(bool json) {
   Json entries = Json::array();
@@ -54,98 +44,69 @@ void list_catalog(bool json) {
   }
 }
 
-// A decimal as a JSON number where that is exact for every reader, else as a string.
-Json big_number(const std::string& decimal) {
-  constexpr std::size_t safe_digits = 15;  // below 2^53
-  if (decimal.size() > safe_digits) return decimal;
-  return std::stoull(decimal);
-}
-
-Json optional_flag(const std::optional<bool>& flag) { return flag ? Json(*flag) : Json(); }
-
-// A kind of maximal subgroup, and in how many D-classes it occurs.
-struct SubgroupKind {
-  GroupName name;
-  std::string order;
-  /// Decimal; none where the centre was not found.
-  std::optional<std::string> centre_order;
-  /// None where it was not found, or has too many entries to print.
-  std::optional<CompositionSeries> series;
-  std::size_t degree = 0;
-  std::size_t d_classes = 0;
-};
-
-void add_structure(SubgroupKind& kind, const PermutationGroup& group) {
-  if (const auto centre = group.centre()) kind.centre_order = centre->order_text();
-  kind.series = composition_series(group);
-  if (!kind.series) return;
-  std::size_t entries = 0;
-  for (const PermutationGroup& term : kind.series->terms) entries += term.generators().size() * term.degree();
-  if (entries > max_series_entries) kind.series.reset();
-}
-
-// The terms from the group down to 1, each with generators on the places of the image set, and its quotient by the
-// next.
-Json series_json(const CompositionSeries& series) {
-  Json terms = Json::array();
-  for (std::size_t i = 0; i < series.terms.size(); ++i) {
-    terms.push_back({{"order", big_number(series.terms[i].order_text())},
-                     {"generators", series.terms[i].generators()},
-                     {"quotient", i < series.factors.size() ? Json(series.factors[i]) : Json()}});
+std::string circuit_text(CircuitClass circuit_class) {
+  switch (circuit_class) {
+    case CircuitClass::ac0:
+      return "AC0";
+    case CircuitClass::acc0:
+      return "ACC0, not AC0";
+    case CircuitClass::nc1:
+      break;
   }
-  return terms;
-}
-
-// The non-trivial maximal subgroups of the regular D-classes, larger degrees first.
-std::vector<SubgroupKind> maximal_subgroups(const MonoidFacts& facts, const GreenRelations& green) {
-  std::map<std::vector<Permutation>, std::size_t> known;
-  std::vector<SubgroupKind> kinds;
-  for (const DClass& d_class : green.d_classes) {
-    const ImageComponent& component = facts.orbit.components()[d_class.component];
-    if (!d_class.regular || component.group.is_trivial()) continue;
-    const auto [at, is_new] = known.try_emplace(component.group.generators(), kinds.size());
-    if (is_new) {
-      const GroupName name = known.size() <= max_named_groups
-                                 ? name_group(component.group)
-                                 : GroupName{"order " + component.group.order_text(), std::nullopt};
-      const auto same = std::find_if(kinds.begin(), kinds.end(), [&](const SubgroupKind& kind) {
-        return kind.name.name == name.name && kind.degree == component.rank;
-      });
-      at->second = static_cast<std::size_t>(same - kinds.begin());
-      if (same == kinds.end()) {
-        kinds.push_back({name, component.group.order_text(), std::nullopt, std::nullopt, component.rank, 0});
-        if (known.size() <= max_named_groups) add_structure(kinds.back(), component.group);
-      }
-    }
-    ++kinds[at->second].d_classes;
-  }
-  std::stable_sort(kinds.begin(), kinds.end(),
-                   [](const SubgroupKind& x, const SubgroupKind& y) { return x.degree > y.degree; });
-  return kinds;
-}
-
-// Green's relations of a group: one class of each kind.
-GreenRelations group_as_monoid(const PermutationGroup& group, std::size_t states) {
-  GreenRelations green;
-  green.order = group.order_text();
-  green.l_classes = green.h_classes = "1";
-  green.r_classes = green.regular_d_classes = 1;
-  green.idempotents = "1";
-  green.d_classes.push_back({states, 0, 1, "1", green.order, true, {0}});
-  return green;
-}
-
-// Symbols with one action, those groups that have more than one symbol.
-std::vector<std::vector<std::string>> symbols_alike(const Dfa& dfa, const DistinctLetters& letters) {
-  std::vector<std::vector<std::string>> groups(letters.images.size());
-  for (Symbol symbol = 0; symbol < dfa.num_symbols(); ++symbol) {
-    groups[letters.of_symbol[symbol]].push_back(dfa.alphabet().name(symbol));
-  }
-  std::erase_if(groups, [](const auto& group) { return group.size() < 2; });
-  return groups;
+  return "NC1-complete";
 }
 
 std::string flag_text(const std::optional<bool>& flag) { return !flag ? "unknown" : *flag ? "yes" : "no"; }
+
+void print_expressivity(const std::vector<FamilyDecision>& table) {
+  std::printf("\nwhich linear RNN can do it\n");
+  std::printf("  %-46s %-7s %6s %4s %5s  %s\n", "family", "answer", "layers", "n_h", "size", "why");
+  for (const FamilyDecision& d : table) {
+    const auto cell = [](const std::optional<std::size_t>& value) {
+      return value ? std::to_string(*value) : std::string("-");
+    };
+    std::string why = d.reason;
+    if (!d.theorem.empty()) {
+      why += " [" + d.theorem + " (" + d.source + (d.basis == Basis::paper ? ", no proof here" : "") + "); " +
+             d.arithmetic + "]";
+    }
+    std::printf("  %-46s %-7s %6s %4s %5s  %s\n", d.family.c_str(), answer_name(d.answer).c_str(),
+                cell(d.layers).c_str(), cell(d.householder).c_str(), cell(d.size).c_str(), why.c_str());
+  }
+}
+
+std::string table_cell(const FamilyDecision& d) {
+  switch (d.answer) {
+    case Answer::yes:
+      return (d.layers ? std::to_string(*d.layers) : "yes") + (d.basis == Basis::paper ? "*" : "");
+    case Answer::no:
+      return "no";
+    case Answer::unknown:
+      break;
+  }
+  return "?";
+}
+
+// In Markdown: a line a language, a column a family, in it the layers where they are known, "yes", "no" or "?"; with a
+// star what a paper states and nothing here proves.
+void print_comparison(const std::vector<LanguageFamilies>& languages) {
+  if (languages.empty()) return;
+  std::string header = "| language | states |";
+  std::string rule = "|---|---|";
+  for (const FamilyDecision& d : languages.front().families) {
+    header += " " + d.id + " |";
+    rule += "---|";
+  }
+  std::cout << header << '\n' << rule << '\n';
+  for (const LanguageFamilies& language : languages) {
+    // In a table cell a bar ends the cell.
+    std::string name;
+    for (const char c : language.name) name += c == '|' ? std::string("\\|") : std::string(1, c);
+    std::cout << "| `" << name << "` | " << language.min_states << " |";
+    for (const FamilyDecision& d : language.families) std::cout << ' ' << table_cell(d) << " |";
+    std::cout << '\n';
+  }
+}
 
 // The table of several languages; false where it ended early.
 bool compare(const Options& options) {
@@ -159,141 +120,49 @@ bool compare(const Options& options) {
       languages.emplace_back(std::move(language.id), std::move(language.dfa));
     }
   }
-  std::vector<ComparedLanguage> table;
+  std::vector<LanguageFamilies> table;
   for (const auto& [name, dfa] : languages) {
     if (work.stop()) break;
     work.method(name);
-    const Dfa minimal = minimize(dfa);
-    LanguageFacts facts = letter_facts(minimal);
-    add_monoid_flags(facts, find_flags(minimal, options.max_monoid).flags);
-    add_cascade_facts(facts, minimal, max_decision_family);
-    table.push_back({name, minimal.num_states(), decide_expressivity(facts)});
+    table.push_back(families_of(name, dfa, options.max_monoid));
   }
   const bool whole = !work.finish("the table ends there");
-  if (!options.json) {
+  if (options.json) {
+    std::cout << families_json(table);
+  } else {
     print_comparison(table);
-    return whole;
   }
-  Json rows = Json::array();
-  for (const ComparedLanguage& language : table) {
-    rows.push_back({{"language", language.name},
-                    {"min_states", language.min_states},
-                    {"families", expressivity_json(language.families)}});
-  }
-  print_json({{"languages", std::move(rows)}});
   return whole;
 }
 
-void classify(const Options& options) {
+void run_classify(const Options& options) {
   Work work("classify", Work::Early::with_nothing, options.time_limit);
-  const Dfa dfa = language_argument(options.languages.front(), options.alphabet);
-  const Dfa minimal = minimize(dfa);
-  work.method("images of the state set");
-  const MonoidFacts facts = find_flags(minimal, options.max_monoid);
-  const MonoidFlags& flags = facts.flags;
-  GreenLimits limits;
-  limits.r_classes = options.max_monoid;
-  work.method("Green's classes");
-  std::optional<GreenRelations> green = find_green(facts.orbit, limits);
-  std::vector<SubgroupKind> subgroups;
-  if (green) {
-    subgroups = maximal_subgroups(facts, *green);
-  } else if (const auto& group = facts.group_on_fewer_points) {
-    green = group_as_monoid(*group, minimal.num_states());
-    subgroups.push_back({name_group(*group), group->order_text(), std::nullopt, std::nullopt, group->degree(), 1});
-    add_structure(subgroups.back(), *group);
-  }
-  const std::vector<std::vector<std::string>> alike = symbols_alike(minimal, facts.letters);
-  const Alphabet& alphabet = minimal.alphabet();
-  work.method("cascade");
-  LanguageFacts decided_from = letter_facts(minimal);
-  add_monoid_flags(decided_from, flags);
-  add_cascade_facts(decided_from, minimal, max_decision_family);
-  const std::vector<FamilyDecision> families = decide_expressivity(decided_from);
-  std::string reason;
-  if (!facts.orbit.complete()) {
-    reason = facts.orbit.size() < options.max_monoid
-                 ? "images of the state set with more than " + std::to_string(ImageOrbit::max_points) + " points in all"
-                 : "more than " + std::to_string(options.max_monoid) + " images of the state set (--max-monoid)";
-  } else if (!green &&
-             std::ranges::any_of(facts.orbit.components(), [](const ImageComponent& c) { return !c.group_known; })) {
-    reason = "a group whose stabiliser chain would take more than a gigabyte";
-  } else if (!green) {
-    reason = "more than " + std::to_string(limits.r_classes) + " R-classes (--max-monoid), or " +
-             std::to_string(limits.kernel_entries) + " numbers in their kernels";
-  }
-
+  ClassifyOptions classify_options;
+  classify_options.max_monoid = options.max_monoid;
+  classify_options.begins = [&work](const std::string& stage) { work.method(stage); };
+  const Classification c = classify(language_argument(options.languages.front(), options.alphabet), classify_options);
   work.finish();
   if (options.json) {
-    Json green_json;
-    Json subgroups_json;
-    if (green) {
-      green_json = {{"r_classes", green->r_classes},
-                    {"l_classes", big_number(green->l_classes)},
-                    {"h_classes", big_number(green->h_classes)},
-                    {"d_classes", green->d_classes.size()},
-                    {"regular_d_classes", green->regular_d_classes},
-                    {"idempotents", green->idempotents ? big_number(*green->idempotents) : Json()}};
-      subgroups_json = Json::array();
-      for (const SubgroupKind& kind : subgroups) {
-        subgroups_json.push_back(
-            {{"name", kind.name.name},
-             {"order", big_number(kind.order)},
-             {"degree", kind.degree},
-             {"d_classes", kind.d_classes},
-             {"centre_order", kind.centre_order ? big_number(*kind.centre_order) : Json()},
-             {"composition_factors", kind.name.composition_factors ? Json(*kind.name.composition_factors) : Json()},
-             {"composition_series", kind.series ? series_json(*kind.series) : Json()}});
-      }
-    }
-    Json not_aperiodic;
-    if (flags.not_aperiodic) {
-      not_aperiodic = {{"word", word_json(flags.not_aperiodic->word, alphabet)},
-                       {"index", flags.not_aperiodic->index},
-                       {"period", big_number(flags.not_aperiodic->period)}};
-    }
-    Json not_solvable;
-    if (flags.not_solvable) {
-      Json words = Json::array();
-      for (const Word& word : flags.not_solvable->words) words.push_back(word_json(word, alphabet));
-      not_solvable = {
-          {"group", flags.not_solvable->name}, {"states", flags.not_solvable->states}, {"words", std::move(words)}};
-    }
-    print_json({{"language", options.languages.front()},
-                {"alphabet", dfa.alphabet().names()},
-                {"labels", dfa.label_names()},
-                {"states", dfa.num_states()},
-                {"min_states", minimal.num_states()},
-                {"distinct_letters", facts.letters.images.size()},
-                {"symbols_alike", alike},
-                {"image_sets", facts.orbit.complete() ? Json(facts.orbit.size()) : Json()},
-                {"monoid_order", green ? big_number(green->order) : Json()},
-                {"is_group", flags.is_group},
-                {"is_commutative", flags.is_commutative},
-                {"is_aperiodic", optional_flag(flags.is_aperiodic)},
-                {"all_groups_abelian", optional_flag(flags.all_groups_abelian)},
-                {"all_groups_nilpotent", optional_flag(flags.all_groups_nilpotent)},
-                {"all_groups_solvable", optional_flag(flags.all_groups_solvable)},
-                {"only_2_groups", optional_flag(flags.only_2_groups)},
-                {"maximal_subgroups", std::move(subgroups_json)},
-                {"green", std::move(green_json)},
-                {"witnesses", {{"not_aperiodic", std::move(not_aperiodic)}, {"not_solvable", std::move(not_solvable)}}},
-                {"families", expressivity_json(families)},
-                {"unknown_because", reason.empty() ? Json() : Json(reason)}});
+    std::cout << classification_json(c, options.languages.front());
     return;
   }
-
+  const Dfa& dfa = c.dfa;
+  const Dfa& minimal = c.minimal;
+  const MonoidFlags& flags = c.facts.flags;
+  const std::optional<GreenRelations>& green = c.green;
+  const std::vector<SubgroupKind>& subgroups = c.subgroups;
+  const Alphabet& alphabet = minimal.alphabet();
   std::vector<std::pair<std::string, std::string>> lines = {{"language", options.languages.front()},
                                                             {"symbols", std::to_string(dfa.num_symbols())},
                                                             {"labels", std::to_string(dfa.label_names().size())},
                                                             {"states", std::to_string(dfa.num_states())},
                                                             {"min_states", std::to_string(minimal.num_states())}};
-  for (std::size_t i = 0; i < alike.size() && i < max_printed_groups; ++i) {
+  for (std::size_t i = 0; i < c.alike.size() && i < max_printed_groups; ++i) {
     std::string text;
-    for (std::size_t k = 0; k < alike[i].size() && k < max_printed_symbols; ++k) text += alike[i][k] + " ";
-    lines.emplace_back(i == 0 ? "act alike" : "", text + (alike[i].size() > max_printed_symbols ? ".." : ""));
+    for (std::size_t k = 0; k < c.alike[i].size() && k < max_printed_symbols; ++k) text += c.alike[i][k] + " ";
+    lines.emplace_back(i == 0 ? "act alike" : "", text + (c.alike[i].size() > max_printed_symbols ? ".." : ""));
   }
-  if (alike.size() > max_printed_groups) lines.emplace_back("", "..");
+  if (c.alike.size() > max_printed_groups) lines.emplace_back("", "..");
   lines.emplace_back("monoid",
                      green ? green->order + (green->order == "1" ? " element" : " elements") : "order unknown");
   lines.emplace_back("is_group", flags.is_group ? "yes: every letter permutes the states" : "no");
@@ -308,6 +177,13 @@ void classify(const Options& options) {
     aperiodic += ": the language is star-free";
   }
   lines.emplace_back("aperiodic", aperiodic);
+  std::string trivial;
+  for (const auto& [letter, flag] : {std::pair("R", c.varieties.is_r_trivial), std::pair("L", c.varieties.is_l_trivial),
+                                     std::pair("J", c.varieties.is_j_trivial), std::pair("DA", c.varieties.is_da)}) {
+    trivial += (trivial.empty() ? "" : ", ") + std::string(letter) + " " + flag_text(flag);
+  }
+  lines.emplace_back("trivial", trivial);
+  lines.emplace_back("circuits", !c.varieties.circuit_class ? "unknown" : circuit_text(*c.varieties.circuit_class));
   lines.emplace_back("2-groups",
                      flag_text(flags.only_2_groups) + (flags.only_2_groups == true ? ": every group is one" : ""));
   lines.emplace_back(
@@ -340,9 +216,9 @@ void classify(const Options& options) {
                      " regular), " + std::to_string(green->r_classes) + " R, " + green->l_classes + " L, " +
                      green->h_classes + " H, " + green->idempotents.value_or("unknown") + " idempotents");
   }
-  if (!reason.empty()) lines.emplace_back("unknown", "because of " + reason);
+  if (!c.unknown_because.empty()) lines.emplace_back("unknown", "because of " + c.unknown_because);
   print_table(lines);
-  print_expressivity(families);
+  print_expressivity(c.families);
 }
 
 }  // namespace
@@ -374,7 +250,7 @@ void add_classify(CLI::App& app, int& exit_code) {
     } else if (options->languages.size() > 1 || !options->corpus.empty()) {
       if (!compare(*options)) exit_code = exit_unknown;
     } else {
-      classify(*options);
+      run_classify(*options);
     }
   });
 }

@@ -2,14 +2,15 @@
 #include <algorithm>
 #include <iomanip>
 #include <iostream>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "command.hpp"
 #include "krohn/compile/compile.hpp"
+#include "krohn/compile/option_names.hpp"
 #include "krohn/error.hpp"
+#include "krohn/io/compile_report.hpp"
 #include "krohn/io/counted.hpp"
 #include "krohn/io/language.hpp"
 #include "krohn/io/model_directory.hpp"
@@ -36,91 +37,26 @@ struct CompileArguments {
   std::size_t max_family = CascadeOptions{}.max_family;
 };
 
-const std::map<std::string, std::optional<CascadeMode>> cascade_modes = {
-    {"auto", std::nullopt}, {"R", CascadeMode::points}, {"Z", CascadeMode::pulled}, {"G", CascadeMode::images}};
-const std::map<std::string, Delay> delays = {{"read-before", Delay::read_before}, {"block", Delay::block}};
-const std::map<std::string, Resets> reset_forms = {{"auto", Resets::automatic},
-                                                   {"householder", Resets::householder},
-                                                   {"register", Resets::registers},
-                                                   {"hybrid", Resets::hybrid}};
-const std::map<std::string, Spectrum> spectra = {{"any", Spectrum::any}, {"nonnegative", Spectrum::nonnegative}};
-const std::map<std::string, KeyForm> key_forms = {{"integer", KeyForm::integer}, {"dyadic", KeyForm::dyadic}};
-const std::map<std::string, Recurrence> recurrences(std::begin(recurrence_names), std::end(recurrence_names));
-const std::map<std::string, std::optional<GroupRepresentation>> representations = {
-    {"auto", std::nullopt},
-    {"permutation", GroupRepresentation::permutation},
-    {"rotation", GroupRepresentation::rotation},
-    {"scalar", GroupRepresentation::scalar},
-    {"dimension", GroupRepresentation::least_dimension},
-    {"reflections", GroupRepresentation::least_reflections}};
-
-template <typename Value>
-std::vector<std::string> names_of(const std::map<std::string, Value>& map) {
+template <typename Value, std::size_t count>
+std::vector<std::string> names_of(const OptionNames<Value, count>& options) {
   std::vector<std::string> names;
-  for (const auto& [name, value] : map) names.push_back(name);
+  for (const auto& [name, value] : options) names.emplace_back(name);
+  std::sort(names.begin(), names.end());
   return names;
 }
 
 CompileOptions options_of(const CompileArguments& arguments) {
   CompileOptions options;
-  options.cascade.mode = cascade_modes.at(arguments.cascade);
+  options.cascade.mode = *option_named(cascade_names, arguments.cascade);
   options.cascade.max_rows = arguments.max_rows;
   options.cascade.max_family = arguments.max_family;
-  options.delay = delays.at(arguments.delay);
-  options.resets = reset_forms.at(arguments.resets);
-  options.spectrum = spectra.at(arguments.spectrum);
-  options.keys = key_forms.at(arguments.keys);
-  options.representation = representations.at(arguments.representation);
-  options.recurrence = recurrences.at(arguments.family);
+  options.delay = *option_named(delay_names, arguments.delay);
+  options.resets = *option_named(reset_names, arguments.resets);
+  options.spectrum = *option_named(spectrum_names, arguments.spectrum);
+  options.keys = *option_named(key_names, arguments.keys);
+  options.representation = *option_named(representation_names, arguments.representation);
+  options.recurrence = *option_named(recurrence_names, arguments.family);
   return options;
-}
-
-Json report_of(const CompileResult& result, const CompileArguments& arguments) {
-  Json report;
-  report["language"] = arguments.language;
-  report["states"] = result.states;
-  report["minimal_states"] = result.minimal.num_states();
-  report["symbols"] = result.minimal.num_symbols();
-  report["distinct_letters"] = result.distinct_letters;
-  report["mode"] = result.mode;
-  report["parts"] = Json::array();
-  for (const CascadePart& part : result.parts) {
-    report["parts"].push_back({{"mode", mode_name(part.mode)}, {"levels", part.levels}});
-  }
-  report["levels"] = result.widths.size();
-  report["widths"] = result.widths;
-  report["layers"] = result.model.layers().size();
-  report["hidden"] = result.hidden;
-  report["num_householder"] = result.num_householder;
-  report["family"] = result.family;
-  report["rows"] = result.rows;
-  report["table_rows"] = result.table_rows;
-  report["factors"] = result.factors;
-  report["delay"] = arguments.delay;
-  report["resets"] = arguments.resets;
-  report["spectrum"] = arguments.spectrum;
-  report["keys"] = arguments.keys;
-  report["recurrence"] = arguments.family;
-  report["with_reflections"] = nullptr;
-  if (const auto& size = result.with_reflections) {
-    report["with_reflections"] = {{"layers", size->layers},
-                                  {"hidden", size->hidden},
-                                  {"num_householder", size->householder},
-                                  {"factors", size->factors}};
-  }
-  report["exact"] = result.exact;
-  report["horizon"] = nullptr;
-  if (result.horizon) report["horizon"] = *result.horizon;
-  report["linear_bound"] = result.linear_bound;
-  // As a string where a reader that keeps numbers as doubles would round it.
-  if (result.minimal.num_states() <= 53) {
-    report["paper_bound"] = std::uint64_t{1} << result.minimal.num_states();
-  } else {
-    report["paper_bound"] = result.paper_bound;
-  }
-  report["holonomy_depth"] = nullptr;
-  if (result.holonomy_depth) report["holonomy_depth"] = *result.holonomy_depth;
-  return report;
 }
 
 void print_report(const CompileResult& result, const std::string& directory) {
@@ -192,37 +128,37 @@ void add_compile(CLI::App& app, int& exit_code) {
   add_time_limit_option(*command, arguments->time_limit);
   add_alphabet_option(*command, arguments->alphabet);
   command->add_option("--cascade", arguments->cascade, "The cascade: auto (the shallowest), R, Z or G")
-      ->check(one_of(names_of(cascade_modes)))
+      ->check(one_of(names_of(cascade_names)))
       ->capture_default_str();
   command
       ->add_option("--delay", arguments->delay,
                    "How a layer tells the slot before the step: read-before its update, or a block that keeps it")
-      ->check(one_of(names_of(delays)))
+      ->check(one_of(names_of(delay_names)))
       ->capture_default_str();
   command
       ->add_option("--resets", arguments->resets,
                    "householder projections, a value register, hybrid (a zero gate), or auto: the smallest state")
-      ->check(one_of(names_of(reset_forms)))
+      ->check(one_of(names_of(reset_names)))
       ->capture_default_str();
   command->add_option("--spectrum", arguments->spectrum, "Eigenvalues: any in [-1, 1], or nonnegative")
-      ->check(one_of(names_of(spectra)))
+      ->check(one_of(names_of(spectrum_names)))
       ->capture_default_str();
   command->add_option("--keys", arguments->keys, "integer, or dyadic unit keys on doubled coordinates")
-      ->check(one_of(names_of(key_forms)))
+      ->check(one_of(names_of(key_names)))
       ->capture_default_str();
   command
       ->add_option(
           "--representation", arguments->representation,
           "Of group languages: permutation, rotation (cyclic groups), scalar (two states), dimension or reflections "
           "(the least of either, inexact), or auto: the smallest exact one")
-      ->check(one_of(names_of(representations)))
+      ->check(one_of(names_of(representation_names)))
       ->capture_default_str();
   command
       ->add_option(
           "--family", arguments->family,
           "What a token's matrix may be: gated_deltaproduct (zero gates as resets), or kda (signed gates: groups "
           "as symmetries of squares, where that is smaller and exact); says what products of reflections take")
-      ->check(one_of(names_of(recurrences)))
+      ->check(one_of(names_of(recurrence_names)))
       ->capture_default_str();
   command->add_option("--max-rows", arguments->max_rows, "Rows of all layers together")
       ->check(natural_number())
@@ -236,17 +172,11 @@ void add_compile(CLI::App& app, int& exit_code) {
     CompileOptions options = options_of(*arguments);
     options.begins = [&work](const std::string& stage) { work.method(stage); };
     const CompileResult result = compile(language_argument(arguments->language, arguments->alphabet), options);
-    const Json report = report_of(result, *arguments);
+    const std::string report = compile_report_json(result, options, arguments->language);
     work.finish();
-    ModelDirectory directory{result.model};
-    directory.hint = result.hint;
-    directory.exact = result.exact;
-    directory.horizon = result.horizon;
-    directory.report = report.dump();
-    directory.automaton = result.minimal;
-    write_model(arguments->directory, directory, arguments->force);
+    write_model(arguments->directory, model_directory(result, report), arguments->force);
     if (arguments->json) {
-      print_json(report);
+      std::cout << report;
     } else {
       print_report(result, arguments->directory);
     }

@@ -20,24 +20,9 @@ int run_merge(const Arguments& arguments) {
   const MergedSearch merged = merge_search_parts({arguments.files.begin(), arguments.files.end()});
   const MergedEnumeration& result = merged.result;
   const Alphabet alphabet(merged.identity.alphabet);
-  const bool complete = result.agreed && *result.agreed >= merged.identity.max_length;
-  const std::string verdict = result.disagreement ? "REFUTED" : complete ? "CERTIFIED" : "UNKNOWN";
+  const std::string verdict = merged_verdict(merged);
   if (arguments.json) {
-    Json object;
-    object["verdict"] = verdict;
-    object["length"] = nullptr;
-    if (result.disagreement) {
-      object["length"] = result.disagreement->size();
-    } else if (result.agreed) {
-      object["length"] = *result.agreed;
-    }
-    object["word"] = result.disagreement ? word_json(*result.disagreement, alphabet) : Json();
-    object["shortest"] = result.first;
-    object["semantics"] = merged.identity.semantics;
-    object["method"] = "exhaustive";
-    object["lengths"] = Json::array();
-    for (const LengthStatistics& line : result.lengths) object["lengths"].push_back({line.words, line.in_domain});
-    print_json(object);
+    std::cout << merged_search_json(merged);
   } else {
     for (const LengthStatistics& line : result.lengths) {
       std::cout << "length " << line.length << ": " << line.words << " words, " << line.in_domain << " in the domain\n";
@@ -46,12 +31,12 @@ int run_merge(const Arguments& arguments) {
     std::cout << "s " << verdict;
     if (result.disagreement) {
       std::cout << ' ' << alphabet.format_word(*result.disagreement);
-    } else if (complete) {
+    } else if (verdict == "CERTIFIED") {
       std::cout << ' ' << *result.agreed;
     }
     std::cout << '\n';
   }
-  return result.disagreement ? exit_refuted : complete ? exit_ok : exit_unknown;
+  return result.disagreement ? exit_refuted : verdict == "CERTIFIED" ? exit_ok : exit_unknown;
 }
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include "krohn/io/language.hpp"
 #include "krohn/io/model_directory.hpp"
 #include "krohn/io/open_model.hpp"
+#include "krohn/io/theorem_report.hpp"
 #include "krohn/model/model_family.hpp"
 #include "krohn/verify/certificate.hpp"
 #include "krohn/verify/layered_lasso.hpp"
@@ -31,12 +32,7 @@
 namespace krohn::cli {
 namespace {
 
-/// Words longer than this are given as powers only.
-constexpr std::uint64_t max_written_word = 100000;
 constexpr std::uint64_t max_final_word = 4096;
-/// Steps for the orbit in a checkpoint, each of which is a forward pass.
-constexpr std::uint64_t checkpoint_steps = std::uint64_t{1} << 20U;
-
 struct Arguments {
   std::string model;
   ReadingHints hints;
@@ -75,72 +71,14 @@ std::string power_text(const PowerWord& word, const Alphabet& alphabet) {
   return text;
 }
 
-Json expanded_json(const PowerWord& word, const Alphabet& alphabet) {
-  if (word.length() > max_written_word) return nullptr;
-  return word_json(word.expand(), alphabet);
-}
-
-Json power_json(const PowerWord& word, const Alphabet& alphabet) {
-  return {{"prefix", word_json(word.prefix, alphabet)},
-          {"loop", word_json(word.loop, alphabet)},
-          {"exponent", word.exponent},
-          {"suffix", word_json(word.suffix, alphabet)}};
-}
-
 // ---- one model ----------------------------------------------------------------------------------------------------
 
-struct Result {
-  TheoremReport report;
-  Alphabet alphabet;
-  std::string model;
-  std::string note;
-  /// The model's own language was asked about, not the theorem's.
-  bool own_language = false;
-};
-
-std::string verdict_of(const TheoremReport& report) {
-  switch (report.conclusion) {
-    case Conclusion::fails_for_every_readout:
-    case Conclusion::fails_for_its_readout:
-      return "REFUTED";
-    case Conclusion::recognised:
-      return "PROVED";
-    case Conclusion::not_settled:
-      break;
-  }
-  return "UNKNOWN";
-}
-
 int exit_code_of(const TheoremReport& report) {
-  const std::string verdict = verdict_of(report);
+  const std::string verdict = theorem_verdict(report);
   return verdict == "REFUTED" ? exit_refuted : verdict == "PROVED" ? exit_ok : exit_unknown;
 }
 
-/// The word of the pair that gets a wrong label, with its suffix.
-PowerWord wrong_word(const IndistinguishablePair& pair) {
-  PowerWord word = pair.expected_a != pair.observed ? pair.word_a : pair.word_b;
-  word.suffix = pair.suffix;
-  return word;
-}
-
-/// The layer that is last to settle on 1^k; none where the layers were not told apart.
-std::optional<std::size_t> settling_layer(const TheoremReport& report) {
-  if (!report.lasso) return std::nullopt;
-  for (std::size_t l = 0; l < report.layer_lassos.size(); ++l) {
-    if (report.layer_lassos[l] == *report.lasso) return l;
-  }
-  return std::nullopt;
-}
-
-std::string language_text(const Theorem& theorem, const std::string& symbol, bool own) {
-  if (own) {
-    return "the model's own, whose labels along '" + symbol + "'^k have period " + std::to_string(theorem.modulus());
-  }
-  return theorem.is_parity() ? "the number of '" + symbol + "' is odd"
-                             : "the number of '" + symbol + "' is divisible by " + std::to_string(theorem.modulus());
-}
-
-void print_text(const Result& result) {
+void print_text(const TheoremAnswer& result) {
   const TheoremReport& report = result.report;
   const Alphabet& alphabet = result.alphabet;
   const std::string symbol = alphabet.name(report.counted);
@@ -148,7 +86,7 @@ void print_text(const Result& result) {
   if (!result.note.empty()) lines.emplace_back("note", result.note);
   lines.emplace_back("model", result.model);
   lines.emplace_back("theorem", report.theorem.name() + ": " + report.theorem.source());
-  lines.emplace_back("language", language_text(report.theorem, symbol, result.own_language));
+  lines.emplace_back("language", theorem_language_text(result));
   lines.emplace_back("hypothesis", (report.hypothesis.holds       ? "holds: "
                                     : report.hypothesis.violation ? "does not hold: "
                                                                   : "not decided: ") +
@@ -187,7 +125,7 @@ void print_text(const Result& result) {
     lines.emplace_back("suffix", alphabet.format_word(pair.suffix));
   }
   print_table(lines);
-  std::string final_line = "s " + verdict_of(report);
+  std::string final_line = "s " + theorem_verdict(report);
   if (report.pair) {
     const IndistinguishablePair& pair = *report.pair;
     std::printf(
@@ -219,78 +157,6 @@ void print_text(const Result& result) {
   std::printf("%s\n", final_line.c_str());
 }
 
-Json report_json(const Result& result) {
-  const TheoremReport& report = result.report;
-  const Alphabet& alphabet = result.alphabet;
-  Json json;
-  json["verdict"] = verdict_of(report);
-  json["theorem"] = report.theorem.name();
-  json["source"] = report.theorem.source();
-  json["model"] = result.model;
-  json["symbol"] = alphabet.name(report.counted);
-  json["language"] = language_text(report.theorem, alphabet.name(report.counted), result.own_language);
-  json["hypothesis_holds"] = report.hypothesis.holds       ? Json(true)
-                             : report.hypothesis.violation ? Json(false)
-                                                           : Json(nullptr);
-  json["hypothesis"] = report.hypothesis.statement;
-  json["conclusion"] = report.conclusion == Conclusion::fails_for_every_readout ? "fails for every readout"
-                       : report.conclusion == Conclusion::fails_for_its_readout ? "fails for its readout"
-                       : report.conclusion == Conclusion::recognised            ? "recognised"
-                                                                                : "not settled";
-  for (const char* name : {"word_a", "word_b", "word_a_power", "word_b_power", "suffix", "expected_a", "expected_b",
-                           "observed", "word", "length"}) {
-    json[name] = nullptr;
-  }
-  if (report.pair) {
-    const IndistinguishablePair& pair = *report.pair;
-    json["word_a"] = expanded_json(pair.word_a, alphabet);
-    json["word_b"] = expanded_json(pair.word_b, alphabet);
-    json["word_a_power"] = power_json(pair.word_a, alphabet);
-    json["word_b_power"] = power_json(pair.word_b, alphabet);
-    json["suffix"] = word_json(pair.suffix, alphabet);
-    json["expected_a"] = pair.expected_a;
-    json["expected_b"] = pair.expected_b;
-    json["observed"] = pair.observed;
-    json["word"] = expanded_json(wrong_word(pair), alphabet);
-    json["length"] = wrong_word(pair).length();
-  } else if (report.wrong_word) {
-    json["observed"] = report.observed;
-    json["word"] = word_json(*report.wrong_word, alphabet);
-    json["length"] = report.wrong_word->size();
-  }
-  // The lasso behind the pair; without a pair, that of the counted symbol alone.
-  const std::optional<Lasso> lasso = report.pair ? report.pair->lasso : report.lasso;
-  json["transient"] = lasso ? Json(lasso->transient) : Json(nullptr);
-  json["period"] = lasso ? Json(lasso->period) : Json(nullptr);
-  json["semantics"] = report.semantics;
-  const std::optional<std::size_t> layer = settling_layer(report);
-  json["layer"] = layer ? Json(*layer) : Json(nullptr);
-  json["layers"] = Json::array();
-  for (std::size_t l = 0; l < report.hypothesis.layers.size(); ++l) {
-    const LayerHypothesis& one = report.hypothesis.layers[l];
-    Json entry;
-    entry["spectrum"] = spectrum_kind_name(one.kind);
-    entry["method"] = one.method;
-    entry["product_length"] = one.product_length;
-    entry["checked"] = one.checked;
-    entry["transient"] = l < report.layer_lassos.size() ? Json(report.layer_lassos[l].transient) : Json(nullptr);
-    entry["period"] = l < report.layer_lassos.size() ? Json(report.layer_lassos[l].period) : Json(nullptr);
-    json["layers"].push_back(entry);
-  }
-  json["steps"] = report.steps;
-  json["reason"] = report.reason.empty() ? Json(nullptr) : Json(report.reason);
-  json["note"] = result.note.empty() ? Json(nullptr) : Json(result.note);
-  return json;
-}
-
-RefuteOptions options_of(const Arguments& arguments, const Work& work) {
-  RefuteOptions options;
-  options.budget.max_steps = arguments.budget;
-  options.budget.stop = &work.stop();
-  options.counted = arguments.symbol;
-  return options;
-}
-
 /// How a certificate names the theorem's language: by the catalogue where the symbols are 0 and 1, as an expression
 /// where all are single characters, else by an automaton that is written beside it.
 std::string language_name(const Theorem& theorem, const Alphabet& alphabet, Symbol counted,
@@ -315,106 +181,41 @@ std::string language_name(const Theorem& theorem, const Alphabet& alphabet, Symb
   return "re:" + pause + "((" + once + "){" + std::to_string(theorem.modulus()) + "})*";
 }
 
-/// Writes what the report rests on, if asked for.
-void certify(const Arguments& arguments, TheoremReport& report, const Machine& machine, const RefuteOptions& options) {
-  if (arguments.certificate.empty()) return;
-  const Alphabet& alphabet = machine.alphabet();
-  const Dfa language = language_asked(report.theorem, alphabet, options);
-  const std::string name =
-      options.language ? "" : language_name(report.theorem, alphabet, report.counted, arguments.certificate);
-  write_certificate(arguments.certificate,
-                    make_certificate(report, machine, language, {"krohn " KROHN_VERSION, arguments.model, name}));
-}
-
-/// The language that comes with the model, its symbols in the model's order, where it counts as the theorem wants and
-/// is another than the theorem's.
-std::optional<Dfa> counting_language(const OpenModel& model, const Theorem& theorem, const RefuteOptions& options) {
-  const std::optional<Dfa> own = model.own_language();
-  if (!own) return std::nullopt;
-  const Alphabet& alphabet = model.machine->alphabet();
-  Dfa language = Specification(*model.machine, *own).automaton();
-  if (!counts_modulo(language, counted_symbol(alphabet, options), theorem.modulus())) return std::nullopt;
-  if (!separating_word(language, language_asked(theorem, alphabet, options))) return std::nullopt;
-  return language;
-}
-
-/// Outside the hypothesis a theorem says nothing.
-void require_hypothesis(const std::string& name, const Hypothesis& hypothesis) {
-  if (hypothesis.violation) throw InputError(name + ": " + hypothesis.statement);
-}
-
-/// Says where the model was made for another language than the one that it is asked about; a theorem that was not named
-/// is then not asked about at all. Empty where it was made for that one, for one that counts alike, or for none that is
-/// known.
-std::string other_language(const Arguments& arguments, const Theorem& theorem, const std::optional<Dfa>& own,
-                           const Machine& machine) {
-  if (!own) return "";
-  const RefuteOptions options{.counted = arguments.symbol};
-  const Alphabet& alphabet = machine.alphabet();
-  const Dfa language = Specification(machine, *own).automaton();
-  const bool counts = counts_modulo(language, counted_symbol(alphabet, options), theorem.modulus());
-  if (counts || !separating_word(language, theorem.language(alphabet, counted_symbol(alphabet, options)))) return "";
-  if (!arguments.given.contains("theorem")) {
-    throw InputError(
-        arguments.model + ": its own language does not count modulo " + std::to_string(theorem.modulus()) +
-        ": expected --theorem T, to be asked about the theorem's language all the same (krohn check asks " +
-        "about its own)");
-  }
-  return "the model was made for another language than the one asked about here (krohn check asks about its own)";
-}
-
-Result refute_learned(const Arguments& arguments, const Theorem& theorem, Work& work) {
-  std::optional<Semantics> semantics;
-  if (!arguments.semantics.empty()) {
-    semantics = parse_semantics(arguments.semantics);
-    if (!semantics) {
-      throw InputError("--semantics: expected none for a checkpoint (learned-fp32-v1), got '" + arguments.semantics +
-                       "'");
-    }
-  }
-  const OpenModel model = open_model(arguments.model, semantics, std::nullopt, arguments.hints);
+TheoremAnswer refute_directory(const Arguments& arguments, const Theorem& theorem, Work& work) {
+  const OpenModel model = open_model(arguments.model, std::nullopt, std::nullopt, arguments.hints);
   for (const std::string& note : model.notes) std::cerr << "krohn: " << note << '\n';
-  const std::string note = other_language(arguments, theorem, model.own_language(), *model.machine);
-  RefuteOptions options = options_of(arguments, work);
-  if (!arguments.given.contains("budget")) options.budget.max_steps = checkpoint_steps;
-  options.min_length = static_cast<std::size_t>(std::min<std::uint64_t>(model.task->min_length, 1));
-  counted_symbol(model.machine->alphabet(), options);
-  work.method("hypothesis");
-  Hypothesis hypothesis = check_hypothesis(
-      *model.learned, theorem,
-      {model.task->answers.tokens, model.machine->alphabet().names(), model.task->answers.first_token});
-  require_hypothesis(arguments.model, hypothesis);
-  options.language = counting_language(model, theorem, options);
-  work.method("words that leave the same bits");
-  TheoremReport report = refute_theorem(*model.machine, std::move(hypothesis), theorem, options);
-  certify(arguments, report, *model.machine, options);
-  return {std::move(report), model.machine->alphabet(), arguments.model + " (" + model.learned->architecture() + ")",
-          note, options.language.has_value()};
-}
-
-Result refute_directory(const Arguments& arguments, const Theorem& theorem, Work& work) {
-  if (read_model_type(arguments.model) != "krohn-lrnn") return refute_learned(arguments, theorem, work);
-  if (arguments.hints.fla_version) {
-    throw InputError(arguments.model + ": expected a checkpoint with --fla-version, got a compiled model");
-  }
-  const ModelDirectory directory = read_model(arguments.model);
-  Arithmetic arithmetic = arithmetic_of(directory.semantics);
-  if (!arguments.semantics.empty()) arithmetic = parse_arithmetic(arguments.semantics).value();
-  const RefuteOptions options = options_of(arguments, work);
-  counted_symbol(directory.model.alphabet(), options);
-  const std::string note =
-      other_language(arguments, theorem, directory.automaton, *make_machine(directory.model, arithmetic));
-  if (arithmetic.separate && !arguments.certificate.empty()) {
+  TheoremQuestion question;
+  question.theorem = theorem;
+  question.named = arguments.given.contains("theorem");
+  question.symbol = arguments.symbol;
+  if (!arguments.semantics.empty()) question.arithmetic = parse_arithmetic(arguments.semantics).value();
+  if (arguments.given.contains("budget")) question.max_steps = arguments.budget;
+  question.stop = &work.stop();
+  question.begins = [&work](const std::string& stage) { work.method(stage); };
+  if (question.arithmetic && question.arithmetic->separate && !arguments.certificate.empty()) {
     throw InputError("--certificate: expected a semantics that models are certified in (fp32, fp16, bf16), got '" +
                      arguments.semantics + "'");
   }
-  require_hypothesis(arguments.model, check_hypothesis(directory.model, theorem));
-  TheoremReport report = refute_theorem(directory.model, arithmetic, theorem, options);
-  if (!arguments.certificate.empty()) certify(arguments, report, *make_machine(directory.model, arithmetic), options);
-  return {std::move(report), directory.model.alphabet(), arguments.model, note};
+  TheoremAnswer answer = ask_theorem(model, arguments.model, question);
+  if (!arguments.certificate.empty()) {
+    const std::string name =
+        answer.own_language ? ""
+                            : language_name(theorem, answer.alphabet, answer.report.counted, arguments.certificate);
+    write_certificate(arguments.certificate,
+                      theorem_certificate(model, answer, {"krohn " KROHN_VERSION, arguments.model, name}));
+  }
+  return answer;
 }
 
-Result refute_example(const Arguments& arguments, const Work& work) {
+RefuteOptions options_of(const Arguments& arguments, const Work& work) {
+  RefuteOptions options;
+  options.budget.max_steps = arguments.budget;
+  options.budget.stop = &work.stop();
+  options.counted = arguments.symbol;
+  return options;
+}
+
+TheoremAnswer refute_example(const Arguments& arguments, const Work& work) {
   for (const BoundaryExample& example : boundary_examples()) {
     if (example.name != arguments.example) continue;
     // The theorem that the example is about, unless another one is asked for.
@@ -431,7 +232,7 @@ Result refute_example(const Arguments& arguments, const Work& work) {
   throw InputError("--example: expected one of " + names + ", got '" + arguments.example + "'");
 }
 
-Result refute_made(const Arguments& arguments, const Theorem& theorem, Work& work) {
+TheoremAnswer refute_made(const Arguments& arguments, const Theorem& theorem, Work& work) {
   Arithmetic arithmetic;
   if (!arguments.semantics.empty()) arithmetic = parse_arithmetic(arguments.semantics).value();
   FamilyOptions made = arguments.made.made;
@@ -505,13 +306,13 @@ int run_refute(const CLI::App& command, const Arguments& arguments) {
   if (!arguments.certificate.empty()) require_writable(arguments.certificate);
   const Theorem theorem = Theorem::parse(arguments.theorem);
   Work work("refute", Work::Early::with_result, arguments.time_limit);
-  const Result result = !arguments.model.empty()     ? refute_directory(arguments, theorem, work)
-                        : !arguments.example.empty() ? refute_example(arguments, work)
-                                                     : refute_made(arguments, theorem, work);
+  const TheoremAnswer result = !arguments.model.empty()     ? refute_directory(arguments, theorem, work)
+                               : !arguments.example.empty() ? refute_example(arguments, work)
+                                                            : refute_made(arguments, theorem, work);
   const bool settled = result.report.conclusion != Conclusion::not_settled;
   work.finish(settled ? "" : "what was found until then");
   if (arguments.json) {
-    print_json(report_json(result));
+    std::cout << theorem_report_json(result);
   } else {
     print_text(result);
   }

@@ -51,12 +51,12 @@ Shard parse_shard(const std::string& text) {
 
 /// How far an earlier run of the same part of the same search came, by the report that it left in the file. Any other
 /// file will be written over.
-std::optional<std::uint64_t> established_by(const std::string& file, const SearchPart& part) {
+std::optional<std::uint64_t> established_by(const std::string& file, const SearchIdentity& identity, Shard shard) {
   if (!std::filesystem::exists(file)) return std::nullopt;
   try {
     const SearchPart earlier = read_search_part(file);
-    const bool same = earlier.identity == part.identity && earlier.shard.index == part.shard.index &&
-                      earlier.shard.count == part.shard.count;
+    const bool same =
+        earlier.identity == identity && earlier.shard.index == shard.index && earlier.shard.count == shard.count;
     return same && !earlier.result.disagreement ? earlier.result.agreed : std::nullopt;
   } catch (const InputError&) {
     return std::nullopt;
@@ -104,15 +104,13 @@ void print_text(const SearchPart& part, const std::string& shard, const Alphabet
 }
 
 int run_search(const Arguments& arguments) {
-  SearchPart part;
-  part.shard = parse_shard(arguments.shard);
-  if (part.shard.count > 1 && arguments.report.empty()) {
+  EnumerateOptions options;
+  options.shard = parse_shard(arguments.shard);
+  if (options.shard.count > 1 && arguments.report.empty()) {
     throw InputError("--shard: expected --report FILE with it, for krohn merge");
   }
   if (!arguments.report.empty()) require_writable(arguments.report);
-  EnumerateOptions options;
   options.max_length = arguments.up_to;
-  options.shard = part.shard;
   options.device = device_of(arguments.device);
   require_device(options.device);
   options.device_memory = arguments.memory;
@@ -122,14 +120,15 @@ int run_search(const Arguments& arguments) {
   options.progress = [&work](const EnumerateProgress& progress) { show_search(work, progress); };
   const OpenModel open = open_model(arguments.model, arguments.semantics, arguments.task);
   for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
-  const Specification specification(*open.machine, language_of(open, arguments.language, arguments.alphabet));
-  part.identity = {open.identity(), fingerprint(specification.automaton()), std::string(open.machine->semantics()),
-                   open.machine->alphabet().names(), arguments.up_to};
-  if (!arguments.report.empty()) options.agreed = established_by(arguments.report, part);
+  const Dfa language = language_of(open, arguments.language, arguments.alphabet);
+  if (!arguments.report.empty()) {
+    options.agreed =
+        established_by(arguments.report, search_identity(open, language, options.max_length), options.shard);
+  }
   if (options.agreed) {
     std::cerr << "krohn: goes on after length " << *options.agreed << ", from " << arguments.report << '\n';
   }
-  part.result = enumerate(*open.machine, specification.labelled_automaton(), options);
+  const SearchPart part = search_part(open, language, options);
   work.finish(part.result.stopped ? "the words of the shorter lengths were tried" : "");
   if (!arguments.report.empty()) write_search_part(arguments.report, part);
   if (arguments.json) {

@@ -32,7 +32,7 @@ Json layer_facts(const Program& model, std::size_t layer) {
   }
   facts["convolution_width"] = form.convolution_width;
   if (!form.linear) return facts;
-  constexpr const char* decays[] = {"none", "scalar", "key", "element"};
+  constexpr const char* decays[] = {"none", "scalar", "key", "element", "element", "rotation"};
   const LinearRecurrence& r = *form.recurrence;
   facts["heads"] = r.states * r.queries;
   if (r.queries > 1) facts["key_heads"] = r.states;
@@ -40,7 +40,8 @@ Json layer_facts(const Program& model, std::size_t layer) {
   facts["value_size"] = r.value_size;
   facts["num_householder"] = form.factors;
   facts["decay"] = decays[static_cast<std::size_t>(r.decay)];
-  if (r.decay != LinearRecurrence::Decay::none) facts["decay_range"] = {form.decay.least, form.decay.most};
+  if (r.decay != LinearRecurrence::Decay::none && !form.rotates)
+    facts["decay_range"] = {form.decay.least, form.decay.most};
   if (form.factors > 0) facts["beta_range"] = {form.beta.least, form.beta.most};
   return facts;
 }

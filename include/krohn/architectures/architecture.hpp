@@ -47,6 +47,9 @@ struct Architecture {
 /// All architectures, by name.
 std::span<const Architecture* const> all_architectures();
 
+/// Why a known model type is none: its models are no linear recurrences on a state of a fixed size. Empty for others.
+std::string_view why_not_linear(std::string_view model_type);
+
 /// Null where there is none of that name.
 const Architecture* find_architecture(std::string_view name);
 

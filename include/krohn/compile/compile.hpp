@@ -52,8 +52,6 @@ enum class Recurrence {
   gated_deltaproduct,  ///< the same with zero gates as resets
   kda,                 ///< signed gates as well: symmetries of squares, where that is smaller
 };
-inline constexpr std::pair<std::string_view, Recurrence> recurrence_names[] = {
-    {"any", Recurrence::any}, {"gated_deltaproduct", Recurrence::gated_deltaproduct}, {"kda", Recurrence::kda}};
 
 struct CompileOptions {
   CascadeOptions cascade;

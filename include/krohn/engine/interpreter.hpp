@@ -30,6 +30,7 @@
 #include <variant>
 #include <vector>
 
+#include "krohn/engine/derived_weights.hpp"
 #include "krohn/engine/schedule.hpp"
 #include "krohn/error.hpp"
 #include "krohn/model/program.hpp"
@@ -60,9 +61,10 @@ struct OneByOne {
 /// How S decays in a step.
 template <class Number>
 struct Decay {
-  enum class Kind { none, scalar, key, element };
+  /// rotation: for keys 2j and 2j + 1 the real and the imaginary part.
+  enum class Kind { none, scalar, key, element, rotation };
   Kind kind = Kind::none;
-  /// 1, key_size, or key_size * value_size numbers.
+  /// 1, key_size, or key_size * value_size numbers; rotation: key_size.
   const Number* values = nullptr;
 };
 
@@ -88,7 +90,7 @@ class Probe {
   virtual ~Probe() = default;
   virtual void recurrence(std::size_t layer, std::size_t head, std::size_t key_size, std::size_t value_size,
                           const Decay<Number>& decay, std::span<const Update<Number>> updates) = 0;
-  /// May answer the step's `queries` queries [key_size] itself, with as many outputs [value_size] to `out`; if it
+  /// May answer the step's `queries` queries [key_size] itself, with as many outputs [answer_size()] to `out`; if it
   /// returns true, the step is not run and the state stays as it is. Called after recurrence().
   virtual bool answer(std::size_t /*layer*/, std::size_t /*head*/, std::size_t /*queries*/, const Number* /*query*/,
                       Number* /*out*/) {
@@ -257,24 +259,7 @@ class Interpreter {
   const float* values(std::uint32_t index) const { return index == no_index ? nullptr : tensor(index).values.data(); }
 
   std::vector<Weight> derived(const WeightUse& use) const {
-    using numeric::exp;
-    std::vector<Weight> result;
-    if (!use.present()) return result;
-    for (const float value : tensor(use.tensor).values) {
-      const Weight x = A::weight(value);
-      switch (use.derived) {
-        case WeightUse::Derived::as_is:
-          result.push_back(x);
-          break;
-        case WeightUse::Derived::exponential:
-          result.push_back(exp(x));
-          break;
-        case WeightUse::Derived::negative_exponential:
-          result.push_back(A::weight(0.0F) - exp(x));
-          break;
-      }
-    }
-    return result;
+    return derived_weights<Weight>(program_->tensors(), use, [](float x) { return A::weight(x); });
   }
 
   void prepare(Step& step) const {
@@ -292,6 +277,7 @@ class Interpreter {
       if (op->decay == LinearRecurrence::Decay::rate) {
         step.scratch.resize(std::size_t{op->key_size} * op->value_size);
       }
+      if (op->ridge.present()) step.scratch.resize(std::size_t{4} * op->key_size);
     }
     if (std::holds_alternative<SlstmCell>(step.operation->kind)) step.scratch.resize(4 * step.size);
   }
@@ -346,6 +332,11 @@ class Interpreter {
       multiply(weight + m.weight, m.rows, m.columns, in + m.in, bias == nullptr ? nullptr : bias + m.bias,
                onto == nullptr ? nullptr : onto + m.out, out + m.out);
     }
+  }
+
+  void run(const Constants& op, Step& step, Number* out) {
+    (void)step;
+    for (std::size_t i = 0; i < op.values.size(); ++i) out[i] = A::constant(op.values[i]);
   }
 
   template <class T>
@@ -510,7 +501,7 @@ class Interpreter {
     const Number* in = at(op.in);
     Number* last = carried(op.last);
     for (std::size_t i = 0; i < step.size; ++i) {
-      out[i] = last[i] - in[i];
+      out[i] = op.difference ? last[i] - in[i] : last[i];
       last[i] = in[i];
     }
   }
@@ -518,6 +509,7 @@ class Interpreter {
   void run(const LinearRecurrence& op, Step& step, Number* out) {
     using Kind = LinearRecurrence::Decay;
     const std::size_t state = std::size_t{op.key_size} * op.value_size;
+    const std::size_t answer = op.answer_size();
     Number* hidden = carried(op.hidden);
     const auto input = [&](const HeadInput& in, std::size_t head) { return in.present() ? at(in, head) : nullptr; };
     for (std::size_t s = 0; s < op.states; ++s, hidden += state) {
@@ -529,18 +521,35 @@ class Interpreter {
       Decay<Number> decay;
       if (op.decay == Kind::scalar) decay.kind = Decay<Number>::Kind::scalar;
       if (op.decay == Kind::key) decay.kind = Decay<Number>::Kind::key;
+      if (op.decay == Kind::element) decay.kind = Decay<Number>::Kind::element;
+      if (op.decay == Kind::rotation) decay.kind = Decay<Number>::Kind::rotation;
       decay.values = input(op.decays, s);
       if (op.decay == Kind::rate) {
         decay_by_rates(op, step, decay.values);
         decay = {Decay<Number>::Kind::element, step.scratch.data()};
       }
-      recur(step.operation->layer, s, hidden, op.key_size, op.value_size, decay, step.updates,
-            at(op.query, s * op.queries), op.query.stride, out + s * op.queries * op.value_size, op.queries);
-      if (!snap(op.hidden, s, hidden)) continue;
-      for (std::size_t i = 0; i < op.queries; ++i) {
-        read_out(hidden, op.key_size, op.value_size, at(op.query, s * op.queries + i),
-                 out + (s * op.queries + i) * op.value_size);
+      Number* const answers = out + s * op.queries * answer;
+      if (probe_ != nullptr) {
+        probe_->recurrence(step.operation->layer, s, op.key_size, op.value_size, decay, step.updates);
+        if (probe_->answer(step.operation->layer, s, op.queries, at(op.query, s * op.queries), answers)) continue;
       }
+      const auto read = [&](std::size_t first) {
+        for (std::size_t i = first; i < op.queries; ++i) {
+          const Number* query = at(op.query, s * op.queries + i);
+          if (op.ridge.present()) {
+            solve(op, hidden, at(op.ridge, s), query, step.scratch.data(), answers + i * answer);
+          } else {
+            read_out(hidden, op.key_size, op.value_size, query, answers + i * answer);
+          }
+        }
+      };
+      if (op.reads_before) read(0);
+      // The first query is answered in the last pass over the state.
+      const bool joined = !op.reads_before && !op.ridge.present();
+      recur(hidden, op.key_size, op.value_size, decay, step.updates, joined ? at(op.query, s * op.queries) : nullptr,
+            answers);
+      const bool snapped = snap(op.hidden, s, hidden);
+      if (!op.reads_before) read(joined && !snapped ? 1 : 0);
     }
   }
 
@@ -848,6 +857,8 @@ class Interpreter {
 
   /// l2: one reciprocal, then a product for each entry; root and sum: a division for each.
   static void normalize_plain(const Normalization& norm, const Number* x, Number* y, std::size_t size) {
+    using numeric::absolute;
+    using numeric::exp;
     using numeric::maximum;
     using numeric::quotient;
     using numeric::rsqrt;
@@ -857,8 +868,20 @@ class Interpreter {
     Number divisor = zero();
     if (norm.kind == Kind::root) {
       divisor = maximum(square_root(dot(x, x, size)), A::constant(norm.epsilon));
+    } else if (norm.kind == Kind::absolute_sum) {
+      for (std::size_t i = 0; i < size; ++i) divisor = divisor + absolute(x[i]);
+      divisor = maximum(divisor, A::constant(norm.epsilon));
+    } else if (norm.kind == Kind::softmax) {
+      Number most = x[0];
+      for (std::size_t i = 1; i < size; ++i) most = maximum(most, x[i]);
+      for (std::size_t i = 0; i < size; ++i) {
+        y[i] = exp(x[i] - most);
+        divisor = divisor + y[i];
+      }
+      x = y;
     } else {
       for (std::size_t i = 0; i < size; ++i) divisor = divisor + x[i];
+      divisor = divisor + A::constant(norm.epsilon);
     }
     for (std::size_t i = 0; i < size; ++i) y[i] = quotient(x[i], divisor);
   }
@@ -963,6 +986,7 @@ class Interpreter {
         if (stores) decays = false;
       }
       if (last) {
+        if (query == nullptr) return;
         for (int k = 0; k < Count; ++k) store(out + first + k * step, sum[k]);
       } else {
         const Update<Number>& update = updates[pass];
@@ -975,13 +999,13 @@ class Interpreter {
     }
   }
 
-  /// One step of the recurrence on one state, and its read-out with `query`.
-  void recur(std::size_t layer, std::size_t head, Number* state, std::size_t key_size, std::size_t value_size,
-             const Decay<Number>& decay, std::span<const Update<Number>> updates, const Number* query,
-             std::size_t query_stride, Number* out, std::size_t queries) {
-    if (probe_ != nullptr) {
-      probe_->recurrence(layer, head, key_size, value_size, decay, updates);
-      if (probe_->answer(layer, head, queries, query, out)) return;
+  /// One step of the recurrence on one state, and its read-out with `query`, unless that is null.
+  static void recur(Number* state, std::size_t key_size, std::size_t value_size, const Decay<Number>& decays,
+                    std::span<const Update<Number>> updates, const Number* query, Number* out) {
+    Decay<Number> decay = decays;
+    if (decay.kind == Decay<Number>::Kind::rotation) {
+      rotate(state, key_size, value_size, decay.values);
+      decay = {};
     }
     std::size_t first = 0;
     if constexpr (A::lanes == 1) {
@@ -1013,9 +1037,77 @@ class Interpreter {
         recur_columns<Number, 1>(column, 1, key_size, value_size, first, decay, updates, query, out);
       }
     }
-    for (std::size_t i = 1; i < queries; ++i) {
-      read_out(state, key_size, value_size, query + i * query_stride, out + i * value_size);
+  }
+
+  /// Rows 2j and 2j + 1, u and w, by a + i b: u' = fma(a, u, -(b w)), w' = fma(a, w, b u).
+  static void rotate(Number* state, std::size_t key_size, std::size_t value_size, const Number* by) {
+    using numeric::fused;
+    for (std::size_t j = 0; j < key_size; j += 2) {
+      for (std::size_t c = 0; c < value_size; ++c) {
+        Number& u = state[place(key_size, value_size, j, c)];
+        Number& w = state[place(key_size, value_size, j + 1, c)];
+        const Number before = u;
+        u = fused(by[j], before, zero() - by[j + 1] * w);
+        w = fused(by[j], w, by[j + 1] * before);
+      }
     }
+  }
+
+  /// The sums over the keys j of vector[j] S[j, c] for the columns c from `first` to `last`.
+  static void read_columns(const Number* state, std::size_t key_size, std::size_t value_size, std::size_t first,
+                           std::size_t last, const Number* vector, Number* out) {
+    using numeric::fused;
+    std::size_t c = first;
+    if constexpr (A::lanes == 1 && A::width > 1) {
+      for (; c + A::width <= last; c += A::width) {
+        Wide sum = A::spread(zero());
+        const Number* row = state + c;
+        for (std::size_t j = 0; j < key_size; ++j, row += value_size) {
+          sum = fused(A::spread(vector[j]), A::load(row), sum);
+        }
+        A::store(out + (c - first), sum);
+      }
+    }
+    for (; c < last; ++c) {
+      Number sum = zero();
+      for (std::size_t j = 0; j < key_size; ++j) {
+        sum = fused(vector[j], state[place(key_size, value_size, j, c)], sum);
+      }
+      out[c - first] = sum;
+    }
+  }
+
+  /// The answer by conjugate gradients; `scratch` has four vectors of keys.
+  static void solve(const LinearRecurrence& op, const Number* state, const Number* ridge, const Number* query,
+                    Number* scratch, Number* out) {
+    using numeric::fused;
+    using numeric::quotient;
+    const std::size_t n = op.key_size;
+    Number* const x = scratch;
+    Number* const r = scratch + n;
+    Number* const p = scratch + 2 * n;
+    Number* const image = scratch + 3 * n;
+    const Number guard = A::constant(solver_guard);
+    for (std::size_t i = 0; i < n; ++i) {
+      x[i] = zero();
+      r[i] = p[i] = query[i];
+    }
+    Number d = dot(r, r, n);
+    for (std::uint32_t step = 0; step < op.solver_steps; ++step) {
+      read_columns(state, n, op.value_size, 0, n, p, image);
+      for (std::size_t i = 0; i < n; ++i) image[i] = fused(ridge[i], p[i], image[i]);
+      const Number a = quotient(d, dot(p, image, n) + guard);
+      const Number minus_a = zero() - a;
+      for (std::size_t i = 0; i < n; ++i) {
+        x[i] = fused(a, p[i], x[i]);
+        r[i] = fused(minus_a, image[i], r[i]);
+      }
+      const Number next = dot(r, r, n);
+      const Number b = quotient(next, d + guard);
+      for (std::size_t i = 0; i < n; ++i) p[i] = fused(b, p[i], r[i]);
+      d = next;
+    }
+    read_columns(state, n, op.value_size, n, op.value_size, x, out);
   }
 
   static void read_out(const Number* state, std::size_t key_size, std::size_t value_size, const Number* query,

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "krohn/kernels/learned.hpp"
@@ -25,8 +27,8 @@ struct LearnedProgram {
   }
 };
 
-/// False for a model that the device's operations do not cover: more Householder factors a token than
-/// LearnedRecurrence::most_updates.
+/// What the device's operations do not cover of a model, as "at most .., got .."; nothing where they cover it.
+std::optional<std::string> missing_on_device(const Program& model);
 bool runs_on_device(const Program& model);
 
 /// Cost: a copy of the weights. Throws ResourceError for a model that

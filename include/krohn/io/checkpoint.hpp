@@ -22,9 +22,11 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "krohn/architectures/draft.hpp"
+#include "krohn/io/weights.hpp"
 #include "krohn/model/program.hpp"
 
 namespace krohn {
@@ -45,6 +47,11 @@ Checkpoint read_checkpoint(const std::filesystem::path& directory, const Reading
 /// The same, with the large matrices of safetensors files left on the disk (ProgramTensor::deferred): for models larger
 /// than memory, and what reads each layer's weights once.
 Checkpoint map_checkpoint(const std::filesystem::path& directory, const ReadingHints& hints = {});
+
+/// The same of a configuration, the text of a config.json that `source` names in messages, and weights that are in
+/// memory. Codes are none.
+Checkpoint read_checkpoint(std::string_view config, const std::string& source, const Weights& weights,
+                           const ReadingHints& hints = {});
 
 /// Samples of the inputs of layers: of a safetensors file `inputs` [count, size] for every layer or `inputs.I` for
 /// layer I; without one, random directions (entries of mean 0 and variance 1, by the seed), whose length the layers'

@@ -43,6 +43,9 @@ struct OpenModel {
   std::string domain(const Dfa& language) const;
 };
 
+/// A learned model on a task.
+OpenModel open_learned(std::shared_ptr<const Program> model, Task task, std::vector<std::string> notes = {});
+
 /// Opens a model directory or a checkpoint. `semantics` asks for another arithmetic than the model's own; a checkpoint
 /// has only learned-fp32-v1, and anything else is refused. `task` stands in for the checkpoint's task.json; `hints` say
 /// what its files do not. Throws InputError.

@@ -17,9 +17,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "krohn/engine/enumerate.hpp"
+#include "krohn/io/open_model.hpp"
 
 namespace krohn {
 
@@ -40,10 +42,22 @@ struct SearchPart {
   EnumerateResult result;
 };
 
+/// Which search it is to try every word up to `max_length` of `model` against `language`, as OpenModel::within_domain
+/// gave it.
+SearchIdentity search_identity(const OpenModel& model, const Dfa& language, std::uint64_t max_length);
+
+/// Does a part of the search of `model` against `language`, as OpenModel::within_domain gave it. `options` name the
+/// part, the search's length and what is known of it.
+SearchPart search_part(const OpenModel& model, const Dfa& language, const EnumerateOptions& options);
+
+/// The text of the file.
+std::string format_search_part(const SearchPart& part);
+
 /// Written aside, then renamed. Throws as write_file.
 void write_search_part(const std::filesystem::path& path, const SearchPart& part);
 
-/// Throws InputError with every problem.
+/// Throws InputError with every problem; `source` names the text.
+SearchPart parse_search_part(std::string_view text, const std::string& source);
 SearchPart read_search_part(const std::filesystem::path& path);
 
 struct MergedSearch {
@@ -54,5 +68,12 @@ struct MergedSearch {
 /// Reads and joins the parts of one search, in any order. Throws InputError naming every missing and doubled part and
 /// every file of another search.
 MergedSearch merge_search_parts(const std::vector<std::filesystem::path>& files);
+/// The same of parts that were read; `names` are theirs, for messages.
+MergedSearch merge_search_parts(const std::vector<SearchPart>& parts, const std::vector<std::string>& names);
+
+/// "REFUTED", "CERTIFIED" (every word of the whole search agrees) or "UNKNOWN".
+std::string merged_verdict(const MergedSearch& merged);
+/// One object over several lines, with a final line feed: docs/schemas/v1/merge.json.
+std::string merged_search_json(const MergedSearch& merged);
 
 }  // namespace krohn

@@ -8,7 +8,7 @@
 //        [B, heads, head_size, state_size]; query heads that share a state repeat it;
 //      "conv.i.q", ".k", ".v" or "conv.i.x": the last inputs of the short convolution, [B, width, channels], oldest
 //        first, zero before the start (the oldest one is not carried on);
-//      "shift.i", "ffn_shift.i": the last input of a token shift, [B, size];
+//      "shift.i", "ffn_shift.i", "shift_NAME.i": the last input of a token shift, or what else was kept, [B, size];
 //      "n.i", "m.i": mLSTM's normaliser [B, heads, key_size] and stabiliser [B, heads];
 //      "y.i", "c.i", "n.i", "m.i": sLSTM's output, cell, normaliser and stabiliser, [B, size].
 #pragma once

@@ -30,6 +30,11 @@ class Weights final : public TensorSource {
   /// InputError where there is none, or more than one of the kind that decides.
   static Weights read_directory(const std::filesystem::path& directory, bool mapped = false);
 
+  /// Arrays that are in memory already, such as those of a live model; `owners` keep what the views show. Names are
+  /// freed of wrappers as those of files are. Throws InputError for a name that is there twice.
+  static Weights of_arrays(std::string source, std::vector<TensorView> tensors,
+                           std::vector<std::shared_ptr<const void>> owners);
+
   const std::string& source() const noexcept { return source_; }
   /// What of the files' names was left out as a wrapper's; empty where nothing was.
   const std::string& note() const noexcept { return note_; }

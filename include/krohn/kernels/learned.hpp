@@ -25,7 +25,8 @@ struct LearnedOperation {
     map,       // out[i] = function(a[i / a_share], b[i / b_share], c[i]; w0[i / w_share], w1[i / v_share]; k0, k1, k2)
     group,     // count groups of size features, each by itself: norms
     convolution,  // out[i] = sum_j w[i * size + j] a[i] at j - size + 1, (+ bias) (activated); out is not a
-    shift,        // out[i] = a[i] of the token before - a[i]; out is not a
+    shift,        // out[i] = a[i] of the token before, - a[i] with `difference`; out is not a
+    constants,    // out[i] = weight[w0 + i]
     recurrence,   // recurrences[w0]
     stabilizer,   // mLSTM: decay, strength and exp(-m), each for count heads, from the gates a (input) and b (forget)
     cell,         // sLSTM: out = y from the four slots a, each of count features in heads of size
@@ -33,10 +34,12 @@ struct LearnedOperation {
   enum class Group : std::uint32_t {
     rms,  // the weights' and biases' index goes on from group to group with w_share 1, starts again with 0
     layer,
-    l2,     // x rsqrt(sum x^2 + k0)
-    sum,    // x / sum x
-    root,   // x / max(sqrt(sum x^2), k0)
-    bonus,  // one feature a group: sum (a b) w
+    l2,            // x rsqrt(sum x^2 + k0)
+    sum,           // x / (sum x + k0)
+    root,          // x / max(sqrt(sum x^2), k0)
+    bonus,         // one feature a group: sum (a b) w
+    absolute_sum,  // x / max(sum |x|, k0)
+    softmax,       // exp(x - max x) over their sum
   };
   static constexpr std::uint64_t none = ~std::uint64_t{0};
 
@@ -64,6 +67,7 @@ struct LearnedOperation {
   std::uint32_t pitch = 0;
   bool accumulate = false;        // multiply
   bool weight_is_offset = false;  // group
+  bool difference = true;         // shift
   std::uint64_t w0 = none;
   std::uint64_t w1 = none;  // a bias; none for none
   float k0 = 0.0F;
@@ -99,6 +103,13 @@ struct LearnedRecurrence {
   Update updates[most_updates];
   LearnedFeatures query;
   LearnedFeatures output;
+  bool reads_before = false;
+  LearnedFeatures ridge;
+  std::uint32_t solver_steps = 0;
+  /// Where the codes begin (Recurrence::codes); most_codes of each state at most.
+  static constexpr std::uint32_t most_codes = 16384;
+  std::uint64_t codes = LearnedOperation::none;
+  std::uint32_t num_codes = 0;
   std::uint32_t state_group = 1;
   std::uint64_t state = 0;
 };

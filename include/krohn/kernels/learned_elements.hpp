@@ -47,6 +47,10 @@ KROHN_INLINE_DEVICE void gather(const Op& op, const LearnedRows& x, std::uint32_
   *x.at(op.out + i, row) = x.weights[op.w0 + static_cast<std::size_t>(i) * op.size + x.token[row]];
 }
 
+KROHN_INLINE_DEVICE void constants(const Op& op, const LearnedRows& x, std::uint32_t i, std::uint32_t row) {
+  *x.at(op.out + i, row) = x.weights[op.w0 + i];
+}
+
 KROHN_INLINE_DEVICE float map_value(const Op& op, const LearnedRows& x, std::uint32_t i, std::uint32_t row) {
   return elementwise<float>(
       op.map, {op.k0, op.k1, op.k2},
@@ -100,7 +104,25 @@ KROHN_INLINE_DEVICE void group(const Op& op, const LearnedRows& x, std::uint32_t
     for (std::uint32_t i = 0; i < op.size; ++i) sum = sum + in(i);
   }
   if (op.group == Group::sum) {
-    for (std::uint32_t i = 0; i < op.size; ++i) to[i * pitch] = quotient(in(i), sum);
+    const float divisor = sum + op.k0;
+    for (std::uint32_t i = 0; i < op.size; ++i) to[i * pitch] = quotient(in(i), divisor);
+    return;
+  }
+  if (op.group == Group::absolute_sum) {
+    for (std::uint32_t i = 0; i < op.size; ++i) sum = sum + absolute(in(i));
+    const float divisor = maximum(sum, op.k0);
+    for (std::uint32_t i = 0; i < op.size; ++i) to[i * pitch] = quotient(in(i), divisor);
+    return;
+  }
+  if (op.group == Group::softmax) {
+    float most = in(0);
+    for (std::uint32_t i = 1; i < op.size; ++i) most = maximum(most, in(i));
+    for (std::uint32_t i = 0; i < op.size; ++i) {
+      const float y = exp(in(i)-most);
+      to[i * pitch] = y;
+      sum = sum + y;
+    }
+    for (std::uint32_t i = 0; i < op.size; ++i) to[i * pitch] = quotient(to[i * pitch], sum);
     return;
   }
   const auto size = static_cast<float>(op.size);
@@ -177,7 +199,7 @@ KROHN_INLINE_DEVICE void shift(const Op& op, const LearnedRows& x, std::uint32_t
   const std::uint32_t w = x.word[row];
   const float* in = x.at(op.a + i, row);
   const float before = row == x.first_row[w] ? x.carried(w)[op.state + i] : in[-1];
-  *x.at(op.out + i, row) = before - *in;
+  *x.at(op.out + i, row) = op.difference ? before - *in : before;
 }
 KROHN_INLINE_DEVICE void keep_shift(const Op& op, const LearnedRows& x, std::uint32_t i, std::uint32_t w) {
   const std::uint32_t length = x.length[w];
@@ -262,6 +284,11 @@ KROHN_INLINE_DEVICE Recurrence recurrence(const LearnedRecurrence& op, const Lea
                     input(op.updates[u].beta), op.updates[u].reads_undecayed};
   }
   r.query = input(op.query);
+  r.reads_before = op.reads_before;
+  r.ridge = input(op.ridge);
+  r.solver_steps = op.solver_steps;
+  r.codes = op.codes == LearnedOperation::none ? nullptr : x.weights + op.codes;
+  r.num_codes = op.num_codes;
   const RecurrenceInput out = input(op.output);
   r.output = {x.features + op.output.first * x.pitch, 0, out.time, out.head, out.element, out.group};
   r.state_in = x.state_in + op.state;

@@ -79,10 +79,13 @@ struct Slice {
 
 /// A tensor as it is used: entry i of the result reads entry i / share of the derived numbers.
 struct WeightUse {
-  enum class Derived : std::uint8_t { as_is, exponential, negative_exponential };
+  /// cumulative_softmax, of a tensor [rows, channels]: for each channel the softmax over the rows, and of it the sum of
+  /// the rows from 1 to `row`.
+  enum class Derived : std::uint8_t { as_is, exponential, negative_exponential, negative, sigmoid, cumulative_softmax };
   std::uint32_t tensor = no_index;
   std::uint32_t share = 1;
   Derived derived = Derived::as_is;
+  std::uint32_t row = 0;
 
   bool present() const noexcept { return tensor != no_index; }
   friend bool operator==(const WeightUse&, const WeightUse&) = default;
@@ -111,12 +114,16 @@ struct Embedding {
 };
 
 /// in W^T (+ bias), and that added to `onto` where it is present. W [out, in], or [blocks, out, in] on blocks of the
-/// input; input_major.
+/// input; input_major. With `copies` that is done to each of so many equal parts of the input; with `inputs` not 0 only
+/// so many inputs of W [out, in] count, from `first_input` on.
 struct Product {
   std::uint32_t weight = no_index;
   std::uint32_t bias = no_index;
   Slice in;
   Slice onto;
+  std::uint32_t copies = 1;
+  std::uint32_t first_input = 0;
+  std::uint32_t inputs = 0;
   friend bool operator==(const Product&, const Product&) = default;
 };
 
@@ -139,9 +146,10 @@ struct Interleave {
 
 /// Groups of features of equal size, each by itself. rms: x / sqrt(mean x^2 + epsilon); layer: the same of x - mean x;
 /// both times a weight (1 + weight where `weight_is_offset`), plus a bias. l2: x / sqrt(sum x^2 + epsilon); root:
-/// x / max(sqrt(sum x^2), epsilon); sum: x / sum x.
+/// x / max(sqrt(sum x^2), epsilon); sum: x / (sum x + epsilon); absolute_sum: x / max(sum |x|, epsilon); softmax:
+/// exp(x - max x) over their sum.
 struct Normalization {
-  enum class Kind : std::uint8_t { rms, layer, l2, root, sum };
+  enum class Kind : std::uint8_t { rms, layer, l2, root, sum, absolute_sum, softmax };
   Kind kind = Kind::rms;
   Slice in;
   std::uint32_t groups = 1;
@@ -173,11 +181,18 @@ struct ShortConvolution {
   friend bool operator==(const ShortConvolution&, const ShortConvolution&) = default;
 };
 
-/// The token before's x, minus x.
+/// The token before's x, minus x; or that x itself.
 struct TokenShift {
   Slice in;
   std::uint32_t last = no_index;
+  bool difference = true;
   friend bool operator==(const TokenShift&, const TokenShift&) = default;
+};
+
+/// Numbers of the model itself, rounded to the number type.
+struct Constants {
+  std::vector<double> values;
+  friend bool operator==(const Constants&, const Constants&) = default;
 };
 
 /// A vector for each head: of head h it begins at slice.offset + h / group * stride.
@@ -202,11 +217,21 @@ struct RankOneUpdate {
   friend bool operator==(const RankOneUpdate&, const RankOneUpdate&) = default;
 };
 
+/// In the divisions of conjugate gradients.
+inline constexpr double solver_guard = 1e-5;
+
 /// For every state S [key_size, value_size]: S = decay . S, the updates in order, then S^T q for each of its `queries`
 /// queries. The value is [states * queries, value_size].
+///
+/// With a `ridge`, the first key_size columns of S are a matrix M, and the answer to q is that of the other columns to
+/// x, which is what `solver_steps` steps of conjugate gradients from x = 0 make of (M + diag(ridge)) x = q. With r = p
+/// = q and d = r . r: a = d / (p . (M^T p + ridge p) + 1e-5); x = x + a p; r = r - a (M^T p + ridge p); d' = r . r; p =
+/// r + d' / (d + 1e-5) p. The value is [states * queries, value_size - key_size].
 struct LinearRecurrence {
-  /// none; one number a state; one a key; rate: element (j, c) decays by exp(x[c] r[j, c]), or by twice that less 1.
-  enum class Decay : std::uint8_t { none, scalar, key, rate };
+  /// none; one number a state; one a key; rate: element (j, c) decays by exp(x[c] r[j, c]), or by twice that less 1;
+  /// element: one number each, [key_size, value_size]; rotation: keys 2j and 2j + 1 are the parts of a complex number,
+  /// which is multiplied by decays 2j + i decays 2j + 1.
+  enum class Decay : std::uint8_t { none, scalar, key, rate, element, rotation };
   std::uint32_t states = 0;
   std::uint32_t queries = 1;
   std::uint32_t key_size = 0;
@@ -220,6 +245,14 @@ struct LinearRecurrence {
   /// Head state * queries + i is query i of a state.
   HeadInput query;
   std::uint32_t hidden = no_index;
+  /// The queries are answered before the token changes S.
+  bool reads_before = false;
+  /// [key_size]
+  HeadInput ridge;
+  std::uint32_t solver_steps = 0;
+
+  /// Numbers of an answer.
+  std::size_t answer_size() const { return ridge.present() ? value_size - key_size : value_size; }
   friend bool operator==(const LinearRecurrence&, const LinearRecurrence&) = default;
 };
 
@@ -248,7 +281,7 @@ struct SlstmCell {
 
 struct Operation {
   std::variant<Embedding, Product, Elementwise, Interleave, Normalization, WeightedDot, ShortConvolution, TokenShift,
-               LinearRecurrence, Stabilizer, SlstmCell>
+               LinearRecurrence, Stabilizer, SlstmCell, Constants>
       kind;
   /// Features of its value.
   std::uint32_t size = 0;
@@ -269,7 +302,7 @@ struct StatePart {
   enum class Kind : std::uint8_t { hidden, convolution, shift, stabilizer, cell, normalizer, output };
   Kind kind = Kind::hidden;
   std::size_t layer = 0;
-  /// "q", "k", "v", "x" for convolutions; "mixer", "feed_forward" for shifts; empty elsewhere.
+  /// "q", "k", "v", "x" for convolutions; "mixer", "feed_forward", or what is kept for shifts; empty elsewhere.
   std::string input;
   /// hidden: [states, key_size, value_size]; convolution: [width - 1, channels], oldest first; else [entries].
   std::vector<std::size_t> shape;

@@ -35,6 +35,8 @@ class ProgramBuilder {
 
   Slice embedding(std::uint32_t table);
   Slice product(std::uint32_t weight, Slice in, std::uint32_t bias = no_index, Slice onto = {});
+  /// `weight` [out, in] on each of `copies` equal parts of the input.
+  Slice product_of_parts(std::uint32_t weight, Slice in, std::size_t copies, std::uint32_t bias = no_index);
   /// Two products with `inner` (copy: none) between.
   Slice low_rank(std::uint32_t down, std::uint32_t up, std::uint32_t bias, Function inner, Slice in);
 
@@ -49,6 +51,11 @@ class ProgramBuilder {
   /// Anything; the value has `size` entries.
   Slice map(Elementwise operation, std::size_t size);
   Slice constant(double value, std::size_t size);
+  Slice constants(std::vector<double> values);
+  /// For each of `groups` groups, its part of every slice.
+  Slice interleave(std::vector<Slice> parts, std::size_t groups = 1);
+  /// Of each run of `stride` features of `a` the first `run`; with a stride of 0 the same `run`, `count` times.
+  Slice runs(Slice a, std::size_t run, std::size_t stride, std::size_t count);
   Slice add(Slice a, Slice b) { return map(Function::add, a, b); }
   Slice multiply(Slice a, Slice b) { return map(Function::multiply, a, b); }
 
@@ -62,6 +69,8 @@ class ProgramBuilder {
   Slice convolution(std::uint32_t weight, std::uint32_t bias, Slice in, Function activation, const std::string& input);
   /// The token before's features minus these.
   Slice shift(Slice in, const std::string& input);
+  /// The token before's features.
+  Slice delay(Slice in, const std::string& input);
   /// a + difference * weight.
   Slice shift_mix(Slice a, Slice difference, std::uint32_t weight);
 
@@ -69,7 +78,7 @@ class ProgramBuilder {
     return {slice, static_cast<std::uint32_t>(stride), static_cast<std::uint32_t>(group)};
   }
   static LinearRecurrence recurrence(std::size_t states, std::size_t key_size, std::size_t value_size);
-  /// Places its state; the value is [states * queries, value_size].
+  /// Places its state; the value is [states * queries, answer_size()].
   Slice recur(LinearRecurrence operation, StatePart::Axes axes = StatePart::Axes::key_value);
 
   /// A state part of the layer, laid out after those before it.

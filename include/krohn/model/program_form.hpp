@@ -30,8 +30,10 @@ struct LayerForm {
   bool stabilized = false;
   /// Null where it is not linear.
   const LinearRecurrence* recurrence = nullptr;
-  /// {1, 1} without decays.
+  /// {1, 1} without decays; of rotations, of their real and imaginary parts.
   Range decay{1.0, 1.0};
+  /// Pairs of keys are multiplied by complex numbers: the eigenvalues need not be real.
+  bool rotates = false;
   /// Updates that read.
   std::size_t factors = 0;
   /// Each of them reads the vector that it writes.

@@ -18,8 +18,9 @@ template <class Number, class A, class B, class C, class W, class V>
 KROHN_INLINE_DEVICE Number elementwise(Function f, const FunctionConstants<Number>& constants, const A& a, const B& b,
                                        const C& c, const W& w, const V& v) {
   using namespace numeric;
-  const auto zero = [] { return Number(static_cast<Scalar<Number>>(0)); };
-  const auto one = [] { return Number(static_cast<Scalar<Number>>(1)); };
+  const auto number = [](double x) { return Number(static_cast<Scalar<Number>>(x)); };
+  const auto zero = [&] { return number(0.0); };
+  const auto one = [&] { return number(1.0); };
   switch (f) {
     case Function::constant:
       return constants.k;
@@ -95,6 +96,33 @@ KROHN_INLINE_DEVICE Number elementwise(Function f, const FunctionConstants<Numbe
       return a() * fused(b() - one(), w(), one());
     case Function::bound:
       return maximum(absolute(a()), b()) + constants.k;
+    case Function::add_constant:
+      return a() + constants.k;
+    case Function::complement:
+      return one() - a();
+    case Function::cosine:
+      return cosine(a());
+    case Function::sine:
+      return sine(a());
+    case Function::gelu_tanh:
+      return gelu_tanh(a());
+    case Function::powlu: {
+      const Number x = a();
+      const Number exponent = quotient(number(3.0), square_root(x) + one());
+      return select(less(zero(), x), exp(exponent * log(x)), x) * sigmoid(x);
+    }
+    case Function::exponential_decay:
+      return exp(zero() - exp(a()));
+    case Function::floored_decay:
+      return exp(zero() - a() * maximum(softplus(b()), constants.k));
+    case Function::lower_bounded: {
+      const Number floor = w();
+      return fused(one() - floor, a(), floor);
+    }
+    case Function::squash: {
+      const Number r = log(a() + constants.k) - w();
+      return exp(constants.l * quotient(r, one() + absolute(r)));
+    }
   }
   return a();
 }

@@ -10,8 +10,9 @@
 // roundings in each formula (half a unit each, amplified where the comment says so) plus the truncation of its
 // series, and the tests measure them against a higher precision:
 //
-//   exp 1.25, log 1, log1p 1.5, softplus 2, log_sigmoid 2, sigmoid 2.5, silu 4, tanh 3, rsqrt 1.5, erf 3
-//   gelu: 3 units in the last place of |x| (absolute: 1 + erf cancels where x is negative)
+//   exp 1.25, log 1, log1p 1.5, softplus 2, log_sigmoid 2, sigmoid 2.5, silu 4, tanh 3, rsqrt 1.5, erf 3,
+//   sine and cosine 2 up to 2^22 (2^50 in double)
+//   gelu: 3 units in the last place of |x| (absolute: 1 + erf cancels where x is negative); gelu_tanh 6
 //
 // NaN gives NaN. Infinities give the limits (silu and gelu of minus infinity, a product of zero and infinity, NaN).
 // exp rounds once into the subnormal range; log and log1p take subnormal arguments.
@@ -393,6 +394,99 @@ template <class Number>
 KROHN_INLINE_DEVICE Number gelu(Number x) {
   using S = Scalar<Number>;
   return (Number(S(0.5)) * x) * (Number(S(1)) + erf(x * Number(S(0.70710678118654752440))));
+}
+
+/// x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.
+template <class Number>
+KROHN_INLINE_DEVICE Number gelu_tanh(Number x) {
+  using S = Scalar<Number>;
+  const Number inner = fused(Number(S(0.044715)) * x, x * x, x);
+  return (Number(S(0.5)) * x) * (Number(S(1)) + tanh(Number(S(0.79788456080286535588)) * inner));
+}
+
+/// x = quarters pi/2 + r: sin r, cos r, and the quarters modulo 4, from -2 to 2. pi/2 is in three parts: the first
+/// leaves an exact difference, whose bits are multiples of those of pi/2's first part and which is below 2; the others
+/// are below it by a precision each, so that r has two roundings of its own size, however small it is.
+template <class Number>
+struct Turned {
+  Number sine;
+  Number cosine;
+  Number quarters;
+};
+template <class Number>
+KROHN_INLINE_DEVICE Turned<Number> turned(Number x) {
+  using S = Scalar<Number>;
+  constexpr S limit = single_precision<Number> ? S(4194304) : S(1125899906842624.0);  // 2^22, 2^50
+  x = maximum(minimum(x, Number(limit)), Number(S(0) - limit));
+  const Number n =
+      fused(x, Number(S(0.63661977236758134308)), Number(rounding_shift<Number>)) - Number(rounding_shift<Number>);
+  Number r;
+  Number sine_series;
+  Number cosine_series;
+  if constexpr (single_precision<Number>) {
+    r = fused(n, Number(S(-1.57079637050628662109375)), x);
+    r = fused(n, Number(S(4.371138828673793e-08)), r);
+    r = fused(n, Number(S(1.7151245100058819e-15)), r);
+    const Number z = r * r;
+    constexpr double sines[] = {-1.0 / 6, 1.0 / 120, -1.0 / 5040, 1.0 / 362880, -1.0 / 39916800};
+    constexpr double cosines[] = {-1.0 / 2, 1.0 / 24, -1.0 / 720, 1.0 / 40320, -1.0 / 3628800, 1.0 / 479001600};
+    sine_series = horner(z, sines) * z;
+    cosine_series = horner(z, cosines) * z;
+  } else {
+    r = fused(n, Number(S(-1.5707963267948965580)), x);
+    r = fused(n, Number(S(-6.123233995736766036e-17)), r);
+    r = fused(n, Number(S(1.4973849048591698e-33)), r);
+    const Number z = r * r;
+    constexpr double sines[] = {-1.0 / 6,
+                                1.0 / 120,
+                                -1.0 / 5040,
+                                1.0 / 362880,
+                                -1.0 / 39916800,
+                                1.0 / 6227020800.0,
+                                -1.0 / 1307674368000.0,
+                                1.0 / 355687428096000.0,
+                                -1.0 / 121645100408832000.0};
+    constexpr double cosines[] = {-1.0 / 2,
+                                  1.0 / 24,
+                                  -1.0 / 720,
+                                  1.0 / 40320,
+                                  -1.0 / 3628800,
+                                  1.0 / 479001600,
+                                  -1.0 / 87178291200.0,
+                                  1.0 / 20922789888000.0,
+                                  -1.0 / 6402373705728000.0,
+                                  1.0 / 2432902008176640000.0};
+    sine_series = horner(z, sines) * z;
+    cosine_series = horner(z, cosines) * z;
+  }
+  const Number fours = fused(n, Number(S(0.25)), Number(rounding_shift<Number>)) - Number(rounding_shift<Number>);
+  return {fused(r, sine_series, r), Number(S(1)) + cosine_series, fused(fours, Number(S(-4)), n)};
+}
+
+/// sin x; beyond 2^22 (2^50 in double), where neighbouring numbers are further apart than a turn's tenth, of that
+/// bound.
+template <class Number>
+KROHN_INLINE_DEVICE Number sine(Number x) {
+  using S = Scalar<Number>;
+  const Turned<Number> t = turned(x);
+  const Number value = select(less(absolute(absolute(t.quarters) - Number(S(1))), Number(S(0.5))), t.cosine, t.sine);
+  const Number negative = Number(S(0)) - value;
+  const Number result =
+      select(less(t.quarters, Number(S(-0.5))), negative, select(less(Number(S(1.5)), t.quarters), negative, value));
+  // x - x is NaN where x is infinite.
+  return select(less(absolute(x - x), Number(S(1))), result, x - x);
+}
+
+/// cos x, with the same bound; cos 0 is 1.
+template <class Number>
+KROHN_INLINE_DEVICE Number cosine(Number x) {
+  using S = Scalar<Number>;
+  const Turned<Number> t = turned(x);
+  const Number value = select(less(absolute(absolute(t.quarters) - Number(S(1))), Number(S(0.5))), t.sine, t.cosine);
+  const Number negative = Number(S(0)) - value;
+  const Number result =
+      select(less(Number(S(0.5)), t.quarters), negative, select(less(t.quarters, Number(S(-1.5))), negative, value));
+  return select(less(absolute(x - x), Number(S(1))), result, x - x);
 }
 
 }  // namespace krohn::numeric

@@ -5,9 +5,9 @@
 
 namespace krohn::architectures {
 
-void common_options(Options& options) {
+void common_options(Options& options, bool depth_residuals) {
   options.require_null("attn");
-  options.require_null("attnres_block_size");
+  if (!depth_residuals) options.require_null("attnres_block_size");
   options.require_null("quantization_config");
   options.require_flag("is_encoder_decoder", false);
   options.require_flag("add_cross_attention", false);
@@ -16,9 +16,13 @@ void common_options(Options& options) {
   }
 }
 
+void note_unread(Draft& draft, const std::string& key, const std::string& computed) {
+  draft.notes.push_back(key + " changes nothing: no layer of flash-linear-attention reads it; " + computed);
+}
+
 std::size_t feed_forward_size(Options& options, std::size_t size, double numerator, double denominator,
-                              std::size_t multiple) {
-  const double ratio = options.number("hidden_ratio", 4);
+                              std::size_t multiple, double default_ratio) {
+  const double ratio = options.number("hidden_ratio", default_ratio);
   if (options.has("intermediate_size")) return options.size("intermediate_size", 1);
   const double scaled = std::trunc(static_cast<double>(size) * ratio * numerator / denominator);
   if (!(scaled >= 1) || scaled > 0x1p24) {
@@ -68,9 +72,14 @@ std::pair<std::uint32_t, std::uint32_t> halves(Draft& draft, const std::string& 
   return {a, draft.tensors.add(second, {inner, size}, {middle, both.end()}, true)};
 }
 
-FlaShell::FlaShell(Draft& draft, std::size_t default_layers) {
+FlaShell::FlaShell(Draft& draft, std::size_t default_layers, const Form& form) {
   Options& options = draft.options;
-  common_options(options);
+  common_options(options, form.depth_residuals);
+  if (form.depth_residuals && options.has("attnres_block_size")) {
+    residual_block = options.size("attnres_block_size", 1);
+    if (residual_block > 1 && residual_block % 2 != 0)
+      options.report("attnres_block_size", "null, 1 or an even number");
+  }
   size = options.size("hidden_size", 2048);
   vocabulary = options.size("vocab_size", 32000);
   layers = options.size("num_hidden_layers", default_layers, 4096);
@@ -83,10 +92,14 @@ FlaShell::FlaShell(Draft& draft, std::size_t default_layers) {
         "rms_norm_eps: taken for norm_eps, as it was called when such files were written; later versions "
         "of flash-linear-attention do not read it and take 1e-6");
   }
-  inner = feed_forward_size(options, size, 2, 3, 256);
-  options.require_text("hidden_act", {"swish", "silu"});
+  inner = feed_forward_size(options, size, 2, 3, 256, form.hidden_ratio);
+  const std::string function = form.powlu ? options.require_text("hidden_act", {"swish", "silu", "powlu"})
+                                          : options.require_text("hidden_act", {"swish", "silu"});
+  if (function == "powlu") activation = Function::powlu;
   options.flag("fuse_norm", true);
-  norms_inside = options.flag("norm_first", draft.tensors.has("model.layers.0.attn.norm.weight"));
+  if (form.norms_inside) {
+    norms_inside = options.flag("norm_first", draft.tensors.has("model.layers.0.attn.norm.weight"));
+  }
 }
 
 Program FlaShell::build(Draft& draft, const std::string& name, const Mixer& mixer) const {
@@ -95,12 +108,33 @@ Program FlaShell::build(Draft& draft, const std::string& name, const Mixer& mixe
   const std::uint32_t embedding = tensors.matrix("model.embeddings.weight", vocabulary, size);
   Slice x = net.embedding(embedding);
   const auto norm = [&](const std::string& at) { return tensors.vector(at + ".weight", {size}); };
+  // With residuals over depth: the sums that are done; x is the running one.
+  std::vector<Slice> done;
+  // The input of the mixer or feed-forward part `part` of a layer, whose norm has this weight.
+  const auto input = [&](std::size_t index, const std::string& layer, const std::string& part, std::uint32_t weight) {
+    if (residual_block == 0) return net.rms_norm(x, weight, epsilon);
+    std::vector<Slice> sums = done;
+    sums.push_back(x);
+    Slice h;
+    if (index == 0) {
+      h = net.rms_norm(x, weight, epsilon);
+      tensors.leave_out(layer + "." + part + "_res_proj.weight");
+      tensors.leave_out(layer + "." + part + "_res_norm.weight");
+    } else {
+      h = mixed_sums(draft, sums, layer + "." + part + "_res_", weight);
+    }
+    if (index % residual_block == 0) {
+      done = sums;
+      x.value = no_index;
+    }
+    return h;
+  };
   for (std::size_t i = 0; i < layers && !tensors.hopeless(); ++i) {
     const std::string layer = "model.layers." + std::to_string(i);
     net.begin_layer(name);
-    const Slice h = net.rms_norm(x, norm(layer + (norms_inside ? ".attn.norm" : ".attn_norm")), epsilon);
+    const Slice h = input(2 * i, layer, "attn", norm(layer + (norms_inside ? ".attn.norm" : ".attn_norm")));
     x = mixer(layer + ".attn.", h, x);
-    const Slice u = net.rms_norm(x, norm(layer + (norms_inside ? ".mlp.norm" : ".mlp_norm")), epsilon);
+    const Slice u = input(2 * i + 1, layer, "mlp", norm(layer + (norms_inside ? ".mlp.norm" : ".mlp_norm")));
     // gate_proj, up_proj, down_proj, or the older gate_proj that holds both, gate rows first.
     const std::string mlp = layer + ".mlp.";
     const std::string gate_name = mlp + "gate_proj.weight";
@@ -109,12 +143,30 @@ Program FlaShell::build(Draft& draft, const std::string& name, const Mixer& mixe
     const auto [gate, up] =
         both ? halves(draft, gate_name, gate_name, up_name, inner, size)
              : std::pair{tensors.matrix(gate_name, inner, size), tensors.matrix(up_name, inner, size)};
-    x = gated_feed_forward(draft, u, x, Function::silu, gate, up,
-                           tensors.matrix(mlp + "down_proj.weight", size, inner));
+    x = gated_feed_forward(draft, u, x, activation, gate, up, tensors.matrix(mlp + "down_proj.weight", size, inner));
   }
   net.end_layers();
-  head(draft, net.rms_norm(x, norm("model.norm"), epsilon), embedding, "tie_word_embeddings");
+  const std::uint32_t last = norm("model.norm");
+  done.push_back(x);
+  const Slice y = residual_block == 0 ? net.rms_norm(x, last, epsilon) : mixed_sums(draft, done, "model.res_", last);
+  head(draft, y, embedding, "tie_word_embeddings");
   return draft.finish();
+}
+
+Slice FlaShell::mixed_sums(Draft& draft, const std::vector<Slice>& sums, const std::string& weights,
+                           std::uint32_t norm) const {
+  ProgramBuilder& net = draft.net;
+  const std::uint32_t query = draft.tensors.matrix(weights + "proj.weight", 1, size);
+  const std::uint32_t weight = draft.tensors.vector(weights + "norm.weight", {size});
+  std::vector<Slice> scores;
+  for (const Slice& sum : sums) scores.push_back(net.product(query, net.rms_norm(sum, weight, epsilon)));
+  const Slice shares = net.normalize({Normalization::Kind::softmax, net.interleave(scores), 1});
+  const auto share = [&](std::size_t i) { return Operand{shares.part(i, 1), static_cast<std::uint32_t>(size)}; };
+  Slice mixed = net.map({Function::multiply, {sums[0]}, share(0), {}, {}, {}}, size);
+  for (std::size_t i = 1; i < sums.size(); ++i) {
+    mixed = net.map({Function::add_product, {mixed}, share(i), {sums[i]}, {}, {}}, size);
+  }
+  return net.rms_norm(mixed, norm, epsilon);
 }
 
 bool shared_convolution(Draft& draft, bool use_convolution) {

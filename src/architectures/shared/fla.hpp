@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "krohn/architectures/architecture.hpp"
 
@@ -14,17 +15,20 @@ namespace krohn::architectures {
 using Mixer = std::function<Slice(const std::string& prefix, Slice h, Slice x)>;
 
 /// Options that stand in every configuration and that krohn supports in one setting.
-void common_options(Options& options);
+void common_options(Options& options, bool depth_residuals = false);
+
+/// Notes that `key` says something that no layer reads; `computed` is what is computed whatever it says.
+void note_unread(Draft& draft, const std::string& key, const std::string& computed);
 
 /// intermediate_size, else int(size * hidden_ratio * numerator / denominator) as Python computes it, rounded up to a
 /// multiple.
 std::size_t feed_forward_size(Options& options, std::size_t size, double numerator, double denominator,
-                              std::size_t multiple);
+                              std::size_t multiple, double default_ratio = 4);
 
 /// x (+ bias) through the head: lm_head.weight, or the embedding where that is absent and may be.
 void head(Draft& draft, Slice x, std::uint32_t embedding, const std::string& tie_key);
 
-/// x + down(act(gate h) * up h), with `act` silu or gelu.
+/// x + down(act(gate h) * up h), with `act` silu, gelu or powlu.
 Slice gated_feed_forward(Draft& draft, Slice h, Slice x, Function activation, std::uint32_t gate, std::uint32_t up,
                          std::uint32_t down);
 /// The halves of a tensor [2 inner, size], as two tensors.
@@ -32,18 +36,37 @@ std::pair<std::uint32_t, std::uint32_t> halves(Draft& draft, const std::string& 
                                                const std::string& second, std::size_t inner, std::size_t size);
 
 /// Embedding, blocks with attn_norm, attn, mlp_norm, mlp, last norm, head: x = x + attn(norm(x)); x = x + mlp(norm(x)).
+///
+/// With attnres_block_size b, residuals over depth: before each part but the first, x is the mean of the sums so far
+/// (done sums, and the running one), weighted by the softmax of rms(sum; res_norm) . res_proj; every b-th part, from
+/// the first on, ends the running sum and begins one of itself alone. A stream that holds nothing has no value.
 struct FlaShell {
+  /// What the architectures' shells differ in.
+  struct Form {
+    double hidden_ratio = 4;
+    bool powlu = true;
+    bool depth_residuals = true;
+    /// Files of 2024 may have the norms before the parts inside of them.
+    bool norms_inside = true;
+  };
   std::size_t size = 0;
   std::size_t vocabulary = 0;
   std::size_t layers = 0;
   double epsilon = 0.0;
   std::size_t inner = 0;
   bool norms_inside = false;
+  Function activation = Function::silu;
+  /// attnres_block_size; 0: none.
+  std::size_t residual_block = 0;
 
   /// Reads the options.
-  FlaShell(Draft& draft, std::size_t default_layers);
+  FlaShell(Draft& draft, std::size_t default_layers, const Form& form);
+  FlaShell(Draft& draft, std::size_t default_layers) : FlaShell(draft, default_layers, Form()) {}
   /// `mixer` is what the layers' mixers are called; its prefix ends in "attn.".
   Program build(Draft& draft, const std::string& name, const Mixer& mixer) const;
+
+ private:
+  Slice mixed_sums(Draft& draft, const std::vector<Slice>& sums, const std::string& weights, std::uint32_t norm) const;
 };
 
 /// q, k, v: projection, then convolution if there is one, then activation.

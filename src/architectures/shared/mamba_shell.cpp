@@ -85,7 +85,8 @@ std::optional<JsonValue::Object> of_mamba_ssm(const JsonField& root, std::string
 }
 
 Program mamba_shell(Draft& draft, const std::string& name, std::size_t channels,
-                    const std::function<Slice(const std::string&, Slice, Slice, double)>& mixer) {
+                    const std::function<Slice(const std::string&, Slice, Slice, double)>& mixer,
+                    bool reads_activation) {
   Options& options = draft.options;
   Tensors& tensors = draft.tensors;
   ProgramBuilder& net = draft.net;
@@ -94,7 +95,7 @@ Program mamba_shell(Draft& draft, const std::string& name, std::size_t channels,
   const std::size_t vocabulary = options.size("vocab_size", 32000);
   const std::size_t layers = options.size("num_hidden_layers", 48, 4096);
   const double epsilon = options.epsilon("norm_eps", options.epsilon("layer_norm_epsilon", 1e-5));
-  options.require_text("hidden_act", {"silu", "swish"});
+  if (reads_activation) options.require_text("hidden_act", {"silu", "swish"});
   options.require_equal("d_model", size, "hidden_size");
   options.require_equal("n_layer", layers, "num_hidden_layers");
   for (const char* key : {"intermediate_size", "d_inner"}) {

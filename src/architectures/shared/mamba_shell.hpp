@@ -14,9 +14,10 @@
 namespace krohn::architectures {
 
 /// Embedding, layers x = x + mixer(norm(x)) below `backbone`, norm_f, head. The mixer's prefix ends in "mixer.";
-/// `channels` are its inner ones.
+/// `channels` are its inner ones. hidden_act must be silu, unless no layer reads it.
 Program mamba_shell(Draft& draft, const std::string& name, std::size_t channels,
-                    const std::function<Slice(const std::string& prefix, Slice h, Slice x, double epsilon)>& mixer);
+                    const std::function<Slice(const std::string& prefix, Slice h, Slice x, double epsilon)>& mixer,
+                    bool reads_activation = true);
 
 /// The options of `mamba_shell` and its mixers from a configuration of mamba_ssm, where ssm_cfg.layer (Mamba1 where it
 /// is absent) is `layer`.

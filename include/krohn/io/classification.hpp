@@ -1,0 +1,73 @@
+// What algebra says about a language, from its minimal automaton: everything that krohn classify shows.
+//
+// As JSON: docs/schemas/v1/classify.json.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "krohn/automata/composition_series.hpp"
+#include "krohn/automata/dfa.hpp"
+#include "krohn/automata/expressivity.hpp"
+#include "krohn/automata/green.hpp"
+#include "krohn/automata/monoid_flags.hpp"
+#include "krohn/automata/permutation_group.hpp"
+#include "krohn/automata/varieties.hpp"
+
+namespace krohn {
+
+/// A kind of maximal subgroup, and in how many D-classes it occurs.
+struct SubgroupKind {
+  GroupName name;
+  /// Decimal.
+  std::string order;
+  /// Decimal; none where the centre was not found.
+  std::optional<std::string> centre_order;
+  /// None where it was not found, or has too many entries to print.
+  std::optional<CompositionSeries> series;
+  std::size_t degree = 0;
+  std::size_t d_classes = 0;
+};
+
+struct Classification {
+  Dfa dfa;
+  Dfa minimal;
+  MonoidFacts facts;
+  std::optional<GreenRelations> green;
+  MonoidVarieties varieties;
+  /// The non-trivial maximal subgroups of the regular D-classes, larger degrees first; with `green`.
+  std::vector<SubgroupKind> subgroups;
+  /// Symbols with one action, those groups that have more than one symbol.
+  std::vector<std::vector<std::string>> alike;
+  std::vector<FamilyDecision> families;
+  /// Why something is not known, or empty.
+  std::string unknown_because;
+};
+
+struct ClassifyOptions {
+  /// Image sets and R-classes at most.
+  std::size_t max_monoid = 1'000'000;
+  /// Called as a stage begins, with its name.
+  std::function<void(const std::string&)> begins = {};
+};
+
+Classification classify(const Dfa& dfa, const ClassifyOptions& options = {});
+
+/// One object over several lines, with a final line feed; `name` is the language's as typed.
+std::string classification_json(const Classification& classification, const std::string& name);
+
+/// A language's rows of the decision table, for a table of several.
+struct LanguageFamilies {
+  std::string name;
+  std::size_t min_states = 0;
+  std::vector<FamilyDecision> families;
+};
+LanguageFamilies families_of(const std::string& name, const Dfa& dfa, std::size_t max_monoid = 1'000'000);
+
+/// One object over several lines, with a final line feed.
+std::string families_json(const std::vector<LanguageFamilies>& languages);
+
+}  // namespace krohn

@@ -1,0 +1,328 @@
+"""Models compiled and learned, run, checked, hardened, refuted, measured; JSON against the command line."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from conftest import read_safetensors
+
+import krohn
+
+
+def without_times(document):
+    """A report without what differs from run to run."""
+    if isinstance(document, dict):
+        return {k: without_times(v) for k, v in document.items() if k != "seconds"}
+    return [without_times(each) for each in document] if isinstance(document, list) else document
+
+
+@pytest.mark.parametrize("name", ["re:(aaa)*(bb)*", "word:S3", "flipflop", "tomita:4", "re:(a|b)*abb", "mod:5"])
+def test_a_compiled_model_answers_as_its_language(name):
+    language = krohn.Language(name)
+    model = krohn.compile(language)
+    longest = 4 if len(language.alphabet) > 4 else 8
+    words = [w for n in range(longest + 1) for w in itertools.product(range(len(language.alphabet)), repeat=n)]
+    assert list(model.run(words)) == [language.label(word) for word in words]
+    result = krohn.check(model, language)
+    assert (result.verdict, result.length, result.word, result.holds) == ("PROVED", None, None, True)
+    assert result.certificate.verify(model, language).result == "VERIFIED"
+    assert model.language == language
+    for format in ("fp16", "bf16"):
+        other = model.in_format(format)
+        assert other.semantics == f"{format}-state-v1"
+        assert krohn.check(other).verdict == "PROVED"
+
+
+def test_words_come_in_every_form():
+    model = krohn.compile("re:(ab|c)*")
+    language = krohn.Language("re:(ab|c)*")
+    texts = ["", "ab", "abc", "cc", "a", "cab", "abab"]
+    expected = [language.label(text) for text in texts]
+    assert list(model.run(texts)) == expected
+    assert list(model.run([list(text) for text in texts])) == expected
+    assert list(model.run(tuple("abc".index(s) for s in text) for text in texts)) == expected
+    assert list(model.run(np.array(texts))) == expected
+    for dtype in (np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64):
+        batch = np.array([[0, 1, 2], [2, 2, 2], [0, 0, 1]], dtype=dtype)
+        assert list(model.run(batch)) == ["1", "1", "0"]
+        assert list(model.run(batch.T[::-1])) == [language.label(row.tolist()) for row in batch.T[::-1]]
+    assert len(model.run([])) == 0
+    assert model.label("ab") == "1"
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (np.zeros((2, 2)), r"words: expected an integer array \[words, length\] of symbol numbers, got float64 \[2, 2\]"),
+        (np.zeros(3, dtype=int), r"words: expected an integer array \[words, length\] of symbol numbers, got int64 \[3\]"),
+        (np.array([[0, 1], [0, 9]]), r"words\[1\]\[1\]: expected a symbol's number from 0 to 2, got 9"),
+        (np.array([[0, -1]]), r"words\[0\]\[1\]: expected a symbol's number from 0 to 2, got -1"),
+        (np.array([[0, 2**64 - 1]], dtype=np.uint64), r"words\[0\]\[1\]: expected a symbol's number from 0 to 2, got"),
+        (["ab", "ax"], r"words\[1\]: .*column 2"),
+        ("ab", "words: expected several words"),
+        ([["a", "x"]], r"words\[0\]\[1\]: expected one of the symbols a, b, c, got 'x'"),
+        ([[0, 1.5]], r"words\[0\]\[1\]: expected a symbol's name or number, got 1.5"),
+        ([7], r"words\[0\]: expected a string, or a sequence of symbols, got 7"),
+    ],
+)
+def test_wrong_words_say_what_is_wanted(words, wanted):
+    model = krohn.compile("re:(ab|c)*")
+    with pytest.raises(krohn.InputError, match=wanted):
+        model.run(words)
+
+
+def test_all_positions_and_margins():
+    model = krohn.compile("parity")
+    answers = model.run(np.array([[1, 0, 1], [0, 1, 1]]), all_positions=True, margins=True)
+    assert answers.indices.shape == (2, 4)
+    assert answers.indices.dtype == np.int32
+    assert answers.margins is not None
+    assert answers.margins.shape == (2, 4)
+    assert answers.margins.dtype == np.float32
+    assert answers.at_all_positions(0) == ["0", "1", "1", "0"]
+    assert answers.at_all_positions(1) == ["0", "0", "1", "0"]
+    ragged = model.run(["1", "011"], all_positions=True)
+    assert ragged.indices.shape == (6,)
+    assert ragged.at_all_positions(1) == ["0", "0", "1", "0"]
+    assert ragged[-1] == "0"
+    with pytest.raises(IndexError):
+        ragged[2]
+
+
+def stepped(layer: krohn.Layer, row: int, hidden: np.ndarray) -> np.ndarray:
+    """H becomes diag(gate) H, then each factor updates it, then the write is added."""
+    h = layer.gates[row][:, None] * hidden
+    for k, beta, value in zip(layer.keys[row], layer.betas[row], layer.values[row], strict=True):
+        h = h + np.outer(k, beta * (value - k @ h))
+    return h + layer.writes[row]
+
+
+@pytest.mark.parametrize("name", ["word:S3", "flipflop", "mod:5", "parity", "word:A4"])
+def test_a_recurrence_in_numpy_carries_the_same_bits(name):
+    """The dense layers say all that a kernel needs; their arithmetic is exact, so that the order of sums is free."""
+    model = krohn.compile(name)
+    assert model.num_layers == 1
+    layer = model.layer(0)
+
+    def carried(word):
+        return model.carried(word).view(np.float32)[: layer.initial.size].reshape(layer.initial.shape)
+
+    assert np.array_equal(carried([]), layer.initial)
+    for symbol in range(len(model.alphabet)):
+        # One of the rows is the symbol's, behind every word of one symbol.
+        rows = [
+            row
+            for row in range(len(layer.betas))
+            if all(
+                np.array_equal(stepped(layer, row, carried(prefix)), carried([*prefix, symbol]))
+                for prefix in [[], *([other] for other in range(len(model.alphabet)))]
+            )
+        ]
+        assert rows, "no row explains the symbol"
+        rng = np.random.default_rng(symbol)
+        for _ in range(5):
+            word = rng.integers(0, len(model.alphabet), 20).tolist()
+            assert np.array_equal(stepped(layer, rows[0], carried(word)), carried([*word, symbol]))
+
+
+def test_compile_gives_the_report_of_the_command_line(tmp_path, command):
+    report = command("compile", "re:(aaa)*(bb)*", "-o", tmp_path / "model", "--keys", "dyadic")
+    model = krohn.compile("re:(aaa)*(bb)*", keys="dyadic")
+    assert model.report == report
+    model.save(tmp_path / "saved")
+    for name in ("config.json", "model.safetensors", "hint.safetensors", "automaton.json"):
+        assert (tmp_path / "saved" / name).read_bytes() == (tmp_path / "model" / name).read_bytes(), name
+    opened = krohn.open_model(tmp_path / "saved", format="bf16")
+    assert opened.semantics == "bf16-state-v1"
+    assert opened.fingerprint == model.fingerprint
+    with pytest.raises(krohn.InputError):
+        model.save(tmp_path / "saved")
+    model.save(tmp_path / "saved", force=True)
+    with pytest.raises(krohn.InputError) as caught:
+        krohn.compile("parity", cascade="Q", keys="x")
+    assert [problem.field for problem in caught.value.problems] == ["cascade", "keys"]
+
+
+@pytest.mark.parametrize("language", ["re:(aaa)*(bb)*", "re:(aaa)*b*"])
+def test_check_gives_the_json_of_the_command_line(tmp_path, command, language):
+    krohn.compile("re:(aaa)*(bb)*").save(tmp_path / "model")
+    told = command("check", tmp_path / "model", language, "--certificate", tmp_path / "certificate")
+    result = krohn.check(tmp_path / "model", language)
+    assert without_times(result.to_dict()) == without_times(told)
+    # The certificate is the command line's, byte for byte: it names model and language alike.
+    assert result.certificate.bytes == (tmp_path / "certificate").read_bytes()
+    assert command("verify", tmp_path / "certificate")["result"] == "VERIFIED"
+
+
+def test_a_certificate_of_another_language_is_rejected():
+    model = krohn.compile("re:(aaa)*(bb)*")
+    certificate = krohn.check(model).certificate
+    assert certificate.verify(model, "re:(aaa)*b*").result == "REJECTED"
+    damaged = krohn.Certificate(certificate.bytes[:-1] + bytes([certificate.bytes[-1] ^ 1]))
+    with pytest.raises(krohn.InputError):
+        damaged.verify(model)
+
+
+def test_a_verdict_is_no_truth_value():
+    result = krohn.check(krohn.compile("parity"))
+    with pytest.raises(TypeError, match="one of four"):
+        bool(result)
+
+
+def test_checkpoints_without_files_are_those_with_files(data):
+    folder = data / "zoo" / "gdn_2l__tomita4"
+    arrays = read_safetensors(folder / "model.safetensors")
+    config = json.loads((folder / "config.json").read_text())
+    task = json.loads((folder / "task.json").read_text())
+    opened = krohn.open_checkpoint(folder)
+    live = krohn.open_checkpoint(arrays, config, task=task)
+    assert live.fingerprint == opened.fingerprint
+    assert np.array_equal(live.logits([0, 1, 1, 0]), opened.logits([0, 1, 1, 0]))
+    bare = krohn.open_checkpoint(arrays, config)
+    assert not bare.has_task
+    assert np.array_equal(bare.logits([0, 1, 1, 0]), opened.logits([0, 1, 1, 0]))
+    assert bare.spectrum().heads
+    with pytest.raises(krohn.InputError, match="expected a task"):
+        bare.run(["01"])
+    assert bare.with_task(task).fingerprint == opened.fingerprint
+    assert bare.with_task({**task, "automaton": krohn.Language("tomita:4")}).language is not None
+    # A missing tensor, a wrong shape and an unknown one are all named.
+    name = next(iter(arrays))
+    wrong = {**arrays, name: np.zeros((1, 1), dtype=np.float32), "what.is.this": np.zeros(3, dtype=np.float32)}
+    with pytest.raises(krohn.InputError) as caught:
+        krohn.open_checkpoint(wrong, config)
+    assert {name.removeprefix("model."), "what.is.this"} <= {(p.field or "").removeprefix("model.") for p in caught.value.problems}
+    with pytest.raises(krohn.InputError, match="expected an array"):
+        krohn.open_checkpoint({**arrays, name: "text"}, config)
+    with pytest.raises(krohn.InputError, match="config"):
+        krohn.open_checkpoint(arrays)
+
+
+def test_harden_and_refute_are_the_command_lines(data, tmp_path, command):
+    folder = data / "zoo" / "gdn_2l__tomita4"
+    result = krohn.harden(folder, time_limit=20)
+    assert result.verdict == "PROVED"
+    assert result.model is not None
+    assert result.certificate.verify(result.model).result == "VERIFIED"
+    result.save(tmp_path / "hardened")
+    assert krohn.check(tmp_path / "hardened").verdict == "PROVED"
+    assert krohn.open_model(tmp_path / "hardened").fingerprint == result.model.fingerprint
+    shutil.rmtree(tmp_path / "hardened")
+    told = command("harden", folder, "-o", tmp_path / "hardened", "--time-limit", "20")
+    assert told.keys() == result.to_dict().keys()
+    assert told["verdict"] == "PROVED"
+
+    model = data / "models" / "parity_delta_net_pos"
+    refuted = krohn.refute(model, "parity")
+    assert without_times(refuted.to_dict()) == without_times(command("refute", model, "--theorem", "parity"))
+    assert refuted.verdict == "REFUTED"
+    opened = krohn.open_model(model)
+    assert refuted.word is not None
+    assert opened.label(refuted.word) != str(len([s for s in refuted.word if s == "1"]) % 2)
+    assert refuted.certificate.verify(opened, "parity").result == "VERIFIED"
+    with pytest.raises(krohn.InputError, match="compiled"):
+        krohn.harden(krohn.compile("parity"))
+
+
+def test_accuracy_is_the_command_lines(data, command):
+    model = data / "models" / "parity_delta_net_pos"
+    accuracy = krohn.accuracy(model, lengths=[8, 16], words=64, seed=3)
+    told = command("accuracy", model, "--lengths", "8,16", "--words", "64", "--seed", "3")
+    assert accuracy.to_dict() == told
+    assert [each.length for each in accuracy.lengths] == [8, 16]
+    assert krohn.accuracy(model, lengths="8,16", words=64, seed=3).to_dict() == told
+
+
+def test_progress_tells_stages_and_a_callback_can_end_the_work():
+    told = []
+    krohn.compile("modarith:5", progress=lambda *news: told.append(news))
+    assert any(stage for stage, _, _ in told)
+
+    class Enough(Exception):
+        pass
+
+    def refuse(stage, done, total):
+        raise Enough
+
+    model = krohn.compile("word:S5")
+    with pytest.raises(Enough):
+        krohn.check(model, "word:S5", progress=refuse)
+
+    class Bar:
+        def __init__(self):
+            self.n = self.total = 0
+            self.descriptions = []
+
+        def set_description(self, desc=None, refresh=True):
+            self.descriptions.append(desc)
+
+        def refresh(self):
+            pass
+
+    bar = Bar()
+    krohn.check(model, "word:S5", progress=bar)
+    assert bar.descriptions
+
+
+def test_an_interrupt_ends_a_long_call():
+    """Ctrl-C in the middle of a check that would take minutes: KeyboardInterrupt, within seconds, and life goes on."""
+    program = textwrap.dedent(
+        """
+        import sys, krohn
+        model = krohn.compile("parity")
+        print("begins", flush=True)
+        try:
+            krohn._core.read_language  # the package is whole
+            model._core.search_part(None, 40, 0, 1, None, None, "cpu", 1, None)
+        except KeyboardInterrupt:
+            print("ended", krohn.check(model).verdict, flush=True)
+        """
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begins\n"
+    try:
+        process.wait(timeout=1)
+    except subprocess.TimeoutExpired:
+        pass
+    assert process.poll() is None, "the search was over before the interrupt"
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert out == "ended PROVED\n"
+
+
+def test_threads_run_at_once():
+    """The lock is released: another thread of Python goes on while a search runs."""
+    import threading
+
+    model = krohn.compile("parity")
+    counted = []
+    over = threading.Event()
+
+    def count():
+        while not over.is_set():
+            counted.append(1)
+            over.wait(0.005)
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    model._core.search_part(None, 40, 0, 1, None, 0.5, "cpu", 1, None)
+    over.set()
+    thread.join()
+    assert len(counted) > 10
+
+
+def test_exceptions_can_be_pickled():
+    for kind in (krohn.InputError, krohn.ResourceError, krohn.NumericError, krohn.DeviceError):
+        error = pickle.loads(pickle.dumps(kind("a: expected b, got c")))
+        assert type(error) is kind
+        assert str(error) == "a: expected b, got c"
