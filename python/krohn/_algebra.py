@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 class FamilyDecision:
     """Whether a family of linear RNNs can recognise a language at all lengths."""
 
+    id: str
     family: str
     models: str
     answer: Literal["yes", "no", "unknown"]
     reason: str
     theorem: str | None
+    source: str | None
+    basis: Literal["proved", "textbook", "paper"] | None
     arithmetic: str | None
     layers: int | None
     num_householder: int | None

@@ -12,6 +12,7 @@
 #include <boost/multiprecision/cpp_int.hpp>
 #include <map>
 #include <numeric>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -476,6 +477,17 @@ CompileResult compile_permutations(const Dfa& minimal, const CompileOptions& opt
 
 }  // namespace
 
+ModelSize size_of(const LrnnModel& model) {
+  ModelSize size;
+  for (const TableLayer& layer : model.layers()) {
+    ++size.layers;
+    size.hidden += layer.hidden_size();
+    size.householder = std::max(size.householder, layer.table.num_householder());
+    size.factors += layer.table.num_factors();
+  }
+  return size;
+}
+
 CompileResult compile(const Dfa& dfa, const CompileOptions& options) {
   begin(options, "minimal automaton");
   const Dfa minimal = minimize(dfa);
@@ -487,7 +499,31 @@ CompileResult compile(const Dfa& dfa, const CompileOptions& options) {
         "none");
   }
   const bool as_group = permutes && !options.cascade.mode && options.spectrum == Spectrum::any;
-  CompileResult result = as_group ? compile_permutations(minimal, options) : compile_cascade(minimal, options);
+  const auto make = [&](const CompileOptions& by) {
+    return as_group ? compile_permutations(minimal, by) : compile_cascade(minimal, by);
+  };
+  CompileResult result = make(options);
+  if (options.recurrence != Recurrence::any) {
+    CompileOptions reflections = options;
+    reflections.resets = Resets::householder;
+    result.with_reflections = size_of(make(reflections).model);
+  }
+  if (options.recurrence == Recurrence::kda && !options.representation && !options.cascade.mode &&
+      options.spectrum == Spectrum::any && options.keys == KeyForm::integer) {
+    begin(options, "symmetries of squares");
+    if (std::optional<CompiledGroup> squares = compile_square_symmetries(minimal)) {
+      const ModelSize now = size_of(squares->model);
+      const ModelSize before = size_of(result.model);
+      // Fewer layers, then a smaller state, then fewer factors.
+      if (std::tuple(now.layers, now.hidden, now.factors) < std::tuple(before.layers, before.hidden, before.factors)) {
+        CompileResult smaller{std::move(squares->model), std::move(squares->hint), minimal};
+        smaller.mode = "squares";
+        smaller.widths = {minimal.num_states()};
+        smaller.with_reflections = result.with_reflections;
+        result = std::move(smaller);
+      }
+    }
+  }
   result.states = dfa.num_states();
   result.distinct_letters = letters.images.size();
   for (const TableLayer& layer : result.model.layers()) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 
+#include "krohn/engine/schedule.hpp"
 #include "krohn/model/program.hpp"
 
 namespace krohn {
@@ -30,6 +31,10 @@ class LearnedPass {
   virtual void step(T* state, const std::uint32_t* tokens, T* logits) = 0;
   /// The same for a pass of one lane, seen by `probe`.
   virtual void step(T* state, std::uint32_t token, T* logits, forward::Probe<T>& probe) = 0;
+  virtual const Schedule& schedule() const = 0;
+  /// As Interpreter::run_operation, for a pass of one lane. `probe` may be null.
+  virtual void run_operation(std::size_t index, T* features, T* state, std::uint32_t token,
+                             forward::Probe<T>* probe) = 0;
   /// As Interpreter::set_codes.
   virtual void set_codes(std::size_t part, std::size_t unit, std::span<const float> codes) = 0;
 };

@@ -62,6 +62,14 @@ class LearnedPassOf final : public LearnedPass<T> {
       throw InternalError("LearnedPass::step: expected a pass of one lane to look at");
     }
   }
+  const Schedule& schedule() const override { return pass_.schedule(); }
+  void run_operation(std::size_t index, T* features, T* state, std::uint32_t token, forward::Probe<T>* probe) override {
+    if constexpr (std::is_same_v<typename A::Number, T>) {
+      pass_.run_operation(index, features, state, &token, probe);
+    } else {
+      throw InternalError("LearnedPass::run_operation: expected a pass of one lane");
+    }
+  }
   void set_codes(std::size_t part, std::size_t unit, std::span<const float> codes) override {
     pass_.set_codes(part, unit, codes);
   }

@@ -159,6 +159,21 @@ class Scheduler {
 
 }  // namespace
 
+std::vector<Multiplication> multiplications(const Program& program, const Product& product) {
+  const std::vector<std::size_t>& shape = program.tensors()[product.weight].shape;
+  const std::size_t blocks = shape.size() == 3 ? shape[0] : 1;
+  const std::size_t rows = shape[shape.size() - 2];
+  const std::size_t columns = product.inputs != 0 ? product.inputs : shape[shape.size() - 1];
+  std::vector<Multiplication> list;
+  // Of blocks and copies either is 1.
+  for (std::size_t g = 0; g < blocks * product.copies; ++g) {
+    const std::size_t block = g / product.copies;
+    list.push_back(
+        {(block * columns + product.first_input) * rows, rows, columns, g * columns, block * rows, g * rows});
+  }
+  return list;
+}
+
 Schedule make_schedule(const Program& program, bool keep_token_values) {
   return Scheduler(program, keep_token_values).run();
 }

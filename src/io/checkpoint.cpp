@@ -64,9 +64,9 @@ Checkpoint read(const JsonDocument& document, const std::function<Weights()>& re
   throw InputError(all);
 }
 
-Checkpoint read(const fs::path& directory, const ReadingHints& hints, const Build& build) {
+Checkpoint read(const fs::path& directory, const ReadingHints& hints, bool mapped, const Build& build) {
   return read(
-      read_checkpoint_config(directory), [&] { return Weights::read_directory(directory); }, hints, build);
+      read_checkpoint_config(directory), [&] { return Weights::read_directory(directory, mapped); }, hints, build);
 }
 
 /// Sums of twelve uniform numbers, less their mean.
@@ -83,12 +83,25 @@ std::vector<float> random_rows(std::size_t count, std::uint64_t seed) {
 
 }  // namespace
 
-Checkpoint read_checkpoint(const fs::path& directory, const ReadingHints& hints) {
-  Checkpoint checkpoint =
-      read(directory, hints, [](const Architecture& architecture, Draft& draft) { return architecture.build(draft); });
+namespace {
+
+Checkpoint read_whole(const fs::path& directory, const ReadingHints& hints, bool mapped) {
+  Checkpoint checkpoint = read(directory, hints, mapped, [](const Architecture& architecture, Draft& draft) {
+    return architecture.build(draft);
+  });
   const fs::path codes = directory / "codes.safetensors";
   if (fs::exists(codes)) checkpoint.model = with_codes(checkpoint.model, codes);
   return checkpoint;
+}
+
+}  // namespace
+
+Checkpoint read_checkpoint(const fs::path& directory, const ReadingHints& hints) {
+  return read_whole(directory, hints, false);
+}
+
+Checkpoint map_checkpoint(const fs::path& directory, const ReadingHints& hints) {
+  return read_whole(directory, hints, true);
 }
 
 Checkpoint read_checkpoint(std::string_view config, const std::string& source, const Weights& weights,
@@ -132,7 +145,7 @@ Checkpoint read_linear_layers(const fs::path& directory, const LayerSamples& sam
       return to_float(*tensor);
     };
   }
-  Checkpoint checkpoint = read(directory, hints, [&](const Architecture& architecture, Draft& draft) {
+  Checkpoint checkpoint = read(directory, hints, false, [&](const Architecture& architecture, Draft& draft) {
     if (architecture.linear_layers == nullptr) {
       throw InputError(directory.string() + ": expected a model with attention between its linear layers, got " +
                        std::string(architecture.name));

@@ -126,11 +126,14 @@ void add_cascade_facts(LanguageFacts& facts, const Dfa& minimal, std::size_t max
 Json expressivity_json(const std::vector<FamilyDecision>& table) {
   Json rows = Json::array();
   for (const FamilyDecision& d : table) {
-    rows.push_back({{"family", d.family},
+    rows.push_back({{"id", d.id},
+                    {"family", d.family},
                     {"models", d.models},
                     {"answer", answer_name(d.answer)},
                     {"reason", d.reason},
                     {"theorem", text_or_null(d.theorem)},
+                    {"source", text_or_null(d.source)},
+                    {"basis", d.theorem.empty() ? Json(nullptr) : Json(basis_name(d.basis))},
                     {"arithmetic", text_or_null(d.arithmetic)},
                     {"layers", value_or_null(d.layers)},
                     {"num_householder", value_or_null(d.householder)},
@@ -188,6 +191,24 @@ Classification classify(const Dfa& dfa, const ClassifyOptions& options) {
           std::move(alike),
           decide_expressivity(decided_from),
           std::move(reason)};
+}
+
+LanguageFamilies families_of(const std::string& name, const Dfa& dfa, std::size_t max_monoid) {
+  const Dfa minimal = minimize(dfa);
+  LanguageFacts facts = letter_facts(minimal);
+  add_monoid_flags(facts, find_flags(minimal, max_monoid).flags);
+  add_cascade_facts(facts, minimal, max_decision_family);
+  return {name, minimal.num_states(), decide_expressivity(facts)};
+}
+
+std::string families_json(const std::vector<LanguageFamilies>& languages) {
+  Json rows = Json::array();
+  for (const LanguageFamilies& language : languages) {
+    rows.push_back({{"language", language.name},
+                    {"min_states", language.min_states},
+                    {"families", expressivity_json(language.families)}});
+  }
+  return json_lines({{"languages", std::move(rows)}});
 }
 
 std::string classification_json(const Classification& c, const std::string& name) {

@@ -32,6 +32,14 @@ std::string compile_report_json(const CompileResult& result, const CompileOption
   report["resets"] = name_of(reset_names, options.resets);
   report["spectrum"] = name_of(spectrum_names, options.spectrum);
   report["keys"] = name_of(key_names, options.keys);
+  report["recurrence"] = name_of(recurrence_names, options.recurrence);
+  report["with_reflections"] = nullptr;
+  if (const auto& size = result.with_reflections) {
+    report["with_reflections"] = {{"layers", size->layers},
+                                  {"hidden", size->hidden},
+                                  {"num_householder", size->householder},
+                                  {"factors", size->factors}};
+  }
   report["exact"] = result.exact;
   report["horizon"] = nullptr;
   if (result.horizon) report["horizon"] = *result.horizon;

@@ -138,11 +138,13 @@ void add_expressivity(Page& page, const LanguageFacts& facts) {
   std::vector<std::vector<std::string>> rows;
   for (const FamilyDecision& d : decide_expressivity(facts)) {
     std::string source = d.theorem;
-    if (!d.arithmetic.empty()) source += "; " + d.arithmetic;
+    if (!d.theorem.empty()) {
+      source += " (" + d.source + (d.basis == Basis::paper ? ", no proof here" : "") + "); " + d.arithmetic;
+    }
     rows.push_back({d.family, d.models, answer_name(d.answer), number_or_dash(d.layers), number_or_dash(d.householder),
                     number_or_dash(d.size), d.reason, source});
   }
-  page.table({"family", "models", "answer", "layers", "n_h", "size", "why", "source; arithmetic of a no"}, rows,
+  page.table({"family", "models", "answer", "layers", "n_h", "size", "why", "source; arithmetic"}, rows,
              {false, false, false, true, true, true, false, false}, 2);
   page.note(
       "\"Can\" is about weights that exist, at all lengths and in finite precision, not about what training finds.");

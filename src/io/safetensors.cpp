@@ -233,6 +233,11 @@ std::size_t dtype_size(DType dtype) { return row_of(dtype).size; }
 std::string TensorView::type() const { return type_text(dtype, shape); }
 
 Safetensors Safetensors::parse(std::string bytes, std::string source) {
+  const auto owner = std::make_shared<const std::string>(std::move(bytes));
+  return parse(*owner, std::move(source), owner);
+}
+
+Safetensors Safetensors::parse(std::string_view bytes, std::string source, std::shared_ptr<const void> owner) {
   if (bytes.size() < 8) {
     throw InputError(source + ": expected at least the 8 bytes of the header's length, got " +
                      std::to_string(bytes.size()));
@@ -249,10 +254,9 @@ Safetensors Safetensors::parse(std::string bytes, std::string source) {
   }
   Safetensors file;
   file.source_ = std::move(source);
-  file.bytes_ = std::make_shared<const std::string>(std::move(bytes));
-  const std::string_view all = *file.bytes_;
-  const std::string_view header = all.substr(8, header_size);
-  const std::string_view data = all.substr(8 + header_size);
+  file.owner_ = std::move(owner);
+  const std::string_view header = bytes.substr(8, header_size);
+  const std::string_view data = bytes.substr(8 + header_size);
   if (header.empty() || header.front() != '{') {
     throw InputError(file.source_ + ": header: expected a JSON object that starts with '{', got " + shown(header));
   }

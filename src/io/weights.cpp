@@ -9,6 +9,7 @@
 #include "krohn/io/torch_file.hpp"
 #include "krohn/text/json_document.hpp"
 #include "krohn/text/source_text.hpp"
+#include "mapped_file.hpp"
 #include "wrapped_names.hpp"
 
 namespace krohn {
@@ -22,9 +23,18 @@ constexpr std::size_t max_weight_bytes = std::size_t{1} << 40U;
 
 class WeightsBuilder {
  public:
-  explicit WeightsBuilder(std::string source) { weights_.source_ = std::move(source); }
+  WeightsBuilder(std::string source, bool mapped) : mapped_(mapped) { weights_.source_ = std::move(source); }
 
   void add_file(const fs::path& path) {
+    if (mapped_) {
+      const std::shared_ptr<const MappedFile> map = MappedFile::open(path);
+      if (!is_torch_file(map->bytes())) {
+        const Safetensors file = Safetensors::parse(map->bytes(), path.string(), map);
+        weights_.tensors_.insert(weights_.tensors_.end(), file.tensors().begin(), file.tensors().end());
+        weights_.mapped_.push_back(map);
+        return;
+      }
+    }
     std::string bytes = read_file(path, max_weight_bytes);
     if (is_torch_file(bytes)) {
       TorchFile file = parse_torch_file(std::move(bytes), path.string());
@@ -62,11 +72,32 @@ class WeightsBuilder {
 
  private:
   Weights weights_;
+  bool mapped_;
 };
 
 namespace {
 
-Weights read_index(const fs::path& path) {
+/// A matrix in a mapped file, whose pages are given back once it is read.
+class MappedTensor final : public DeferredValues {
+ public:
+  MappedTensor(TensorView view, std::shared_ptr<const MappedFile> file)
+      : view_(std::move(view)), file_(std::move(file)) {}
+  std::size_t size() const override { return view_.num_elements(); }
+  std::vector<float> read() const override {
+    std::vector<float> values = to_float(view_);
+    file_->release(view_.bytes);
+    return values;
+  }
+
+ private:
+  TensorView view_;
+  std::shared_ptr<const MappedFile> file_;
+};
+
+/// Smaller tensors stay in memory.
+constexpr std::size_t least_deferred = std::size_t{1} << 10U;
+
+Weights read_index(const fs::path& path, bool mapped) {
   const JsonDocument document = read_json(path);
   JsonProblems problems(document);
   std::map<std::string, std::string> file_of;
@@ -87,7 +118,7 @@ Weights read_index(const fs::path& path) {
   problems.raise_if_any();
   std::set<std::string> files;
   for (const auto& [tensor, file] : file_of) files.insert(file);
-  WeightsBuilder builder(path.string());
+  WeightsBuilder builder(path.string(), mapped);
   for (const std::string& file : files) builder.add_file(path.parent_path() / file);
   Weights weights = builder.finish();
   std::vector<std::string> wrong;
@@ -107,17 +138,17 @@ Weights read_index(const fs::path& path) {
 
 }  // namespace
 
-Weights Weights::read(const fs::path& path) {
-  if (path.extension() == ".json") return read_index(path);
-  WeightsBuilder builder(path.string());
+Weights Weights::read(const fs::path& path, bool mapped) {
+  if (path.extension() == ".json") return read_index(path, mapped);
+  WeightsBuilder builder(path.string(), mapped);
   builder.add_file(path);
   return builder.finish();
 }
 
-Weights Weights::read_directory(const fs::path& directory) {
+Weights Weights::read_directory(const fs::path& directory, bool mapped) {
   for (const char* name :
        {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"}) {
-    if (fs::exists(directory / name)) return read(directory / name);
+    if (fs::exists(directory / name)) return read(directory / name, mapped);
   }
   // Safetensors beside a PyTorch file hold something else, as inputs or reference values.
   std::vector<fs::path> torch_files;
@@ -129,7 +160,7 @@ Weights Weights::read_directory(const fs::path& directory) {
     if (extension == ".safetensors") others.push_back(entry.path());
   }
   std::vector<fs::path>& found = torch_files.empty() ? others : torch_files;
-  if (found.size() == 1) return read(found.front());
+  if (found.size() == 1) return read(found.front(), mapped);
   std::sort(found.begin(), found.end());
   std::string got = found.empty() ? "none" : "";
   for (const fs::path& path : found) got += (got.empty() ? "" : ", ") + path.filename().string();
@@ -167,6 +198,16 @@ std::optional<std::vector<float>> Weights::values(const std::string& tensor) con
   const TensorView* view = find(tensor);
   if (view->dtype != DType::f32 && view->dtype != DType::f16 && view->dtype != DType::bf16) return std::nullopt;
   return to_float(*view);
+}
+
+std::shared_ptr<const DeferredValues> Weights::deferred(const std::string& tensor) const {
+  const TensorView* view = find(tensor);
+  if (view->dtype != DType::f32 && view->dtype != DType::f16 && view->dtype != DType::bf16) return nullptr;
+  if (view->shape.size() != 2 || view->num_elements() < least_deferred) return nullptr;
+  for (const auto& file : mapped_) {
+    if (file->holds(view->bytes)) return std::make_shared<MappedTensor>(*view, file);
+  }
+  return nullptr;
 }
 
 }  // namespace krohn

@@ -80,6 +80,14 @@ class Maker {
   /// A gate of the family's value a in (0, 1), or 2 a - 1.
   float gate(double a) { return to_format(options_.negative ? 2.0 * a - 1.0 : a, options_.format); }
 
+  std::vector<float> key_gates() {
+    std::vector<float> gates;
+    for (std::size_t j = 0; j < options_.size; ++j) {
+      gates.push_back(gate(numeric::exp(numeric::log(numeric::sigmoid(numbers_.normal())) / 16.0)));
+    }
+    return gates;
+  }
+
   static void add(std::vector<Entry>& entries, std::size_t index, float value) {
     if (value != 0.0F) entries.push_back({static_cast<std::uint32_t>(index), value});
   }
@@ -121,14 +129,12 @@ class Maker {
         return row;
       }
       case Family::gla:
+      case Family::linear_attn:
       case Family::mlstm: {
-        row.gate.clear();
         if (options_.family == Family::mlstm) {
-          row.gate.push_back(gate(numeric::sigmoid(numbers_.normal() + 3.0)));
-        } else {
-          for (std::size_t j = 0; j < d; ++j) {
-            row.gate.push_back(gate(numeric::exp(numeric::log(numeric::sigmoid(numbers_.normal())) / 16.0)));
-          }
+          row.gate = {gate(numeric::sigmoid(numbers_.normal() + 3.0))};
+        } else if (options_.family == Family::gla) {
+          row.gate = key_gates();
         }
         std::vector<double> value(value_size());
         for (double& v : value) v = numbers_.normal();
@@ -140,6 +146,10 @@ class Maker {
         }
         return row;
       }
+      case Family::kda:
+        row.gate = key_gates();
+        row.factors.push_back(factor());
+        return row;
       case Family::deltanet:
         row.factors.push_back(factor());
         return row;
@@ -212,8 +222,12 @@ std::string_view family_name(Family family) {
       return "gla";
     case Family::mlstm:
       return "mlstm";
+    case Family::linear_attn:
+      return "linear_attn";
     case Family::deltanet:
       return "deltanet";
+    case Family::kda:
+      return "kda";
     case Family::deltaproduct:
       return "deltaproduct";
     case Family::triangular:
@@ -229,6 +243,14 @@ std::optional<Family> parse_family(std::string_view text) {
   return std::nullopt;
 }
 
+std::string_view why_not_made(std::string_view text) {
+  if (text == "pd") return "PD-SSM does every language";
+  for (const std::string_view other : {"gdn2", "rwkv7", "precond", "comba", "mamba3", "retnet"}) {
+    if (text == other) return "docs/families.md says what is known of it";
+  }
+  return "";
+}
+
 FamilyModel make_family_model(const FamilyOptions& options) {
   std::vector<std::string> problems;
   const auto expect = [&](std::size_t value, std::size_t most, const std::string& name) {
@@ -239,6 +261,9 @@ FamilyModel make_family_model(const FamilyOptions& options) {
   expect(options.layers, 6, "layers");
   expect(options.size, 64, "size");
   expect(options.householder, 8, "householder");
+  if (options.family == Family::linear_attn && options.negative) {
+    problems.push_back("range: expected 0,1 for linear_attn, whose one eigenvalue is 1, got -1,1");
+  }
   if (!problems.empty()) throw InputError(std::move(problems));
   return Maker(options).make();
 }

@@ -184,6 +184,13 @@ struct InputSink : NullSink {
   }
 };
 
+struct PartSink : NullSink {
+  std::vector<std::uint32_t> parts;
+  void part(const std::string&, std::uint32_t index) {
+    if (index != no_index) parts.push_back(index);
+  }
+};
+
 struct HashSink {
   const ProgramParts& parts;
   Sha256 hash;
@@ -292,12 +299,14 @@ class ProgramCheck {
   }
 
   void check_tensor(const ProgramTensor& tensor) {
-    if (tensor.values.size() != product_of(tensor.shape)) {
+    if (tensor.num_values() != product_of(tensor.shape)) {
       report(tensor.name + ": expected shape " + shape_text(tensor.shape) + ", got [" +
-             std::to_string(tensor.values.size()) + "]");
+             std::to_string(tensor.num_values()) + "]");
     }
-    const auto bad =
-        std::count_if(tensor.values.begin(), tensor.values.end(), [](float x) { return !std::isfinite(x); });
+    const auto count = [](const std::vector<float>& values) {
+      return std::count_if(values.begin(), values.end(), [](float x) { return !std::isfinite(x); });
+    };
+    const auto bad = tensor.deferred ? count(tensor.deferred->read()) : count(tensor.values);
     if (bad != 0) {
       report(tensor.name + ": expected finite weights, got " + std::to_string(bad) + " that are NaN or infinite");
     }
@@ -560,6 +569,11 @@ void hash_tensors(HashSink& sink) {
   for (const ProgramTensor* tensor : order) {
     sink.name(tensor->name);
     sink.name(shape_text(tensor->shape));
+    if (tensor->deferred) {
+      const std::vector<float> values = tensor->deferred->read();
+      sink.bytes(values.data(), values.size() * sizeof(float));
+      continue;
+    }
     if (!tensor->input_major) {
       sink.bytes(tensor->values.data(), tensor->values.size() * sizeof(float));
       continue;
@@ -573,6 +587,12 @@ void hash_tensors(HashSink& sink) {
 }
 
 }  // namespace
+
+TensorValues::TensorValues(const ProgramTensor& tensor) : values_(tensor.deferred ? read_ : tensor.values) {
+  if (!tensor.deferred) return;
+  read_ = tensor.deferred->read();
+  if (tensor.input_major) read_ = input_major(read_, tensor.shape);
+}
 
 std::vector<float> input_major(const std::vector<float>& values, const std::vector<std::size_t>& shape) {
   const std::size_t rows = shape[shape.size() - 2];
@@ -610,6 +630,12 @@ std::vector<Slice> inputs_of(const Operation& operation) {
   return std::move(sink.slices);
 }
 
+std::vector<std::uint32_t> state_parts_of(const Operation& operation) {
+  PartSink sink;
+  walk(sink, operation);
+  return std::move(sink.parts);
+}
+
 Program::Program(ProgramParts parts) : parts_(std::move(parts)) {
   std::vector<std::string> problems = ProgramCheck(parts_).run();
   std::map<std::string_view, std::size_t> names;
@@ -637,7 +663,7 @@ bool Program::tied() const noexcept {
 
 std::size_t Program::num_parameters() const noexcept {
   std::size_t count = 0;
-  for (const ProgramTensor& tensor : parts_.tensors) count += tensor.values.size();
+  for (const ProgramTensor& tensor : parts_.tensors) count += tensor.num_values();
   return count;
 }
 
@@ -650,6 +676,11 @@ std::vector<float> Program::initial_state() const {
 bool Program::snapped() const noexcept {
   return std::any_of(parts_.state_parts.begin(), parts_.state_parts.end(),
                      [](const StatePart& part) { return !part.codes.empty(); });
+}
+
+bool Program::deferred() const noexcept {
+  return std::any_of(parts_.tensors.begin(), parts_.tensors.end(),
+                     [](const ProgramTensor& tensor) { return tensor.deferred != nullptr; });
 }
 
 const LinearRecurrence* Program::recurrence(std::size_t layer) const noexcept {

@@ -29,12 +29,13 @@ double greatest_product(const Program& program, std::uint32_t value) {
   const std::size_t rows = matrix.extent(0);
   const std::size_t columns = matrix.extent(1);
   const auto size = static_cast<double>(columns);
+  const TensorValues values(matrix);
   double greatest = 0.0;
   for (std::size_t out = 0; out < rows; ++out) {
     double squares = 0.0;
     double shift = 0.0;
     for (std::size_t in = 0; in < columns; ++in) {
-      const auto entry = static_cast<double>(matrix.values[in * rows + out]);
+      const auto entry = static_cast<double>((*values)[in * rows + out]);
       double weight = weights == nullptr ? 1.0 : static_cast<double>(weights[in]);
       if (norm->weight_is_offset) weight += 1.0;
       squares += (entry * weight) * (entry * weight);
@@ -185,6 +186,24 @@ LayerForm form_of(const Program& program, std::size_t layer) {
                      update.read.slice.offset % r.key_size == 0;
   }
   return form;
+}
+
+NormBound norm_bound(const LayerForm& form) {
+  if (!form.linear) return {std::nullopt, "a nonlinear recurrence"};
+  const double decay = std::max(std::fabs(form.decay.least), std::fabs(form.decay.most));
+  if (form.rotates) return {std::nullopt, "decays turn: nothing but their real and imaginary parts is bounded"};
+  if (!std::isfinite(decay)) return {std::nullopt, "nothing bounds the decays"};
+  if (form.factors == 0) return {decay, "decays alone"};
+  if (!form.symmetric) {
+    return {std::nullopt, "what a factor reads is not what it writes: matrices and products may exceed norm 1"};
+  }
+  if (!form.unit_keys) return {std::nullopt, "nothing bounds the keys' length, and 1 - beta |k|^2 with it"};
+  if (!std::isfinite(form.beta.least) || !std::isfinite(form.beta.most)) {
+    return {std::nullopt, "nothing bounds beta"};
+  }
+  // Each factor has the eigenvalues 1 and 1 - beta |k|^2 with |k| at most 1.
+  const double factor = std::max({1.0, std::fabs(1.0 - form.beta.most), std::fabs(1.0 - form.beta.least)});
+  return {decay * std::pow(factor, static_cast<double>(form.factors)), "decays, keys of length 1 at most, and beta"};
 }
 
 }  // namespace krohn

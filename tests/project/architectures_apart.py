@@ -9,8 +9,9 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# The theorems' families of random models have names of their own, some of them the same.
-FAMILIES = {"include/krohn/model/model_family.hpp", "src/model/model_family.cpp"}
+# The theorems' families of random models, and the recurrences of compiled ones, have names of their own, some of them the
+# same.
+FAMILIES = {"include/krohn/model/model_family.hpp", "src/model/model_family.cpp", "include/krohn/compile/option_names.hpp"}
 
 
 def code_of(text):

@@ -51,9 +51,12 @@ RUNS = ["check m parity", "check m mod:2", "check w mod:101 --up-to 50", "check 
         "explain S3", "explain Z:6", "explain A:5",
         "report parity -o page.html", "run m", "run m --all-positions", "convert parity -o parity.att2.json",
         "classify --list", "classify parity", "classify word:A5", "classify random:400,2,1 --max-monoid 1000",
-        "classify re:(ab)*", "inspect parity", "inspect m", "inspect a", "inspect w", "inspect %s --words 2 --length 8" % NEG,
+        "classify re:(ab)*", "classify parity re:(ab)* word:S4",
+        "classify --corpus %s" % (ROOT / "tests/data/corpus/languages.json"), "inspect parity", "inspect m", "inspect a", "inspect w", "inspect %s --words 2 --length 8" % NEG,
         "inspect %s --words 2 --length 8" % S3, "inspect %s --compare-forms --words 2 --length 40" % NEG,
-        "compile parity -o x1", "compile re:(a|b)*abb -o x2", "compile mod:7 -o x3 --representation rotation"]
+        "inspect %s --stability --words 2 --length 8" % NEG,
+        "compile parity -o x1", "compile re:(a|b)*abb -o x2", "compile mod:4 -o x4 --family kda",
+        "compile re:(ab)* -o x5 --family gated_deltaproduct", "compile mod:7 -o x3 --representation rotation"]
 
 
 def main():

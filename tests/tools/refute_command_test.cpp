@@ -43,6 +43,13 @@ TEST_CASE("every family and both theorems") {
     CHECK(run_krohn("refute --format fp16 --range=-1,1 --theorem modular:7 --family " + family).exit_code == 10);
   }
   CHECK(run_krohn("refute --format bf16 --family deltanet --size 2").exit_code == 10);
+  CHECK(run_krohn("refute --format bf16 --family linear_attn --layers 2").exit_code == 10);
+  const json kda = json::parse(run_krohn("refute --format bf16 --family kda --json").out);
+  CHECK(kda["verdict"] == "REFUTED");
+  CHECK(kda["hypothesis_holds"] == true);
+  CHECK(run_krohn("refute --format bf16 --family kda --range=-1,1 --theorem modular:3").exit_code == 10);
+  CHECK(run_krohn("refute --family pd").error.find("PD-SSM does every language") != std::string::npos);
+  CHECK(run_krohn("refute --family linear_attn --range=-1,1").error.find("one eigenvalue is 1") != std::string::npos);
   CHECK(run_krohn("refute --format bf16 --family deltaproduct --size 2 --householder 3").exit_code == 10);
 }
 

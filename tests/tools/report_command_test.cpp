@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "tools/krohn_process.hpp"
@@ -53,23 +54,40 @@ TEST_CASE("classify decides every family, with the arithmetic of each no") {
     for (const json& family : families(language)) {
       const std::string answer = family["answer"];
       text += answer[0];
-      CHECK(family["arithmetic"].is_null() == (answer != "no"));
+      CHECK(family["arithmetic"].is_null() == (answer == "unknown"));
+      CHECK(family["source"].is_null() == (answer == "unknown"));
     }
     return text;
   };
   // In the order of the table: diagonal [0,1], real [-1,1], complex, GH [0,1], GH [-1,1] n_h = 1 and more, RWKV-7 wide
-  // and released.
-  CHECK(answers("parity") == "nyynyyyn");
-  CHECK(answers("mod:3") == "nnynyyyn");
-  CHECK(answers("flipflop") == "yyyyyyyy");
-  CHECK(answers("'re:(ab)*'") == "yyyyyyyy");
-  CHECK(answers("word:S5") == "nnnnyyyn");
-  CHECK(answers("modarith:5") == "nnynyyyu");
+  // and released; KDA [0,1], with negative beta, signed; GDN-2 both; Comba, preconditioned, Mamba-3, PD, RetNet, sums.
+  CHECK(answers("parity") == "nyynyyynnyynyyunynn");
+  CHECK(answers("mod:3") == "nnynyyynnyynynunynn");
+  CHECK(answers("flipflop") == "yyyyyyyyyyyyyyyyynu");
+  CHECK(answers("'re:(ab)*'") == "yyyyyyyyyyyyyyyyynu");
+  CHECK(answers("word:S5") == "nnnnyyynnyynynunynn");
+  CHECK(answers("modarith:5") == "nnynyyyunyyuynunynn");
   const json s5 = families("word:S5")[5];
   CHECK(s5["layers"] == 1);
   CHECK(s5["num_householder"] == 4);
   CHECK(s5["size"] == 5);
   CHECK(run_krohn("classify parity").out.find("which linear RNN can do it") != std::string::npos);
+  // Several languages: a table, a line each.
+  const std::string table = run_krohn("classify parity 're:a|b' flipflop").out;
+  CHECK(table.find("| language | states | diag+ |") == 0);
+  CHECK(table.find("| `parity` | 2 | no | 1 |") != std::string::npos);
+  CHECK(table.find("| `re:a\\|b` | 3 |") != std::string::npos);
+  const json both = json::parse(run_krohn("classify parity flipflop --json").out);
+  CHECK(both["languages"][0]["families"] == families("parity"));
+  CHECK(both["languages"][1]["families"] == families("flipflop"));
+  const TemporaryDirectory directory;
+  const std::string corpus = (directory / "corpus.json").string();
+  std::ofstream(corpus)
+      << R"([{"id": "x", "alphabet": "ab", "dfa": {"n": 2, "start": 2, "accept": [0], "delta": [[0, 1]]}}])";
+  const ProcessResult refused = run_krohn("classify --corpus " + corpus);
+  CHECK(refused.exit_code == 1);
+  CHECK(refused.error.find("/0/dfa/start") != std::string::npos);
+  CHECK(refused.error.find("/0/dfa/delta: expected a row for each of 2 symbols, got 1") != std::string::npos);
 }
 
 TEST_CASE("groups are explained with what they need") {

@@ -104,15 +104,25 @@ void language_row(const std::string& name, const Dfa& dfa) {
   const double start = seconds();
   const CompileResult result = compile(dfa);
   const double time = seconds() - start;
+  CompileOptions signed_gates;
+  signed_gates.recurrence = Recurrence::kda;
+  const CompileResult kda = compile(dfa, signed_gates);
+  const ModelSize& reflections = *kda.with_reflections;
+  const ModelSize gates = size_of(kda.model);
+  const auto sizes = [](const ModelSize& size) {
+    return std::to_string(size.hidden) + ", " + std::to_string(size.householder) + ", " + std::to_string(size.factors);
+  };
   std::cout << "| " << cell(name) << " | " << result.minimal.num_states() << " | " << columns(depths_of(result.minimal))
             << " | " << (result.mode.empty() ? "-" : result.mode) << " | " << result.model.hidden_size() << " | "
             << largest(result.num_householder) << " | " << result.rows << " | " << result.factors << " | "
-            << milliseconds(time) << " |\n";
+            << milliseconds(time) << " | " << sizes(reflections) << " | " << sizes(gates)
+            << (kda.mode == "squares" ? " s" : "") << " |\n";
 }
 
 constexpr const char* language_header =
-    "| language | \\|Q\\| | H | R | Z | G | unsplit | auto | mode | hidden | n_h | rows | factors | ms |\n"
-    "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
+    "| language | \\|Q\\| | H | R | Z | G | unsplit | auto | mode | hidden | n_h | rows | factors | ms | DeltaProduct "
+    "| KDA |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
 
 void corpus_table(const std::filesystem::path& folder) {
   std::cout << "## The corpus\n\n" << language_header;
@@ -308,7 +318,10 @@ int main(int argc, char** argv) {
            "compile` does.\n"
            "* `mode` of the choice (`group`: all letters are permutations, one layer), `hidden` the sum of the hidden "
            "sizes, `n_h`\n  the most Householder factors of a row, `rows` and `factors` of the whole model, `ms` the "
-           "time to compile in memory, verification\n  included, on one core.\n\n";
+           "time to compile in memory, verification\n  included, on one core.\n"
+           "* `DeltaProduct` and `KDA` hidden size, n_h and factors by products of reflections alone (resets as "
+           "projections), and with\n  signed and zero gates as well (`krohn compile --family kda`; `s`: symmetries of "
+           "squares). `auto` is Gated DeltaProduct:\n  zero gates as resets.\n\n";
     corpus_table(argv[1]);
     std::cout << "\n## All automata of two letters\n";
     exhaustive_table(3);

@@ -1,4 +1,5 @@
-// krohn classify LANG: what algebra says about a language, from its minimal automaton.
+// krohn classify LANG ..: what algebra says about a language, from its minimal automaton; of several, a table of which
+// family of linear RNNs can do which.
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -6,6 +7,7 @@
 #include "command.hpp"
 #include "krohn/automata/catalog.hpp"
 #include "krohn/io/classification.hpp"
+#include "krohn/io/corpus.hpp"
 #include "krohn/io/counted.hpp"
 #include "work.hpp"
 
@@ -13,7 +15,8 @@ namespace krohn::cli {
 namespace {
 
 struct Options {
-  std::string language;
+  std::vector<std::string> languages;
+  std::string corpus;
   std::optional<std::string> alphabet;
   std::size_t max_monoid = 1'000'000;
   bool json = false;
@@ -63,10 +66,73 @@ void print_expressivity(const std::vector<FamilyDecision>& table) {
       return value ? std::to_string(*value) : std::string("-");
     };
     std::string why = d.reason;
-    if (!d.theorem.empty()) why += " [" + d.theorem + (d.arithmetic.empty() ? "" : "; " + d.arithmetic) + "]";
+    if (!d.theorem.empty()) {
+      why += " [" + d.theorem + " (" + d.source + (d.basis == Basis::paper ? ", no proof here" : "") + "); " +
+             d.arithmetic + "]";
+    }
     std::printf("  %-46s %-7s %6s %4s %5s  %s\n", d.family.c_str(), answer_name(d.answer).c_str(),
                 cell(d.layers).c_str(), cell(d.householder).c_str(), cell(d.size).c_str(), why.c_str());
   }
+}
+
+std::string table_cell(const FamilyDecision& d) {
+  switch (d.answer) {
+    case Answer::yes:
+      return (d.layers ? std::to_string(*d.layers) : "yes") + (d.basis == Basis::paper ? "*" : "");
+    case Answer::no:
+      return "no";
+    case Answer::unknown:
+      break;
+  }
+  return "?";
+}
+
+// In Markdown: a line a language, a column a family, in it the layers where they are known, "yes", "no" or "?"; with a
+// star what a paper states and nothing here proves.
+void print_comparison(const std::vector<LanguageFamilies>& languages) {
+  if (languages.empty()) return;
+  std::string header = "| language | states |";
+  std::string rule = "|---|---|";
+  for (const FamilyDecision& d : languages.front().families) {
+    header += " " + d.id + " |";
+    rule += "---|";
+  }
+  std::cout << header << '\n' << rule << '\n';
+  for (const LanguageFamilies& language : languages) {
+    // In a table cell a bar ends the cell.
+    std::string name;
+    for (const char c : language.name) name += c == '|' ? std::string("\\|") : std::string(1, c);
+    std::cout << "| `" << name << "` | " << language.min_states << " |";
+    for (const FamilyDecision& d : language.families) std::cout << ' ' << table_cell(d) << " |";
+    std::cout << '\n';
+  }
+}
+
+// The table of several languages; false where it ended early.
+bool compare(const Options& options) {
+  Work work("classify", Work::Early::with_result, options.time_limit);
+  std::vector<std::pair<std::string, Dfa>> languages;
+  for (const std::string& name : options.languages) {
+    languages.emplace_back(name, language_argument(name, options.alphabet));
+  }
+  if (!options.corpus.empty()) {
+    for (CorpusLanguage& language : read_corpus(options.corpus)) {
+      languages.emplace_back(std::move(language.id), std::move(language.dfa));
+    }
+  }
+  std::vector<LanguageFamilies> table;
+  for (const auto& [name, dfa] : languages) {
+    if (work.stop()) break;
+    work.method(name);
+    table.push_back(families_of(name, dfa, options.max_monoid));
+  }
+  const bool whole = !work.finish("the table ends there");
+  if (options.json) {
+    std::cout << families_json(table);
+  } else {
+    print_comparison(table);
+  }
+  return whole;
 }
 
 void run_classify(const Options& options) {
@@ -74,10 +140,10 @@ void run_classify(const Options& options) {
   ClassifyOptions classify_options;
   classify_options.max_monoid = options.max_monoid;
   classify_options.begins = [&work](const std::string& stage) { work.method(stage); };
-  const Classification c = classify(language_argument(options.language, options.alphabet), classify_options);
+  const Classification c = classify(language_argument(options.languages.front(), options.alphabet), classify_options);
   work.finish();
   if (options.json) {
-    std::cout << classification_json(c, options.language);
+    std::cout << classification_json(c, options.languages.front());
     return;
   }
   const Dfa& dfa = c.dfa;
@@ -86,7 +152,7 @@ void run_classify(const Options& options) {
   const std::optional<GreenRelations>& green = c.green;
   const std::vector<SubgroupKind>& subgroups = c.subgroups;
   const Alphabet& alphabet = minimal.alphabet();
-  std::vector<std::pair<std::string, std::string>> lines = {{"language", options.language},
+  std::vector<std::pair<std::string, std::string>> lines = {{"language", options.languages.front()},
                                                             {"symbols", std::to_string(dfa.num_symbols())},
                                                             {"labels", std::to_string(dfa.label_names().size())},
                                                             {"states", std::to_string(dfa.num_states())},
@@ -159,23 +225,33 @@ void run_classify(const Options& options) {
 
 void add_classify(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("classify", "Say what kind of language it is");
-  CLI::Option* language = command->add_option("LANG", options->language, language_help);
-  command->add_flag("--list", options->list, "show the catalogue of named languages")->excludes(language);
+  CLI::App* command =
+      app.add_subcommand("classify", "Say what kind of language it is; of several, which linear RNNs can do which");
+  CLI::Option* language = command->add_option("LANG", options->languages, language_help);
+  CLI::Option* corpus =
+      command
+          ->add_option("--corpus", options->corpus,
+                       "a JSON file of many languages (tests/data/corpus/languages.json): print the table of these")
+          ->type_name("FILE");
+  command->add_flag("--list", options->list, "show the catalogue of named languages")
+      ->excludes(language)
+      ->excludes(corpus);
   add_json_option(*command, options->json);
   add_time_limit_option(*command, options->time_limit);
   command->add_option("--max-monoid", options->max_monoid, "stop at this many image sets or R-classes (10^6)")
       ->check(natural_number(1));
   add_alphabet_option(*command, options->alphabet);
   command->callback([options, &exit_code] {
+    exit_code = exit_ok;
     if (options->list) {
       list_catalog(options->json);
-    } else if (options->language.empty()) {
+    } else if (options->languages.empty() && options->corpus.empty()) {
       throw CLI::RequiredError("LANG or --list");
+    } else if (options->languages.size() > 1 || !options->corpus.empty()) {
+      if (!compare(*options)) exit_code = exit_unknown;
     } else {
       run_classify(*options);
     }
-    exit_code = exit_ok;
   });
 }
 

@@ -32,6 +32,7 @@ struct CompileArguments {
   std::string spectrum = "any";
   std::string keys = "integer";
   std::string representation = "auto";
+  std::string family = "any";
   std::size_t max_rows = CascadeOptions{}.max_rows;
   std::size_t max_family = CascadeOptions{}.max_family;
 };
@@ -54,14 +55,16 @@ CompileOptions options_of(const CompileArguments& arguments) {
   options.spectrum = *option_named(spectrum_names, arguments.spectrum);
   options.keys = *option_named(key_names, arguments.keys);
   options.representation = *option_named(representation_names, arguments.representation);
+  options.recurrence = *option_named(recurrence_names, arguments.family);
   return options;
 }
 
 void print_report(const CompileResult& result, const std::string& directory) {
   const std::string cascade =
-      result.widths.empty() ? " (one state: the label of every word)"
-      : result.mode == "group"
-          ? " (a group: one layer)"
+      result.widths.empty()    ? " (one state: the label of every word)"
+      : result.mode == "group" ? " (a group: one layer)"
+      : result.mode == "squares"
+          ? " (symmetries of squares: one layer of signs and swaps)"
           : " (cascade " + result.mode + (result.parts.size() > 1 ? ", split by congruences)" : ")");
   print_table(
       {{"states", std::to_string(result.states) + ", minimal " + std::to_string(result.minimal.num_states())},
@@ -91,6 +94,17 @@ void print_report(const CompileResult& result, const std::string& directory) {
       std::cout << "  ... " << result.hidden.size() - max_layers << " more layers (--json has all)\n";
     }
     std::cout << '\n';
+  }
+  if (result.with_reflections) {
+    const ModelSize now = size_of(result.model);
+    const auto change = [](const char* name, std::size_t here, std::size_t there) {
+      return std::string(name) + " " + std::to_string(here) + " for " + std::to_string(there);
+    };
+    const ModelSize& before = *result.with_reflections;
+    print_table({{"for products of reflections", change("layers", now.layers, before.layers) + ", " +
+                                                     change("hidden size", now.hidden, before.hidden) + ", " +
+                                                     change("factors of a row", now.householder, before.householder) +
+                                                     ", " + change("factors", now.factors, before.factors)}});
   }
   print_table({{"written to", directory}});
 }
@@ -138,6 +152,13 @@ void add_compile(CLI::App& app, int& exit_code) {
           "Of group languages: permutation, rotation (cyclic groups), scalar (two states), dimension or reflections "
           "(the least of either, inexact), or auto: the smallest exact one")
       ->check(one_of(names_of(representation_names)))
+      ->capture_default_str();
+  command
+      ->add_option(
+          "--family", arguments->family,
+          "What a token's matrix may be: gated_deltaproduct (zero gates as resets), or kda (signed gates: groups "
+          "as symmetries of squares, where that is smaller and exact); says what products of reflections take")
+      ->check(one_of(names_of(recurrence_names)))
       ->capture_default_str();
   command->add_option("--max-rows", arguments->max_rows, "Rows of all layers together")
       ->check(natural_number())

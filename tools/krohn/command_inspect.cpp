@@ -191,7 +191,7 @@ void inspect(const CLI::App& command, Options& options) {
   if (!is_model_argument(target)) {
     refuse_options(command,
                    {"--tables", "--levels", "--dot", "--svg", "--words", "--length", "--task", "--compare-forms",
-                    "--reference", "--form", "--device", "--seed", "--fla-version", "--inputs"},
+                    "--reference", "--form", "--device", "--seed", "--fla-version", "--inputs", "--stability"},
                    "for a language");
     inspect_language(options);
     return;
@@ -199,7 +199,7 @@ void inspect(const CLI::App& command, Options& options) {
   if (read_model_type(target) == "krohn-lrnn") {
     refuse_options(command,
                    {"--alphabet", "--svg", "--words", "--length", "--task", "--compare-forms", "--reference", "--form",
-                    "--device", "--seed", "--fla-version", "--inputs"},
+                    "--device", "--seed", "--fla-version", "--inputs", "--stability"},
                    "for a compiled model");
     inspect_model(options);
     return;
@@ -213,7 +213,7 @@ void inspect(const CLI::App& command, Options& options) {
     inspect_checkpoint(options.checkpoint);
     return;
   }
-  refuse_options(command, {"--svg", "--inputs"}, "beside --compare-forms and --reference");
+  refuse_options(command, {"--svg", "--inputs", "--stability"}, "beside --compare-forms and --reference");
   if (!options.forms.reference.empty()) {
     refuse_options(command, {"--words", "--length", "--form", "--device", "--seed"}, "beside --reference");
   }
@@ -249,6 +249,9 @@ void add_inspect(CLI::App& app, int& exit_code) {
   command->add_option("--length", options->checkpoint.length, "of a checkpoint: the length of those words")
       ->check(natural_number(1, 1'000'000))
       ->capture_default_str();
+  command->add_flag("--stability", options->checkpoint.stability,
+                    "of a checkpoint: the largest radius and norm of A(x) over symbols and words, of products along "
+                    "words, and what the architecture's form says for all inputs");
   command
       ->add_option(
           "--inputs", options->checkpoint.inputs,

@@ -67,6 +67,34 @@ Json head_json(const HeadSpectrum& head, const std::vector<std::string>& names) 
           {"histogram", {{"from", -1.2}, {"bin", 0.05}, {"counts", head.histogram}}}};
 }
 
+/// What the form of a layer says of its norms, in words.
+std::string bound_text(const NormBound& bound) {
+  if (!bound.most) return "not bounded by the form: " + bound.why;
+  char text[40];
+  std::snprintf(text, sizeof text, "%.6g", *bound.most);
+  return std::string("at most ") + text + " over all inputs, by the form (" + bound.why + ")";
+}
+
+Json stability_json(const LearnedSpectrum& spectrum, const Program& model) {
+  Json layers = Json::array();
+  for (const LayerStability& layer : spectrum.stability) {
+    const NormBound bound = norm_bound(form_of(model, layer.block));
+    layers.push_back({{"layer", layer.block},
+                      {"symbols", {{"radius", layer.symbols.radius}, {"norm", layer.symbols.norm}}},
+                      {"words", {{"radius", layer.words.radius}, {"norm", layer.words.norm}}},
+                      {"products", {{"norm", layer.product_norm}, {"length", layer.product_length}}},
+                      {"all_inputs", {{"norm_at_most", bound.most ? Json(*bound.most) : Json()}, {"why", bound.why}}}});
+  }
+  return layers;
+}
+
+void print_stability(const LayerStability& layer, const NormBound& bound) {
+  std::printf("  stability: radius and norm of A(x) at most %.6f, %.6f over symbols, %.6f, %.6f along words;\n",
+              layer.symbols.radius, layer.symbols.norm, layer.words.radius, layer.words.norm);
+  std::printf("    norm of products along words at most %.6g, at length %llu; %s\n", layer.product_norm,
+              static_cast<unsigned long long>(layer.product_length), bound_text(bound).c_str());
+}
+
 }  // namespace
 
 void inspect_checkpoint(const InspectCheckpoint& options) {
@@ -84,7 +112,7 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
     throw InputError(options.model + ": expected a model with attention layers with --inputs, got one without");
   }
   const Checkpoint checkpoint = hybrid ? read_linear_layers(options.model, {.file = options.inputs}, options.hints)
-                                       : read_checkpoint(options.model, options.hints);
+                                       : map_checkpoint(options.model, options.hints);
   const Program& model = checkpoint.model;
   // A task is about tokens, which the layers of a hybrid do not read.
   const std::optional<Task> task = hybrid ? std::nullopt : task_beside(options.model, options.task, model);
@@ -103,6 +131,8 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
       names.push_back(std::to_string(t));
     }
   }
+  spectrum_options.stability = options.stability;
+  spectrum_options.progress = [&](double part) { work.part(part, 1.0); };
   work.method("eigenvalues");
   const LearnedSpectrum spectrum = compute_spectrum(model, spectrum_options);
   work.finish();
@@ -140,6 +170,7 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
                          {"nonlinear_layers", spectrum.nonlinear_blocks},
                          {"stabilized_layers", spectrum.stabilized_blocks},
                          {"heads", heads}}},
+                       {"stability", options.stability ? stability_json(spectrum, model) : Json()},
                        {"notes", checkpoint.notes}};
   if (!svg.empty()) {
     write_file(svg, spectrum_svg(spectrum, options.model + " (" + model.architecture() + ")"));
@@ -179,6 +210,10 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
     const LayerForm form = form_of(model, i);
     if (!form.linear) std::cout << "  a nonlinear recurrence: its state moves by no matrix\n";
     if (form.stabilized) std::cout << "  decays of the stabilised state, e^(f + m - m')\n";
+    for (const LayerStability& layer : spectrum.stability) {
+      if (layer.block == i) print_stability(layer, norm_bound(form));
+    }
+    std::fflush(stdout);
     for (const HeadSpectrum& head : spectrum.heads) {
       if (head.block != i) continue;
       std::printf("  head %zu: real parts %.4f to %.4f, moduli %.4f to %.4f; %.4f from -1, %.4f from 0, %.4f from 1; ",

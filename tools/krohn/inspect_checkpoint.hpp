@@ -18,6 +18,8 @@ struct InspectCheckpoint {
   std::string svg;
   std::uint64_t words = 16;
   std::uint64_t length = 64;
+  /// Norms of single matrices and of products, and what the form says of them.
+  bool stability = false;
   /// Of a hybrid: what its linear layers read.
   std::string inputs;
 };

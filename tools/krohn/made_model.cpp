@@ -5,17 +5,17 @@
 namespace krohn::cli {
 
 void add_made_model_options(CLI::App& command, MadeModelArguments& arguments, const std::string& default_family) {
+  std::string names;
+  for (const Family known : all_families) names += (names.empty() ? "" : ", ") + std::string(family_name(known));
   const CLI::Validator family(
-      [](std::string& text) {
-        return parse_family(text)
-                   ? std::string()
-                   : "expected mamba, gla, mlstm, deltanet, deltaproduct or triangular, got '" + text + "'";
+      [names](std::string& text) {
+        if (parse_family(text)) return std::string();
+        const std::string_view why = why_not_made(text);
+        if (!why.empty()) return "no models of '" + text + "' are made: " + std::string(why);
+        return "expected one of " + names + ", got '" + text + "'";
       },
       "FAMILY");
-  command
-      .add_option("--family", arguments.family,
-                  "mamba, gla, mlstm, deltanet, deltaproduct, triangular (default " + default_family + ")")
-      ->check(family);
+  command.add_option("--family", arguments.family, names + " (default " + default_family + ")")->check(family);
   const CLI::Validator range(
       [](std::string& text) {
         return text == "0,1" || text == "-1,1" ? std::string() : "expected 0,1 or -1,1, got '" + text + "'";

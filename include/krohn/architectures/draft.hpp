@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -30,6 +31,8 @@ class TensorSource {
   virtual std::string type(const std::string& tensor) const = 0;
   /// Row-major; nothing where the elements are not numbers that a model may have (F32, F16 or BF16).
   virtual std::optional<std::vector<float>> values(const std::string& tensor) const = 0;
+  /// A matrix of a product or an embedding as values to be read later; null where `values` is to be asked.
+  virtual std::shared_ptr<const DeferredValues> deferred(const std::string& /*tensor*/) const { return nullptr; }
 };
 
 /// The options of one configuration, with defaults; a wrong one is reported in the document's problems.
@@ -93,6 +96,8 @@ class Tensors {
   /// Several tensors of one shape, one after the other along the first axis, as one called `name`.
   std::uint32_t stacked(const std::string& name, const std::vector<std::string>& names,
                         const std::vector<std::size_t>& shape, bool matrix);
+  /// Notes that the tensor is taken, and reports one that is missing or of another shape.
+  bool take_name(const std::string& name, const std::vector<std::size_t>& shape);
   /// The values alone; empty after a report.
   std::vector<float> take(const std::string& name, const std::vector<std::size_t>& shape);
   /// A tensor made from taken values; without values where those are empty.

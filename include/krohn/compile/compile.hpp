@@ -14,6 +14,8 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "krohn/automata/cascade.hpp"
@@ -44,6 +46,13 @@ enum class Spectrum {
   nonnegative,  ///< [0, 1]: aperiodic languages only
 };
 
+/// What a token's matrix may be.
+enum class Recurrence {
+  any,                 ///< products of reflections, resets as `resets` says
+  gated_deltaproduct,  ///< the same with zero gates as resets
+  kda,                 ///< signed gates as well: symmetries of squares, where that is smaller
+};
+
 struct CompileOptions {
   CascadeOptions cascade;
   Delay delay = Delay::read_before;
@@ -53,11 +62,23 @@ struct CompileOptions {
   /// Of languages all of whose letters are permutations. Empty: the smallest exact one, which is scalar for two states
   /// (A = 1 and A = -1) and permutation else.
   std::optional<GroupRepresentation> representation;
+  Recurrence recurrence = Recurrence::any;
   /// The largest family for which the textbook depth is computed, for comparison only.
   std::size_t max_holonomy_family = 20000;
   /// Called as a stage begins, with its name.
   std::function<void(const std::string&)> begins = {};
 };
+
+/// What a model takes.
+struct ModelSize {
+  std::size_t layers = 0;
+  /// Sum over the layers.
+  std::size_t hidden = 0;
+  /// The most of a row; of all tables.
+  std::size_t householder = 0;
+  std::size_t factors = 0;
+};
+ModelSize size_of(const LrnnModel& model);
 
 /// A compiled model and what there is to say about it.
 struct CompileResult {
@@ -88,6 +109,8 @@ struct CompileResult {
   bool exact = true;
   /// Certified length, empty when exact.
   std::optional<std::uint64_t> horizon{};
+  /// With a recurrence asked for: what products of reflections alone take, resets as projections.
+  std::optional<ModelSize> with_reflections{};
   /// |Q| - 1, the number of levels that always suffice; 2^|Q|, the paper's bound; the textbook's depth where known.
   std::size_t linear_bound = 0;
   std::string paper_bound{};

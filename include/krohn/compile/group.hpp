@@ -42,6 +42,14 @@ struct CompiledGroup {
 /// reflections a letter: degree - cycles.
 CompiledGroup compile_group(const Dfa& minimal, const GroupOptions& options = {});
 
+/// One layer of signed gates and reflections, as signed KDA has them: planes side by side, in each of them a letter is
+/// a sign of either coordinate (the gate) and then the swap of both or nothing (one factor), one of the eight
+/// symmetries of a square; a letter that resets is a zero gate and a write. All numbers are 0, 1, 2 or their negatives:
+/// exact in every format. None where some letter neither permutes nor resets, or no such layer was found: the group
+/// must be a quotient of one that acts on squares (automata/reflection_layer.cpp, exponent 4), the states one orbit,
+/// and both small.
+std::optional<CompiledGroup> compile_square_symmetries(const Dfa& minimal);
+
 /// The layer of one representation, with unit keys in fp32 and a certified horizon. `minimal` is the automaton that the
 /// representation was found for.
 CompiledGroup compile_representation(const Dfa& minimal, const OrthogonalRepresentation& representation);

@@ -31,6 +31,9 @@ inline constexpr OptionNames<std::optional<GroupRepresentation>, 6> representati
      {"dimension", GroupRepresentation::least_dimension},
      {"reflections", GroupRepresentation::least_reflections}}};
 
+inline constexpr OptionNames<Recurrence, 3> recurrence_names{
+    {{"any", Recurrence::any}, {"gated_deltaproduct", Recurrence::gated_deltaproduct}, {"kda", Recurrence::kda}}};
+
 /// The value of that name, or nothing.
 template <typename Value, std::size_t count>
 constexpr std::optional<Value> option_named(const OptionNames<Value, count>& names, std::string_view name) {

@@ -32,6 +32,7 @@
 
 #include "krohn/engine/derived_weights.hpp"
 #include "krohn/engine/schedule.hpp"
+#include "krohn/error.hpp"
 #include "krohn/model/program.hpp"
 #include "krohn/numeric/elementwise.hpp"
 #include "krohn/numeric/transcendental.hpp"
@@ -125,7 +126,7 @@ class Interpreter {
     for (const ScheduledOperation& scheduled : schedule_.operations) {
       Step step;
       step.operation = &scheduled.operation;
-      step.out = features_.data() + schedule_.place[scheduled.value];
+      step.place = schedule_.place[scheduled.value];
       step.size = scheduled.operation.size;
       step.of_token = tabulates && program.dependence()[scheduled.value] != Dependence::history;
       step.keeps = step.of_token && read_later[scheduled.value];
@@ -192,13 +193,15 @@ class Interpreter {
   /// Advances `state` by one token for each lane and writes the logits after it, num_logits() numbers, unless
   /// `logits` is null.
   void step(Number* state, const std::uint32_t* tokens, Number* logits, Probe<Number>* probe = nullptr) {
+    if (program_->deferred()) throw InternalError("a step of a program whose weights are not in memory");
     probe_ = probe;
     tokens_ = tokens;
     state_ = state;
+    base_ = features_.data();
     for (Step& step : steps_) {
       if constexpr (A::tabulated_tokens > 0) {
         if (step.of_token) {
-          Number* out = step.logits ? logits : step.out;
+          Number* out = step.logits ? logits : base_ + step.place;
           if (step.keeps && out != nullptr) {
             A::look_up(step.table.data(), step.size, program_->vocabulary_size(), tokens, out);
           }
@@ -206,18 +209,31 @@ class Interpreter {
         }
       }
       if (!step.logits) {
-        run(step, step.out);
+        run(step, base_ + step.place);
       } else if (logits != nullptr) {
         run(step, logits);
       }
     }
   }
 
+  const Schedule& schedule() const { return schedule_; }
+  /// Runs operation `index` of the schedule alone, on a token whose features, schedule().num_features numbers, are
+  /// elsewhere: for programs that go through the tokens operation by operation. Not for operations whose tensors are
+  /// deferred.
+  void run_operation(std::size_t index, Number* features, Number* state, const std::uint32_t* tokens,
+                     Probe<Number>* probe) {
+    probe_ = probe;
+    tokens_ = tokens;
+    state_ = state;
+    base_ = features;
+    run(steps_[index], base_ + steps_[index].place);
+  }
+
  private:
   /// An operation, what it needs of the weights, and where its value goes.
   struct Step {
     const Operation* operation = nullptr;
-    Number* out = nullptr;
+    std::size_t place = 0;
     std::size_t size = 0;
     bool of_token = false;  // looked up if keeps, else not needed
     bool keeps = false;
@@ -227,6 +243,7 @@ class Interpreter {
     std::size_t block = 0;
     std::vector<Update<Number>> updates;
     std::vector<Number> scratch;
+    std::vector<Multiplication> multiplications;
   };
 
   /// Codes entry by entry, [unit_size, pitch], so that those of one entry lie side by side.
@@ -246,6 +263,9 @@ class Interpreter {
   }
 
   void prepare(Step& step) const {
+    if (const auto* op = std::get_if<Product>(&step.operation->kind)) {
+      step.multiplications = multiplications(*program_, *op);
+    }
     if (const auto* op = std::get_if<Elementwise>(&step.operation->kind)) {
       step.w = derived(op->w);
       step.v = derived(op->v);
@@ -267,13 +287,14 @@ class Interpreter {
   void tabulate() {
     std::vector<std::uint32_t> tokens(A::lanes);
     tokens_ = tokens.data();
+    base_ = features_.data();
     std::vector<Number> logits(program_->num_logits());
     const std::size_t vocabulary = program_->vocabulary_size();
     for (std::size_t token = 0; token < vocabulary; ++token) {
       std::fill(tokens.begin(), tokens.end(), static_cast<std::uint32_t>(token));
       for (Step& step : steps_) {
         if (!step.of_token) continue;
-        Number* out = step.logits ? logits.data() : step.out;
+        Number* out = step.logits ? logits.data() : base_ + step.place;
         run(step, out);
         if (!step.keeps) continue;
         if (step.table.empty()) step.table.resize(A::table_size(step.size, vocabulary));
@@ -284,9 +305,9 @@ class Interpreter {
 
   // ---- operations -------------------------------------------------------------------------------------------------
 
-  const Number* at(const Slice& slice) const { return features_.data() + schedule_.at(slice); }
+  const Number* at(const Slice& slice) const { return base_ + schedule_.at(slice); }
   const Number* at(const HeadInput& input, std::size_t head) const {
-    return features_.data() + schedule_.place[input.slice.value] + input.first(head);
+    return base_ + schedule_.place[input.slice.value] + input.first(head);
   }
   Number* carried(std::uint32_t part) const {
     return part == no_index ? nullptr : state_ + program_->state_parts()[part].offset;
@@ -303,21 +324,14 @@ class Interpreter {
   }
 
   void run(const Product& op, Step& step, Number* out) {
-    const ProgramTensor& w = tensor(op.weight);
-    const std::size_t blocks = w.shape.size() == 3 ? w.shape[0] : 1;
-    const std::size_t rows = w.shape[w.shape.size() - 2];
-    const std::size_t columns = op.inputs != 0 ? op.inputs : w.shape[w.shape.size() - 1];
+    const float* weight = values(op.weight);
     const Number* in = at(op.in);
     const float* bias = values(op.bias);
     const Number* onto = op.onto.present() ? at(op.onto) : nullptr;
-    // Either is 1.
-    for (std::size_t g = 0; g < blocks * op.copies; ++g) {
-      const std::size_t block = g / op.copies;
-      multiply(w.values.data() + (block * columns + op.first_input) * rows, rows, columns, in + g * columns,
-               bias == nullptr ? nullptr : bias + block * rows, onto == nullptr ? nullptr : onto + g * rows,
-               out + g * rows);
+    for (const Multiplication& m : step.multiplications) {
+      multiply(weight + m.weight, m.rows, m.columns, in + m.in, bias == nullptr ? nullptr : bias + m.bias,
+               onto == nullptr ? nullptr : onto + m.out, out + m.out);
     }
-    (void)step;
   }
 
   void run(const Constants& op, Step& step, Number* out) {
@@ -359,7 +373,7 @@ class Interpreter {
   template <Function F>
   void map(const Elementwise& op, const Step& step, Number* out) const {
     const auto from = [&](const Operand& operand) {
-      return operand.slice.present() ? features_.data() + schedule_.place[operand.slice.value] : nullptr;
+      return operand.slice.present() ? base_ + schedule_.place[operand.slice.value] : nullptr;
     };
     const Number* a = from(op.a);
     const Number* b = from(op.b);
@@ -1116,6 +1130,8 @@ class Interpreter {
   std::vector<Number> distances_;
   const std::uint32_t* tokens_ = nullptr;
   Number* state_ = nullptr;
+  /// The features of the token at hand.
+  Number* base_ = nullptr;
   Probe<Number>* probe_ = nullptr;
 };
 

@@ -1,6 +1,7 @@
 // In which order and where a program's values are computed: one plan for the CPU's interpreter and the device.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -25,6 +26,19 @@ struct Schedule {
 
   std::uint32_t at(const Slice& slice) const { return place[slice.value] + slice.offset; }
 };
+
+/// A block of a product: out[r] = (onto[r] +) (sum over the columns of weight[column * rows + r] in[column] (+
+/// bias[r])). Numbers of values count from the first of the tensor, the operand, or the result.
+struct Multiplication {
+  std::size_t weight = 0;
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+  std::size_t in = 0;
+  std::size_t bias = 0;
+  /// Of `onto` and of the result.
+  std::size_t out = 0;
+};
+std::vector<Multiplication> multiplications(const Program& program, const Product& product);
 
 /// With `keep_token_values` nothing that depends on the token alone is taken into what depends on more.
 Schedule make_schedule(const Program& program, bool keep_token_values);

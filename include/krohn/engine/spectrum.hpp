@@ -7,6 +7,7 @@
 
 #include <complex>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -46,6 +47,22 @@ struct HeadSpectrum {
   std::vector<std::complex<double>> sample;
 };
 
+/// How large a layer's matrices become. Norms are 2-norms, of single matrices with more than one factor and of products
+/// found by power iteration: from below, to six digits where the largest two differ.
+struct LayerStability {
+  std::size_t block = 0;
+  struct Largest {
+    double radius = 0.0;
+    double norm = 0.0;
+  };
+  /// Of A(x) for every token alone, and along the random words.
+  Largest symbols;
+  Largest words;
+  /// Of A(x_t) .. A(x_1) along the random words, at powers of two and at the end; at which t.
+  double product_norm = 0.0;
+  std::uint64_t product_length = 0;
+};
+
 struct SpectrumOptions {
   /// The tokens that words are made of: those of the task, else of the whole vocabulary (at most the first 4096).
   Tokens tokens;
@@ -55,6 +72,12 @@ struct SpectrumOptions {
   std::uint64_t words = 16;
   std::uint64_t length = 64;
   std::uint64_t seed = 0;
+  /// Norms as well (LearnedSpectrum::stability).
+  bool stability = false;
+  /// At most; 0: as many as the machine has cores. The result does not depend on it.
+  std::size_t threads = 0;
+  /// Told what part is done.
+  std::function<void(double)> progress = nullptr;
 };
 
 /// Throws InputError if a token is outside the vocabulary.
@@ -68,9 +91,12 @@ struct LearnedSpectrum {
   std::vector<std::size_t> stabilized_blocks;
   std::uint64_t words = 0;
   std::uint64_t length = 0;
+  /// Linear layers in their order, where they were asked for.
+  std::vector<LayerStability> stability;
 };
 
-/// Cost: the forward passes in double, and for each token and head an eigenvalue problem of the size of the number of
+/// Cost: the forward passes in double, with each layer's weights read once for 8192 tokens (so that they may be
+/// deferred, ProgramTensor), and for each token and head an eigenvalue problem of the size of the number of
 /// updates (of the key size in RWKV-7). Throws InputError for tokens outside the vocabulary, NumericError where a
 /// matrix is not finite.
 LearnedSpectrum compute_spectrum(const Program& model, const SpectrumOptions& options);

@@ -44,6 +44,10 @@ struct Checkpoint {
 /// metadata the format krohn-codes-v1 and the weights_fingerprint of the model without codes.
 Checkpoint read_checkpoint(const std::filesystem::path& directory, const ReadingHints& hints = {});
 
+/// The same, with the large matrices of safetensors files left on the disk (ProgramTensor::deferred): for models larger
+/// than memory, and what reads each layer's weights once.
+Checkpoint map_checkpoint(const std::filesystem::path& directory, const ReadingHints& hints = {});
+
 /// The same of a configuration, the text of a config.json that `source` names in messages, and weights that are in
 /// memory. Codes are none.
 Checkpoint read_checkpoint(std::string_view config, const std::string& source, const Weights& weights,

@@ -59,4 +59,15 @@ Classification classify(const Dfa& dfa, const ClassifyOptions& options = {});
 /// One object over several lines, with a final line feed; `name` is the language's as typed.
 std::string classification_json(const Classification& classification, const std::string& name);
 
+/// A language's rows of the decision table, for a table of several.
+struct LanguageFamilies {
+  std::string name;
+  std::size_t min_states = 0;
+  std::vector<FamilyDecision> families;
+};
+LanguageFamilies families_of(const std::string& name, const Dfa& dfa, std::size_t max_monoid = 1'000'000);
+
+/// One object over several lines, with a final line feed.
+std::string families_json(const std::vector<LanguageFamilies>& languages);
+
 }  // namespace krohn

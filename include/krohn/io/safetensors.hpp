@@ -53,6 +53,8 @@ class Safetensors {
   static Safetensors parse(std::string bytes, std::string source);
   /// Reads the whole file.
   static Safetensors read(const std::filesystem::path& path);
+  /// Of bytes that `owner` keeps.
+  static Safetensors parse(std::string_view bytes, std::string source, std::shared_ptr<const void> owner);
 
   const std::string& source() const noexcept { return source_; }
   /// Sorted by name.
@@ -64,7 +66,7 @@ class Safetensors {
  private:
   Safetensors() = default;
   std::string source_;
-  std::shared_ptr<const std::string> bytes_;
+  std::shared_ptr<const void> owner_;
   std::vector<TensorView> tensors_;
   std::map<std::string, std::string> metadata_;
 };

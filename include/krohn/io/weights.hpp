@@ -14,17 +14,21 @@
 
 namespace krohn {
 
+class MappedFile;
+
 /// Tensors by name and the memory that they view. Copies share the memory.
 class Weights final : public TensorSource {
  public:
   /// Reads a safetensors file, a PyTorch file (torch_file.hpp), or a shard index
   /// ({"weight_map": {tensor: file}}), told apart by their first bytes. Throws InputError, for an index also where a
   /// shard lacks a tensor that the index names, or holds one that it does not.
-  static Weights read(const std::filesystem::path& path);
+  ///
+  /// `mapped` leaves safetensors files on the disk: large matrices of two axes are `deferred`.
+  static Weights read(const std::filesystem::path& path, bool mapped = false);
   /// The weights of a model directory: model.safetensors, model.safetensors.index.json, pytorch_model.bin,
   /// pytorch_model.bin.index.json, else the only file *.bin, *.pth or *.pt in it, else the only *.safetensors. Throws
   /// InputError where there is none, or more than one of the kind that decides.
-  static Weights read_directory(const std::filesystem::path& directory);
+  static Weights read_directory(const std::filesystem::path& directory, bool mapped = false);
 
   /// Arrays that are in memory already, such as those of a live model; `owners` keep what the views show. Names are
   /// freed of wrappers as those of files are. Throws InputError for a name that is there twice.
@@ -43,6 +47,7 @@ class Weights final : public TensorSource {
   const std::vector<std::uint64_t>* shape(const std::string& tensor) const override;
   std::string type(const std::string& tensor) const override;
   std::optional<std::vector<float>> values(const std::string& tensor) const override;
+  std::shared_ptr<const DeferredValues> deferred(const std::string& tensor) const override;
 
  private:
   friend class WeightsBuilder;
@@ -50,6 +55,7 @@ class Weights final : public TensorSource {
   std::string note_;
   std::vector<TensorView> tensors_;
   std::vector<std::shared_ptr<const void>> owners_;
+  std::vector<std::shared_ptr<const MappedFile>> mapped_;
 };
 
 }  // namespace krohn

@@ -5,11 +5,21 @@
 // deterministic nonlinear function of the lower layers' readouts. All parameters are representable in the format.
 //
 //   mamba         A = diag(exp(-dt (j + 1))), dt log-uniform in [1e-6, 0.1], H [size, 1]
+//
 //   gla           A = diag(sigmoid(z_j)^(1/16)), z normal; writes k v^T, H [size, 2]
+//
 //   mlstm         A = sigmoid(z) I, z normal with mean 3; writes k v^T, H [size, 2]
-//   deltanet      A = I - beta k k^T, beta = sigmoid(2 z), k a unit vector before rounding; delta-rule write, H [size,
-//   2] deltaproduct  a product of `householder` such factors triangular    A lower triangular: diagonal uniform, below
-//   it uniform in (-1/2, 1/2); H [size, 1]
+//
+//   linear_attn   A = I; writes k v^T, H [size, 2]
+//
+//   deltanet      A = I - beta k k^T, beta = sigmoid(2 z), k a unit vector before rounding; H [size, 2], written as
+//                 the delta rule does
+//
+//   deltaproduct  a product of `householder` such factors
+//
+//   kda           such a factor after the gates of gla
+//
+//   triangular    A lower triangular: diagonal uniform, below it uniform in (-1/2, 1/2); H [size, 1]
 //
 // In the range [-1, 1] a gate a becomes 2 a - 1 and beta becomes 2 beta. "Normal" is the sum of twelve uniform numbers
 // less six; numbers come from the SplitMix64 sequence of the seed, so that a seed means one model everywhere.
@@ -27,11 +37,13 @@
 
 namespace krohn {
 
-enum class Family { mamba, gla, mlstm, deltanet, deltaproduct, triangular };
-inline constexpr Family all_families[] = {Family::mamba,    Family::gla,          Family::mlstm,
-                                          Family::deltanet, Family::deltaproduct, Family::triangular};
+enum class Family { mamba, gla, mlstm, linear_attn, deltanet, deltaproduct, kda, triangular };
+inline constexpr Family all_families[] = {Family::mamba,    Family::gla,          Family::mlstm, Family::linear_attn,
+                                          Family::deltanet, Family::deltaproduct, Family::kda,   Family::triangular};
 std::string_view family_name(Family family);
 std::optional<Family> parse_family(std::string_view text);
+/// Of families of which no models are made, the reason; else empty.
+std::string_view why_not_made(std::string_view text);
 
 /// To how many bits the parameters are rounded: fp32 24, fp16 11 (and its exponents), bf16 8.
 enum class ParameterFormat { fp32, fp16, bf16 };
@@ -52,7 +64,7 @@ struct FamilyOptions {
 using FamilyModel = std::variant<LrnnModel, TriangularModel>;
 
 /// Makes the model of the seed. Throws InputError for layers outside 1..6, a size outside 1..64, householder outside
-/// 1..8.
+/// 1..8, and for linear_attn in the range [-1, 1]: its one eigenvalue is 1.
 FamilyModel make_family_model(const FamilyOptions& options);
 
 /// A model with strictly nonnegative spectrum that recognises its language for ever in one arithmetic.

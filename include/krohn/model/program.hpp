@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,15 @@
 
 namespace krohn {
 
+/// Values that are read when they are needed, and not kept: those of a model larger than memory.
+class DeferredValues {
+ public:
+  virtual ~DeferredValues() = default;
+  virtual std::size_t size() const = 0;
+  /// Row-major in the file's order, whatever ProgramTensor::input_major says.
+  virtual std::vector<float> read() const = 0;
+};
+
 /// Numbers of a checkpoint under their name. `shape` is the file's; where `input_major`, the last two axes [out, in]
 /// are stored [in, out], so that the outputs of one input lie side by side.
 struct ProgramTensor {
@@ -26,9 +36,27 @@ struct ProgramTensor {
   std::vector<std::size_t> shape;
   bool input_major = false;
   std::vector<float> values;
+  /// In the place of `values`. Only what says so runs a program with such tensors.
+  std::shared_ptr<const DeferredValues> deferred = nullptr;
 
+  std::size_t num_values() const { return deferred ? deferred->size() : values.size(); }
   std::size_t extent(std::size_t axis) const { return shape.at(axis); }
   friend bool operator==(const ProgramTensor&, const ProgramTensor&) = default;
+};
+
+/// A tensor's values, read if they are deferred. A view of the tensor if they are not.
+class TensorValues {
+ public:
+  explicit TensorValues(const ProgramTensor& tensor);
+  TensorValues(const TensorValues&) = delete;
+  TensorValues& operator=(const TensorValues&) = delete;
+
+  const std::vector<float>& operator*() const { return values_; }
+  const std::vector<float>* operator->() const { return &values_; }
+
+ private:
+  std::vector<float> read_;
+  const std::vector<float>& values_;
 };
 
 /// Row-major values whose last two axes are [out, in], stored [in, out].
@@ -266,6 +294,8 @@ struct Operation {
 std::string_view name_of(const Operation& operation);
 /// The slices that an operation reads, absent ones left out.
 std::vector<Slice> inputs_of(const Operation& operation);
+/// The state parts that an operation reads and writes.
+std::vector<std::uint32_t> state_parts_of(const Operation& operation);
 
 /// A named piece of what is carried from token to token.
 struct StatePart {
@@ -343,6 +373,8 @@ class Program {
   std::vector<float> initial_state() const;
   /// Some state part has codes.
   bool snapped() const noexcept;
+  /// Some tensor's values are deferred.
+  bool deferred() const noexcept;
 
   /// Per operation.
   const std::vector<Dependence>& dependence() const noexcept { return dependence_; }

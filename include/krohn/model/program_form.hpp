@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <limits>
+#include <optional>
+#include <string>
 
 #include "krohn/model/program.hpp"
 
@@ -47,5 +49,15 @@ struct LayerForm {
 };
 
 LayerForm form_of(const Program& program, std::size_t layer);
+
+/// The 2-norm of a layer's state-transition matrices and of all their products over all inputs, as far as the form
+/// says.
+struct NormBound {
+  /// Of one matrix; not above 1: of products too. None: the form gives no bound.
+  std::optional<double> most;
+  /// In a few words.
+  std::string why;
+};
+NormBound norm_bound(const LayerForm& form);
 
 }  // namespace krohn

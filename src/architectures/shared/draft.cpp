@@ -183,17 +183,20 @@ std::size_t Tensors::extent(const std::string& name, std::size_t axis) const {
   return shape == nullptr || shape->size() <= axis ? 0 : (*shape)[axis];
 }
 
-std::vector<float> Tensors::take(const std::string& name, const std::vector<std::size_t>& shape) {
+bool Tensors::take_name(const std::string& name, const std::vector<std::size_t>& shape) {
   const std::vector<std::uint64_t>* found = source_.shape(name);
   if (found == nullptr) {
     report_missing(name, shape);
-    return {};
+    return false;
   }
   taken_.insert(name);
-  if (!std::equal(found->begin(), found->end(), shape.begin(), shape.end())) {
-    report(name + ": expected shape " + shape_text(shape) + ", got " + source_.type(name));
-    return {};
-  }
+  const bool fits = std::equal(found->begin(), found->end(), shape.begin(), shape.end());
+  if (!fits) report(name + ": expected shape " + shape_text(shape) + ", got " + source_.type(name));
+  return fits;
+}
+
+std::vector<float> Tensors::take(const std::string& name, const std::vector<std::size_t>& shape) {
+  if (!take_name(name, shape)) return {};
   std::optional<std::vector<float>> values = source_.values(name);
   if (!values) {
     report(name + ": expected F32, F16 or BF16, got " + source_.type(name));
@@ -221,6 +224,10 @@ std::uint32_t Tensors::optional(const std::string& name, const std::vector<std::
   return has(name) ? vector(name, shape) : no_index;
 }
 std::uint32_t Tensors::matrix(const std::string& name, const std::vector<std::size_t>& shape) {
+  // What is read later is found to be finite, or not, by the program.
+  if (std::shared_ptr<const DeferredValues> later = has(name) ? source_.deferred(name) : nullptr) {
+    return net_.add({name, shape, true, {}, take_name(name, shape) ? std::move(later) : nullptr});
+  }
   return add(name, shape, take(name, shape), true);
 }
 

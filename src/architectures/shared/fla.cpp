@@ -40,13 +40,13 @@ void head(Draft& draft, Slice x, std::uint32_t embedding, const std::string& tie
   const bool tied = draft.options.flag(tie_key, false);
   std::uint32_t matrix = embedding;
   if (tensors.has(name)) {
-    std::vector<float> values = tensors.take(name, shape);
+    std::vector<float> values = tied ? tensors.take(name, shape) : std::vector<float>();
     if (!tied) {
-      matrix = tensors.add(name, shape, std::move(values), true);
+      matrix = tensors.matrix(name, shape);
     } else if (!values.empty()) {
       values = input_major(values, shape);
-      const std::vector<float>& table = draft.net.tensor(embedding).values;
-      if (!table.empty() && values != table) {
+      const TensorValues table(draft.net.tensor(embedding));
+      if (!table->empty() && values != *table) {
         tensors.report(std::string(name) + ": expected the embedding's values, since " + tie_key +
                        " is true, got others");
       }
