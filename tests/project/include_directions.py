@@ -22,7 +22,8 @@ MAY_INCLUDE = {
     "engine": {"model", "kernels"},  # and automata/alphabet.hpp, automata/dfa.hpp
     "verify": {"engine", "automata", "model"},
     "io": {"verify", "engine", "compile", "architectures", "automata", "model", "digest", "text"},
-    "tools": {"io", "verify", "engine", "compile", "architectures", "automata", "model", "kernels", "text"},
+    "export": {"io", "compile", "automata", "model"},
+    "tools": {"export", "io", "verify", "engine", "compile", "architectures", "automata", "model", "kernels", "text"},
 }
 EXTRA = {
     "model": {"krohn/automata/alphabet.hpp"},
@@ -35,7 +36,7 @@ FOLDERS = {
     "numeric": ["include/krohn/numeric"],
     "tools": ["tools"],
 }
-for name in ("digest", "model", "text", "architectures", "compile", "engine", "verify", "io"):
+for name in ("digest", "model", "text", "architectures", "compile", "engine", "verify", "io", "export"):
     FOLDERS[name] = [f"src/{name}", f"include/krohn/{name}"]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"(krohn/[^"]+)"')

@@ -51,6 +51,8 @@ RUNS = ["check m parity", "check m mod:2", "check w mod:101 --up-to 50", "check 
         "classify --list", "classify parity", "classify word:A5", "classify random:400,2,1 --max-monoid 1000",
         "classify re:(ab)*", "inspect parity", "inspect m", "inspect a", "inspect w", "inspect %s --words 2 --length 8" % NEG,
         "inspect %s --words 2 --length 8" % S3, "inspect %s --compare-forms --words 2 --length 40" % NEG,
+        "export re:(ab)* --to fla -o e1", "export word:S3 --to fla -o e2", "export parity --to dense -o e3",
+        "export a --to torch -o e4", "kit kda -o k1 --longest 300",
         "compile parity -o x1", "compile re:(a|b)*abb -o x2", "compile mod:7 -o x3 --representation rotation"]
 
 

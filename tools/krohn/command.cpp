@@ -31,6 +31,8 @@ void add_commands(CLI::App& app, int& exit_code) {
   add_harden(app, exit_code);
   add_inspect(app, exit_code);
   add_convert(app, exit_code);
+  add_export(app, exit_code);
+  add_kit(app, exit_code);
   add_completion(app, exit_code);
   add_manual(app, exit_code);
 }
