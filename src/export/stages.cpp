@@ -8,6 +8,7 @@
 #include "stages.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -37,6 +38,11 @@ struct Places {
   std::uint32_t width = 0;
   /// Empty: all positive, and keys of both signs.
   std::vector<bool> negative;
+  /// Writes take two factors, one for each coordinate of the place, and no pair behind the last place.
+  bool writes_twice = false;
+
+  /// Behind the coordinates that are written.
+  std::uint32_t end() const { return 2 * width + (writes_twice ? 0 : 2); }
 
   bool is_negative(std::uint32_t place) const { return !negative.empty() && negative[place]; }
   bool apart(std::uint32_t i, std::uint32_t j) const { return negative.empty() || negative[i] != negative[j]; }
@@ -121,7 +127,14 @@ struct Places {
   }
   StageAction write(std::uint32_t place, bool clears) const {
     const std::uint32_t at = written(place);
-    StageAction action{clears, {{{{2 * at, 1}, {2 * at + 1, 1}, {2 * width, 1}, {2 * width + 1, 1}}, 1, {{0, 2}}}}};
+    StageAction action{clears, {}};
+    if (writes_twice) {
+      for (const std::uint32_t coordinate : {2 * at, 2 * at + 1}) {
+        action.factors.push_back({{{coordinate, 1}}, 1, {{0, 1}}});
+      }
+    } else {
+      action.factors.push_back({{{2 * at, 1}, {2 * at + 1, 1}, {2 * width, 1}, {2 * width + 1, 1}}, 1, {{0, 2}}});
+    }
     if (at != place) action.factors.push_back(swap({at, place}));
     return action;
   }
@@ -151,7 +164,7 @@ std::vector<int> squares(int rest) {
 
 /// Asks for a set of places: one or both coordinates of each, and coordinates that are always zero, behind the last
 /// pair, which make the norm a power of 2. As few of these as there can be.
-std::vector<StageEntry> query_of(const std::vector<std::uint32_t>& places, std::uint32_t width) {
+std::vector<StageEntry> query_of(const std::vector<std::uint32_t>& places, std::uint32_t end) {
   std::vector<StageEntry> best;
   std::size_t fewest = 5;
   for (int copies : {1, 2}) {
@@ -166,7 +179,7 @@ std::vector<StageEntry> query_of(const std::vector<std::uint32_t>& places, std::
       for (int c = 0; c < copies; ++c) best.push_back({2 * place + static_cast<std::uint32_t>(c), 1});
     }
     for (std::size_t i = 0; i < pads.size(); ++i) {
-      best.push_back({2 * width + 2 + static_cast<std::uint32_t>(i), pads[i]});
+      best.push_back({end + static_cast<std::uint32_t>(i), pads[i]});
     }
   }
   return best;
@@ -193,7 +206,7 @@ std::vector<Reading> readings_of(const Places& places) {
         reading.present[members[i]] = true;
         asked.push_back(members[i]);
       }
-      reading.query = query_of(asked, places.width);
+      reading.query = query_of(asked, places.end());
       result.push_back(std::move(reading));
     }
   }
@@ -211,46 +224,48 @@ std::size_t factors_of(const Places& places, const MarkerWork& work) {
   std::size_t most = 1;
   for (const Permutation& image : work.permutations) most = std::max(most, places.swaps(image).size());
   for (const std::uint32_t place : work.writes) {
-    most = std::max<std::size_t>(most, places.written(place) == place ? 1 : 2);
+    most = std::max<std::size_t>(most, places.write(place, true).factors.size());
   }
   return most;
 }
 
-Places choose_places(const MarkerWork& work, bool signed_keys) {
-  if (signed_keys) return {work.width, {}};
-  std::optional<Places> best;
-  std::pair<std::size_t, std::size_t> least;
-  const auto consider = [&](Places places) {
-    const std::pair cost{factors_of(places, work), readings_of(places).size()};
-    if (best && cost >= least) return;
-    least = cost;
-    best = std::move(places);
-  };
-  if (work.width <= max_tried_width) {
-    for (std::uint32_t mask = 1; mask + 1 < (1U << work.width); ++mask) {
-      Places places{work.width, std::vector<bool>(work.width)};
-      for (std::uint32_t i = 0; i < work.width; ++i) places.negative[i] = (mask >> i & 1U) != 0;
-      consider(std::move(places));
-    }
-  } else {
-    for (std::uint32_t negative = 0; negative < work.width; ++negative) {
-      Places places{work.width, std::vector<bool>(work.width)};
-      places.negative[negative] = true;
-      consider(std::move(places));
-    }
-    Places halves{work.width, std::vector<bool>(work.width)};
-    for (std::uint32_t i = 0; i < work.width; i += 2) halves.negative[i] = true;
-    consider(std::move(halves));
-  }
-  return *best;
-}
-
-std::uint32_t key_size_of(std::uint32_t width, const std::vector<Reading>& readings) {
-  std::uint32_t size = 2 * width + 2;
+std::uint32_t key_size_of(const Places& places, const std::vector<Reading>& readings) {
+  std::uint32_t size = places.end();
   for (const Reading& reading : readings) {
     for (const StageEntry& entry : reading.query) size = std::max(size, entry.index + 1);
   }
   return size;
+}
+
+Places choose_places(const MarkerWork& work, bool signed_keys) {
+  std::vector<std::vector<bool>> signs;
+  if (signed_keys) {
+    signs.emplace_back();
+  } else if (work.width <= max_tried_width) {
+    for (std::uint32_t mask = 1; mask + 1 < (1U << work.width); ++mask) {
+      std::vector<bool>& negative = signs.emplace_back(work.width);
+      for (std::uint32_t i = 0; i < work.width; ++i) negative[i] = (mask >> i & 1U) != 0;
+    }
+  } else {
+    for (std::uint32_t one = 0; one < work.width; ++one) signs.emplace_back(work.width)[one] = true;
+    std::vector<bool>& halves = signs.emplace_back(work.width);
+    for (std::uint32_t i = 0; i < work.width; i += 2) halves[i] = true;
+  }
+  std::optional<Places> best;
+  std::array<std::size_t, 3> least{};
+  for (const std::vector<bool>& negative : signs) {
+    for (const bool twice : {false, true}) {
+      Places places{work.width, negative, twice};
+      const std::vector<Reading> readings = readings_of(places);
+      std::size_t keys = 16;
+      while (keys < key_size_of(places, readings)) keys *= 4;
+      const std::array<std::size_t, 3> cost = {factors_of(places, work), keys, readings.size()};
+      if (best && cost >= least) continue;
+      least = cost;
+      best = std::move(places);
+    }
+  }
+  return *best;
 }
 
 StageFeature row_feature(std::uint32_t row) { return {StageFeature::Kind::row, 0, row}; }
@@ -312,7 +327,7 @@ class Planner {
     Stage stage;
     stage.name = "group";
     stage.rows = 1 + static_cast<std::uint32_t>(action.letters.size());
-    stage.key_size = key_size_of(work.width, readings);
+    stage.key_size = key_size_of(places, readings);
     for (const std::uint32_t point : tracked) {
       std::vector<StageAction> actions = {places.write(point, false)};
       for (const Permutation& letter : work.permutations) actions.push_back(places.permute(letter));
@@ -363,13 +378,13 @@ class Planner {
     for (const std::uint32_t row : cascade.symbol_row) plan_.symbol_row.push_back(1 + merged[0].number[row]);
     for (std::uint32_t l = 0; l < depth; ++l) level(cascade, l, merged[l]);
     if (plan_.times) {
-      const Places places{2, signed_keys_ ? std::vector<bool>{} : std::vector<bool>{true, false}};
+      const Places places{2, signed_keys_ ? std::vector<bool>{} : std::vector<bool>{true, false}, false};
       const std::vector<Reading> readings = readings_of(places);
       Stage& first = plan_.stages.front();
       std::vector<StageAction> actions(first.rows, places.permute({1, 0}));
       actions[0] = places.write(1, false);
       first.heads.push_back({StageHead::Kind::table, std::move(actions), readings[0].query, 1, readings[0].sign});
-      first.key_size = std::max(first.key_size, key_size_of(2, readings));
+      first.key_size = std::max(first.key_size, key_size_of(places, readings));
     }
     return finish();
   }
@@ -527,7 +542,7 @@ class Planner {
       }
       const Places places = choose_places(work, signed_keys_);
       const std::vector<Reading> readings = readings_of(places);
-      stage.key_size = key_size_of(width, readings);
+      stage.key_size = key_size_of(places, readings);
       std::vector<StageAction> actions = {places.write(cascade.start[l], false)};
       for (std::uint32_t r = 0; r < rows; ++r) {
         const SlotAction& action = action_of(r);

@@ -2,12 +2,12 @@
 // what they read, and the table that leads to the next stage's row.
 //
 // A *marker head* keeps one marker on one of `width` places; place i is the pair of key coordinates 2i, 2i+1, and a
-// last pair, never moved, takes the other half of the marker's write, so that one key (1/2, 1/2, 1/2, 1/2) writes it. A
-// permutation moves it by swaps, keys (1/2, 1/2, +-1/2, +-1/2) with beta 2; a reset clears the head by a zero gate and
-// writes. Where keys pass through silu they cannot be negative: places then have signs, a marker on a negative place is
-// negative, and only places of different signs are swapped at once, by (1/2, 1/2, 1/2, 1/2). Its query asks whether the
-// marker is on one of several places of one sign: *present* or *absent*. All numbers are 0 and one dyadic magnitude,
-// after every factor.
+// last pair, never moved, takes the other half of the marker's write, so that one key (1/2, 1/2, 1/2, 1/2) writes it
+// (or there is no such pair, and two factors write it, a coordinate each). A permutation moves it by swaps, keys (1/2,
+// 1/2, +-1/2, +-1/2) with beta 2; a reset clears the head by a zero gate and writes. Where keys pass through silu they
+// cannot be negative: places then have signs, a marker on a negative place is negative, and only places of different
+// signs are swapped at once, by (1/2, 1/2, 1/2, 1/2). Its query asks whether the marker is on one of several places of
+// one sign: *present* or *absent*. All numbers are 0 and one dyadic magnitude, after every factor.
 //
 // A *register head* keeps a slot as a column under one key: a write with beta 1, no gate. A *delay head* keeps the
 // slots of this and of the last token under two keys, which take turns: the time head, a marker that every token swaps,

@@ -28,8 +28,8 @@ LANGUAGES = ["parity", "flipflop", "re:(a|b)*abb", "re:(aaa)*(bb)*", "modarith:3
 KERNEL = '''
 import numpy as np
 def bf16(x):
-    bits = np.asarray(x, np.float32).view(np.uint32).astype(np.uint64)
-    return ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+    bits = np.atleast_1d(np.asarray(x, np.float32)).view(np.uint32).astype(np.uint64)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32).reshape(np.shape(x))
 def out(x, kind):
     return bf16(x) if kind == "bf16" else x.astype(np.float16).astype(np.float32) if kind == "fp16" else x
 def kernel(x):
