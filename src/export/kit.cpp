@@ -515,6 +515,8 @@ class Maker {
 
 }  // namespace
 
+const char* operator_name(KitOperator op) { return form_of(op).name; }
+
 Kit make_kit(KitOperator op, std::uint64_t longest, std::uint64_t seed) {
   if (longest < 300) throw InputError("kit: expected a longest case of at least 300 tokens");
   return Maker(op, longest, seed).make();

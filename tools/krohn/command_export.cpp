@@ -28,12 +28,11 @@ struct Options {
   bool json = false;
 };
 
-const std::map<std::string, std::optional<FlaArchitecture>> architectures = {
-    {"auto", std::nullopt},
-    {"delta_net", FlaArchitecture::delta_net},
-    {"gated_deltanet", FlaArchitecture::gated_deltanet},
-    {"gated_deltaproduct", FlaArchitecture::gated_deltaproduct},
-    {"kda", FlaArchitecture::kda}};
+std::map<std::string, std::optional<FlaArchitecture>> architectures() {
+  std::map<std::string, std::optional<FlaArchitecture>> result = {{"auto", std::nullopt}};
+  for (const FlaArchitecture each : fla_architectures) result.emplace(model_type_of(each), each);
+  return result;
+}
 
 /// The compiled model of a MODEL argument. Throws InputError for a checkpoint.
 ModelDirectory compiled_model(const std::string& path) {
@@ -47,7 +46,7 @@ ModelDirectory compiled_model(const std::string& path) {
 
 int export_fla(const Options& options) {
   FlaOptions fla;
-  fla.architecture = architectures.at(options.architecture);
+  fla.architecture = architectures().at(options.architecture);
   fla.max_parameters = options.max_parameters;
   std::optional<Dfa> language;
   if (is_model_argument(options.subject)) {
@@ -164,7 +163,7 @@ void add_export(CLI::App& app, int& exit_code) {
       ->required()
       ->type_name("PATH");
   std::vector<std::string> names;
-  for (const auto& [name, architecture] : architectures) names.push_back(name);
+  for (const auto& [name, architecture] : architectures()) names.push_back(name);
   command
       ->add_option("--architecture", options->architecture,
                    "With --to fla: the model, or auto: the first of delta_net, gated_deltanet and gated_deltaproduct "

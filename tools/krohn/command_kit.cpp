@@ -20,12 +20,11 @@ struct Options {
   bool json = false;
 };
 
-const std::map<std::string, KitOperator> operators = {{"delta-rule", KitOperator::delta_rule},
-                                                      {"gated-delta-rule", KitOperator::gated_delta_rule},
-                                                      {"delta-product", KitOperator::delta_product},
-                                                      {"kda", KitOperator::kda},
-                                                      {"gla", KitOperator::gla},
-                                                      {"mamba2", KitOperator::mamba2}};
+std::map<std::string, KitOperator> operators() {
+  std::map<std::string, KitOperator> result;
+  for (const KitOperator each : kit_operators) result.emplace(operator_name(each), each);
+  return result;
+}
 
 }  // namespace
 
@@ -35,7 +34,7 @@ void add_kit(CLI::App& app, int& exit_code) {
       app.add_subcommand("kit", "Write exact inputs and outputs that show what a kernel rounds or drops");
   command->footer("docs/kernel-testing.md says how to run one.");
   std::vector<std::string> names;
-  for (const auto& [name, op] : operators) names.push_back(name);
+  for (const auto& [name, op] : operators()) names.push_back(name);
   command->add_option("OP", options->op, "the operator")->required()->check(one_of(names));
   command->add_option("-o,--output", options->output, "The folder to write")->required()->type_name("DIR");
   command->add_option("--longest", options->longest, "Tokens of the longest case")
@@ -46,7 +45,7 @@ void add_kit(CLI::App& app, int& exit_code) {
   add_json_option(*command, options->json);
   command->callback([options, &exit_code] {
     Work work("kit", Work::Early::with_nothing);
-    const Kit kit = make_kit(operators.at(options->op), options->longest, options->seed);
+    const Kit kit = make_kit(operators().at(options->op), options->longest, options->seed);
     work.finish();
     write_kit(options->output, kit, options->force);
     if (options->json) {

@@ -13,6 +13,7 @@
 // multiplied by an exact 0 right away.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -26,6 +27,9 @@
 namespace krohn {
 
 enum class FlaArchitecture { delta_net, gated_deltanet, gated_deltaproduct, kda };
+
+inline constexpr std::array fla_architectures = {FlaArchitecture::delta_net, FlaArchitecture::gated_deltanet,
+                                                 FlaArchitecture::gated_deltaproduct, FlaArchitecture::kda};
 
 /// The model_type of its config.json.
 const char* model_type_of(FlaArchitecture architecture);

@@ -8,6 +8,7 @@
 // A case is a table of rows (q, k, v, beta, g) and a sequence of their numbers, so that a million tokens are small.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -17,6 +18,12 @@
 namespace krohn {
 
 enum class KitOperator { delta_rule, gated_delta_rule, delta_product, kda, gla, mamba2 };
+
+inline constexpr std::array kit_operators = {KitOperator::delta_rule,    KitOperator::gated_delta_rule,
+                                             KitOperator::delta_product, KitOperator::kda,
+                                             KitOperator::gla,           KitOperator::mamba2};
+
+const char* operator_name(KitOperator op);
 
 struct Kit {
   std::size_t cases = 0;
