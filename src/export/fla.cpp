@@ -415,13 +415,11 @@ class Builder {
     return c;
   }
 
+  /// What the tokens are, in their order.
   Json names() const {
-    Json names;
-    names["<bos>"] = 0;
-    for (std::size_t a = 0; a < dfa_.num_symbols(); ++a) names[dfa_.alphabet().names()[a]] = 1 + a;
-    for (std::size_t l = 0; l < dfa_.label_names().size(); ++l) {
-      names["label:" + dfa_.label_names()[l]] = label_token(l);
-    }
+    Json names = {"<bos>"};
+    for (const std::string& symbol : dfa_.alphabet().names()) names.push_back(symbol);
+    for (const std::string& label : dfa_.label_names()) names.push_back(label);
     return names;
   }
 
@@ -479,7 +477,7 @@ class Builder {
            R"( language model
 
 Weights computed by krohn from an automaton, not trained. After token 0 and the tokens of a word, the largest logit at
-the last position is the word's label (vocab.json has the tokens). It loads with flash-linear-attention 0.5.2 or newer:
+the last position is the word's label (vocab.json lists the tokens: that first one, the symbols, the labels). It loads with flash-linear-attention 0.5.2 or newer:
 
 ```python
 import fla, torch
@@ -547,6 +545,9 @@ const char* model_type_of(FlaArchitecture architecture) {
 
 FlaExport export_to_fla(const Dfa& dfa, const std::string& language, const FlaOptions& options) {
   const Dfa minimal = minimize(dfa);
+  if (minimal.label_names().empty()) {
+    throw InputError(language + ": expected a language that gives some word a label, got none");
+  }
   const auto plan_of = [&](FlaArchitecture architecture) {
     return plan_stages(minimal, architecture == FlaArchitecture::delta_net, options.cascade);
   };
