@@ -1,6 +1,6 @@
 // label: quick
-// A program whose parts do not fit is refused by operation and field; and whatever changes what a recurrence, a shift or
-// a weight means changes the program's fingerprint.
+// A program whose parts do not fit is refused by operation and field; and whatever changes what a recurrence, a shift
+// or a weight means changes the program's fingerprint.
 #include "krohn/model/program.hpp"
 
 #include <doctest/doctest.h>

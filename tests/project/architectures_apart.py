@@ -16,6 +16,9 @@ FAMILIES = {"include/krohn/model/model_family.hpp", "src/model/model_family.cpp"
 # The writers of checkpoints, and of kits, whose operators have the names of architectures.
 WRITERS = {"src/export/fla.cpp", "src/export/kit.cpp"}
 
+# The writers of checkpoints, and of kits, whose operators have the names of architectures.
+WRITERS = {"src/export/fla.cpp", "src/export/kit.cpp"}
+
 
 def code_of(text):
     """The text without comments, line by line."""
