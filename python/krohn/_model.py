@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -87,8 +86,9 @@ class Layer:
         gates: float32 [rows, d].
         writes: float32 [rows, d, v].
         initial: float32 [d, v], H before the first symbol.
-        row_action: uint32: the row of each thing that the layer can read (of the first layer: see `symbol order`).
+        row_action: uint32: the row of each thing that the layer can read.
         reads_before: Whether the layer's slot is read before the update.
+        symbol_rows: Of the first layer, int32: the row of each symbol, in the alphabet's order; else None.
     """
 
     keys: npt.NDArray[np.float32]
@@ -99,6 +99,7 @@ class Layer:
     initial: npt.NDArray[np.float32]
     row_action: npt.NDArray[np.uint32]
     reads_before: bool
+    symbol_rows: npt.NDArray[np.int32] | None
 
 
 class Model:
@@ -118,6 +119,8 @@ class Model:
             return (_open_again, self._origin)
         if not self.is_compiled:
             raise InputError(f"{self.name}: expected a model of files to send elsewhere, got a checkpoint from memory")
+        import tempfile
+
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "model")
             self.save(path)
@@ -487,6 +490,8 @@ def _open_again(path: str, format: str | None, text: str | None, source: str, fl
 
 
 def _from_files(files: Mapping[str, bytes], semantics: str) -> Model:
+    import tempfile
+
     with tempfile.TemporaryDirectory() as folder:
         for name, data in files.items():
             with open(os.path.join(folder, name), "wb") as file:

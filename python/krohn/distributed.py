@@ -64,7 +64,7 @@ def search(
     """
     opened = as_model(model)
     asked = None if language is None else Language(language)
-    count = parts or 8 * max(1, sum(client.nthreads().values()))
+    count = parts or 8 * _threads(client)
     if count < 1:
         raise InputError(f"parts: expected at least 1, got {parts}")
     folder = None if directory is None else Path(directory)
@@ -154,7 +154,7 @@ def sample(
     asked = None if language is None else Language(language)
     if words < 1:
         raise InputError(f"words: expected at least 1, got {words}")
-    count = min(words, parts or 8 * max(1, sum(client.nthreads().values())))
+    count = min(words, parts or 8 * _threads(client))
     firsts = [words * part // count for part in range(count + 1)]
     results: dict[int, SampleResult] = {}
     todo = {
@@ -226,8 +226,13 @@ def _on_worker(function: Callable[..., _T], model: bytes, *rest: Any) -> _T:
     return function(_unpacked(model), *rest)
 
 
+def _threads(client: Any) -> int:
+    """Of the whole cluster, at least 1."""
+    return max(1, sum(int(threads) for threads in client.nthreads().values()))
+
+
 def _run(
-    client: Client,
+    client: Any,
     todo: Mapping[Any, tuple[Any, ...]],
     keep: Callable[[Any, Any], object],
     attempts: int,
@@ -237,9 +242,10 @@ def _run(
     """Runs the tasks, a lost one again, and hands over each result as it comes. On an error the others are cancelled."""
     from concurrent.futures import CancelledError
 
-    from distributed import as_completed
+    from distributed import client as dask
     from distributed.scheduler import KilledWorker
 
+    as_completed: Any = dask.as_completed
     tell = callback(progress) or (lambda stage, done, total: None)
     lost = dict.fromkeys(todo, 0)
     done = count - len(todo)
@@ -255,7 +261,7 @@ def _run(
         return client.submit(_on_worker, function, packed[id(model)], *rest, pure=False)
 
     pending = {submit(key): key for key in todo}
-    results = as_completed(list(pending))
+    results: Any = as_completed(list(pending))
     try:
         for future in results:
             key = pending.pop(future)

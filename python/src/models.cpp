@@ -298,6 +298,16 @@ nb::dict layer_dict(const LrnnModel& model, std::size_t index) {
   result["initial"] = array_of(layer.initial_hidden, {d, v});
   result["row_action"] = array_of(layer.row_action, {layer.row_action.size()});
   result["reads_before"] = layer.reads_before;
+  result["symbol_rows"] = nb::none();
+  if (index == 0) {
+    std::vector<std::int32_t> symbol_rows;
+    for (const std::int32_t row : model.symbol_row()) {
+      symbol_rows.push_back(
+          row == undefined_row ? -1 : static_cast<std::int32_t>(layer.row_action[static_cast<std::size_t>(row)]));
+    }
+    const std::size_t symbols = symbol_rows.size();
+    result["symbol_rows"] = nb::cast(array_of(std::move(symbol_rows), {symbols}));
+  }
   return result;
 }
 
