@@ -170,7 +170,7 @@ Weights Weights::read_directory(const fs::path& directory, bool mapped) {
 
 Weights Weights::of_arrays(std::string source, std::vector<TensorView> tensors,
                            std::vector<std::shared_ptr<const void>> owners) {
-  WeightsBuilder builder(std::move(source));
+  WeightsBuilder builder(std::move(source), false);
   builder.add_arrays(std::move(tensors), std::move(owners));
   return builder.finish();
 }
