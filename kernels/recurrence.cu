@@ -597,7 +597,8 @@ void run_recurrence_cuda(const Recurrence& recurrence) {
   const std::size_t columns = static_cast<std::size_t>(r.words) * r.heads * r.value_size;
   const DeviceArray<float> states(columns * r.key_size);
   if (r.ridge.data != nullptr || r.codes != nullptr) {
-    const std::size_t bytes = recurrence_scratch(r) * sizeof(float);
+    // Whole quads: compilers read ahead in them.
+    const std::size_t bytes = (recurrence_scratch(r) + 3U) / 4U * 4U * sizeof(float);
     allow_shared_memory(head_kernel, bytes);
     const unsigned block = std::clamp((r.value_size + 31U) / 32U * 32U, 32U, 256U);
     head_kernel<<<r.words * r.heads, block, bytes>>>(r, states.data());
