@@ -37,7 +37,7 @@ const std::vector<Format>& formats() {
        [](std::string_view text, const std::optional<Alphabet>& a) { return parse_format_jff(text, "f", a); }},
       {"hoa", format_hoa,
        [](std::string_view text, const std::optional<Alphabet>& a) { return parse_format_hoa(text, "f", a); }},
-      {"dot", format_dot,
+      {"dot", [](const Dfa& dfa) { return format_dot(dfa); },
        [](std::string_view text, const std::optional<Alphabet>&) { return parse_format_dot(text, "f"); }},
   };
   return list;
