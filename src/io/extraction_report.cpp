@@ -68,7 +68,7 @@ void require_labels(const Machine& model, const Dfa& language, const std::string
 
 std::optional<std::uint64_t> length_of(const Extraction& extraction) {
   if (const auto* up_to = std::get_if<RightUpTo>(&extraction.status)) return up_to->cover.length;
-  if (const auto* hypothesis = std::get_if<Hypothesis>(&extraction.status)) return hypothesis->agrees;
+  if (const auto* hypothesis = std::get_if<NotExcluded>(&extraction.status)) return hypothesis->agrees;
   return std::nullopt;
 }
 
@@ -118,7 +118,7 @@ std::string status_text(const Extraction& extraction) {
     return "a smallest automaton that agrees with the model on all words up to length " +
            std::to_string(up_to->cover.length) + " (" + up_to->method + "); longer words are left open";
   }
-  const auto& hypothesis = std::get<Hypothesis>(extraction.status);
+  const auto& hypothesis = std::get<NotExcluded>(extraction.status);
   std::string methods;
   for (const Rung& rung : extraction.rungs) {
     if (rung.method == "learning" || rung.method == "table" || rung.method == "shortening") continue;

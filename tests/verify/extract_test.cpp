@@ -164,7 +164,7 @@ TEST_CASE("learning finds the automaton behind a machine without closure, and sa
     ExtractOptions options;
     options.quick = true;
     const Extraction extraction = extract(machine, std::nullopt, options);
-    CHECK(std::holds_alternative<Hypothesis>(extraction.status));
+    CHECK(std::holds_alternative<NotExcluded>(extraction.status));
     CHECK(!extraction.growing);
     CHECK(!separating_word(extraction.automaton, language));
     CHECK(extraction.automaton.num_states() == language.num_states());
@@ -235,7 +235,7 @@ TEST_CASE("a length out of reach ends as a hypothesis, with the length that was 
   options.budget.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2);
   const Extraction extraction = extract(machine, std::nullopt, options);
   // 2^13 steps of the hypothesis's closure: all words up to length 11.
-  CHECK(std::get<Hypothesis>(extraction.status).agrees.value() >= 11);
+  CHECK(std::get<NotExcluded>(extraction.status).agrees.value() >= 11);
   CHECK(extraction.automaton == language);
 }
 

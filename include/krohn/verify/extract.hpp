@@ -68,7 +68,7 @@ struct RightUpTo {
 };
 
 /// No difference was found, and none was excluded.
-struct Hypothesis {
+struct NotExcluded {
   /// Every word up to this length agrees.
   std::optional<std::uint64_t> agrees;
 };
@@ -77,7 +77,7 @@ struct Extraction {
   /// Labels are the model's, in their order; a label "?" for words on which the readout ties is added where there are
   /// such; null outside the domain.
   Dfa automaton;
-  std::variant<Exactly, RightUpTo, Hypothesis> status;
+  std::variant<Exactly, RightUpTo, NotExcluded> status;
   std::string semantics;
   /// States of the hypotheses made, in order; the last is complete only if no difference was found.
   std::vector<std::size_t> series;

@@ -90,7 +90,7 @@ class Extracting {
 
   struct Best {
     Dfa automaton;
-    std::variant<Exactly, RightUpTo, Hypothesis> status;
+    std::variant<Exactly, RightUpTo, NotExcluded> status;
   };
 
   // Of the closure and of each search that every hypothesis meets, of the W-method's words, and the words of a table
@@ -317,7 +317,7 @@ class Extracting {
       }
       series_.push_back(hypothesis->num_states());
       const Dfa& automaton = hypothesis.emplace(minimize(*hypothesis));
-      best_ = Best{automaton, Hypothesis{}};
+      best_ = Best{automaton, NotExcluded{}};
       growing_ = false;
       std::optional<Word> word = difference(automaton);
       if (!word && std::holds_alternative<Exactly>(best_->status)) return true;
@@ -331,7 +331,7 @@ class Extracting {
           cover_with(minimal_cover(automaton, *options_.up_to), method_);
           return true;
         }
-        if (auto* status = std::get_if<Hypothesis>(&best_->status)) status->agrees = std::max(status->agrees, agrees_);
+        if (auto* status = std::get_if<NotExcluded>(&best_->status)) status->agrees = std::max(status->agrees, agrees_);
       }
       if (!word) return true;
       growing_ = true;
@@ -372,7 +372,7 @@ class Extracting {
         exactly(automaton, "closure");
         return std::nullopt;
       }
-      if (closure.length) best_->status = Hypothesis{closure.length};
+      if (closure.length) best_->status = NotExcluded{closure.length};
       rung.outcome("all words up to length " + std::to_string(closure.length.value_or(0)));
     }
     for (const Guess& guess : guesses_) {
