@@ -148,7 +148,8 @@ def test_compile_gives_the_report_of_the_command_line(tmp_path, command):
 @pytest.mark.parametrize("language", ["re:(aaa)*(bb)*", "re:(aaa)*b*"])
 def test_check_gives_the_json_of_the_command_line(tmp_path, command, language):
     krohn.compile("re:(aaa)*(bb)*").save(tmp_path / "model")
-    told = command("check", tmp_path / "model", language, "--certificate", tmp_path / "certificate")
+    # What the command line tells of failing words besides is not in Python yet.
+    told = command("check", tmp_path / "model", language, "--no-families", "--certificate", tmp_path / "certificate")
     result = krohn.check(tmp_path / "model", language)
     assert without_times(result.to_dict()) == without_times(told)
     # The certificate is the command line's, byte for byte: it names model and language alike.
