@@ -15,6 +15,7 @@
 #include <cmath>
 #include <map>
 #include <numbers>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,23 +32,11 @@ constexpr double exact_integers = 0x1p24;
 // Rotations: the margin is computed over all pairs of states.
 constexpr std::size_t max_rotation_states = 4096;
 
-/// One child of the root per slot; slot q is automaton state q.
+/// Slot q is automaton state q.
 InvariantHint one_layer_hint(std::size_t states, const std::vector<std::uint32_t>& row_symbol) {
-  InvariantHint hint;
-  const auto n = static_cast<std::uint32_t>(states);
-  hint.slot_readout = {0};
-  hint.node_layer.assign(states + 1, InvariantHint::leaf);
-  hint.node_layer[0] = 0;
-  hint.child_offset.assign(states + 2, n);
-  hint.child_offset[0] = 0;
-  hint.node_state.assign(states + 1, 0);
-  for (std::uint32_t q = 0; q < n; ++q) {
-    hint.child_node.push_back(static_cast<std::int32_t>(q + 1));
-    hint.node_state[q + 1] = q;
-  }
-  hint.row_context.emplace_back();
-  for (const std::uint32_t symbol : row_symbol) hint.row_context[0].push_back({symbol, 0, 0});
-  return hint;
+  std::vector<State> state_of_slot(states);
+  std::iota(state_of_slot.begin(), state_of_slot.end(), State{0});
+  return krohn::one_layer_hint(state_of_slot, row_symbol);
 }
 
 InvariantHint constant_hint() {
@@ -285,6 +274,24 @@ CompiledGroup compile_rotation(const Dfa& dfa) {
 }
 
 }  // namespace
+
+InvariantHint one_layer_hint(const std::vector<State>& state_of_slot, const std::vector<std::uint32_t>& row_symbol) {
+  InvariantHint hint;
+  const auto slots = static_cast<std::uint32_t>(state_of_slot.size());
+  hint.slot_readout = {0};
+  hint.node_layer.assign(slots + 1, InvariantHint::leaf);
+  hint.node_layer[0] = 0;
+  hint.child_offset.assign(slots + 2, slots);
+  hint.child_offset[0] = 0;
+  hint.node_state.assign(slots + 1, 0);
+  for (std::uint32_t slot = 0; slot < slots; ++slot) {
+    hint.child_node.push_back(static_cast<std::int32_t>(slot + 1));
+    hint.node_state[slot + 1] = state_of_slot[slot];
+  }
+  hint.row_context.emplace_back();
+  for (const std::uint32_t symbol : row_symbol) hint.row_context[0].push_back({symbol, 0, 0});
+  return hint;
+}
 
 CompiledGroup compile_representation(const Dfa& minimal, const OrthogonalRepresentation& representation) {
   const std::size_t d = representation.dimension;

@@ -216,25 +216,6 @@ std::optional<std::vector<std::size_t>> needed_ways(const Tuples& all, const std
   return ways;
 }
 
-/// Leaves are slots; the state of a slot is its leaf's.
-InvariantHint slot_hint(const std::vector<State>& state_of_slot, const std::vector<std::uint32_t>& row_symbol) {
-  InvariantHint hint;
-  const auto slots = static_cast<std::uint32_t>(state_of_slot.size());
-  hint.slot_readout = {0};
-  hint.node_layer.assign(slots + 1, InvariantHint::leaf);
-  hint.node_layer[0] = 0;
-  hint.child_offset.assign(slots + 2, slots);
-  hint.child_offset[0] = 0;
-  hint.node_state.assign(slots + 1, 0);
-  for (std::uint32_t slot = 0; slot < slots; ++slot) {
-    hint.child_node.push_back(static_cast<std::int32_t>(slot + 1));
-    hint.node_state[slot + 1] = state_of_slot[slot];
-  }
-  hint.row_context.emplace_back();
-  for (const std::uint32_t symbol : row_symbol) hint.row_context[0].push_back({symbol, 0, 0});
-  return hint;
-}
-
 /// The model of these ways, a plane each; nothing where it takes too many slots or a letter resets out of reach.
 std::optional<CompiledGroup> planes_model(const Dfa& minimal, const std::vector<Images>& letters,
                                           const std::vector<bool>& permutes, const Generators& generators,
@@ -335,7 +316,7 @@ std::optional<CompiledGroup> planes_model(const Dfa& minimal, const std::vector<
   layer.row_next.assign(table.size(), 0);
   return CompiledGroup{LrnnModel(minimal.alphabet(), minimal.label_names(), minimal.label(minimal.start()),
                                  std::move(row_of_symbol), {std::move(layer)}),
-                       slot_hint(slots->state, symbol_of_row), true, std::nullopt};
+                       one_layer_hint(slots->state, symbol_of_row), true, std::nullopt};
 }
 
 }  // namespace

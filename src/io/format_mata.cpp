@@ -4,10 +4,8 @@
 #include "krohn/io/format_mata.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <deque>
-#include <limits>
 #include <set>
 #include <unordered_set>
 #include <utility>
@@ -501,18 +499,6 @@ class Section {
     return natural_order(arcs_.symbols);
   }
 
-  // A decimal number below 2^63 without leading zeros.
-  static std::optional<std::uint64_t> number_of(std::string_view text) {
-    if (text.empty() || (text[0] == '0' && text.size() > 1)) return std::nullopt;
-    std::uint64_t value = 0;
-    const char* end = text.data() + text.size();
-    const auto [stopped, error] = std::from_chars(text.data(), end, value);
-    if (error != std::errc{} || stopped != end || value > std::uint64_t{std::numeric_limits<std::int64_t>::max()}) {
-      return std::nullopt;
-    }
-    return value;
-  }
-
   std::vector<State> numbers() const {
     std::vector<State> number(states_.size());
     for (std::size_t q = 0; q < number.size(); ++q) number[q] = static_cast<State>(q);
@@ -522,7 +508,7 @@ class Section {
     for (std::size_t q = 0; q < number.size(); ++q) {
       const std::string_view name = states_[q];
       const std::optional<std::uint64_t> n =
-          name.starts_with('q') ? number_of(name.substr(1)) : std::optional<std::uint64_t>();
+          name.starts_with('q') ? decimal_number(name.substr(1)) : std::optional<std::uint64_t>();
       if (!n) return number;
       marked.emplace_back(*n, q);
     }

@@ -18,7 +18,9 @@ constexpr std::size_t max_work = std::size_t{1} << 31U;  // of the search for le
 constexpr std::size_t max_bits = 1000;
 constexpr std::size_t max_arcs = std::size_t{1} << 26U;
 
-std::optional<std::uint64_t> number_of(std::string_view text) {
+}  // namespace
+
+std::optional<std::uint64_t> decimal_number(std::string_view text) {
   if (text.empty() || (text[0] == '0' && text.size() > 1)) return std::nullopt;
   std::uint64_t value = 0;
   const char* end = text.data() + text.size();
@@ -28,8 +30,6 @@ std::optional<std::uint64_t> number_of(std::string_view text) {
   }
   return value;
 }
-
-}  // namespace
 
 std::vector<std::uint32_t> natural_order(const NameTable& bits) {
   struct Bit {
@@ -42,7 +42,7 @@ std::vector<std::uint32_t> natural_order(const NameTable& bits) {
   for (std::uint32_t i = 0; i < bits.size(); ++i) {
     const std::string_view name = bits[i];
     const std::size_t digits = name.find_last_not_of("0123456789") + 1;
-    list.push_back({name.substr(0, digits), number_of(name.substr(digits)), i});
+    list.push_back({name.substr(0, digits), decimal_number(name.substr(digits)), i});
     numbered = numbered && list.back().number && list.back().prefix == list.front().prefix;
   }
   std::sort(list.begin(), list.end(), [&](const Bit& x, const Bit& y) {

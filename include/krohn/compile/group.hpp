@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "krohn/automata/dfa.hpp"
 #include "krohn/compile/representation.hpp"
@@ -49,6 +50,10 @@ CompiledGroup compile_group(const Dfa& minimal, const GroupOptions& options = {}
 /// must be a quotient of one that acts on squares (automata/reflection_layer.cpp, exponent 4), the states one orbit,
 /// and both small.
 std::optional<CompiledGroup> compile_square_symmetries(const Dfa& minimal);
+
+/// The hint of one layer: a child of the root per slot, a leaf whose automaton state is state_of_slot[slot].
+/// `row_symbol`: for each row of the layer a symbol that has it.
+InvariantHint one_layer_hint(const std::vector<State>& state_of_slot, const std::vector<std::uint32_t>& row_symbol);
 
 /// The layer of one representation, with unit keys in fp32 and a certified horizon. `minimal` is the automaton that the
 /// representation was found for.
