@@ -19,9 +19,9 @@
 #include "krohn/automata/transition_monoid.hpp"
 #include "krohn/compile/option_names.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/cascade_report.hpp"
-#include "krohn/io/classification.hpp"
-#include "krohn/io/figures.hpp"
+#include "krohn/results/cascade_report.hpp"
+#include "krohn/results/classification.hpp"
+#include "krohn/results/figures.hpp"
 #include "work.hpp"
 
 namespace krohn::python {

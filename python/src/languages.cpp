@@ -15,9 +15,9 @@
 #include "krohn/automata/minimize.hpp"
 #include "krohn/automata/product.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/figures.hpp"
-#include "krohn/io/format_json.hpp"
-#include "krohn/io/language.hpp"
+#include "krohn/languages/format_json.hpp"
+#include "krohn/languages/language.hpp"
+#include "krohn/results/figures.hpp"
 #include "work.hpp"
 
 namespace krohn::python {

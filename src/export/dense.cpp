@@ -15,8 +15,8 @@
 #include <set>
 
 #include "directory.hpp"
+#include "krohn/checkpoints/safetensors.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/safetensors.hpp"
 #include "torch_module.hpp"
 
 namespace krohn {

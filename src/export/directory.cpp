@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "krohn/error.hpp"
-#include "krohn/io/atomic_file.hpp"
+#include "krohn/text/atomic_file.hpp"
 
 namespace krohn {
 

@@ -12,7 +12,7 @@
 #include "directory.hpp"
 #include "krohn/automata/minimize.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/format_json.hpp"
+#include "krohn/languages/format_json.hpp"
 #include "krohn/numeric/rounding.hpp"
 #include "stages.hpp"
 

@@ -15,8 +15,8 @@
 
 #include "directory.hpp"
 #include "kit_runner.hpp"
+#include "krohn/checkpoints/safetensors.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/safetensors.hpp"
 #include "krohn/numeric/rounding.hpp"
 #include "krohn/numeric/splitmix64.hpp"
 

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <utility>
 
+#include "krohn/automata/domain.hpp"
 #include "krohn/automata/minimize.hpp"
 #include "krohn/error.hpp"
 #include "krohn/verify/counterexample.hpp"
@@ -44,7 +45,7 @@ class Ladder {
   Ladder(const Machine& model, const Dfa& language, const CheckOptions& options)
       : model_(model), specification_(model, minimize(language)), options_(options) {
     report_.semantics = std::string(model.semantics());
-    report_.domain = specification_.domain();
+    report_.domain = domain_in_words(specification_.automaton());
     report_.verdict = Unknown{std::nullopt, "nothing was tried"};
   }
 

@@ -4,7 +4,6 @@
 #include "krohn/verify/specification.hpp"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "krohn/error.hpp"
@@ -79,32 +78,6 @@ LabelledAutomaton Specification::labelled_automaton() const {
                                                      : model_label[static_cast<std::size_t>(label)]);
   }
   return automaton;
-}
-
-std::string Specification::domain(std::uint64_t min_length) const {
-  std::set<State> seen = {automaton_.start()};
-  for (std::uint64_t length = 0; length < min_length; ++length) {
-    std::set<State> next;
-    for (const State state : seen) {
-      for (Symbol a = 0; a < automaton_.num_symbols(); ++a) next.insert(automaton_.next(state, a));
-    }
-    seen = std::move(next);
-  }
-  std::vector<State> pending(seen.begin(), seen.end());
-  bool null_reached = false;
-  bool label_reached = false;
-  while (!pending.empty()) {
-    const State q = pending.back();
-    pending.pop_back();
-    null_reached = null_reached || automaton_.label(q) == null_label;
-    label_reached = label_reached || automaton_.label(q) != null_label;
-    for (Symbol a = 0; a < automaton_.num_symbols(); ++a) {
-      if (seen.insert(automaton_.next(q, a)).second) pending.push_back(automaton_.next(q, a));
-    }
-  }
-  if (!label_reached) return "no words: the language's labels are all null";
-  const std::string words = min_length == 0 ? "words" : "words of length at least " + std::to_string(min_length);
-  return null_reached ? "the " + words + " whose label in the language is not null" : "all " + words;
 }
 
 }  // namespace krohn

@@ -14,7 +14,7 @@
 #include "krohn/automata/minimize.hpp"
 #include "krohn/engine/machine.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/format_att.hpp"
+#include "krohn/languages/format_att.hpp"
 #include "krohn/verify/invariant.hpp"
 
 namespace krohn {

@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "krohn/checkpoints/checkpoint.hpp"
+#include "krohn/checkpoints/safetensors.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/checkpoint.hpp"
-#include "krohn/io/safetensors.hpp"
-#include "krohn/io/token_run.hpp"
+#include "krohn/results/token_run.hpp"
 #include "recurrence_reference.hpp"
 
 namespace krohn {

@@ -11,8 +11,8 @@
 
 #include "engine/learned_rows.hpp"
 #include "engine/random_program.hpp"
+#include "krohn/checkpoints/checkpoint.hpp"
 #include "krohn/engine/learned.hpp"
-#include "krohn/io/checkpoint.hpp"
 
 namespace krohn {
 namespace {

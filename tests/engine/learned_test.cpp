@@ -12,9 +12,9 @@
 #include <mutex>
 
 #include "engine/bare_program.hpp"
+#include "krohn/checkpoints/checkpoint.hpp"
 #include "krohn/engine/interpreter.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/checkpoint.hpp"
 
 namespace krohn {
 namespace {

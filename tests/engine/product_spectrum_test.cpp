@@ -11,8 +11,8 @@
 #include <filesystem>
 #include <limits>
 
+#include "krohn/checkpoints/checkpoint.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/checkpoint.hpp"
 #include "krohn/model/program_builder.hpp"
 #include "krohn/verify/refute.hpp"
 #include "measured_matrix.hpp"

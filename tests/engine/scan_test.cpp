@@ -10,7 +10,7 @@
 #include "engine/random_model.hpp"
 #include "krohn/compile/compile.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/language.hpp"
+#include "krohn/languages/language.hpp"
 
 namespace krohn {
 namespace {

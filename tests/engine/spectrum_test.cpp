@@ -12,7 +12,7 @@
 #include <tuple>
 #include <utility>
 
-#include "krohn/io/checkpoint.hpp"
+#include "krohn/checkpoints/checkpoint.hpp"
 #include "krohn/model/program_form.hpp"
 #include "krohn/numeric/splitmix64.hpp"
 #include "measured_matrix.hpp"

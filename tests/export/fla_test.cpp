@@ -13,10 +13,10 @@
 
 #include "corpus.hpp"
 #include "krohn/automata/minimize.hpp"
+#include "krohn/checkpoints/open_model.hpp"
+#include "krohn/checkpoints/safetensors.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/language.hpp"
-#include "krohn/io/open_model.hpp"
-#include "krohn/io/safetensors.hpp"
+#include "krohn/languages/language.hpp"
 #include "krohn/verify/check.hpp"
 #include "temporary_directory.hpp"
 

@@ -9,10 +9,10 @@
 #include <filesystem>
 
 #include "kernels/require_gpu.hpp"
+#include "krohn/checkpoints/checkpoint.hpp"
+#include "krohn/checkpoints/safetensors.hpp"
 #include "krohn/engine/learned.hpp"
-#include "krohn/io/checkpoint.hpp"
-#include "krohn/io/safetensors.hpp"
-#include "krohn/io/token_run.hpp"
+#include "krohn/results/token_run.hpp"
 
 namespace krohn {
 namespace {

@@ -8,7 +8,7 @@
 #include "engine/random_model.hpp"
 #include "kernels/require_gpu.hpp"
 #include "krohn/compile/compile.hpp"
-#include "krohn/io/language.hpp"
+#include "krohn/languages/language.hpp"
 
 namespace krohn {
 namespace {

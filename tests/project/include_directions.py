@@ -21,9 +21,15 @@ MAY_INCLUDE = {
     "kernels": set(),
     "engine": {"model", "kernels"},  # and automata/alphabet.hpp, automata/dfa.hpp
     "verify": {"engine", "automata", "model"},
-    "io": {"verify", "engine", "compile", "architectures", "automata", "model", "digest", "text"},
-    "export": {"io", "compile", "automata", "model"},
-    "tools": {"export", "io", "verify", "engine", "compile", "architectures", "automata", "model", "kernels", "text"},
+    "languages": {"automata", "text"},
+    "checkpoints": {"languages", "engine", "architectures", "automata", "model", "digest", "text"},
+    "results": {
+        "checkpoints", "languages", "verify", "engine", "compile", "architectures", "automata", "model", "digest", "text",
+    },
+    "export": {"checkpoints", "languages", "compile", "architectures", "automata", "model", "text"},
+    "tools": {
+        "export", "results", "checkpoints", "languages", "verify", "engine", "compile", "architectures", "automata", "model", "kernels", "text",
+    },
 }
 EXTRA = {
     "model": {"krohn/automata/alphabet.hpp"},
@@ -36,7 +42,8 @@ FOLDERS = {
     "numeric": ["include/krohn/numeric"],
     "tools": ["tools"],
 }
-for name in ("digest", "model", "text", "architectures", "compile", "engine", "verify", "io", "export"):
+for name in ("digest", "model", "text", "architectures", "compile", "engine", "verify", "languages", "checkpoints",
+             "results", "export"):
     FOLDERS[name] = [f"src/{name}", f"include/krohn/{name}"]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"(krohn/[^"]+)"')

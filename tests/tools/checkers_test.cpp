@@ -10,10 +10,10 @@
 #include <string>
 
 #include "krohn/automata/dfa.hpp"
-#include "krohn/io/certificate_file.hpp"
-#include "krohn/io/format_json.hpp"
-#include "krohn/io/model_directory.hpp"
+#include "krohn/checkpoints/model_directory.hpp"
+#include "krohn/languages/format_json.hpp"
 #include "krohn/model/fingerprint.hpp"
+#include "krohn/results/certificate_file.hpp"
 #include "krohn_process.hpp"
 #include "temporary_directory.hpp"
 

@@ -7,8 +7,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "krohn/io/atomic_file.hpp"
-#include "krohn/io/safetensors.hpp"
+#include "krohn/checkpoints/safetensors.hpp"
+#include "krohn/text/atomic_file.hpp"
 #include "krohn/text/source_text.hpp"
 #include "tools/krohn_process.hpp"
 

@@ -9,9 +9,9 @@
 #include <sstream>
 
 #include "krohn/automata/dfa.hpp"
-#include "krohn/io/atomic_file.hpp"
-#include "krohn/io/format_json.hpp"
-#include "krohn/io/language.hpp"
+#include "krohn/languages/format_json.hpp"
+#include "krohn/languages/language.hpp"
+#include "krohn/text/atomic_file.hpp"
 #include "krohn/text/source_text.hpp"
 #include "tools/krohn_process.hpp"
 

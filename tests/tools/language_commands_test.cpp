@@ -6,10 +6,10 @@
 #include <nlohmann/json.hpp>
 
 #include "krohn/automata/catalog.hpp"
+#include "krohn/checkpoints/model_directory.hpp"
 #include "krohn/compile/group.hpp"
-#include "krohn/io/atomic_file.hpp"
-#include "krohn/io/format_json.hpp"
-#include "krohn/io/model_directory.hpp"
+#include "krohn/languages/format_json.hpp"
+#include "krohn/text/atomic_file.hpp"
 #include "krohn/text/source_text.hpp"
 #include "tools/krohn_process.hpp"
 

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "krohn/io/atomic_file.hpp"
+#include "krohn/text/atomic_file.hpp"
 #include "temporary_directory.hpp"
 #include "tools/krohn_process.hpp"
 

@@ -11,8 +11,8 @@
 #include <filesystem>
 #include <map>
 
+#include "krohn/checkpoints/open_model.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/open_model.hpp"
 
 namespace krohn {
 namespace {

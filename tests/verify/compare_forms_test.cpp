@@ -8,9 +8,9 @@
 #include <cmath>
 #include <filesystem>
 
+#include "krohn/checkpoints/checkpoint.hpp"
+#include "krohn/checkpoints/task.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/checkpoint.hpp"
-#include "krohn/io/task.hpp"
 
 namespace krohn {
 namespace {

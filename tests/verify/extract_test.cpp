@@ -17,10 +17,10 @@
 #include "krohn/automata/minimize.hpp"
 #include "krohn/automata/product.hpp"
 #include "krohn/automata/regex.hpp"
+#include "krohn/checkpoints/open_model.hpp"
 #include "krohn/compile/compile.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/extraction_report.hpp"
-#include "krohn/io/open_model.hpp"
+#include "krohn/results/extraction_report.hpp"
 #include "krohn/verify/clusters.hpp"
 #include "krohn/verify/harden.hpp"
 

@@ -13,9 +13,9 @@
 #include "krohn/automata/minimize.hpp"
 #include "krohn/automata/product.hpp"
 #include "krohn/automata/regex.hpp"
+#include "krohn/checkpoints/open_model.hpp"
 #include "krohn/compile/compile.hpp"
-#include "krohn/io/check_report.hpp"
-#include "krohn/io/open_model.hpp"
+#include "krohn/results/check_report.hpp"
 #include "krohn/verify/check.hpp"
 #include "krohn/verify/clusters.hpp"
 

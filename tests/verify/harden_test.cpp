@@ -16,12 +16,12 @@
 #include <mutex>
 
 #include "krohn/automata/regex.hpp"
+#include "krohn/checkpoints/checkpoint.hpp"
+#include "krohn/checkpoints/open_model.hpp"
+#include "krohn/checkpoints/safetensors.hpp"
 #include "krohn/engine/learned/carried_words.hpp"
 #include "krohn/engine/learned/snapping_run.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/checkpoint.hpp"
-#include "krohn/io/open_model.hpp"
-#include "krohn/io/safetensors.hpp"
 #include "krohn/numeric/splitmix64.hpp"
 #include "krohn/verify/check.hpp"
 #include "temporary_directory.hpp"

@@ -5,8 +5,8 @@
 
 #include <filesystem>
 
+#include "krohn/checkpoints/open_model.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/open_model.hpp"
 #include "krohn/verify/fast_refutation.hpp"
 #include "krohn/verify/sample.hpp"
 

@@ -23,10 +23,10 @@
 #include "krohn/engine/enumerate.hpp"
 #include "krohn/engine/scan.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/language.hpp"
 #include "krohn/kernels/device.hpp"
 #include "krohn/kernels/recurrent.hpp"
 #include "krohn/kernels/scan.hpp"
+#include "krohn/languages/language.hpp"
 #include "krohn/verify/specification.hpp"
 #include "scan_plan.hpp"
 

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "engine/random_program.hpp"
+#include "krohn/checkpoints/open_model.hpp"
 #include "krohn/engine/enumerate.hpp"
 #include "krohn/engine/learned.hpp"
-#include "krohn/io/open_model.hpp"
 #include "krohn/kernels/device.hpp"
 #include "krohn/kernels/recurrence.hpp"
 #include "krohn/verify/accuracy.hpp"

@@ -5,7 +5,7 @@
 #include <variant>
 
 #include "krohn/compile/compile.hpp"
-#include "krohn/io/language.hpp"
+#include "krohn/languages/language.hpp"
 #include "krohn/verify/check.hpp"
 
 namespace {

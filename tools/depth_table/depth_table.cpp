@@ -19,7 +19,7 @@
 #include "krohn/automata/minimize.hpp"
 #include "krohn/compile/compile.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/format_att.hpp"
+#include "krohn/languages/format_att.hpp"
 
 namespace {
 

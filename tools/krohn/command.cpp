@@ -11,7 +11,7 @@
 #include <system_error>
 
 #include "krohn/error.hpp"
-#include "krohn/io/language.hpp"
+#include "krohn/languages/language.hpp"
 
 namespace krohn::cli {
 

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "command.hpp"
-#include "krohn/io/accuracy_report.hpp"
-#include "krohn/io/open_model.hpp"
+#include "krohn/checkpoints/open_model.hpp"
+#include "krohn/results/accuracy_report.hpp"
 #include "krohn/verify/accuracy.hpp"
 #include "model_argument.hpp"
 #include "work.hpp"

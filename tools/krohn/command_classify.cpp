@@ -6,9 +6,9 @@
 
 #include "command.hpp"
 #include "krohn/automata/catalog.hpp"
-#include "krohn/io/classification.hpp"
-#include "krohn/io/corpus.hpp"
-#include "krohn/io/counted.hpp"
+#include "krohn/languages/corpus.hpp"
+#include "krohn/results/classification.hpp"
+#include "krohn/text/counted.hpp"
 #include "work.hpp"
 
 namespace krohn::cli {

@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "command.hpp"
+#include "krohn/checkpoints/model_directory.hpp"
 #include "krohn/compile/compile.hpp"
 #include "krohn/compile/option_names.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/compile_report.hpp"
-#include "krohn/io/counted.hpp"
-#include "krohn/io/language.hpp"
-#include "krohn/io/model_directory.hpp"
+#include "krohn/languages/language.hpp"
+#include "krohn/results/compile_report.hpp"
+#include "krohn/text/counted.hpp"
 #include "work.hpp"
 
 namespace krohn::cli {

@@ -5,7 +5,7 @@
 #include "command.hpp"
 #include "krohn/automata/minimize.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/language.hpp"
+#include "krohn/languages/language.hpp"
 #include "work.hpp"
 
 namespace krohn::cli {

@@ -5,12 +5,12 @@
 #include <string>
 
 #include "command.hpp"
+#include "krohn/checkpoints/model_directory.hpp"
 #include "krohn/compile/compile.hpp"
 #include "krohn/error.hpp"
 #include "krohn/export/dense.hpp"
 #include "krohn/export/fla.hpp"
-#include "krohn/io/atomic_file.hpp"
-#include "krohn/io/model_directory.hpp"
+#include "krohn/text/atomic_file.hpp"
 #include "work.hpp"
 
 namespace krohn::cli {

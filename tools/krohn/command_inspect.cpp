@@ -9,11 +9,11 @@
 #include "inspect_forms.hpp"
 #include "krohn/automata/fingerprint.hpp"
 #include "krohn/automata/minimize.hpp"
+#include "krohn/checkpoints/model_directory.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/cascade_picture.hpp"
-#include "krohn/io/counted.hpp"
-#include "krohn/io/model_directory.hpp"
 #include "krohn/model/fingerprint.hpp"
+#include "krohn/results/cascade_picture.hpp"
+#include "krohn/text/counted.hpp"
 
 namespace krohn::cli {
 namespace {

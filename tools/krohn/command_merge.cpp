@@ -6,7 +6,7 @@
 
 #include "command.hpp"
 #include "krohn/automata/alphabet.hpp"
-#include "krohn/io/search_part.hpp"
+#include "krohn/results/search_part.hpp"
 
 namespace krohn::cli {
 namespace {

@@ -5,10 +5,10 @@
 #include <memory>
 
 #include "command.hpp"
+#include "krohn/checkpoints/open_model.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/atomic_file.hpp"
-#include "krohn/io/open_model.hpp"
-#include "krohn/io/report.hpp"
+#include "krohn/results/report.hpp"
+#include "krohn/text/atomic_file.hpp"
 #include "work.hpp"
 
 namespace krohn::cli {

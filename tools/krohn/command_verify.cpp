@@ -6,8 +6,8 @@
 #include <string>
 
 #include "command.hpp"
-#include "krohn/io/certificate_file.hpp"
-#include "krohn/io/open_model.hpp"
+#include "krohn/checkpoints/open_model.hpp"
+#include "krohn/results/certificate_file.hpp"
 #include "krohn/verify/certificate.hpp"
 #include "model_argument.hpp"
 #include "work.hpp"

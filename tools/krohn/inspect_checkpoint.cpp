@@ -6,14 +6,14 @@
 #include <limits>
 
 #include "command.hpp"
+#include "krohn/checkpoints/checkpoint.hpp"
+#include "krohn/checkpoints/task.hpp"
 #include "krohn/engine/spectrum.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/atomic_file.hpp"
-#include "krohn/io/checkpoint.hpp"
-#include "krohn/io/counted.hpp"
-#include "krohn/io/spectrum_svg.hpp"
-#include "krohn/io/task.hpp"
 #include "krohn/model/program_form.hpp"
+#include "krohn/results/spectrum_svg.hpp"
+#include "krohn/text/atomic_file.hpp"
+#include "krohn/text/counted.hpp"
 #include "model_argument.hpp"
 #include "work.hpp"
 

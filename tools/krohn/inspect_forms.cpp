@@ -4,11 +4,11 @@
 #include <iostream>
 
 #include "command.hpp"
+#include "krohn/checkpoints/checkpoint.hpp"
+#include "krohn/checkpoints/safetensors.hpp"
+#include "krohn/checkpoints/task.hpp"
 #include "krohn/error.hpp"
-#include "krohn/io/checkpoint.hpp"
-#include "krohn/io/safetensors.hpp"
-#include "krohn/io/task.hpp"
-#include "krohn/io/token_run.hpp"
+#include "krohn/results/token_run.hpp"
 #include "krohn/verify/compare_forms.hpp"
 #include "model_argument.hpp"
 #include "work.hpp"

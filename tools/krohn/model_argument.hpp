@@ -5,8 +5,8 @@
 #include <string>
 
 #include "krohn/automata/dfa.hpp"
-#include "krohn/io/open_model.hpp"
-#include "krohn/io/task.hpp"
+#include "krohn/checkpoints/open_model.hpp"
+#include "krohn/checkpoints/task.hpp"
 
 namespace krohn::cli {
 

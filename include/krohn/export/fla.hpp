@@ -22,7 +22,7 @@
 
 #include "krohn/automata/cascade.hpp"
 #include "krohn/automata/dfa.hpp"
-#include "krohn/io/safetensors.hpp"
+#include "krohn/checkpoints/safetensors.hpp"
 
 namespace krohn {
 

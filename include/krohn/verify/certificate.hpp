@@ -1,5 +1,5 @@
 // Certificates: what a verdict rests on, in a form that can be checked without searching. docs/certificates.md is the
-// specification of the file; krohn/io/certificate_file.hpp reads and writes it.
+// specification of the file; krohn/results/certificate_file.hpp reads and writes it.
 #pragma once
 
 #include <cstddef>
@@ -112,7 +112,7 @@ struct Certificate {
   std::string tool;
   std::string model_name;
   std::string language_name;
-  /// "PROVED", "CERTIFIED", "REFUTED" or "UNKNOWN" and the length as in the report (io/check_report.hpp, 2); for a
+  /// "PROVED", "CERTIFIED", "REFUTED" or "UNKNOWN" and the length as in the report (results/check_report.hpp, 2); for a
   /// lasso the length of the longer word with the suffix.
   std::string verdict;
   std::optional<std::uint64_t> length;

@@ -39,10 +39,6 @@ class Specification {
   /// The automaton with the model's labels, for a search of every word.
   LabelledAutomaton labelled_automaton() const;
 
-  /// The words of length at least `min_length` whose label is not null, in words: "all words" where no state that they
-  /// reach is null.
-  std::string domain(std::uint64_t min_length = 0) const;
-
  private:
   Dfa automaton_;
   std::vector<std::string> model_labels_;

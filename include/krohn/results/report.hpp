@@ -1,0 +1,45 @@
+// A language or a model as one self-contained page: tables and pictures, no scripts, nothing fetched.
+//
+//  1. The page is XHTML: well-formed XML with an HTML5 doctype, UTF-8, one style element, inline SVG.
+//  2. It refers to no other file. All text is escaped. It prints on A4: figures are not split, colours are never the
+//     only difference between series.
+//  3. The same input gives the same bytes, but for a verdict that the time for it cut short.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "krohn/automata/dfa.hpp"
+#include "krohn/checkpoints/open_model.hpp"
+
+namespace krohn {
+
+struct ReportOptions {
+  /// Image sets, R-classes and sets of a cascade beyond which a part is left out (and the page says so).
+  std::size_t max_monoid = 20000;
+  /// Steps for a lasso; fewer of a checkpoint, by its size.
+  std::uint64_t lasso_steps = std::uint64_t{1} << 22U;
+  /// Words of a length for margins and accuracies; by default 100, and fewer, at least 10, of a checkpoint of more than
+  /// about a million parameters. The longest of them.
+  std::optional<std::uint64_t> words = std::nullopt;
+  std::uint64_t length = 512;
+  /// Seconds for the verdict of a model with a language.
+  double check_seconds = 10.0;
+  /// Called as a part begins, with its name.
+  std::function<void(const std::string&)> begins = {};
+};
+
+/// The report of a language, as typed in `name`: the automaton, its algebra, the decision table of linear-RNN families,
+/// the cascade, and the model that the compiler makes of it.
+std::string language_report(const Dfa& dfa, const std::string& name, const ReportOptions& options = {});
+
+/// The report of a model. Where a language comes with it: the verdict first, with the word that refutes it, where along
+/// that word the labels part, and families of failing words. Then the automaton that it implements beside the
+/// language's, margins signed by the right label (below 0 the answer is wrong), the model, its eigenvalues, hidden
+/// trajectories and clusters of hidden states, the pictures of the language and, last, the accuracy by length.
+std::string model_report(const OpenModel& model, const std::string& name, const ReportOptions& options = {});
+
+}  // namespace krohn

@@ -1,0 +1,123 @@
+// A verdict on the model itself stands beside whatever becomes of it: its shortest known wrong word.
+#include "krohn/results/harden_report.hpp"
+
+#include <chrono>
+#include <utility>
+
+#include "krohn/checkpoints/checkpoint.hpp"
+#include "krohn/error.hpp"
+#include "krohn/results/check_report.hpp"
+#include "krohn/text/atomic_file.hpp"
+#include "krohn/text/source_text.hpp"
+#include "result_json.hpp"
+
+namespace krohn {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+const char* origin_name(CodeOrigin origin) {
+  switch (origin) {
+    case CodeOrigin::own_run:
+      return "own run";
+    case CodeOrigin::mean:
+      return "mean of own runs";
+    case CodeOrigin::before_snapping:
+      return "before snapping";
+    case CodeOrigin::grid:
+      return "grid";
+  }
+  throw InternalError("unknown origin of a code");
+}
+
+Json codes_json(const Hardening& hardening, const Program& program, const Alphabet& alphabet) {
+  Json list = Json::array();
+  for (const UnitCodes& unit : hardening.codes) {
+    Json words = Json::array();
+    for (std::size_t i = 0; i < unit.words.size(); ++i) {
+      words.push_back({{"word", word_json(unit.words[i], alphabet)}, {"origin", origin_name(unit.origins[i])}});
+    }
+    list.push_back({{"unit", codes_name(program.state_parts()[unit.part], unit.unit).substr(6)},
+                    {"codes", unit.codes.size()},
+                    {"reached_by", words}});
+  }
+  return list;
+}
+
+}  // namespace
+
+std::size_t HardenReport::codes() const {
+  std::size_t count = 0;
+  for (const UnitCodes& unit : hardening.codes) count += unit.codes.size();
+  return count;
+}
+
+HardenReport harden_with_verdict(const OpenModel& model, const std::string& name, const Dfa& language,
+                                 const HardenOptions& options) {
+  if (model.learned == nullptr || !model.task) {
+    throw InputError(name + ": expected a checkpoint with a task, got a compiled model");
+  }
+  if (model.learned->snapped()) throw InputError(name + ": expected a model without codes, got a hardened one");
+  const auto start = std::chrono::steady_clock::now();
+  HardenReport result;
+  CheckOptions original_options;
+  original_options.budget = options.budget.share(0.1);
+  original_options.sample.words = 0;
+  result.original = check(*model.machine, language, original_options);
+
+  HardenOptions harden_options = options;
+  harden_options.budget = options.budget.share(0.8);
+  result.hardening = harden(*model.learned, model.task->answers, language, harden_options);
+
+  result.report.semantics = std::string(snapped_semantics);
+  result.report.verdict = Unknown{result.hardening.length, result.hardening.reason};
+  if (result.hardening.program) {
+    result.machine = make_machine(std::make_shared<const Program>(*result.hardening.program), model.task->answers);
+    CheckOptions check_options;
+    check_options.budget = options.budget;
+    check_options.sample.words = 0;
+    result.report = check(*result.machine, language, check_options);
+  }
+  result.report.domain = model.domain(language);
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return result;
+}
+
+std::string harden_report_json(const HardenReport& harden, const Alphabet& alphabet) {
+  const Hardening& hardening = harden.hardening;
+  Json distances = Json::array();
+  for (const CodeDistance& d : hardening.distances) {
+    distances.push_back({{"from", d.from}, {"to", d.to}, {"mean", d.mean}, {"most", d.most}});
+  }
+  Json object = Json::parse(check_report_json(harden.report, alphabet, std::nullopt));
+  object["original"] = Json::parse(check_report_json(harden.original, alphabet, std::nullopt));
+  object["hardening"] = {
+      {"closed", hardening.closed},
+      {"reason", hardening.reason},
+      {"rounds", hardening.rounds},
+      {"steps", hardening.steps},
+      {"configurations", hardening.configurations},
+      {"codes", harden.codes()},
+      {"gap", number_or_null(hardening.gap)},
+      {"margin", number_or_null(hardening.margin)},
+      {"code_distance", number_or_null(hardening.code_distance)},
+      {"own_states_from_codes", distances},
+      {"units", hardening.program ? codes_json(hardening, *hardening.program, alphabet) : Json::array()},
+      {"seconds", harden.seconds}};
+  return json_lines(object);
+}
+
+void write_hardened(const fs::path& from, const fs::path& to, const Program& program, bool force) {
+  PendingDirectory directory(to, force);
+  for (const fs::directory_entry& entry : fs::directory_iterator(from)) {
+    const std::string name = entry.path().filename();
+    if (entry.is_regular_file() && name != "codes.safetensors") {
+      directory.write(name, read_file(entry.path(), std::size_t{1} << 40U));
+    }
+  }
+  directory.write("codes.safetensors", format_codes(program));
+  directory.commit();
+}
+
+}  // namespace krohn

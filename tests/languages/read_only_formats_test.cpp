@@ -1,0 +1,237 @@
+// label: quick
+// .mona, .aut and .ba, which are only read, and .hoa beyond what krohn writes: what they mean, refusals with their
+// line, and generated files against a simulation.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+
+#include "krohn/automata/minimize.hpp"
+#include "krohn/automata/regex.hpp"
+#include "krohn/error.hpp"
+#include "krohn/languages/format_aut.hpp"
+#include "krohn/languages/format_ba.hpp"
+#include "krohn/languages/format_hoa.hpp"
+#include "krohn/languages/format_mona.hpp"
+#include "krohn/languages/language.hpp"
+#include "languages/reference_automaton.hpp"
+#include "temporary_directory.hpp"
+
+namespace krohn {
+namespace {
+
+using Notes = std::vector<std::string>;
+
+std::string error_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+const std::string mona =
+    "DFA for formula with free variables: P Q \nInitial state: 0 \nAccepting states: 2 \nRejecting states: 1 \n"
+    "Don't-care states: 0 \n\nAutomaton has 3 states and 4 BDD-nodes\nTransitions:\nState 0: XX -> state 1\n"
+    "State 1: 0X -> state 1\nState 1: 10 -> state 1\nState 1: 11 -> state 2\nState 2: XX -> state 2\n"
+    "A satisfying example of least length (1) is:\nP               X 1\nQ               X 1\n";
+
+TEST_CASE("what MONA prints") {
+  const LanguageSource read = parse_format_mona("ANALYSIS\n" + mona, "f");
+  CHECK(read.dfa == Dfa(Alphabet({"00", "01", "10", "11"}), 0, {1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2}, {null_label, 0, 1},
+                        {"0", "1"}));
+  CHECK(read.notes ==
+        Notes{"f: in automata of WS1S, MONA's default, the first letter is the values of the Boolean variables",
+              "f: letters are valuations of the bits 'P Q' in this order, 4 of 2^2 occur"});
+  const LanguageSource closed = parse_format_mona(
+      "DFA for formula with free variables: \nInitial state: 0\nAccepting states: 0\nRejecting "
+      "states:\n\nTransitions:\n"
+      "State 0:  -> state 0\n",
+      "f");
+  CHECK(closed.dfa == Dfa::acceptor(Alphabet({"t"}), 0, {0}, {true}));
+  const auto error = [](const std::string& text) { return error_of([&] { parse_format_mona(text, "f"); }); };
+  CHECK(error("ws1s;\nvar2 P;\nP = {0};\n") ==
+        "f: expected a line 'DFA for formula with free variables:', got none (formulas are not read)");
+  const auto changed = [&](const std::string& from, const std::string& to) {
+    std::string text = mona;
+    text.replace(text.find(from), from.size(), to);
+    return error(text);
+  };
+  CHECK(changed("0X", "0") == "f:10: expected 0, 1 or X for each of 2 variables, got '0'");
+  CHECK(changed("state 2\n", "state 7\n") == "f:12: expected a state of one of the lists, got 7");
+  CHECK(changed("Rejecting states: 1", "Rejecting states: 1 2") == "f:4: expected every state once, got 2 twice");
+  CHECK(changed("Initial state: 0", "Initial state: x").find("f:2: expected a state below") == 0);
+  CHECK(changed("P Q", "P P").find("f:1: expected different variables, got 'P' twice") == 0);
+  CHECK(changed("Transitions:", "Transition") ==
+        "f:8: expected a list of states, or 'State ..: .. -> state ..', got 'Transition'");
+}
+
+TEST_CASE("labelled transition systems accept their traces") {
+  const LanguageSource read = parse_format_aut("des (0, 3, 2)\n(0, \"a\", 1)\n(1,b,0)\r\n (0, \"c,d\" ,1)\n", "f");
+  CHECK(minimize(read.dfa).num_states() == 3);
+  CHECK(read.dfa.alphabet() == Alphabet({"a", "b", "c,d"}));
+  CHECK(read.dfa.labels()[0] == 1);
+  CHECK(read.notes.front() == "f: every state is accepting: the language is that of all traces");
+  const std::string hidden = "des(1,2,2)\n(1,i,0)\n(0,a,0)\n";
+  CHECK(parse_format_aut(hidden, "f").dfa == parse_regex("a*"));
+  CHECK(parse_format_aut(hidden, "f").notes[1] == "f: the hidden labels i and tau read nothing");
+  const Alphabet named = Alphabet::of_characters("ai");
+  CHECK(minimize(parse_format_aut(hidden, "f", named).dfa) == parse_regex("(ia*)?", named));
+  const auto error = [](const std::string& text) { return error_of([&] { parse_format_aut(text, "f"); }); };
+  CHECK(error("Ops a:0 b:2\n").find("f:1: expected des (initial state, number of") == 0);
+  CHECK(error("des (0, 1, 1)\n(0, a, 1)\n") == "f:2: expected a state below 1, got '1'");
+  CHECK(error("des (0, 2, 1)\n(0, a, 0)\n") == "f: expected 2 transitions, as the first line says, got 1");
+  CHECK(error("des (0, 1, 1)\n(0, a b, 0)\n").find("f:2: expected a symbol in UTF-8 without white space") == 0);
+  CHECK(error("des (0, 1, 1)\n(0, a, b, 0)\n").find("f:2: expected a label in quotation marks") == 0);
+  CHECK(error("des (1, 0, 1)\n").find("f:1: expected from 1 to") == 0);
+  CHECK(error("") == "f: expected des (initial state, number of transitions, number of states), got an empty file");
+}
+
+TEST_CASE(".ba over finite words") {
+  const Dfa expected = parse_regex("(ab)*a");
+  const LanguageSource read = parse_format_ba("[0]\na,[0]->[1]\nb,[1]->[0]\n[1]\n", "f");
+  CHECK(minimize(read.dfa) == expected);
+  CHECK(read.notes.front() ==
+        "f: read over finite words: accepted are those with a run that ends in an accepting state");
+  CHECK(minimize(parse_format_ba("a,p -> q\nb, q->p\nq\n", "f").dfa) == expected);
+  const LanguageSource all = parse_format_ba("[s]\na,[s]->[t]\n", "f");
+  CHECK(minimize(all.dfa) == parse_regex("a?"));
+  CHECK(all.notes[1] == "f: no state is marked as accepting: all are");
+  CHECK(parse_format_ba("[s]\na,b,[s]->[s]\n", "f").dfa.alphabet() == Alphabet({"a,b"}));
+  const auto error = [](const std::string& text) { return error_of([&] { parse_format_ba(text, "f"); }); };
+  CHECK(error("[0]\n[1]\n") == "f:2: expected one initial state before the transitions, got a second one, '[1]'");
+  CHECK(error("a [0]->[1]\n").find("f:1: expected symbol,state->state, got 'a [0]->[1]'") == 0);
+  CHECK(error("a,[0]->[1]\n[1]\nb,[0]->[1]\n").find("f:3: expected accepting states behind the transitions") == 0);
+  CHECK(error("a b,[0]->[1]\n").find("f:1: expected a symbol in UTF-8") == 0);
+  CHECK(error("") == "f: expected at least one state, got none");
+}
+
+TEST_CASE("HOA 1.1, constants, and acceptance sets of edges") {
+  const std::string head = "HOA: v1.1\nStart: 0\nAP: 1 \"p.q\"\nproperties: !complete deterministic\nAlias: @a.b 0\n";
+  const LanguageSource edges = parse_format_hoa(
+      head + "Acceptance: 1 Inf(0)\n--BODY--\nState: 0\n[@a.b] 0 {0}\n[!0] 1\nState: 1\n[t] 0\n--END--", "f");
+  const Alphabet bits = Alphabet::of_characters("01");
+  // Accepted: the last letter is a 1 read in state 0, where an even number of letters were read since the last 0 there.
+  CHECK(minimize(edges.dfa) == parse_regex("(1|0.)*1", bits));
+  CHECK(edges.notes.front() ==
+        "f: edges have acceptance sets: a word is accepted if its last edge is in set 0, and the empty word is not");
+  CHECK(minimize(parse_format_hoa(head + "Acceptance: 0 f\n--BODY--\nState: 0\n[t] 0\n--END--", "f").dfa) ==
+        parse_regex("[^01]", bits));
+  CHECK(parse_format_hoa(head + "Acceptance: 0 t\n--BODY--\nState: 0\n[t & !f] 0\n--END--", "f").dfa ==
+        Dfa::acceptor(bits, 0, {0, 0}, {true}));
+  CHECK(parse_format_hoa(head + "Acceptance: 1 Inf(0)\n--BODY--\nState: 0 {0}\n[t] 0 {}\n--END--", "f").dfa ==
+        Dfa::acceptor(bits, 0, {0, 0}, {true}));
+  const auto bom = std::filesystem::path(KROHN_TEST_DATA) / "cases" / "byte_order_mark" / "bom.hoa";
+  CHECK(minimize(read_format_hoa(bom).dfa) == parse_regex("1*", bits));
+}
+
+TEST_CASE("files are read by their suffix in lower and upper case") {
+  const TemporaryDirectory directory;
+  const std::map<std::string, std::string> files = {
+      {"x.mona", mona},
+      {"x.MONA", mona},
+      {"x.aut", "des (0,1,1)\n(0,a,0)\n"},
+      {"x.Aut", "des (0,1,1)\n(0,a,0)\n"},
+      {"x.ba", "a,0->0\n"},
+      {"x.BA",
+       "\xEF\xBB\xBF"
+       "a,0->0\n"},
+      {"x.gv", "digraph { i [shape=point]; i -> q; q -> q [label=a]; q [shape=doublecircle] }"},
+      {"x.DOT", "\xEF\xBB\xBF digraph { i [shape=point]; i -> q; q -> q [label=a]; q [shape=doublecircle] }"},
+      {"x.JSON",
+       "\xEF\xBB\xBF{\"format\": \"krohn-automaton-v1\", \"alphabet\": [\"a\"], \"start\": 0, \"transitions\": "
+       "[[0]], \"accepting\": [0]}"}};
+  for (const auto& [name, text] : files) {
+    CAPTURE(name);
+    std::ofstream(directory / name) << text;
+    CHECK(read_language((directory / name).string()).dfa.num_states() == (text == mona ? 3 : 1));
+  }
+  std::ofstream(directory / "x.txt") << "a";
+  CHECK(error_of([&] { read_language((directory / "x.txt").string()); }).find(".mona, .aut or .ba, got '.txt'") !=
+        std::string::npos);
+  CHECK(error_of([&] { write_language(directory / "y.ba", parse_regex("a")); }).find(".hoa or .dot, got '.ba'") !=
+        std::string::npos);
+}
+
+TEST_CASE("1500 generated files of each format mean what a simulation says") {
+  std::mt19937 random(15);
+  for (int round = 0; round < 1500; ++round) {
+    CAPTURE(round);
+    test::ReferenceAutomaton reference = test::random_reference(random, {{"a", "b", "c"}, round % 2 == 0, false});
+    reference.starts = {0};
+    const auto number = [](std::size_t q) { return std::to_string(q); };
+
+    std::string ba = "[0]\n";
+    for (const test::ReferenceArc& arc : reference.arcs) {
+      ba += *arc.symbol + ",[" + number(arc.from) + "]->[" + number(arc.to) + "]\n";
+    }
+    test::ReferenceAutomaton marked = reference;
+    for (const std::size_t q : reference.finals) ba += "[" + number(q) + "]\n";
+    if (reference.finals.empty()) {
+      for (std::size_t q = 0; q < reference.num_states; ++q) marked.finals.insert(q);
+    }
+    test::check_same_language(marked, parse_format_ba(ba, "f").dfa);
+
+    test::ReferenceAutomaton traces = reference;
+    for (std::size_t q = 0; q < reference.num_states; ++q) traces.finals.insert(q);
+    traces.arcs.push_back({random() % reference.num_states, std::nullopt, random() % reference.num_states});
+    std::string aut = "des (0, " + number(traces.arcs.size()) + ", " + number(traces.num_states) + ")\n";
+    for (const test::ReferenceArc& arc : traces.arcs) {
+      aut += "(" + number(arc.from) + ", \"" + arc.symbol.value_or(round % 3 == 0 ? "i" : "tau") + "\", " +
+             number(arc.to) + ")\n";
+    }
+    test::check_same_language(traces, parse_format_aut(aut, "f").dfa);
+
+    // .hoa over two propositions; on odd rounds the edges carry the sets.
+    std::map<std::string, std::string> formulas = {{"00", "!0&!1"}, {"01", "!0&1"}, {"10", "0&!1"}, {"11", "0&1"}};
+    test::ReferenceAutomaton bits = test::random_reference(random, {{"00", "01", "10", "11"}, round % 4 == 0, false});
+    const bool on_edges = round % 2 == 1;
+    std::string hoa = "HOA: v1\nStates: " + number(bits.num_states) + "\nAP: 2 \"x\" \"y\"\nAcceptance: 1 Inf(0)\n";
+    for (const std::size_t q : bits.starts) hoa += "Start: " + number(q) + "\n";
+    hoa += "--BODY--\n";
+    // With sets on edges a state q is q, entered without a mark, and n + q, entered with one.
+    test::ReferenceAutomaton split{2 * bits.num_states, bits.starts, {}, {}};
+    for (std::size_t q = 0; q < bits.num_states; ++q) {
+      split.finals.insert(bits.num_states + q);
+      hoa += "State: " + number(q) + (!on_edges && bits.finals.contains(q) ? " {0}\n" : "\n");
+      for (const test::ReferenceArc& arc : bits.arcs) {
+        if (arc.from != q) continue;
+        const bool mark = on_edges && random() % 2 == 0;
+        hoa += "[" + formulas[*arc.symbol] + "] " + number(arc.to) + (mark ? " {0}\n" : "\n");
+        const std::size_t to = (mark ? bits.num_states : 0) + arc.to;
+        split.arcs.push_back({arc.from, arc.symbol, to});
+        split.arcs.push_back({bits.num_states + arc.from, arc.symbol, to});
+      }
+    }
+    CAPTURE(hoa);
+    test::check_same_language(on_edges ? split : bits, parse_format_hoa(hoa + "--END--", "f").dfa);
+
+    // .mona: one cube a letter, deterministic and complete as MONA's automata are.
+    test::ReferenceAutomaton complete{bits.num_states, {0}, bits.finals, {}};
+    std::string text = "DFA for formula with free variables: x y\nInitial state: 0\nAccepting states:";
+    for (const std::size_t q : complete.finals) text += " " + number(q);
+    text += "\nRejecting states:";
+    for (std::size_t q = 0; q < complete.num_states; ++q) text += complete.finals.contains(q) ? "" : " " + number(q);
+    text += "\n\nAutomaton has " + number(complete.num_states) + " states and 1 BDD-node\nTransitions:\n";
+    for (std::size_t q = 0; q < complete.num_states; ++q) {
+      const std::size_t to[] = {random() % complete.num_states, random() % complete.num_states};
+      const bool first = random() % 2 == 0;  // whether the first bit decides, or the second
+      for (const char bit : {'0', '1'}) {
+        const std::size_t target = to[bit - '0'];
+        text += "State " + number(q) + ": " + (first ? std::string(1, bit) + "X" : "X" + std::string(1, bit)) +
+                " -> state " + number(target) + "\n";
+        for (const char other : {'0', '1'}) {
+          complete.arcs.push_back({q, first ? std::string{bit, other} : std::string{other, bit}, target});
+        }
+      }
+    }
+    test::check_same_language(complete, parse_format_mona(text, "f").dfa);
+  }
+}
+
+}  // namespace
+}  // namespace krohn
