@@ -33,7 +33,9 @@ def main():
     parser.add_argument("--gpus", type=int, default=None, help="(default: all)")
     parser.add_argument("--slots", type=int, default=9, help="trainings at once on a GPU")
     parser.add_argument("--seconds", type=float, required=True, help="for everything")
-    parser.add_argument("--pack")
+    parser.add_argument("--refute", type=int, default=0, help="rounds of train.py --refute")
+    parser.add_argument("--krohn")
+    parser.add_argument("--pack", help="a tar that gets everything but states")
     a = parser.parse_args()
     if a.gpus is None:
         a.gpus = len(subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout.splitlines())
@@ -53,7 +55,8 @@ def main():
             label = (name + changes).replace("/", "-").replace("@", "+")
             limit = min(float(seconds or 1e9), left() - 25)
             gpu, log = free.pop(0), output / (label + ".txt")
-            command = [sys.executable, str(HERE / "train.py"), name, "-o", str(output / label), "--time-limit", "%.0f" % limit]
+            command = [sys.executable, str(HERE / "train.py"), name, "-o", str(output / label), "--time-limit", "%.0f" % limit,
+                       "--refute", str(a.refute), "--until", "%.0f" % (left() - 45)] + (["--krohn", a.krohn] if a.krohn else [])
             for change in filter(None, changes.split("@")):
                 command += ["--option" if change.startswith("option.") else "--set", change.removeprefix("option.")]
             process = subprocess.Popen(command, stdout=open(log, "w"), stderr=subprocess.STDOUT,

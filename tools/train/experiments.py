@@ -1,7 +1,7 @@
 """The experiments by name: a task, a model, and how it is trained.
 
 The eighteen of Grazzi et al. 2025 (six models on three tasks) are here twice: `paper/NAME` with the paper's sizes and
-numbers of steps, and `NAME` scaled down to minutes on one GPU. What is scaled down: `d_model` 64 for 128; 4 seeds trained
+numbers of steps, and `NAME` scaled down to minutes on one GPU. What is scaled down: `d_model` 64 for 128; 3 seeds trained
 as one; fewer steps, ended by time; a curriculum of lengths; in parity, as in the word problems, an answer at every symbol.
 """
 
@@ -16,7 +16,7 @@ MODELS = {
 TASKS = {"parity": "parity", "arithmetic": "modular-arithmetic", "brackets": "modular-arithmetic-brackets"}
 
 # length: longest training word, with its answer; first_length: where the curriculum starts (null: none).
-DEFAULTS = dict(steps=20000, batch=256, members=4, seed=0, lr=2e-3, weight_decay=0.0, warmup=0.05, length=40, first_length=8,
+DEFAULTS = dict(steps=20000, batch=128, members=3, cooldown=1000, seed=0, lr=2e-3, weight_decay=0.0, warmup=0.05, length=40, first_length=8,
                 rounding=0.0, lengths=[40, 64, 128, 256], rows=256, evaluate_every=500, time_limit=None)
 
 EXPERIMENTS = {}
@@ -28,19 +28,19 @@ def add(name, task, model, options=None, **training):
 
 for short, task in TASKS.items():
     for name, (model, options) in MODELS.items():
-        long_run = {} if short == "parity" else dict(steps=60000, weight_decay=0.1, batch=256, lr=1e-3 if model == "xlstm_lm" else 2e-3)
+        long_run = {} if short == "parity" else dict(steps=60000, weight_decay=0.1, lr=1e-3 if model == "xlstm_lm" else 2e-3)
         add("%s-%s" % (short, name), task, model, options, **long_run)
         size = {"paper_mamba_lm": {"d_model": 128}, "xlstm_lm": {"embedding_dim": 128},
                 "delta_net": {"hidden_size": 128, "intermediate_size": 512}}[model]
         decay = 0.0 if short == "parity" and model != "xlstm_lm" else 0.1
         add("paper/%s-%s" % (short, name), task, model, {**options, **size}, steps=20000 if short == "parity" else 100000, lr=1e-3,
-            weight_decay=decay, warmup=0.1, first_length=None, members=1, seed=42)
+            weight_decay=decay, warmup=0.1, first_length=None, members=1, batch=256, seed=42)
 
 SIGNED = {"allow_neg_eigval": True, "use_short_conv": False}
 PRODUCT = {**SIGNED, "num_hidden_layers": 1}
-WORDS = dict(first_length=3, weight_decay=0.01, steps=40000)
+WORDS = dict(first_length=3, weight_decay=0.01, steps=40000, lengths=[40, 64, 128, 256, 512])
 add("parity-small", "parity", "delta_net", {**SIGNED, "num_hidden_layers": 1, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64},
-    members=1, batch=32, steps=2000, evaluate_every=100)
+    members=1, batch=32, steps=2000, evaluate_every=100, cooldown=300)
 add("parity-rounded", "parity", "delta_net", {**SIGNED, "num_hidden_layers": 1, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64},
     rounding=0.25, steps=6000)
 add("parity-kda-neg", "parity", "kda", {**PRODUCT, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64})
@@ -54,9 +54,9 @@ add("s3-gated-deltaproduct2-neg", "s3", "gated_deltaproduct", {**PRODUCT, "use_f
 add("s3-kda-neg", "s3", "kda", {**SIGNED}, **WORDS)
 add("s5-swaps-deltanet-neg", "s5-swaps", "delta_net", {**PRODUCT}, **{**WORDS, "length": 32})
 add("s5-deltaproduct4-neg", "s5", "gated_deltaproduct", {**PRODUCT, "num_householder": 4, "hidden_size": 96, "num_heads": 6, "intermediate_size": 192},
-    **{**WORDS, "length": 24, "batch": 512, "steps": 100000, "members": 3})
+    **{**WORDS, "length": 24, "batch": 256, "steps": 100000})
 add("a5-deltaproduct3-neg", "a5", "gated_deltaproduct", {**PRODUCT, "num_householder": 3, "num_heads": 6},
-    **{**WORDS, "length": 24, "batch": 512, "steps": 100000, "members": 3})
+    **{**WORDS, "length": 24, "batch": 256, "steps": 100000})
 add("z60-deltaproduct2-neg", "z60", "gated_deltaproduct", {**PRODUCT}, **{**WORDS, "length": 32, "steps": 60000})
 add("flipflop-deltanet-pos", "flipflop", "delta_net", {"num_hidden_layers": 1, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64})
 add("flipflop-mamba-pos", "flipflop", "paper_mamba_lm", {"n_layers": 1, "d_model": 32})

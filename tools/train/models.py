@@ -343,6 +343,29 @@ def delta_mixer(kind, c, P, h, rounding):
 
 # ---- Mamba --------------------------------------------------------------------------------------------------------------
 
+class LinearScan(torch.autograd.Function):
+    """s_t = a_t s_{t-1} + b_t elementwise along dimension 2, from 0: one multiply-add a token in either direction."""
+
+    @staticmethod
+    def forward(ctx, a, b):
+        s = torch.empty_like(b)
+        s[:, :, 0] = b[:, :, 0]
+        for t in range(1, b.shape[2]):
+            torch.addcmul(b[:, :, t], a[:, :, t], s[:, :, t - 1], out=s[:, :, t])
+        ctx.save_for_backward(a, s)
+        return s
+
+    @staticmethod
+    def backward(ctx, grad):
+        a, s = ctx.saved_tensors
+        g = grad.clone(memory_format=torch.contiguous_format)
+        for t in range(g.shape[2] - 2, -1, -1):
+            g[:, :, t].addcmul_(a[:, :, t + 1], g[:, :, t + 1])
+        of_a = torch.zeros_like(g)
+        torch.mul(g[:, :, 1:], s[:, :, :-1], out=of_a[:, :, 1:])
+        return of_a, g
+
+
 def mamba_mixer(negative, P, h, rounding):
     E, N = P["A_log"].shape[-2:]
     R = P["dt_proj.weight"].shape[-1]
@@ -350,18 +373,20 @@ def mamba_mixer(negative, P, h, rounding):
     u = F.silu(convolution(u, P["conv1d.weight"], P["conv1d.bias"]))
     r, write, read = linear(u, P["x_proj.weight"]).split([R, N, N], -1)
     dt = F.softplus(linear(r, P["dt_proj.weight"]) + per_channel(P["dt_proj.bias"]))
-    A = -torch.exp(P["A_log"])[:, None]
-    s, outputs = h.new_zeros(*h.shape[:2], E, N), []
-    du = dt * u
-    for t in range(h.shape[2]):
-        a = torch.exp(dt[:, :, t, :, None] * A)
-        if negative:
-            a = 2 * a - 1
-        s = a * s + du[:, :, t, :, None] * write[:, :, t, None]
-        if rounding:
-            s = rounded(s, rounding)
-        outputs.append((s @ read[:, :, t, :, None])[..., 0])
-    y = torch.stack(outputs, 2) + per_channel(P["D"]) * u
+    A = -torch.exp(P["A_log"])[:, None, None]
+    a = torch.exp(dt[..., None] * A)
+    if negative:
+        a = 2 * a - 1
+    written = (dt * u)[..., None] * write[..., None, :]
+    if rounding:
+        steps, states = h.new_zeros(*h.shape[:2], E, N), []
+        for t in range(h.shape[2]):
+            steps = rounded(a[:, :, t] * steps + written[:, :, t], rounding)
+            states.append(steps)
+        s = torch.stack(states, 2)
+    else:
+        s = LinearScan.apply(a, written)
+    y = (s @ read[..., None])[..., 0] + per_channel(P["D"]) * u
     return linear(y * F.silu(z), P["out_proj.weight"])
 
 
@@ -408,6 +433,21 @@ def slstm_cell(raw, state):
     return torch.sigmoid(o) * c / n, c, n, m
 
 
+fused_cell = None
+
+
+def fuse_cells():
+    """Has the cell of training steps on a GPU compiled into one kernel, or says why not."""
+    global fused_cell
+    cell = torch.compile(slstm_cell, dynamic=False)
+    try:
+        raw = torch.randn(1, 1, 2, 4, 4, device="cuda", requires_grad=True)
+        cell(raw, tuple(torch.rand(1, 1, 2, 4, device="cuda") for _ in range(4)))[0].sum().backward()
+        fused_cell = cell
+    except Exception as problem:
+        print("sLSTM's cell is not compiled: %s" % str(problem).splitlines()[0])
+
+
 def slstm_mixer(c, P, h):
     M, B, T, D = h.shape
     H = c["num_heads"]
@@ -421,7 +461,8 @@ def slstm_mixer(c, P, h):
         raw = inputs[t]
         if state is not None:
             raw = raw + (state[0] @ R).unflatten(-1, (4, d))
-        state = slstm_cell(raw, state)
+        cell = fused_cell if fused_cell is not None and state is not None and torch.is_grad_enabled() else slstm_cell
+        state = cell(raw, state)
         outputs.append(state[0])
     y = torch.stack(outputs).permute(1, 3, 0, 2, 4)  # [M, B, T, H, d]
     return layer_norm(y).flatten(-2) * per_channel(1 + P["group_norm.weight"])

@@ -29,7 +29,7 @@ import experiments
 import models
 import tasks
 
-WIDTHS = (8, 16, 24, 40, 64, 96, 128, 192, 256, 384, 512)
+WIDTHS = (16, 40, 64, 128, 256, 512)
 
 
 def width_of(length):
@@ -50,15 +50,18 @@ class Words:
             file.write(json.dumps(tokens) + "\n")
 
     def sample(self, random, rows, width):
-        """Of the words of at most `width` tokens: half as they are, half with a stretch of symbols drawn anew and moved."""
+        """Of the words of at most `width` tokens: half as they are, a quarter with a few symbols drawn anew, a quarter over and
+        over again; what is asked for at every position goes on with random symbols."""
         words = [w for w in self.words if len(w) <= width]
         tokens = np.full((rows, width), self.task.tokens[0], np.int64)
         last = np.empty(rows, np.int64)
         for row, i in enumerate(random.integers(len(words), size=rows)):
             word = np.array(words[i])
-            if row % 2 and len(word) > 1 and self.task.positions == "all":
+            if row % 4 == 1 and self.task.positions == "all":
                 at = random.integers(len(word))
                 word[at:at + 1 + random.integers(3)] = random.choice(self.task.tokens)
+            if row % 4 == 3 and self.task.positions == "all":
+                word = np.resize(word, width)
             tokens[row, :len(word)], last[row] = word, len(word)
             if self.task.positions == "all":
                 tokens[row, len(word):] = random.choice(self.task.tokens, width - len(word))
@@ -74,6 +77,7 @@ class Feed:
     def __init__(self, task, training, seed, device, words):
         self.task, self.t, self.words = task, training, words
         self.random, self.device = np.random.default_rng(seed), device
+        self.random_order = np.random.default_rng(seed)
         self.limit = training["first_length"] or training["length"]
         self.many = 16 if device.type == "cuda" else 4
         self.ready, self.batches, self.count = queue.Queue(2), [], 0
@@ -96,24 +100,20 @@ class Feed:
     def _make(self):
         rows, limit = self.t["members"] * self.t["batch"], self.limit
         width = width_of(limit)
-        tokens, targets = self.task.sample(self.random, rows * self.many, limit, width)
-        batches = [(limit, self._tensors(a, b)) for a, b in zip(np.split(tokens, self.many), np.split(targets, self.many))]
-        if self.words.words:
-            for at in range(0, self.many, 4):
+        made = [self.task.sample(self.random, rows * self.many, limit, width)]
+        if self.words.words:  # every fourth batch
+            for _ in range(self.many // 4):
                 length = len(self.words.words[self.random.integers(len(self.words.words))])
-                batches[at] = (limit, self._tensors(*self.words.sample(self.random, rows, width_of(length))))
-        return batches
-
-    def _tensors(self, tokens, targets):
-        M = self.t["members"]
-        return tuple(torch.from_numpy(x.reshape(M, -1, x.shape[-1])).to(self.device) for x in (tokens, targets))
+                made.append(self.words.sample(self.random, rows, width_of(length)))
+        return [torch.from_numpy(np.stack(pair)).view(2, -1, self.t["members"], self.t["batch"], pair[0].shape[-1]) for pair in made]
 
     def next(self):
         if not self.batches:
             made = self.ready.get()
             if isinstance(made, Exception):
                 raise made
-            self.batches = made[::-1]
+            batches = [pair for pairs in made for pair in pairs.to(self.device).unbind(1)]
+            self.batches = [batches[i] for i in self.random_order.permutation(len(batches))]
         return self.batches.pop()
 
 
@@ -139,7 +139,6 @@ class Trainer:
         self.graphs, self.progress = {}, progress
         self.folder.mkdir(parents=True, exist_ok=True)
         self.words = Words(self.task, self.folder / "words.jsonl")
-        self.solved = False
 
     # -- one step --
 
@@ -169,7 +168,7 @@ class Trainer:
                     self._compute(*static)
             torch.cuda.current_stream().wait_stream(stream)
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 self._compute(*static)
             if len(kept) == len(self._all_tensors()):
                 for x, value in zip(self._all_tensors(), kept):
@@ -194,10 +193,12 @@ class Trainer:
     def _share(self):
         """How much of the run is over, by steps or by time."""
         by_time = self.seconds / self.t["time_limit"] if self.t["time_limit"] else 0.0
-        return max(self.step / self.t["steps"], by_time)
+        return max((self.step - self.began) / (self.t["steps"] - self.began), by_time)
 
     def _learning_rate(self, share):
         warm = self.t["warmup"]
+        if self.perfect >= 3:  # solved: the rate falls to 0 within the cooldown
+            return self.t["lr"] * max(0.0, 1 - (self.step - self.solved_at) / self.t["cooldown"])
         if share < warm:
             return self.t["lr"] * (share / warm) + 1e-6
         return 1e-6 + (self.t["lr"] - 1e-6) * 0.5 * (1 + math.cos(math.pi * min(1.0, (share - warm) / (1 - warm))))
@@ -223,7 +224,7 @@ class Trainer:
             length = self.task.length(wanted)
             tokens, targets = (torch.from_numpy(x).to(self.device) for x in self.task.words(random, rows, length))
             right = []
-            for i in range(0, rows, 64):  # few rows at once: memory
+            for i in range(0, rows, 64):  # few at once: memory
                 ids = tokens[None, i:i + 64].expand(self.t["members"], -1, -1)
                 with torch.no_grad():
                     said = models.forward(self.config, self.weights, ids, self.t["rounding"]).argmax(-1)
@@ -248,7 +249,9 @@ class Trainer:
             self.best = {"score": float(means[best]), "seed": self.t["seed"] + best, "step": self.step,
                          "accuracy": {k: v[best] for k, v in measured.items()}, "all": {k: v for k, v in measured.items()}}
             self._write({n: w.detach()[best].clone() for n, w in self.weights.items()})
-        self.perfect = self.perfect + 1 if means.max() == 1.0 else 0
+        if self.perfect < 3:
+            self.perfect = self.perfect + 1 if means.max() == 1.0 else 0
+            self.solved_at = self.step
         return means
 
     def _write(self, weights):
@@ -267,7 +270,7 @@ class Trainer:
 
     def save_state(self):
         state = {"weights": {n: w.detach().cpu() for n, w in self.weights.items()}, "optimizer": self.optimizer.state_dict(),
-                 "step": self.step, "seconds": self.seconds, "limit": self.limit, "best": self.best, "perfect": self.perfect}
+                 "step": self.step, "seconds": self.seconds, "limit": self.limit, "best": self.best, "perfect": self.perfect, "solved_at": self.solved_at}
         torch.save(state, self.folder / "state.new")
         (self.folder / "state.new").replace(self.folder / "state.pt")
 
@@ -279,18 +282,23 @@ class Trainer:
         for n, w in self.weights.items():
             w.data.copy_(state["weights"][n])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.seconds, self.limit, self.best, self.perfect = (state[k] for k in ("step", "seconds", "limit", "best", "perfect"))
+        for name in ("step", "seconds", "limit", "best", "perfect", "solved_at"):
+            setattr(self, name, state[name])
         return True
 
-    perfect = 0
+    perfect = solved_at = began = 0
+
+    def _over(self):
+        """The steps or the time are used up, or the best seed was right on every word of three measurements on end and the
+        learning rate has fallen to 0 since."""
+        return self._share() >= 1 or (self.perfect >= 3 and self.step >= self.solved_at + self.t["cooldown"])
 
     def run(self):
-        """Until the steps or the time are used up, or the best seed is right on every word of three measurements on end."""
         torch.manual_seed(self.t["seed"])
         self.feed = Feed(self.task, {**self.t, "first_length": self.limit}, [self.t["seed"], self.step], self.device, self.words)
         bar = tqdm(total=self.t["steps"], initial=self.step, desc=self.name, disable=None if self.progress else True, mininterval=1)
         begin = time.time() - self.seconds
-        while self._share() < 1 and self.perfect < 3:
+        while not self._over():
             share = self._share()
             rate = self._learning_rate(share)
             for g in self.optimizer.param_groups:
@@ -298,7 +306,7 @@ class Trainer:
                     g["lr"].fill_(rate)
                 else:
                     g["lr"] = rate
-            _, (ids, targets) = self.feed.next()
+            ids, targets = self.feed.next()
             if self.device.type == "cuda":
                 self._graph(ids, targets)
             else:
@@ -315,8 +323,7 @@ class Trainer:
                 self.save_state()
         bar.close()
         self.feed.end()
-        if self.perfect < 3:
-            self.evaluate()
+        self.evaluate()
         self.save_state()
 
     def refute(self, time_limit):
@@ -356,6 +363,7 @@ def main():
     parser.add_argument("--krohn", help="the program (default: build/cpu/krohn, or on the path)")
     parser.add_argument("--refute", type=int, default=0, metavar="ROUNDS", help="check, add the word found, train on, so many times")
     parser.add_argument("--refute-steps", type=int, default=1000, help="steps of a round")
+    parser.add_argument("--until", type=float, default=math.inf, help="seconds after which no round begins")
     parser.add_argument("--check-limit", type=float, default=20, help="seconds for a check")
     a = parser.parse_args()
     if a.list:
@@ -373,21 +381,27 @@ def main():
         e["training"]["time_limit"] = a.time_limit
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
-    krohn = checkpoints.find_krohn(a.krohn)
+    begin, krohn = time.time(), checkpoints.find_krohn(a.krohn)
+    if a.device.startswith("cuda") and e["options"].get("slstm_at"):
+        models.fuse_cells()
     trainer = Trainer(a.experiment, e, a.output, torch.device(a.device), krohn)
     if trainer.load_state():
         print("goes on after step %d" % trainer.step)
     trainer.run()
+    rate = e["training"]["lr"] / 4
     for round_number in range(a.refute):
         if krohn is None:
             sys.exit("--refute: krohn was not found; build it or say --krohn")
+        if time.time() - begin > a.until:
+            break
         result = trainer.refute(a.check_limit)
         print("round %d: %s %s" % (round_number + 1, result["verdict"], "" if result.get("word") is None else len(result["word"])))
         if result["verdict"] != "REFUTED":
             break
         trainer.best, trainer.perfect = {"score": -1.0}, 0
-        trainer.t.update(steps=trainer.step + a.refute_steps, time_limit=None, first_length=None, warmup=0.01,
-                         evaluate_every=min(trainer.t["evaluate_every"], a.refute_steps))
+        trainer.t.update(steps=trainer.step + a.refute_steps, time_limit=None, first_length=None, warmup=0.0, cooldown=a.refute_steps,
+                         evaluate_every=a.refute_steps, lr=rate)
+        trainer.began = trainer.step
         trainer.run()
     line = ", ".join("%d: %.3f" % (k, trainer.scaled(v)) for k, v in trainer.best["accuracy"].items())
     print("%s: scaled accuracy by length %s" % (a.output, line))
