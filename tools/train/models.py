@@ -239,6 +239,9 @@ def rounded(s, step):
     return s + (torch.round(s / step) * step - s).detach()
 
 
+observer = None  # called with a name and a tensor, to watch a run: stability.py
+
+
 # ---- the delta rule -----------------------------------------------------------------------------------------------------
 
 def delta_rule(q, k, v, beta, decay=None, chunk=64):
@@ -331,6 +334,9 @@ def delta_mixer(kind, c, P, h, rounding):
         o = delta_rule_steps(q, k, v, beta, decay, rounding)
     else:
         o = delta_rule(q, k, v, beta, decay)
+    if observer is not None:
+        observer("eigenvalue", 1 - beta * k.square().sum(-1))
+        observer("read", o)
     o = (o * q.shape[-1] ** -0.5).reshape(M, B, H, T, -1).movedim(2, 3)
     o = rms_norm(o, P["o_norm.weight"][:, None, None, None], c["norm_eps"])
     if kind == "kda":
@@ -378,6 +384,8 @@ def mamba_mixer(negative, P, h, rounding):
     if negative:
         a = 2 * a - 1
     written = (dt * u)[..., None] * write[..., None, :]
+    if observer is not None:
+        observer("eigenvalue", a)
     if rounding:
         steps, states = h.new_zeros(*h.shape[:2], E, N), []
         for t in range(h.shape[2]):

@@ -16,13 +16,15 @@ class Task:
     `language` is what krohn calls it, or None: then the automaton itself is written."""
 
     def __init__(self, name, symbols, step, answer, outputs, vocab_size, language=None, description="", weights=None,
-                 positions="all", min_length=1, chance=None):
+                 positions="all", min_length=1, chance=None, stages=None):
         self.name, self.symbols, self.outputs, self.vocab_size = name, symbols, outputs, vocab_size
         self.step, self.answer = np.asarray(step), np.asarray(answer)
         self.tokens = np.array(list(symbols.values()))
         self.language, self.description, self.positions, self.min_length = language, description, positions, min_length
         self.weights = None if weights is None else np.asarray(weights, float) / sum(weights)
         self.chance = 1.0 / len(outputs) if chance is None else chance
+        # A curriculum of letters: numbers of symbols, each list holding the one before.
+        self.stages, self.stage = stages or [list(range(len(self.tokens)))], None
         self.symbol_of = np.zeros(vocab_size, np.int64)
         self.symbol_of[self.tokens] = np.arange(len(self.tokens))
 
@@ -45,13 +47,36 @@ class Task:
         tokens = self.tokens[random.choice(len(self.tokens), (rows, length), p=self.weights)]
         return tokens, self.targets(tokens)
 
-    def sample(self, random, rows, longest, width):
-        """tokens and targets [rows, width] for training: words of lengths up to `longest`, then padding"""
-        tokens, targets = self.words(random, rows, longest)
+    def sample(self, random, rows, longest, width, few_letters=0.0):
+        """tokens and targets [rows, width] for training: words of lengths up to `longest`, then padding. A share of the rows,
+        few_letters, has words of at most two letters each: what uniform words never show."""
+        if self.stage is None or len(self.stages) == 1:
+            tokens, targets = self.words(random, rows, longest)
+        else:
+            tokens = self._letters(random, rows, longest)
+            targets = self.targets(tokens)
+        few = int(rows * few_letters)
+        if few:
+            known = range(len(self.tokens)) if self.stage is None else self.stages[self.stage]
+            two = random.choice(known, (few, 2))
+            first = random.random((few, longest)) < random.random((few, 1))
+            tokens[-few:] = self.tokens[np.where(first, two[:, :1], two[:, 1:])]
+            targets[-few:] = self.targets(tokens[-few:])
+            order = random.permutation(rows)
+            tokens, targets = tokens[order], targets[order]
         if self.positions == "last":
             ends = random.integers(self.min_length, longest + 1, rows)
             targets[np.arange(longest)[None] != ends[:, None] - 1] = UNASKED
         return padded(tokens, width, self.tokens[0]), padded(targets, width, UNASKED)
+
+    def _letters(self, random, rows, length):
+        """Words over the letters of the stage; a row has letters that the stage adds with a probability of its own."""
+        here = self.stages[self.stage]
+        before = self.stages[self.stage - 1] if self.stage else here
+        added = [a for a in here if a not in set(before)] or here
+        share = len(added) / len(here) * random.random((rows, 1))
+        symbols = np.where(random.random((rows, length)) < share, random.choice(added, (rows, length)), random.choice(before, (rows, length)))
+        return self.tokens[symbols]
 
     def task_json(self):
         automaton = self.language
@@ -78,12 +103,16 @@ def parity():
                 "the number of 1s modulo 2", min_length=2)
 
 
-def group(name, multiply, letters, language, description):
-    """The word problem: the label is the running product; multiply [|G|, |G|], element 0 the identity."""
+def group(name, multiply, letters, language, description, size=None):
+    """The word problem: the label is the running product; multiply [|G|, |G|], element 0 the identity. size(g): letters of
+    small size are learned first."""
     multiply = np.asarray(multiply)
     order = len(multiply)
+    stages = None
+    if size:
+        stages = [[i for i, g in enumerate(letters) if size(g) <= most] for most in sorted({size(g) for g in letters} - {0})]
     return Task(name, {str(g): g for g in letters}, multiply[:, letters], range(order), {g: str(g) for g in range(order)}, order,
-                language, description)
+                language, description, stages=stages)
 
 
 def permutations(n, even=False):
@@ -94,24 +123,31 @@ def permutations(n, even=False):
     return elements, [[number[tuple(p[i] for i in q)] for q in elements] for p in elements]
 
 
+def moved(p):
+    return sum(i != x for i, x in enumerate(p))
+
+
 def symmetric(n):
-    return group("s%d" % n, permutations(n)[1], list(range(len(permutations(n)[0]))), "word-left:S%d" % n,
-                 "the word problem of S_%d, all elements as tokens" % n)
+    elements, multiply = permutations(n)
+    return group("s%d" % n, multiply, list(range(len(elements))), "word-left:S%d" % n,
+                 "the word problem of S_%d, all elements as tokens" % n, lambda g: moved(elements[g]))
 
 
 def swaps(n):
     elements, multiply = permutations(n)
-    letters = [i for i, p in enumerate(elements) if sum(p[j] != j for j in range(n)) in (0, 2)]
+    letters = [i for i, p in enumerate(elements) if moved(p) in (0, 2)]
     return group("s%d-swaps" % n, multiply, letters, None, "the word problem of S_%d, identity and transpositions as tokens" % n)
 
 
 def alternating(n):
     elements, multiply = permutations(n, even=True)
-    return group("a%d" % n, multiply, list(range(len(elements))), "word-left:A%d" % n, "the word problem of A_%d" % n)
+    return group("a%d" % n, multiply, list(range(len(elements))), "word-left:A%d" % n, "the word problem of A_%d" % n,
+                 lambda g: moved(elements[g]))
 
 
 def cyclic(n):
-    return group("z%d" % n, [[(a + b) % n for b in range(n)] for a in range(n)], list(range(n)), "word:Z%d" % n, "addition modulo %d" % n)
+    return group("z%d" % n, [[(a + b) % n for b in range(n)] for a in range(n)], list(range(n)), "word:Z%d" % n, "addition modulo %d" % n,
+                 lambda g: min(g, n - g).bit_length())
 
 
 def acceptor(name, alphabet, step, accepting, language, description, weights=None):
@@ -174,7 +210,7 @@ class Arithmetic(Task):
         tokens[:, -1] = 4
         return tokens, self.targets(tokens)
 
-    def sample(self, random, rows, longest, width):
+    def sample(self, random, rows, longest, width, few_letters=0.0):
         tokens, _ = self.words(random, rows, self.length(longest))
         ends = 2 * random.integers(1, tokens.shape[1] // 2 + 1, rows)
         tokens[np.arange(rows), ends - 1] = 4
@@ -270,7 +306,7 @@ class Brackets(Task):
         targets[:, -1] = (digits * signs).sum(1) % 5
         return tokens, targets
 
-    def sample(self, random, rows, longest, width):
+    def sample(self, random, rows, longest, width, few_letters=0.0):
         lengths = np.arange(3, max(longest, 3) + 1)
         tokens, targets = np.full((rows, width), 11, np.int64), np.full((rows, width), UNASKED, np.int64)
         drawn = random.choice(lengths, rows)
@@ -290,6 +326,7 @@ class Recall(Task):
     def __init__(self, pairs=8, keys=32):
         self.name, self.pairs, self.keys, self.vocab_size = "recall-%d" % pairs, pairs, keys, 2 * keys
         self.positions, self.chance, self.min_length = "all", 1.0 / keys, 1
+        self.stages, self.stage = [[]], None
 
     def length(self, wanted):
         return wanted - wanted % 3
@@ -305,7 +342,7 @@ class Recall(Task):
         targets[:, 2 * pairs:] = np.take_along_axis(values, order, 1)
         return tokens, targets
 
-    def sample(self, random, rows, longest, width):
+    def sample(self, random, rows, longest, width, few_letters=0.0):
         tokens, targets = self.words(random, rows, min(longest, 3 * self.pairs))
         return padded(tokens, width, 0), padded(targets, width, UNASKED)
 

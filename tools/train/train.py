@@ -100,7 +100,7 @@ class Feed:
     def _make(self):
         rows, limit = self.t["members"] * self.t["batch"], self.limit
         width = width_of(limit)
-        made = [self.task.sample(self.random, rows * self.many, limit, width)]
+        made = [self.task.sample(self.random, rows * self.many, limit, width, self.t["few_letters"])]
         if self.words.words:  # every fourth batch
             for _ in range(self.many // 4):
                 length = len(self.words.words[self.random.integers(len(self.words.words))])
@@ -136,6 +136,8 @@ class Trainer:
         self.right = torch.zeros(M, 2, device=device)  # answers that were right, and all, since the last look
         self.losses = torch.zeros(M, device=device)
         self.best = {"score": -1.0}
+        if len(getattr(self.task, "stages", [])) > 1 and self.t["first_length"] is not None:
+            self.task.stage = 0
         self.graphs, self.progress = {}, progress
         self.folder.mkdir(parents=True, exist_ok=True)
         self.words = Words(self.task, self.folder / "words.jsonl")
@@ -204,14 +206,20 @@ class Trainer:
         return 1e-6 + (self.t["lr"] - 1e-6) * 0.5 * (1 + math.cos(math.pi * min(1.0, (share - warm) / (1 - warm))))
 
     def _lengthen(self, share):
-        """The curriculum: longer words when one of the seeds answers 98 in 100 right, and all lengths by half of the run."""
+        """The curriculum: longer words, then more letters, when one of the seeds answers 98 in 100 right; all lengths by half
+        of the run, if so set."""
         first, last = self.t["first_length"], self.t["length"]
         if first is None:
             return
+        more_letters = self.task.stage is not None and self.task.stage < len(self.task.stages) - 1
         right = (self.right[:, 0] / self.right[:, 1].clamp_min(1)).max().item()
         if right > 0.98:
-            self.limit = min(last, self.limit + max(1, self.limit // 4))
-        self.limit = max(self.limit, min(last, int(first + (last - first) * share * 2)))
+            longest = min(last, self.t["letter_length"]) if more_letters else last
+            if self.limit >= longest and more_letters:
+                self.task.stage += 1
+            self.limit = max(self.limit, min(longest, self.limit + max(1, self.limit // 4)))
+        if self.t["all_by_half"]:
+            self.limit = max(self.limit, min(last, int(first + (last - first) * share * 2)))
         self.feed.limit = self.limit
 
     # -- measuring --
@@ -244,7 +252,7 @@ class Trainer:
         means = np.mean(list(measured.values()), 0)
         losses = self.losses.tolist()
         best = max(range(len(means)), key=lambda i: (means[i], -losses[i]))
-        self._log(event="evaluation", loss=losses, limit=self.limit, accuracy={k: [round(x, 4) for x in v] for k, v in measured.items()})
+        self._log(event="evaluation", loss=losses, limit=self.limit, stage=self.task.stage, accuracy={k: [round(x, 4) for x in v] for k, v in measured.items()})
         if means[best] >= self.best["score"]:
             self.best = {"score": float(means[best]), "seed": self.t["seed"] + best, "step": self.step,
                          "accuracy": {k: v[best] for k, v in measured.items()}, "all": {k: v for k, v in measured.items()}}
@@ -270,7 +278,8 @@ class Trainer:
 
     def save_state(self):
         state = {"weights": {n: w.detach().cpu() for n, w in self.weights.items()}, "optimizer": self.optimizer.state_dict(),
-                 "step": self.step, "seconds": self.seconds, "limit": self.limit, "best": self.best, "perfect": self.perfect, "solved_at": self.solved_at}
+                 "step": self.step, "seconds": self.seconds, "limit": self.limit, "best": self.best, "perfect": self.perfect, "solved_at": self.solved_at,
+                 "stage": self.task.stage}
         torch.save(state, self.folder / "state.new")
         (self.folder / "state.new").replace(self.folder / "state.pt")
 
@@ -284,6 +293,7 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         for name in ("step", "seconds", "limit", "best", "perfect", "solved_at"):
             setattr(self, name, state[name])
+        self.task.stage = state["stage"]
         return True
 
     perfect = solved_at = began = 0
@@ -336,9 +346,23 @@ class Trainer:
         word = result.get("word")
         self._log(event="check", verdict=result["verdict"], length=None if word is None else len(word))
         if result["verdict"] == "REFUTED":
-            symbols = list(self.task.symbols)
-            self.words.add([int(self.task.symbols[s if s in self.task.symbols else symbols[int(s)]]) for s in word])
+            self.words.add([self.task.symbols[symbol] for symbol in word])
+            if self.task.positions == "all":
+                self.harvest()
         return result
+
+    def harvest(self, rows=1024, length=128, most=30):
+        """Words over at most two letters that a seed answers wrongly, each up to its first wrong answer, join the data too."""
+        tokens, targets = self.task.sample(np.random.default_rng([self.step]), rows, length, length, 1.0)
+        found = []
+        for i in range(0, rows, 64):
+            ids = torch.from_numpy(tokens[None, i:i + 64]).to(self.device).expand(self.t["members"], -1, -1)
+            with torch.no_grad():
+                said = models.forward(self.config, self.weights, ids, self.t["rounding"]).argmax(-1).cpu().numpy()
+            wrong = ((said != targets[i:i + 64]) & (targets[i:i + 64] >= 0)).any(0)
+            found += [(int(at.argmax()) + 1, row) for row, at in enumerate(wrong, i) if at.any()]
+        for at, row in sorted(found)[:most]:
+            self.words.add(tokens[row, :at].tolist())
 
 
 def value_of(text):
@@ -362,7 +386,7 @@ def main():
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--krohn", help="the program (default: build/cpu/krohn, or on the path)")
     parser.add_argument("--refute", type=int, default=0, metavar="ROUNDS", help="check, add the word found, train on, so many times")
-    parser.add_argument("--refute-steps", type=int, default=1000, help="steps of a round")
+    parser.add_argument("--refute-steps", type=int, default=600, help="steps of a round")
     parser.add_argument("--until", type=float, default=math.inf, help="seconds after which no round begins")
     parser.add_argument("--check-limit", type=float, default=20, help="seconds for a check")
     a = parser.parse_args()
