@@ -140,6 +140,7 @@ class Trainer:
             self.task.stage = 0
         self.graphs, self.progress = {}, progress
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.refuted = []  # the lengths of krohn's words, a round each
         self.words = Words(self.task, self.folder / "words.jsonl")
 
     # -- one step --
@@ -264,6 +265,7 @@ class Trainer:
 
     def _write(self, weights):
         record = {"experiment": self.name, "task": self.e["task"], "training": self.t, "refuting_words": len(self.words.words),
+                  "refuted_at_lengths": self.refuted,
                   "seed": self.best["seed"], "step": self.best["step"], "seconds": round(self.seconds, 1), "torch": torch.__version__,
                   "device": torch.cuda.get_device_name() if self.device.type == "cuda" else "cpu",
                   "accuracy": {str(k): round(v, 4) for k, v in self.best["accuracy"].items()},
@@ -346,6 +348,7 @@ class Trainer:
         word = result.get("word")
         self._log(event="check", verdict=result["verdict"], length=None if word is None else len(word))
         if result["verdict"] == "REFUTED":
+            self.refuted.append(len(word))
             self.words.add([self.task.symbols[symbol] for symbol in word])
             if self.task.positions == "all":
                 self.harvest()
