@@ -119,13 +119,14 @@ def word_text(word):
     return "`%s`" % text if len(text) <= 40 else "`%s ..`" % text[:36].rsplit(" ", 1)[0]
 
 
-def verdict_text(c):
+def verdict_text(c, accuracy):
+    wrong = [int(length) for length, share in accuracy.items() if share < 1]
     if c.get("failed"):
         return "not run"
     if c["verdict"] == "REFUTED":
         return "REFUTED %d %s" % (c["length"], word_text(c["word"]))
     if c["verdict"] == "UNKNOWN":
-        return "UNKNOWN, right to %s" % c["length"]
+        return "UNKNOWN, right to %s" % c["length"] + ("; wrong on random words of %d" % min(wrong) if wrong else "")
     return c["verdict"] if c["length"] is None else "%s %s" % (c["verdict"], c["length"])
 
 
@@ -160,7 +161,7 @@ def row(name, label, task, entry, paper=None):
     at = lambda n: "%.2f" % curve[task.length(n)]
     cells = [label] + ([] if paper is None else ["%.3f" % paper]) + ["%.3f" % mean_beyond(curve)]
     cells += [at(n) for n in (40, 64, 100, 256, 512)]
-    cells += [spectrum_text(entry["spectrum"]), verdict_text(entry["check"]), harden_text(entry["harden"]), automaton_text(entry["automaton"])]
+    cells += [spectrum_text(entry["spectrum"]), verdict_text(entry["check"], entry["accuracy"]), harden_text(entry["harden"]), automaton_text(entry["automaton"])]
     return "| %s |" % " | ".join(cells)
 
 
@@ -266,7 +267,7 @@ def main():
         entry = measure(a.krohn, name, a)
         board = json.loads(file.read_text()) if file.exists() else {}
         board[name] = entry
-        print("%s: %.0f s, %s, %s" % (name, entry["seconds"], verdict_text(entry["check"]), harden_text(entry["harden"])), flush=True)
+        print("%s: %.0f s, %s, %s" % (name, entry["seconds"], verdict_text(entry["check"], entry["accuracy"]), harden_text(entry["harden"])), flush=True)
         lines = ",\n".join(" %s: %s" % (json.dumps(n), json.dumps(board[n])) for n in sorted(board) if n in names)
         file.write_text("{\n%s}\n" % lines)
     render({n: board[n] for n in names if n in board})

@@ -1,30 +1,29 @@
 #!/usr/bin/env python3
-"""Tests of the trainer: python3 tools/train/test_train.py [--krohn PROGRAM as KROHN in the environment]
+"""Tests of the trainer: python3 tools/train/test_train.py [--krohn PROGRAM] [unittest's arguments]
 
 Forward passes against krohn's, chunked and stepwise forms against each other, tasks against other definitions of them."""
 import ast
 import json
-import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 import unittest
 
-import numpy as np
-
 try:
+    import numpy as np
     import torch
     import checkpoints
     import experiments
     import models
+    import tasks
     import train
 except ModuleNotFoundError as problem:
     print("skipped: " + str(problem))
     sys.exit(77)
-import tasks
 
-KROHN = checkpoints.find_krohn(os.environ.get("KROHN"))
+PROGRAM = sys.argv[sys.argv.index("--krohn") + 1] if "--krohn" in sys.argv else None
+KROHN = checkpoints.find_krohn(PROGRAM)
 SIGNED = {"allow_neg_eigval": True}
 ARCHITECTURES = [
     ("delta_net", SIGNED), ("delta_net", {"use_short_conv": False, "use_gate": True}), ("gated_deltanet", {**SIGNED, "use_gate": True}),
@@ -232,4 +231,4 @@ class Training(unittest.TestCase):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    unittest.main()
+    unittest.main(argv=[a for a in sys.argv if a not in ("--krohn", PROGRAM)])
