@@ -72,13 +72,30 @@ def learned(krohn, folder, limit):
     return result if "failed" in result else {"status": result["status"], "states": result["states"], "length": result["length"]}
 
 
-def measure(krohn, name, a):
+def measure(krohn, name, a, entry):
+    """The entry of a model, with the parts that --only names (all, if none) measured anew."""
     folder, begin = MODELS / name, time.time()
     task = tasks.task(json.loads((folder / "record.json").read_text())["task"])
-    entry = {"accuracy": accuracy(krohn, folder, task, a.rows), "spectrum": spectrum(krohn, folder)}
+    asked = lambda part: not a.only or part in a.only or part not in entry
+    if asked("accuracy"):
+        entry["accuracy"] = accuracy(krohn, folder, task, a.rows)
+    if asked("spectrum"):
+        entry["spectrum"] = spectrum(krohn, folder)
+    if asked("check"):
+        check_model(krohn, folder, a, entry)
+    if asked("harden"):
+        harden_model(krohn, folder, a, entry)
+    entry["seconds"] = round(time.time() - begin, 1)
+    return entry
+
+
+def check_model(krohn, folder, a, entry):
     check = krohn_json(krohn, "check", folder, "--no-families", "--time-limit", a.check_limit)
     entry["check"] = {k: check.get(k) for k in ("verdict", "word", "length", "shortest", "expected", "observed", "domain", "failed")}
     entry["check"]["length"] = len(check["word"]) if check.get("word") is not None else check.get("length")
+
+
+def harden_model(krohn, folder, a, entry):
     with tempfile.TemporaryDirectory() as scratch:
         hardened = pathlib.Path(scratch, "hardened")
         result = krohn_json(krohn, "harden", folder, "-o", hardened, "--time-limit", a.harden_limit)
@@ -90,8 +107,6 @@ def measure(krohn, name, a):
         proved = entry["harden"].get("verdict") == "PROVED"
         entry["automaton"] = learned(krohn, hardened if proved else folder, a.extract_limit)
         entry["automaton"]["of"] = "hardened" if proved else "itself"
-    entry["seconds"] = round(time.time() - begin, 1)
-    return entry
 
 
 # ---- the page -------------------------------------------------------------------------------------------------------------
@@ -132,7 +147,7 @@ def verdict_text(c, accuracy):
 
 def harden_text(h):
     if "failed" in h:
-        return "not run"
+        return "refused: " + h["failed"].removeprefix("krohn: ")
     if h["verdict"] == "PROVED":
         return "**PROVED**, %d codes, %d configurations" % (h["codes"], h["configurations"])
     return "%s: %s" % (h["verdict"], h["reason"]) if h["reason"] else h["verdict"]
@@ -151,7 +166,7 @@ def automaton_text(m):
         return "not run"
     if m["states"] is None:
         return "none found"
-    what = {"exact": "%d states, exact", "agrees": "%d states, right to %s" % (m["states"], m["length"]),
+    what = {"exact": "%d states, exact", "up_to": "%d states, right to %s" % (m["states"], m["length"]),
             "hypothesis": "%d states, hypothesis"}.get(m["status"], m["status"])
     return (what % m["states"] if "%d" in what else what) + (" (hardened)" if m["of"] == "hardened" else "")
 
@@ -252,6 +267,7 @@ def main():
     parser.add_argument("models", nargs="*")
     parser.add_argument("--krohn", default=str(ROOT / "build/cpu/krohn"))
     parser.add_argument("--render", action="store_true")
+    parser.add_argument("--only", nargs="+", choices=["accuracy", "spectrum", "check", "harden"], help="measure these alone anew")
     parser.add_argument("--rows", type=int, default=256, help="words of each length")
     parser.add_argument("--check-limit", type=float, default=20, help="seconds")
     parser.add_argument("--harden-limit", type=float, default=120, help="seconds")
@@ -264,10 +280,11 @@ def main():
     if unknown:
         sys.exit("no such model in models/: " + ", ".join(sorted(unknown)))
     for name in [] if a.render else a.models or names:
-        entry = measure(a.krohn, name, a)
-        board = json.loads(file.read_text()) if file.exists() else {}
+        entry = measure(a.krohn, name, a, board.get(name, {}))
+        board = json.loads(file.read_text()) if file.exists() else {}  # another run may have added to it
         board[name] = entry
-        print("%s: %.0f s, %s, %s" % (name, entry["seconds"], verdict_text(entry["check"], entry["accuracy"]), harden_text(entry["harden"])), flush=True)
+        print("%s: %.0f s, %s, %s" % (name, entry["seconds"], verdict_text(entry["check"], entry["accuracy"]), harden_text(entry["harden"])),
+              flush=True)
         lines = ",\n".join(" %s: %s" % (json.dumps(n), json.dumps(board[n])) for n in sorted(board) if n in names)
         file.write_text("{\n%s}\n" % lines)
     render({n: board[n] for n in names if n in board})

@@ -239,7 +239,7 @@ class Brackets(Task):
         answer = [s[0] if s is not None and s[3] == "=" else UNASKED for s in states]
         super().__init__("modular-arithmetic-brackets", symbols, table, answer, {d: str(d) for d in range(5)}, 12, None,
                          "the value modulo 5 of an expression in brackets, then =; the automaton is of brackets at most %d deep" % depth,
-                         positions="last", min_length=2)
+                         positions="last", min_length=3)
         self.pools = {}
 
     @staticmethod
