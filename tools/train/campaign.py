@@ -6,6 +6,7 @@
 NAME:SECONDS bounds one training (otherwise: what is left), NAME@SETTING=VALUE changes a setting (and is part of its folder's name). What comes
 first starts first. Every minute, and at the end, --pack FILE gets a tar of the checkpoints, logs and records so far.
 """
+
 import argparse
 import os
 import pathlib
@@ -48,19 +49,37 @@ def main():
         for job in [j for j in running if j[0].poll() is not None]:
             running.remove(job)
             free.insert(0, job[1])
-            print("%5.0f s  %s ended (%d)  %s" % (time.time() - begin, job[2], job[0].returncode, job[3].read_text().strip().splitlines()[-1:]),
-                  flush=True)
+            print(
+                "%5.0f s  %s ended (%d)  %s"
+                % (time.time() - begin, job[2], job[0].returncode, job[3].read_text().strip().splitlines()[-1:]),
+                flush=True,
+            )
         while waiting and free and left() > 45:
             name, changes, seconds = re.fullmatch(r"([^@:]+)((?:@[^@:]+)*)(?::(\d+))?", waiting.pop(0)).groups()
             label = (name + changes).replace("/", "-").replace("@", "+")
             limit = min(float(seconds or 1e9), left() - 25)
             gpu, log = free.pop(0), output / (label + ".txt")
-            command = [sys.executable, str(HERE / "train.py"), name, "-o", str(output / label), "--time-limit", "%.0f" % limit,
-                       "--refute", str(a.refute), "--until", "%.0f" % (left() - 45)] + (["--krohn", a.krohn] if a.krohn else [])
+            command = [
+                sys.executable,
+                str(HERE / "train.py"),
+                name,
+                "-o",
+                str(output / label),
+                "--time-limit",
+                "%.0f" % limit,
+                "--refute",
+                str(a.refute),
+                "--until",
+                "%.0f" % (left() - 45),
+            ] + (["--krohn", a.krohn] if a.krohn else [])
             for change in filter(None, changes.split("@")):
                 command += ["--option" if change.startswith("option.") else "--set", change.removeprefix("option.")]
-            process = subprocess.Popen(command, stdout=open(log, "w"), stderr=subprocess.STDOUT,
-                                       env={**os.environ, "CUDA_VISIBLE_DEVICES": str(gpu), "OMP_NUM_THREADS": "1"})
+            process = subprocess.Popen(
+                command,
+                stdout=open(log, "w"),
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "CUDA_VISIBLE_DEVICES": str(gpu), "OMP_NUM_THREADS": "1"},
+            )
             running.append((process, gpu, label, log))
         if not running and waiting and left() <= 45:
             print("no time for " + " ".join(waiting))

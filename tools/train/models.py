@@ -7,6 +7,7 @@ Token mixers run in parallel over the sequence where a form for that exists: the
 solve each (Yang et al. 2024); mLSTM as decayed attention. Mamba and sLSTM step through the tokens. `rounding` makes
 the delta rule and Mamba step too, with the state rounded to multiples of it after every token and gradients passed through.
 """
+
 import math
 
 import torch
@@ -17,11 +18,22 @@ DELTA = ("delta_net", "gated_deltanet", "gated_deltaproduct", "kda")
 
 # ---- configurations -----------------------------------------------------------------------------------------------------
 
+
 def configuration(model_type, vocab_size, **options):
     """A config.json that krohn reads, with every option that matters spelled out."""
     if model_type in DELTA:
-        c = dict(hidden_size=64, num_heads=4, num_hidden_layers=2, intermediate_size=128, norm_eps=1e-6,
-                 allow_neg_eigval=False, use_short_conv=True, conv_size=4, hidden_act="swish", tie_word_embeddings=False)
+        c = dict(
+            hidden_size=64,
+            num_heads=4,
+            num_hidden_layers=2,
+            intermediate_size=128,
+            norm_eps=1e-6,
+            allow_neg_eigval=False,
+            use_short_conv=True,
+            conv_size=4,
+            hidden_act="swish",
+            tie_word_embeddings=False,
+        )
         if model_type == "delta_net":
             c.update(expand_k=1.0, expand_v=1.0, use_beta=True, use_gate=False, qk_activation="silu", qk_norm="l2")
         else:
@@ -33,16 +45,46 @@ def configuration(model_type, vocab_size, **options):
         if model_type == "kda":
             c.update(lower_bound=-5.0)
     elif model_type == "paper_mamba_lm":
-        c = dict(d_model=64, n_layers=2, d_state=16, d_conv=1, expand_factor=2, positive_and_negative=False, rms_norm_eps=1e-5)
+        c = dict(
+            d_model=64,
+            n_layers=2,
+            d_state=16,
+            d_conv=1,
+            expand_factor=2,
+            positive_and_negative=False,
+            rms_norm_eps=1e-5,
+        )
     elif model_type == "xlstm_lm":
-        c = dict(num_blocks=2, embedding_dim=64, num_heads=4, slstm_at=[], slstm_conv1d_kernel_size=0, slstm_backend="vanilla",
-                 mlstm_conv1d_kernel_size=4, qkv_proj_blocksize=4, mlstm_proj_factor=2.0, ffn_proj_factor=1.3,
-                 round_proj_up_to_multiple_of=64)
+        c = dict(
+            num_blocks=2,
+            embedding_dim=64,
+            num_heads=4,
+            slstm_at=[],
+            slstm_conv1d_kernel_size=0,
+            slstm_backend="vanilla",
+            mlstm_conv1d_kernel_size=4,
+            qkv_proj_blocksize=4,
+            mlstm_proj_factor=2.0,
+            ffn_proj_factor=1.3,
+            round_proj_up_to_multiple_of=64,
+        )
     elif model_type == "hybrid":  # krohn has no such model: layers by type, each as in the model of that type
-        c = dict(hidden_size=64, layers=["paper_mamba_lm", "delta_net"], intermediate_size=128, num_heads=4, conv_size=4,
-                 use_short_conv=False, positive_and_negative=False, allow_neg_eigval=True, d_state=16, norm_eps=1e-6)
+        c = dict(
+            hidden_size=64,
+            layers=["paper_mamba_lm", "delta_net"],
+            intermediate_size=128,
+            num_heads=4,
+            conv_size=4,
+            use_short_conv=False,
+            positive_and_negative=False,
+            allow_neg_eigval=True,
+            d_state=16,
+            norm_eps=1e-6,
+        )
     else:
-        raise ValueError("model_type: expected one of %s, paper_mamba_lm, xlstm_lm, hybrid; got %s" % (", ".join(DELTA), model_type))
+        raise ValueError(
+            "model_type: expected one of %s, paper_mamba_lm, xlstm_lm, hybrid; got %s" % (", ".join(DELTA), model_type)
+        )
     unknown = set(options) - set(c)
     if unknown:
         raise ValueError("options that %s does not have: %s" % (model_type, ", ".join(sorted(unknown))))
@@ -62,18 +104,31 @@ def _delta_shapes(kind, c, prefix):
     d_k = D // H if kind == "delta_net" else c["head_dim"]
     d_v = d_k if kind == "delta_net" else int(d_k * c["expand_v"])
     keys, values = H * d_k, H * d_v
-    s = {"q_proj.weight": ((keys, D), "linear"), "k_proj.weight": ((n * keys, D), "linear"),
-         "v_proj.weight": ((n * values, D), "linear"), "b_proj.weight": ((n * H, D), "linear"),
-         "o_proj.weight": ((D, values), "output"), "o_norm.weight": ((d_v,), "one")}
+    s = {
+        "q_proj.weight": ((keys, D), "linear"),
+        "k_proj.weight": ((n * keys, D), "linear"),
+        "v_proj.weight": ((n * values, D), "linear"),
+        "b_proj.weight": ((n * H, D), "linear"),
+        "o_proj.weight": ((D, values), "output"),
+        "o_norm.weight": ((d_v,), "one"),
+    }
     if c["use_short_conv"]:
         for name, width in (("q", keys), ("k", n * keys), ("v", n * values)):
             s[name + "_conv1d.weight"] = ((width, 1, c["conv_size"]), "convolution")
     if kind == "gated_deltanet" or (kind == "gated_deltaproduct" and c["use_forget_gate"]):
         s.update({"a_proj.weight": ((H, D), "linear"), "A_log": ((H,), "A_log"), "dt_bias": ((H,), "dt_bias")})
     if kind == "kda":
-        s.update({"f_proj.0.weight": ((d_v, D), "linear"), "f_proj.1.weight": ((keys, d_v), "linear"), "A_log": ((H,), "zero"),
-                  "dt_bias": ((keys,), "remember"), "g_proj.0.weight": ((d_v, D), "linear"),
-                  "g_proj.1.weight": ((values, d_v), "linear"), "g_proj.1.bias": ((values,), "zero")})
+        s.update(
+            {
+                "f_proj.0.weight": ((d_v, D), "linear"),
+                "f_proj.1.weight": ((keys, d_v), "linear"),
+                "A_log": ((H,), "zero"),
+                "dt_bias": ((keys,), "remember"),
+                "g_proj.0.weight": ((d_v, D), "linear"),
+                "g_proj.1.weight": ((values, d_v), "linear"),
+                "g_proj.1.bias": ((values,), "zero"),
+            }
+        )
     if c.get("use_gate" if kind != "gated_deltaproduct" else "use_output_gate"):
         s["g_proj.weight"] = ((values, D), "linear")
     return {prefix + name: value for name, value in s.items()}
@@ -81,16 +136,26 @@ def _delta_shapes(kind, c, prefix):
 
 def _mlp_shapes(c, prefix):
     D, I = c["hidden_size"], c["intermediate_size"]
-    return {prefix + "gate_proj.weight": ((I, D), "linear"), prefix + "up_proj.weight": ((I, D), "linear"),
-            prefix + "down_proj.weight": ((D, I), "output")}
+    return {
+        prefix + "gate_proj.weight": ((I, D), "linear"),
+        prefix + "up_proj.weight": ((I, D), "linear"),
+        prefix + "down_proj.weight": ((D, I), "output"),
+    }
 
 
 def _mamba_shapes(D, N, width, expand, prefix):
     E, R = expand * D, math.ceil(D / 16)
-    return {prefix + "in_proj.weight": ((2 * E, D), "linear"), prefix + "conv1d.weight": ((E, 1, width), "convolution"),
-            prefix + "conv1d.bias": ((E,), "zero"), prefix + "x_proj.weight": ((R + 2 * N, E), "linear"),
-            prefix + "dt_proj.weight": ((E, R), "linear"), prefix + "dt_proj.bias": ((E,), "dt_bias"),
-            prefix + "A_log": ((E, N), "A_log_row"), prefix + "D": ((E,), "one"), prefix + "out_proj.weight": ((D, E), "output")}
+    return {
+        prefix + "in_proj.weight": ((2 * E, D), "linear"),
+        prefix + "conv1d.weight": ((E, 1, width), "convolution"),
+        prefix + "conv1d.bias": ((E,), "zero"),
+        prefix + "x_proj.weight": ((R + 2 * N, E), "linear"),
+        prefix + "dt_proj.weight": ((E, R), "linear"),
+        prefix + "dt_proj.bias": ((E,), "dt_bias"),
+        prefix + "A_log": ((E, N), "A_log_row"),
+        prefix + "D": ((E,), "one"),
+        prefix + "out_proj.weight": ((D, E), "output"),
+    }
 
 
 def shapes(c):
@@ -131,16 +196,31 @@ def shapes(c):
                 d = D // H
                 for gate in "fizo":
                     s[x + gate + "gate.weight"] = ((H, d, d), "linear")
-                s.update({x + "slstm_cell._recurrent_kernel_": ((H, 4 * d, d), "small"), x + "slstm_cell._bias_": ((4 * D,), "slstm_bias"),
-                          x + "group_norm.weight": ((D,), "zero"), p + "ffn_norm.weight": ((D,), "zero"),
-                          p + "ffn.proj_up.weight": ((2 * I, D), "linear"), p + "ffn.proj_down.weight": ((D, I), "output")})
+                s.update(
+                    {
+                        x + "slstm_cell._recurrent_kernel_": ((H, 4 * d, d), "small"),
+                        x + "slstm_cell._bias_": ((4 * D,), "slstm_bias"),
+                        x + "group_norm.weight": ((D,), "zero"),
+                        p + "ffn_norm.weight": ((D,), "zero"),
+                        p + "ffn.proj_up.weight": ((2 * I, D), "linear"),
+                        p + "ffn.proj_down.weight": ((D, I), "output"),
+                    }
+                )
             else:
-                s.update({x + "proj_up.weight": ((2 * E, D), "linear"), x + "learnable_skip": ((E,), "one"),
-                          x + "conv1d.conv.weight": ((E, 1, c["mlstm_conv1d_kernel_size"]), "convolution"),
-                          x + "conv1d.conv.bias": ((E,), "zero"), x + "mlstm_cell.igate.weight": ((H, 3 * E), "small"),
-                          x + "mlstm_cell.igate.bias": ((H,), "small"), x + "mlstm_cell.fgate.weight": ((H, 3 * E), "small"),
-                          x + "mlstm_cell.fgate.bias": ((H,), "fgate_bias"), x + "mlstm_cell.outnorm.weight": ((E,), "zero"),
-                          x + "proj_down.weight": ((D, E), "output")})
+                s.update(
+                    {
+                        x + "proj_up.weight": ((2 * E, D), "linear"),
+                        x + "learnable_skip": ((E,), "one"),
+                        x + "conv1d.conv.weight": ((E, 1, c["mlstm_conv1d_kernel_size"]), "convolution"),
+                        x + "conv1d.conv.bias": ((E,), "zero"),
+                        x + "mlstm_cell.igate.weight": ((H, 3 * E), "small"),
+                        x + "mlstm_cell.igate.bias": ((H,), "small"),
+                        x + "mlstm_cell.fgate.weight": ((H, 3 * E), "small"),
+                        x + "mlstm_cell.fgate.bias": ((H,), "fgate_bias"),
+                        x + "mlstm_cell.outnorm.weight": ((E,), "zero"),
+                        x + "proj_down.weight": ((D, E), "output"),
+                    }
+                )
                 for name in "qkv":
                     s[x + name + "_proj.weight"] = ((E // b, b, b), "linear")
         s["xlstm_block_stack.post_blocks_norm.weight"] = ((D,), "zero")
@@ -149,7 +229,11 @@ def shapes(c):
 
 
 def depth(c):
-    return len(c["layers"]) if c["model_type"] == "hybrid" else c.get("num_hidden_layers") or c.get("n_layers") or c["num_blocks"]
+    return (
+        len(c["layers"])
+        if c["model_type"] == "hybrid"
+        else c.get("num_hidden_layers") or c.get("n_layers") or c["num_blocks"]
+    )
 
 
 def first_values(c, seed, spread=0.0):
@@ -200,6 +284,7 @@ def member(weights, i):
 
 # ---- pieces -------------------------------------------------------------------------------------------------------------
 
+
 def linear(x, w):
     """x [M, B, T, D], w [M, O, D] -> [M, B, T, O]"""
     return torch.bmm(x.flatten(1, 2), w.mT).unflatten(1, x.shape[1:3])
@@ -226,12 +311,12 @@ def convolution(x, w, bias=None):
     W = w.shape[-1]
     y = x * per_channel(w[:, :, 0, W - 1])
     for j in range(1, W):
-        y = y + F.pad(x, (0, 0, j, 0))[:, :, :x.shape[2]] * per_channel(w[:, :, 0, W - 1 - j])
+        y = y + F.pad(x, (0, 0, j, 0))[:, :, : x.shape[2]] * per_channel(w[:, :, 0, W - 1 - j])
     return y if bias is None else y + per_channel(bias)
 
 
 def below(weights, prefix):
-    return {name[len(prefix):]: value for name, value in weights.items() if name.startswith(prefix)}
+    return {name[len(prefix) :]: value for name, value in weights.items() if name.startswith(prefix)}
 
 
 def rounded(s, step):
@@ -243,6 +328,7 @@ observer = None  # called with a name and a tensor, to watch a run: stability.py
 
 
 # ---- the delta rule -----------------------------------------------------------------------------------------------------
+
 
 def delta_rule(q, k, v, beta, decay=None, chunk=64):
     """q [G, T, d_k]; k [G, T, n, d_k], v [G, T, n, d_v], beta [G, T, n]: n steps a token; decay: logs, [G, T, 1] or [G, T, d_k],
@@ -267,7 +353,7 @@ def delta_rule(q, k, v, beta, decay=None, chunk=64):
                 start = torch.exp(steps)
                 k_start, q_start = kc * start, qc * torch.exp(total)
             else:
-                middle = total[:, t // 2:t // 2 + 1]
+                middle = total[:, t // 2 : t // 2 + 1]
                 k_in, k_out = kc * torch.exp(steps - middle), kc * torch.exp(middle - steps)
                 q_in = qc * torch.exp(total - middle)
                 k_start, q_start = kc * torch.exp(steps), qc * torch.exp(total)
@@ -277,10 +363,14 @@ def delta_rule(q, k, v, beta, decay=None, chunk=64):
         A = k_in @ k_out.mT
         Q = q_in @ k_out.mT
         if fade is not None:
-            A, Q = A * fade, Q * fade[:, n - 1::n]
+            A, Q = A * fade, Q * fade[:, n - 1 :: n]
         A = (A * bc[..., None]).tril(-1)
         read = torch.ones(t, C, dtype=torch.bool, device=q.device)
-        read = read.tril() if n == 1 else (torch.arange(C, device=q.device)[None] // n <= torch.arange(t, device=q.device)[:, None])
+        read = (
+            read.tril()
+            if n == 1
+            else (torch.arange(C, device=q.device)[None] // n <= torch.arange(t, device=q.device)[:, None])
+        )
         Q = Q.masked_fill(~read, 0.0)
         rest = vc if S is None else vc - k_start @ S
         U = torch.linalg.solve_triangular(A, rest * bc[..., None], upper=False, unitriangular=True)
@@ -318,13 +408,19 @@ def delta_mixer(kind, c, P, h, rounding):
     if c["use_short_conv"]:
         q, k, v = (convolution(x, P[name + "_conv1d.weight"]) for name, x in zip("qkv", (q, k, v)))
     q, k, v = F.silu(q), F.silu(k), F.silu(v)
-    heads = lambda x, *split: x.reshape(M, B, T, *split, -1).movedim(-2, 2).reshape(M * B * H, T, *split[:-1], x.shape[-1] // math.prod(split))
+    heads = lambda x, *split: (
+        x.reshape(M, B, T, *split, -1)
+        .movedim(-2, 2)
+        .reshape(M * B * H, T, *split[:-1], x.shape[-1] // math.prod(split))
+    )
     q, k, v = unit(heads(q, H)), unit(heads(k, n, H)), heads(v, n, H)
     beta = torch.sigmoid(linear(h, P["b_proj.weight"])) * (2.0 if c["allow_neg_eigval"] else 1.0)
     beta = beta.reshape(M, B, T, n, H).movedim(-1, 2).reshape(M * B * H, T, n)
     decay = None
     if "a_proj.weight" in P:
-        decay = -torch.exp(per_channel(P["A_log"])) * F.softplus(linear(h, P["a_proj.weight"]) + per_channel(P["dt_bias"]))
+        decay = -torch.exp(per_channel(P["A_log"])) * F.softplus(
+            linear(h, P["a_proj.weight"]) + per_channel(P["dt_bias"])
+        )
         decay = decay.movedim(-1, 2).reshape(M * B * H, T, 1)
     elif kind == "kda":
         f = linear(linear(h, P["f_proj.0.weight"]), P["f_proj.1.weight"]) + per_channel(P["dt_bias"])
@@ -348,6 +444,7 @@ def delta_mixer(kind, c, P, h, rounding):
 
 
 # ---- Mamba --------------------------------------------------------------------------------------------------------------
+
 
 class LinearScan(torch.autograd.Function):
     """s_t = a_t s_{t-1} + b_t elementwise along dimension 2, from 0: one multiply-add a token in either direction."""
@@ -400,6 +497,7 @@ def mamba_mixer(negative, P, h, rounding):
 
 # ---- xLSTM --------------------------------------------------------------------------------------------------------------
 
+
 def blocks(x, w):
     """x [M, B, T, C], w [M, C / b, b, b] (block, out, in)"""
     M, B, T, C = x.shape
@@ -415,7 +513,9 @@ def mlstm_mixer(c, P, h):
     y = F.silu(convolution(x, P["conv1d.conv.weight"], P["conv1d.conv.bias"]))
     q, k, v = blocks(y, P["q_proj.weight"]), blocks(y, P["k_proj.weight"]), blocks(x, P["v_proj.weight"])
     qkv = torch.cat([q, k, v], -1)
-    gate = lambda name: (linear(qkv, P["mlstm_cell.%s.weight" % name]) + per_channel(P["mlstm_cell.%s.bias" % name])).movedim(-1, 2)
+    gate = lambda name: (
+        linear(qkv, P["mlstm_cell.%s.weight" % name]) + per_channel(P["mlstm_cell.%s.bias" % name])
+    ).movedim(-1, 2)
     i, f = gate("igate"), F.logsigmoid(gate("fgate")).cumsum(-1)  # [M, B, H, T]
     q, k, v = (a.reshape(M, B, T, H, E // H).movedim(-2, 2) for a in (q, k, v))
     D = f[..., :, None] - f[..., None, :] + i[..., None, :]
@@ -462,7 +562,9 @@ def slstm_mixer(c, P, h):
     d = D // H
     # The names are crossed in the published code: slot i is fed by fgate, slot f by igate.
     inputs = torch.stack([blocks(h, P[name + "gate.weight"]) for name in "fizo"], -2)
-    inputs = (inputs + P["slstm_cell._bias_"].reshape(M, 1, 1, 4, D)).reshape(M, B, T, 4, H, d).permute(2, 0, 4, 1, 3, 5)
+    inputs = (
+        (inputs + P["slstm_cell._bias_"].reshape(M, 1, 1, 4, D)).reshape(M, B, T, 4, H, d).permute(2, 0, 4, 1, 3, 5)
+    )
     R = P["slstm_cell._recurrent_kernel_"].mT  # [M, H, d, 4 d]
     state, outputs = None, []
     for t in range(T):
@@ -478,9 +580,12 @@ def slstm_mixer(c, P, h):
 
 # ---- whole models -------------------------------------------------------------------------------------------------------
 
+
 def embed(weights, ids):
     """A product with one-hot rows, whose gradient is a product too (and may be recorded in a CUDA graph)."""
-    return torch.bmm(F.one_hot(ids, weights.shape[1]).to(weights.dtype).flatten(1, 2), weights).unflatten(1, ids.shape[1:])
+    return torch.bmm(F.one_hot(ids, weights.shape[1]).to(weights.dtype).flatten(1, 2), weights).unflatten(
+        1, ids.shape[1:]
+    )
 
 
 def forward(c, weights, ids, rounding=0.0):
@@ -495,7 +600,9 @@ def forward(c, weights, ids, rounding=0.0):
                 x = x + mlstm_mixer(c, below(P, "xlstm."), h)
                 continue
             x = x + slstm_mixer(c, below(P, "xlstm."), h)
-            gate, up = linear(layer_norm(x) * per_channel(1 + P["ffn_norm.weight"]), P["ffn.proj_up.weight"]).chunk(2, -1)
+            gate, up = linear(layer_norm(x) * per_channel(1 + P["ffn_norm.weight"]), P["ffn.proj_up.weight"]).chunk(
+                2, -1
+            )
             x = x + linear(F.gelu(gate) * up, P["ffn.proj_down.weight"])
         x = layer_norm(x) * per_channel(1 + weights["xlstm_block_stack.post_blocks_norm.weight"])
     elif kind == "paper_mamba_lm":
@@ -516,6 +623,8 @@ def forward(c, weights, ids, rounding=0.0):
                 x = x + delta_mixer(layer, c, below(P, "attn."), h, rounding)
             h = rms_norm(x, per_channel(P["mlp_norm.weight"]), c["norm_eps"])
             mlp = below(P, "mlp.")
-            x = x + linear(F.silu(linear(h, mlp["gate_proj.weight"])) * linear(h, mlp["up_proj.weight"]), mlp["down_proj.weight"])
+            x = x + linear(
+                F.silu(linear(h, mlp["gate_proj.weight"])) * linear(h, mlp["up_proj.weight"]), mlp["down_proj.weight"]
+            )
         x = rms_norm(x, per_channel(weights["model.norm.weight"]), c["norm_eps"])
     return linear(x, weights["lm_head.weight"])

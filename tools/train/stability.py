@@ -7,6 +7,7 @@ the loss, norms of weights and gradients, the range of the eigenvalues that the 
 A size is HIDDENxLAYERS; 1024x8 has 10^8 parameters. One learning rate for all, with and without a warm-up: what is asked
 is whether negative eigenvalues make training less stable, not what is best.
 """
+
 import argparse
 import json
 import time
@@ -21,8 +22,15 @@ import tasks
 
 def train(task, hidden, layers, negative, steps, rate, warmup, device, seed=0):
     heads = max(2, hidden // 128)
-    config = models.configuration("delta_net", task.vocab_size, hidden_size=hidden, num_hidden_layers=layers, num_heads=heads,
-                                  intermediate_size=hidden * 11 // 4 // 8 * 8, allow_neg_eigval=negative)
+    config = models.configuration(
+        "delta_net",
+        task.vocab_size,
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_heads=heads,
+        intermediate_size=hidden * 11 // 4 // 8 * 8,
+        allow_neg_eigval=negative,
+    )
     weights = {n: w[None].to(device).requires_grad_() for n, w in models.first_values(config, seed).items()}
     optimizer = torch.optim.AdamW(weights.values(), lr=rate, weight_decay=0.01, fused=device.type == "cuda" or None)
     random = np.random.default_rng(seed)
@@ -32,7 +40,11 @@ def train(task, hidden, layers, negative, steps, rate, warmup, device, seed=0):
         x = x.detach()
         least, most = x.min(), x.max()
         old = seen.get(name)
-        seen[name] = (least, most, (x < 0).float().mean()) if old is None else (torch.minimum(least, old[0]), torch.maximum(most, old[1]), old[2])
+        seen[name] = (
+            (least, most, (x < 0).float().mean())
+            if old is None
+            else (torch.minimum(least, old[0]), torch.maximum(most, old[1]), old[2])
+        )
 
     rows = []
     begin = time.time()
@@ -48,13 +60,30 @@ def train(task, hidden, layers, negative, steps, rate, warmup, device, seed=0):
         loss.backward()
         if look:
             norm = lambda xs: torch.stack([x.square().sum() for x in xs]).sum().sqrt().item()
-            rows.append({"step": step, "loss": loss.item(), "gradient": norm([w.grad for w in weights.values()]), "weights": norm(weights.values()),
-                         "least_eigenvalue": seen["eigenvalue"][0].item(), "negative_share_first_layer": seen["eigenvalue"][2].item(),
-                         "largest_read": max(abs(seen["read"][0].item()), seen["read"][1].item())})
+            rows.append(
+                {
+                    "step": step,
+                    "loss": loss.item(),
+                    "gradient": norm([w.grad for w in weights.values()]),
+                    "weights": norm(weights.values()),
+                    "least_eigenvalue": seen["eigenvalue"][0].item(),
+                    "negative_share_first_layer": seen["eigenvalue"][2].item(),
+                    "largest_read": max(abs(seen["read"][0].item()), seen["read"][1].item()),
+                }
+            )
         optimizer.step()
         optimizer.zero_grad()
-    return {"hidden": hidden, "layers": layers, "parameters": sum(w.numel() for w in weights.values()), "negative": negative, "rate": rate,
-            "warmup": warmup, "task": task.name, "seconds": round(time.time() - begin, 1), "rows": rows}
+    return {
+        "hidden": hidden,
+        "layers": layers,
+        "parameters": sum(w.numel() for w in weights.values()),
+        "negative": negative,
+        "rate": rate,
+        "warmup": warmup,
+        "task": task.name,
+        "seconds": round(time.time() - begin, 1),
+        "rows": rows,
+    }
 
 
 def main():
@@ -71,10 +100,22 @@ def main():
         hidden, layers = map(int, size.split("x"))
         for negative in (True, False):
             for warmup in (100, 0):
-                runs.append(train(tasks.task(a.task), hidden, layers, negative, a.steps, a.rate, warmup, torch.device(a.device)))
+                runs.append(
+                    train(tasks.task(a.task), hidden, layers, negative, a.steps, a.rate, warmup, torch.device(a.device))
+                )
                 last = runs[-1]["rows"][-1]
-                print("%s %s warmup %d: loss %.3f, gradient %.3g, %.0f s" % (size, "[-1,1]" if negative else "[0,1]", warmup, last["loss"],
-                                                                           last["gradient"], runs[-1]["seconds"]), flush=True)
+                print(
+                    "%s %s warmup %d: loss %.3f, gradient %.3g, %.0f s"
+                    % (
+                        size,
+                        "[-1,1]" if negative else "[0,1]",
+                        warmup,
+                        last["loss"],
+                        last["gradient"],
+                        runs[-1]["seconds"],
+                    ),
+                    flush=True,
+                )
                 with open(a.output, "w") as file:
                     json.dump(runs, file)
 

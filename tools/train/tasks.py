@@ -2,6 +2,7 @@
 
 Words are token arrays. Targets hold the logit that is right after every token, or -1 where none is asked for. NumPy alone.
 """
+
 import itertools
 import sys
 
@@ -15,8 +16,22 @@ class Task:
 
     `language` is what krohn calls it, or None: then the automaton itself is written."""
 
-    def __init__(self, name, symbols, step, answer, outputs, vocab_size, language=None, description="", weights=None,
-                 positions="all", min_length=1, chance=None, stages=None):
+    def __init__(
+        self,
+        name,
+        symbols,
+        step,
+        answer,
+        outputs,
+        vocab_size,
+        language=None,
+        description="",
+        weights=None,
+        positions="all",
+        min_length=1,
+        chance=None,
+        stages=None,
+    ):
         self.name, self.symbols, self.outputs, self.vocab_size = name, symbols, outputs, vocab_size
         self.step, self.answer = np.asarray(step), np.asarray(answer)
         self.tokens = np.array(list(symbols.values()))
@@ -39,7 +54,7 @@ class Task:
         for t in range(tokens.shape[1]):
             state = self.step[state, symbols[:, t]]
             result[:, t] = self.answer[state]
-        result[:, :self.min_length - 1] = UNASKED
+        result[:, : self.min_length - 1] = UNASKED
         return result
 
     def words(self, random, rows, length):
@@ -75,32 +90,58 @@ class Task:
         before = self.stages[self.stage - 1] if self.stage else here
         added = [a for a in here if a not in set(before)] or here
         share = len(added) / len(here) * random.random((rows, 1))
-        symbols = np.where(random.random((rows, length)) < share, random.choice(added, (rows, length)), random.choice(before, (rows, length)))
+        symbols = np.where(
+            random.random((rows, length)) < share,
+            random.choice(added, (rows, length)),
+            random.choice(before, (rows, length)),
+        )
         return self.tokens[symbols]
 
     def task_json(self):
         automaton = self.language
         if automaton is None:
             name = {logit: label for logit, label in self.outputs.items()}
-            automaton = {"format": "krohn-automaton-v1", "alphabet": list(self.symbols), "start": 0,
-                         "transitions": self.step.tolist(),
-                         "labels": [None if a < 0 else name[a] for a in self.answer.tolist()]}
-        return {"version": 1, "name": self.name, "description": self.description, "symbols": self.symbols, "bos": None,
-                "min_length": self.min_length, "positions": self.positions,
-                "outputs": {str(logit): label for logit, label in self.outputs.items()}, "automaton": automaton}
+            automaton = {
+                "format": "krohn-automaton-v1",
+                "alphabet": list(self.symbols),
+                "start": 0,
+                "transitions": self.step.tolist(),
+                "labels": [None if a < 0 else name[a] for a in self.answer.tolist()],
+            }
+        return {
+            "version": 1,
+            "name": self.name,
+            "description": self.description,
+            "symbols": self.symbols,
+            "bos": None,
+            "min_length": self.min_length,
+            "positions": self.positions,
+            "outputs": {str(logit): label for logit, label in self.outputs.items()},
+            "automaton": automaton,
+        }
 
 
 def padded(array, width, value):
     result = np.full((len(array), width), value, np.int64)
-    result[:, :array.shape[1]] = array
+    result[:, : array.shape[1]] = array
     return result
 
 
 # ---- regular languages and groups -----------------------------------------------------------------------------------------
 
+
 def parity():
-    return Task("parity", {"0": 1, "1": 2}, [[0, 1], [1, 0]], [1, 2], {1: "0", 2: "1"}, 3, "parity",
-                "the number of 1s modulo 2", min_length=2)
+    return Task(
+        "parity",
+        {"0": 1, "1": 2},
+        [[0, 1], [1, 0]],
+        [1, 2],
+        {1: "0", 2: "1"},
+        3,
+        "parity",
+        "the number of 1s modulo 2",
+        min_length=2,
+    )
 
 
 def group(name, multiply, letters, language, description, size=None):
@@ -110,9 +151,20 @@ def group(name, multiply, letters, language, description, size=None):
     order = len(multiply)
     stages = None
     if size:
-        stages = [[i for i, g in enumerate(letters) if size(g) <= most] for most in sorted({size(g) for g in letters} - {0})]
-    return Task(name, {str(g): g for g in letters}, multiply[:, letters], range(order), {g: str(g) for g in range(order)}, order,
-                language, description, stages=stages)
+        stages = [
+            [i for i, g in enumerate(letters) if size(g) <= most] for most in sorted({size(g) for g in letters} - {0})
+        ]
+    return Task(
+        name,
+        {str(g): g for g in letters},
+        multiply[:, letters],
+        range(order),
+        {g: str(g) for g in range(order)},
+        order,
+        language,
+        description,
+        stages=stages,
+    )
 
 
 def permutations(n, even=False):
@@ -129,35 +181,72 @@ def moved(p):
 
 def symmetric(n):
     elements, multiply = permutations(n)
-    return group("s%d" % n, multiply, list(range(len(elements))), "word-left:S%d" % n,
-                 "the word problem of S_%d, all elements as tokens" % n, lambda g: moved(elements[g]))
+    return group(
+        "s%d" % n,
+        multiply,
+        list(range(len(elements))),
+        "word-left:S%d" % n,
+        "the word problem of S_%d, all elements as tokens" % n,
+        lambda g: moved(elements[g]),
+    )
 
 
 def swaps(n):
     elements, multiply = permutations(n)
     letters = [i for i, p in enumerate(elements) if moved(p) in (0, 2)]
-    return group("s%d-swaps" % n, multiply, letters, None, "the word problem of S_%d, identity and transpositions as tokens" % n)
+    return group(
+        "s%d-swaps" % n, multiply, letters, None, "the word problem of S_%d, identity and transpositions as tokens" % n
+    )
 
 
 def alternating(n):
     elements, multiply = permutations(n, even=True)
-    return group("a%d" % n, multiply, list(range(len(elements))), "word-left:A%d" % n, "the word problem of A_%d" % n,
-                 lambda g: moved(elements[g]))
+    return group(
+        "a%d" % n,
+        multiply,
+        list(range(len(elements))),
+        "word-left:A%d" % n,
+        "the word problem of A_%d" % n,
+        lambda g: moved(elements[g]),
+    )
 
 
 def cyclic(n):
-    return group("z%d" % n, [[(a + b) % n for b in range(n)] for a in range(n)], list(range(n)), "word:Z%d" % n, "addition modulo %d" % n,
-                 lambda g: min(g, n - g).bit_length())
+    return group(
+        "z%d" % n,
+        [[(a + b) % n for b in range(n)] for a in range(n)],
+        list(range(n)),
+        "word:Z%d" % n,
+        "addition modulo %d" % n,
+        lambda g: min(g, n - g).bit_length(),
+    )
 
 
 def acceptor(name, alphabet, step, accepting, language, description, weights=None):
     answer = [int(q in accepting) for q in range(len(step))]
-    return Task(name, {a: i for i, a in enumerate(alphabet)}, step, answer, {0: "0", 1: "1"}, max(len(alphabet), 2), language,
-                description, weights)
+    return Task(
+        name,
+        {a: i for i, a in enumerate(alphabet)},
+        step,
+        answer,
+        {0: "0", 1: "1"},
+        max(len(alphabet), 2),
+        language,
+        description,
+        weights,
+    )
 
 
 def flipflop():
-    return acceptor("flipflop", "srn", [[1, 0, 0], [1, 0, 1]], {1}, "flipflop", "whether the last of set and reset was set", [1, 1, 6])
+    return acceptor(
+        "flipflop",
+        "srn",
+        [[1, 0, 0], [1, 0, 1]],
+        {1},
+        "flipflop",
+        "whether the last of set and reset was set",
+        [1, 1, 6],
+    )
 
 
 def ends_abb():
@@ -165,32 +254,50 @@ def ends_abb():
 
 
 def contains_aba():
-    return acceptor("aba", "ab", [[1, 0], [1, 2], [3, 0], [3, 3]], {3}, "re:(a|b)*aba(a|b)*", "words that contain aba", [1, 3])
+    return acceptor(
+        "aba", "ab", [[1, 0], [1, 2], [3, 0], [3, 3]], {3}, "re:(a|b)*aba(a|b)*", "words that contain aba", [1, 3]
+    )
 
 
 def dyck(depth):
     top = depth + 1
     step = [[min(d + 1, top), d - 1 if d else top] for d in range(depth + 1)] + [[top, top]]
-    return acceptor("dyck-%d" % depth, "()", step, {0}, "dyck:1,%d" % depth, "balanced words of depth at most %d" % depth)
+    return acceptor(
+        "dyck-%d" % depth, "()", step, {0}, "dyck:1,%d" % depth, "balanced words of depth at most %d" % depth
+    )
 
 
 # ---- arithmetic modulo 5 --------------------------------------------------------------------------------------------------
+
 
 class Arithmetic(Task):
     """digit (operator digit)* = ; the answer after '=' is the value, * binding tighter."""
 
     def __init__(self):
         symbols = {**{str(d): 5 + d for d in range(5)}, "+": 1, "-": 2, "*": 3, "=": 4}
-        states = [(phase, t, p) for phase in "on" for t in range(5) for p in range(5)] + [("=", v, 0) for v in range(5)] + ["sink"]
+        states = (
+            [(phase, t, p) for phase in "on" for t in range(5) for p in range(5)]
+            + [("=", v, 0) for v in range(5)]
+            + ["sink"]
+        )
         number = {s: i for i, s in enumerate(states)}
         step = [[number[self._next(s, a)] for a in symbols] for s in states]
         answer = [5 + s[1] if s[0] == "=" else UNASKED for s in states]
         first = number["o", 0, 1]
         order = [first] + [i for i in range(len(states)) if i != first]
         place = {old: new for new, old in enumerate(order)}
-        super().__init__("modular-arithmetic", symbols, [[place[q] for q in step[old]] for old in order], [answer[old] for old in order],
-                         {5 + d: str(d) for d in range(5)}, 10, "modarith-answer:5", "the value modulo 5 of d op d .. =",
-                         positions="last", min_length=2)
+        super().__init__(
+            "modular-arithmetic",
+            symbols,
+            [[place[q] for q in step[old]] for old in order],
+            [answer[old] for old in order],
+            {5 + d: str(d) for d in range(5)},
+            10,
+            "modarith-answer:5",
+            "the value modulo 5 of d op d .. =",
+            positions="last",
+            min_length=2,
+        )
 
     @staticmethod
     def _next(state, a):
@@ -199,7 +306,12 @@ class Arithmetic(Task):
         phase, t, p = state
         if phase == "o":
             return ("n", t, p * int(a) % 5) if a.isdigit() else "sink"
-        return {"+": ("o", (t + p) % 5, 1), "-": ("o", (t + p) % 5, 4), "*": ("o", t, p), "=": ("=", (t + p) % 5, 0)}.get(a, "sink")
+        return {
+            "+": ("o", (t + p) % 5, 1),
+            "-": ("o", (t + p) % 5, 4),
+            "*": ("o", t, p),
+            "=": ("=", (t + p) % 5, 0),
+        }.get(a, "sink")
 
     def length(self, wanted):
         return max(2, wanted - wanted % 2)
@@ -237,9 +349,19 @@ class Brackets(Task):
                 row.append(number[target])
             table.append(row)
         answer = [s[0] if s is not None and s[3] == "=" else UNASKED for s in states]
-        super().__init__("modular-arithmetic-brackets", symbols, table, answer, {d: str(d) for d in range(5)}, 12, None,
-                         "the value modulo 5 of an expression in brackets, then =; the automaton is of brackets at most %d deep" % depth,
-                         positions="last", min_length=3)
+        super().__init__(
+            "modular-arithmetic-brackets",
+            symbols,
+            table,
+            answer,
+            {d: str(d) for d in range(5)},
+            12,
+            None,
+            "the value modulo 5 of an expression in brackets, then =; the automaton is of brackets at most %d deep"
+            % depth,
+            positions="last",
+            min_length=3,
+        )
         self.pools = {}
 
     @staticmethod
@@ -319,6 +441,7 @@ class Brackets(Task):
 
 # ---- associative recall ---------------------------------------------------------------------------------------------------
 
+
 class Recall(Task):
     """Multi-query associative recall (Arora et al. 2024): pairs of a key and its value, then the keys in another order, after
     each of which its value is the answer. No language of a small automaton, and without task.json."""
@@ -337,9 +460,9 @@ class Recall(Task):
         values = random.integers(self.keys, 2 * self.keys, (rows, pairs))
         order = np.argsort(random.random((rows, pairs)), 1)
         tokens, targets = np.empty((rows, 3 * pairs), np.int64), np.full((rows, 3 * pairs), UNASKED, np.int64)
-        tokens[:, 0:2 * pairs:2], tokens[:, 1:2 * pairs:2] = keys, values
-        tokens[:, 2 * pairs:] = np.take_along_axis(keys, order, 1)
-        targets[:, 2 * pairs:] = np.take_along_axis(values, order, 1)
+        tokens[:, 0 : 2 * pairs : 2], tokens[:, 1 : 2 * pairs : 2] = keys, values
+        tokens[:, 2 * pairs :] = np.take_along_axis(keys, order, 1)
+        targets[:, 2 * pairs :] = np.take_along_axis(values, order, 1)
         return tokens, targets
 
     def sample(self, random, rows, longest, width, few_letters=0.0):
@@ -347,10 +470,24 @@ class Recall(Task):
         return padded(tokens, width, 0), padded(targets, width, UNASKED)
 
 
-TASKS = {"parity": parity, "modular-arithmetic": Arithmetic, "modular-arithmetic-brackets": Brackets,
-         "s3": lambda: symmetric(3), "s4": lambda: symmetric(4), "s5": lambda: symmetric(5), "s5-swaps": lambda: swaps(5),
-         "a5": lambda: alternating(5), "z60": lambda: cyclic(60), "z3": lambda: cyclic(3), "z6": lambda: cyclic(6),
-         "flipflop": flipflop, "abb": ends_abb, "aba": contains_aba, "dyck-3": lambda: dyck(3), "recall": Recall}
+TASKS = {
+    "parity": parity,
+    "modular-arithmetic": Arithmetic,
+    "modular-arithmetic-brackets": Brackets,
+    "s3": lambda: symmetric(3),
+    "s4": lambda: symmetric(4),
+    "s5": lambda: symmetric(5),
+    "s5-swaps": lambda: swaps(5),
+    "a5": lambda: alternating(5),
+    "z60": lambda: cyclic(60),
+    "z3": lambda: cyclic(3),
+    "z6": lambda: cyclic(6),
+    "flipflop": flipflop,
+    "abb": ends_abb,
+    "aba": contains_aba,
+    "dyck-3": lambda: dyck(3),
+    "recall": Recall,
+}
 
 
 def task(name):

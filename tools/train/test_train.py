@@ -2,6 +2,7 @@
 """Tests of the trainer: python3 tools/train/test_train.py [--krohn PROGRAM] [unittest's arguments]
 
 Forward passes against krohn's, chunked and stepwise forms against each other, tasks against other definitions of them."""
+
 import ast
 import json
 import pathlib
@@ -26,11 +27,20 @@ PROGRAM = sys.argv[sys.argv.index("--krohn") + 1] if "--krohn" in sys.argv else 
 KROHN = checkpoints.find_krohn(PROGRAM)
 SIGNED = {"allow_neg_eigval": True}
 ARCHITECTURES = [
-    ("delta_net", SIGNED), ("delta_net", {"use_short_conv": False, "use_gate": True}), ("gated_deltanet", {**SIGNED, "use_gate": True}),
-    ("gated_deltaproduct", {**SIGNED, "num_householder": 2}), ("gated_deltaproduct", {"num_householder": 3, "use_forget_gate": True, "use_output_gate": True}),
-    ("gated_deltaproduct", {**SIGNED, "num_householder": 4, "use_short_conv": False}), ("kda", SIGNED), ("kda", {"use_short_conv": False}),
-    ("paper_mamba_lm", {}), ("paper_mamba_lm", {"positive_and_negative": True, "d_conv": 4}), ("xlstm_lm", {}),
-    ("xlstm_lm", {"slstm_at": [0, 1]}), ("xlstm_lm", {"slstm_at": [1]})]
+    ("delta_net", SIGNED),
+    ("delta_net", {"use_short_conv": False, "use_gate": True}),
+    ("gated_deltanet", {**SIGNED, "use_gate": True}),
+    ("gated_deltaproduct", {**SIGNED, "num_householder": 2}),
+    ("gated_deltaproduct", {"num_householder": 3, "use_forget_gate": True, "use_output_gate": True}),
+    ("gated_deltaproduct", {**SIGNED, "num_householder": 4, "use_short_conv": False}),
+    ("kda", SIGNED),
+    ("kda", {"use_short_conv": False}),
+    ("paper_mamba_lm", {}),
+    ("paper_mamba_lm", {"positive_and_negative": True, "d_conv": 4}),
+    ("xlstm_lm", {}),
+    ("xlstm_lm", {"slstm_at": [0, 1]}),
+    ("xlstm_lm", {"slstm_at": [1]}),
+]
 
 
 class Forward(unittest.TestCase):
@@ -41,7 +51,9 @@ class Forward(unittest.TestCase):
             with self.subTest(kind, **options), tempfile.TemporaryDirectory() as folder:
                 config = models.configuration(kind, task.vocab_size, **options)
                 checkpoints.save(folder, config, models.first_values(config, 3, spread=0.1), task, {})
-                found = checkpoints.compare(KROHN, folder, torch.randint(0, 6, (3, 150), generator=torch.Generator().manual_seed(1)))
+                found = checkpoints.compare(
+                    KROHN, folder, torch.randint(0, 6, (3, 150), generator=torch.Generator().manual_seed(1))
+                )
                 self.assertTrue(found["agree"], found)
 
     @unittest.skipUnless(KROHN, "no krohn")
@@ -57,11 +69,13 @@ class Forward(unittest.TestCase):
         for kind, options in ARCHITECTURES:
             with self.subTest(kind, **options):
                 config = models.configuration(kind, 6, **options)
-                members = [{n: w.double() for n, w in models.first_values(config, seed, 0.1).items()} for seed in range(2)]
+                members = [
+                    {n: w.double() for n, w in models.first_values(config, seed, 0.1).items()} for seed in range(2)
+                ]
                 ids = torch.randint(0, 6, (2, 3, 21))
                 both = models.forward(config, models.ensemble(members), ids)
                 for i in range(2):
-                    alone = models.forward(config, models.ensemble([members[i]]), ids[i:i + 1])
+                    alone = models.forward(config, models.ensemble([members[i]]), ids[i : i + 1])
                     self.assertLess((both[i] - alone[0]).abs().max().item(), 1e-10 * both.abs().max().item())
 
     def test_later_tokens_change_nothing_before(self):
@@ -109,13 +123,19 @@ class Recurrences(unittest.TestCase):
             weights = {n: w[None].double() for n, w in models.first_values(config, 1).items()}
             ids = torch.randint(0, 6, (1, 2, 20))
             exact = models.forward(config, weights, ids)
-            self.assertLess((models.forward(config, weights, ids, 2.0 ** -40) - exact).abs().max().item(), 1e-6 * exact.abs().max().item())
+            self.assertLess(
+                (models.forward(config, weights, ids, 2.0**-40) - exact).abs().max().item(),
+                1e-6 * exact.abs().max().item(),
+            )
             self.assertGreater((models.forward(config, weights, ids, 0.5) - exact).abs().max().item(), 1e-6)
 
 
 class Tasks(unittest.TestCase):
     def test_arithmetic_is_python_s(self):
-        for name, lengths in (("modular-arithmetic", (2, 4, 12, 38)), ("modular-arithmetic-brackets", (3, 4, 5, 6, 18, 38))):
+        for name, lengths in (
+            ("modular-arithmetic", (2, 4, 12, 38)),
+            ("modular-arithmetic-brackets", (3, 4, 5, 6, 18, 38)),
+        ):
             task = tasks.task(name)
             symbol = {token: s for s, token in task.symbols.items()}
             decided = 0
@@ -153,7 +173,9 @@ class Tasks(unittest.TestCase):
                 subprocess.run([KROHN, "convert", task.language, "-o", str(path)], check=True, capture_output=True)
                 language = json.loads(path.read_text())
                 place = [language["alphabet"].index(s) for s in task.symbols]
-                labels = language.get("labels") or ["1" if q in language["accepting"] else "0" for q in range(len(language["transitions"]))]
+                labels = language.get("labels") or [
+                    "1" if q in language["accepting"] else "0" for q in range(len(language["transitions"]))
+                ]
                 ours = lambda q: task.outputs.get(int(task.answer[q]))
                 seen, todo = {(0, language["start"])}, [(0, language["start"])]
                 for p, q in todo:  # the product of both automata: equal labels in every state that is reached
@@ -193,9 +215,13 @@ class Training(unittest.TestCase):
 
     def test_a_run_goes_on_where_it_ended(self):
         with tempfile.TemporaryDirectory() as folder:
-            first = train.Trainer("x", self.experiment(steps=6, evaluate_every=3), folder, torch.device("cpu"), progress=False)
+            first = train.Trainer(
+                "x", self.experiment(steps=6, evaluate_every=3), folder, torch.device("cpu"), progress=False
+            )
             first.run()
-            again = train.Trainer("x", self.experiment(steps=9, evaluate_every=3), folder, torch.device("cpu"), progress=False)
+            again = train.Trainer(
+                "x", self.experiment(steps=9, evaluate_every=3), folder, torch.device("cpu"), progress=False
+            )
             self.assertTrue(again.load_state())
             self.assertEqual(again.step, 6)
             for name, w in first.weights.items():
@@ -210,7 +236,13 @@ class Training(unittest.TestCase):
             if name.startswith("paper/"):
                 continue
             with self.subTest(name), tempfile.TemporaryDirectory() as folder:
-                t = train.Trainer(name, self.experiment(name, steps=1, length=12, batch=4), folder, torch.device("cpu"), progress=False)
+                t = train.Trainer(
+                    name,
+                    self.experiment(name, steps=1, length=12, batch=4),
+                    folder,
+                    torch.device("cpu"),
+                    progress=False,
+                )
                 before = {n: w.detach().clone() for n, w in t.weights.items()}
                 t.run()
                 moved = sum(not torch.equal(before[n], w) for n, w in t.weights.items())

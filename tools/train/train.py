@@ -9,6 +9,7 @@ The folder gets config.json, model.safetensors, task.json and record.json of the
 lengths that are measured), log.jsonl, and state.pt, from which the same command goes on where it ended. At the end krohn's
 logits are compared with those computed here.
 """
+
 import argparse
 import json
 import math
@@ -59,12 +60,12 @@ class Words:
             word = np.array(words[i])
             if row % 4 == 1 and self.task.positions == "all":
                 at = random.integers(len(word))
-                word[at:at + 1 + random.integers(3)] = random.choice(self.task.tokens)
+                word[at : at + 1 + random.integers(3)] = random.choice(self.task.tokens)
             if row % 4 == 3 and self.task.positions == "all":
                 word = np.resize(word, width)
-            tokens[row, :len(word)], last[row] = word, len(word)
+            tokens[row, : len(word)], last[row] = word, len(word)
             if self.task.positions == "all":
-                tokens[row, len(word):] = random.choice(self.task.tokens, width - len(word))
+                tokens[row, len(word) :] = random.choice(self.task.tokens, width - len(word))
         targets = self.task.targets(tokens)
         if self.task.positions == "last":
             targets[np.arange(width)[None] != last[:, None] - 1] = tasks.UNASKED
@@ -105,7 +106,10 @@ class Feed:
             for _ in range(self.many // 4):
                 length = len(self.words.words[self.random.integers(len(self.words.words))])
                 made.append(self.words.sample(self.random, rows, width_of(length)))
-        return [torch.from_numpy(np.stack(pair)).view(2, -1, self.t["members"], self.t["batch"], pair[0].shape[-1]) for pair in made]
+        return [
+            torch.from_numpy(np.stack(pair)).view(2, -1, self.t["members"], self.t["batch"], pair[0].shape[-1])
+            for pair in made
+        ]
 
     def next(self):
         if not self.batches:
@@ -129,9 +133,12 @@ class Trainer:
         decayed = [w for w in self.weights.values() if w.dim() >= 3]
         others = [w for w in self.weights.values() if w.dim() < 3]
         lr = torch.zeros((), device=device) if device.type == "cuda" else 0.0
-        self.optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": self.t["weight_decay"]},
-                                            {"params": others, "weight_decay": 0.0}], lr=lr, fused=device.type == "cuda" or None,
-                                           capturable=device.type == "cuda")
+        self.optimizer = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": self.t["weight_decay"]}, {"params": others, "weight_decay": 0.0}],
+            lr=lr,
+            fused=device.type == "cuda" or None,
+            capturable=device.type == "cuda",
+        )
         self.step, self.seconds, self.limit = 0, 0.0, self.t["first_length"] or self.t["length"]
         self.right = torch.zeros(M, 2, device=device)  # answers that were right, and all, since the last look
         self.losses = torch.zeros(M, device=device)
@@ -148,7 +155,9 @@ class Trainer:
     def _compute(self, ids, targets):
         logits = models.forward(self.config, self.weights, ids, self.t["rounding"])
         asked = targets >= 0
-        loss = F.cross_entropy(logits.flatten(0, 2), targets.flatten().clamp_min(0), reduction="none").reshape(targets.shape)
+        loss = F.cross_entropy(logits.flatten(0, 2), targets.flatten().clamp_min(0), reduction="none").reshape(
+            targets.shape
+        )
         count = asked.flatten(1).sum(1)
         loss = (loss * asked).flatten(1).sum(1) / count.clamp_min(1)
         with torch.no_grad():
@@ -234,14 +243,14 @@ class Trainer:
             tokens, targets = (torch.from_numpy(x).to(self.device) for x in self.task.words(random, rows, length))
             right = []
             for i in range(0, rows, 64):  # few at once: memory
-                ids = tokens[None, i:i + 64].expand(self.t["members"], -1, -1)
+                ids = tokens[None, i : i + 64].expand(self.t["members"], -1, -1)
                 with torch.no_grad():
                     said = models.forward(self.config, self.weights, ids, self.t["rounding"]).argmax(-1)
                 if isinstance(self.task, tasks.Recall):
-                    asked = targets[i:i + 64] >= 0
-                    right.append(((said == targets[i:i + 64]) & asked).sum(-1) / asked.sum(-1))
+                    asked = targets[i : i + 64] >= 0
+                    right.append(((said == targets[i : i + 64]) & asked).sum(-1) / asked.sum(-1))
                 else:
-                    right.append((said[..., -1] == targets[i:i + 64, -1]).float())
+                    right.append((said[..., -1] == targets[i : i + 64, -1]).float())
             result[length] = torch.cat(right, 1).mean(1).tolist()
         return result
 
@@ -253,10 +262,21 @@ class Trainer:
         means = np.mean(list(measured.values()), 0)
         losses = self.losses.tolist()
         best = max(range(len(means)), key=lambda i: (means[i], -losses[i]))
-        self._log(event="evaluation", loss=losses, limit=self.limit, stage=self.task.stage, accuracy={k: [round(x, 4) for x in v] for k, v in measured.items()})
+        self._log(
+            event="evaluation",
+            loss=losses,
+            limit=self.limit,
+            stage=self.task.stage,
+            accuracy={k: [round(x, 4) for x in v] for k, v in measured.items()},
+        )
         if means[best] >= self.best["score"]:
-            self.best = {"score": float(means[best]), "seed": self.t["seed"] + best, "step": self.step,
-                         "accuracy": {k: v[best] for k, v in measured.items()}, "all": {k: v for k, v in measured.items()}}
+            self.best = {
+                "score": float(means[best]),
+                "seed": self.t["seed"] + best,
+                "step": self.step,
+                "accuracy": {k: v[best] for k, v in measured.items()},
+                "all": {k: v for k, v in measured.items()},
+            }
             self._write({n: w.detach()[best].clone() for n, w in self.weights.items()})
         if self.perfect < 3:
             self.perfect = self.perfect + 1 if means.max() == 1.0 else 0
@@ -264,12 +284,20 @@ class Trainer:
         return means
 
     def _write(self, weights):
-        record = {"experiment": self.name, "task": self.e["task"], "training": self.t, "refuting_words": len(self.words.words),
-                  "refuted_at_lengths": self.refuted,
-                  "seed": self.best["seed"], "step": self.best["step"], "seconds": round(self.seconds, 1), "torch": torch.__version__,
-                  "device": torch.cuda.get_device_name() if self.device.type == "cuda" else "cpu",
-                  "accuracy": {str(k): round(v, 4) for k, v in self.best["accuracy"].items()},
-                  "accuracy_of_all_seeds": {str(k): [round(x, 4) for x in v] for k, v in self.best["all"].items()}}
+        record = {
+            "experiment": self.name,
+            "task": self.e["task"],
+            "training": self.t,
+            "refuting_words": len(self.words.words),
+            "refuted_at_lengths": self.refuted,
+            "seed": self.best["seed"],
+            "step": self.best["step"],
+            "seconds": round(self.seconds, 1),
+            "torch": torch.__version__,
+            "device": torch.cuda.get_device_name() if self.device.type == "cuda" else "cpu",
+            "accuracy": {str(k): round(v, 4) for k, v in self.best["accuracy"].items()},
+            "accuracy_of_all_seeds": {str(k): [round(x, 4) for x in v] for k, v in self.best["all"].items()},
+        }
         checkpoints.save(self.folder, self.config, weights, self.task, record)
 
     def _log(self, **entry):
@@ -279,9 +307,17 @@ class Trainer:
     # -- running --
 
     def save_state(self):
-        state = {"weights": {n: w.detach().cpu() for n, w in self.weights.items()}, "optimizer": self.optimizer.state_dict(),
-                 "step": self.step, "seconds": self.seconds, "limit": self.limit, "best": self.best, "perfect": self.perfect, "solved_at": self.solved_at,
-                 "stage": self.task.stage}
+        state = {
+            "weights": {n: w.detach().cpu() for n, w in self.weights.items()},
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "limit": self.limit,
+            "best": self.best,
+            "perfect": self.perfect,
+            "solved_at": self.solved_at,
+            "stage": self.task.stage,
+        }
         torch.save(state, self.folder / "state.new")
         (self.folder / "state.new").replace(self.folder / "state.pt")
 
@@ -307,8 +343,16 @@ class Trainer:
 
     def run(self):
         torch.manual_seed(self.t["seed"])
-        self.feed = Feed(self.task, {**self.t, "first_length": self.limit}, [self.t["seed"], self.step], self.device, self.words)
-        bar = tqdm(total=self.t["steps"], initial=self.step, desc=self.name, disable=None if self.progress else True, mininterval=1)
+        self.feed = Feed(
+            self.task, {**self.t, "first_length": self.limit}, [self.t["seed"], self.step], self.device, self.words
+        )
+        bar = tqdm(
+            total=self.t["steps"],
+            initial=self.step,
+            desc=self.name,
+            disable=None if self.progress else True,
+            mininterval=1,
+        )
         begin = time.time() - self.seconds
         while not self._over():
             share = self._share()
@@ -328,7 +372,12 @@ class Trainer:
             if self.step % 50 == 0:
                 self._lengthen(share)
                 self.right.zero_()
-                bar.set_postfix(loss="%.3f" % self.losses.min().item(), length=self.limit, best="%.3f" % max(self.best["score"], 0), refresh=False)
+                bar.set_postfix(
+                    loss="%.3f" % self.losses.min().item(),
+                    length=self.limit,
+                    best="%.3f" % max(self.best["score"], 0),
+                    refresh=False,
+                )
             self.seconds = time.time() - begin
             if self.step % self.t["evaluate_every"] == 0:
                 self.evaluate()
@@ -340,8 +389,11 @@ class Trainer:
 
     def refute(self, time_limit):
         """krohn check of the checkpoint: the JSON object, the refuting word joined to the data."""
-        run = subprocess.run([self.krohn, "check", str(self.folder), "--json", "--no-families", "--time-limit", str(time_limit)],
-                             capture_output=True, text=True)
+        run = subprocess.run(
+            [self.krohn, "check", str(self.folder), "--json", "--no-families", "--time-limit", str(time_limit)],
+            capture_output=True,
+            text=True,
+        )
         if run.returncode not in (0, 10, 20):
             raise SystemExit("krohn check: " + run.stderr.strip())
         result = json.loads(run.stdout)
@@ -359,10 +411,10 @@ class Trainer:
         tokens, targets = self.task.sample(np.random.default_rng([self.step]), rows, length, length, 1.0)
         found = []
         for i in range(0, rows, 64):
-            ids = torch.from_numpy(tokens[None, i:i + 64]).to(self.device).expand(self.t["members"], -1, -1)
+            ids = torch.from_numpy(tokens[None, i : i + 64]).to(self.device).expand(self.t["members"], -1, -1)
             with torch.no_grad():
                 said = models.forward(self.config, self.weights, ids, self.t["rounding"]).argmax(-1).cpu().numpy()
-            wrong = ((said != targets[i:i + 64]) & (targets[i:i + 64] >= 0)).any(0)
+            wrong = ((said != targets[i : i + 64]) & (targets[i : i + 64] >= 0)).any(0)
             found += [(int(at.argmax()) + 1, row) for row, at in enumerate(wrong, i) if at.any()]
         for at, row in sorted(found)[:most]:
             self.words.add(tokens[row, :at].tolist())
@@ -383,12 +435,18 @@ def main():
     parser.add_argument("experiment", nargs="?")
     parser.add_argument("-o", "--output", help="the folder to write, or to go on in")
     parser.add_argument("--list", action="store_true", help="the experiments' names")
-    parser.add_argument("--set", type=value_of, action="append", default=[], metavar="NAME=VALUE", help="a training setting")
-    parser.add_argument("--option", type=value_of, action="append", default=[], metavar="NAME=VALUE", help="an option of the model")
+    parser.add_argument(
+        "--set", type=value_of, action="append", default=[], metavar="NAME=VALUE", help="a training setting"
+    )
+    parser.add_argument(
+        "--option", type=value_of, action="append", default=[], metavar="NAME=VALUE", help="an option of the model"
+    )
     parser.add_argument("--time-limit", type=float, help="seconds; the learning rate falls to 0 by then")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--krohn", help="the program (default: build/cpu/krohn, or on the path)")
-    parser.add_argument("--refute", type=int, default=0, metavar="ROUNDS", help="check, add the word found, train on, so many times")
+    parser.add_argument(
+        "--refute", type=int, default=0, metavar="ROUNDS", help="check, add the word found, train on, so many times"
+    )
     parser.add_argument("--refute-steps", type=int, default=600, help="steps of a round")
     parser.add_argument("--until", type=float, default=math.inf, help="seconds after which no round begins")
     parser.add_argument("--check-limit", type=float, default=20, help="seconds for a check")
@@ -422,12 +480,22 @@ def main():
         if time.time() - begin > a.until:
             break
         result = trainer.refute(a.check_limit)
-        print("round %d: %s %s" % (round_number + 1, result["verdict"], "" if result.get("word") is None else len(result["word"])))
+        print(
+            "round %d: %s %s"
+            % (round_number + 1, result["verdict"], "" if result.get("word") is None else len(result["word"]))
+        )
         if result["verdict"] != "REFUTED":
             break
         trainer.best, trainer.perfect = {"score": -1.0}, 0
-        trainer.t.update(steps=trainer.step + a.refute_steps, time_limit=None, first_length=None, warmup=0.0, cooldown=a.refute_steps,
-                         evaluate_every=a.refute_steps, lr=rate)
+        trainer.t.update(
+            steps=trainer.step + a.refute_steps,
+            time_limit=None,
+            first_length=None,
+            warmup=0.0,
+            cooldown=a.refute_steps,
+            evaluate_every=a.refute_steps,
+            lr=rate,
+        )
         trainer.began = trainer.step
         trainer.run()
     line = ", ".join("%d: %.3f" % (k, trainer.scaled(v)) for k, v in trainer.best["accuracy"].items())
@@ -437,7 +505,10 @@ def main():
         tokens, _ = trainer.task.words(random, 16, trainer.task.length(128))
         agreement = checkpoints.compare(krohn, a.output, torch.from_numpy(tokens))
         trainer._log(event="comparison", **agreement)
-        print("krohn's logits differ from these by at most %.2g (allowed %.2g)" % (agreement["krohn_error"], agreement["allowed"]))
+        print(
+            "krohn's logits differ from these by at most %.2g (allowed %.2g)"
+            % (agreement["krohn_error"], agreement["allowed"])
+        )
         return 0 if agreement["agree"] else 1
     return 0
 
