@@ -212,7 +212,11 @@ def test_extract_gives_the_json_of_the_command_line(data, command):
     folder = data / "models" / "parity_delta_net_pos"
     asked = ("--up-to", "6", "--compare", "parity", "--time-limit", "20")
     found = krohn.extract(folder, "parity", up_to=6, time_limit=20)
-    assert without_times(found.to_dict()) == without_times(command("extract", folder, *asked))
+    # How far a closure without end comes is the clock's.
+    clocked = ("rungs", "steps", "queries", "ended_early")
+    told = command("extract", folder, *asked)
+    assert told.keys() == found.to_dict().keys()
+    assert {k: v for k, v in found.to_dict().items() if k not in clocked} == {k: v for k, v in told.items() if k not in clocked}
     # Every word up to the length, against the model itself.
     model = krohn.open_model(folder)
     words = [word for length in range(1, 7) for word in itertools.product(model.alphabet, repeat=length)]
