@@ -23,6 +23,7 @@ def compile(
     spectrum: str = "any",
     keys: str = "integer",
     representation: str = "auto",
+    family: str = "any",
     max_rows: int = 2_000_000,
     max_family: int = 65536,
     progress: Progress = None,
@@ -37,6 +38,7 @@ def compile(
         spectrum: Eigenvalues: any in [-1, 1], or nonnegative (aperiodic languages only).
         keys: integer, or dyadic unit keys on doubled coordinates.
         representation: Of group languages: permutation, rotation, scalar, dimension, reflections, or auto.
+        family: What a token's matrix may be: any, gated_deltaproduct (zero gates as resets), or kda (signed gates).
         max_rows: Rows of all layers together.
         max_family: Sets that a cascade may enumerate.
         progress: Told the stages.
@@ -58,6 +60,7 @@ def compile(
         spectrum,
         keys,
         representation,
+        family,
         max_rows,
         max_family,
         callback(progress),

@@ -153,11 +153,6 @@ struct Check {
   const Machine& asked() const { return machine ? *machine : model.machine(); }
 };
 
-std::string verdict_name(const Verdict& verdict) {
-  constexpr const char* names[] = {"PROVED", "CERTIFIED", "REFUTED", "UNKNOWN"};
-  return names[verdict.index()];
-}
-
 nb::bytes bytes_of(const std::string& text) { return nb::bytes(text.data(), text.size()); }
 
 struct Harden {
@@ -267,7 +262,7 @@ nb::dict layer_dict(const LrnnModel& model, std::size_t index) {
 
 void bind_results(nb::module_& m) {
   nb::class_<Check>(m, "Check", "A verdict and what it rests on.")
-      .def_prop_ro("verdict", [](const Check& c) { return verdict_name(c.report->verdict); })
+      .def_prop_ro("verdict", [](const Check& c) { return verdict_name(verdict_kind(c.report->verdict)); })
       .def("json",
            [](const Check& c) {
              return check_report_json(*c.report, c.asked().alphabet(), c.up_to,
@@ -283,10 +278,8 @@ void bind_results(nb::module_& m) {
       .def(
           "certificate",
           [](const Check& c, const std::string& model_name, const std::string& language_name) {
-            const OpenModel& open = c.model.on_task();
-            const InvariantHint* const hint = !c.machine && open.hint ? &*open.hint : nullptr;
             return bytes_of(certificate_bytes(
-                make_certificate(*c.report, c.asked(), c.language, {tool, model_name, language_name}, hint)));
+                make_certificate(*c.report, c.asked(), c.language, {tool, model_name, language_name})));
           },
           "model_name"_a, "language_name"_a);
 
@@ -323,12 +316,13 @@ void bind_results(nb::module_& m) {
 
   nb::class_<Asked>(m, "Asked", "An impossibility theorem's answer about a model.")
       .def("json", [](const Asked& a) { return theorem_report_json(*a.answer); })
-      .def_prop_ro("verdict", [](const Asked& a) { return theorem_verdict(a.answer->report); })
+      .def_prop_ro("verdict", [](const Asked& a) { return verdict_name(theorem_verdict(a.answer->report)); })
       .def_prop_ro("words",
                    [](const Asked& a) -> std::optional<std::pair<std::string, std::string>> {
-                     if (!a.answer->report.pair) return std::nullopt;
-                     return std::pair(power_text(a.answer->report.pair->word_a, a.answer->alphabet),
-                                      power_text(a.answer->report.pair->word_b, a.answer->alphabet));
+                     const auto* pair = std::get_if<IndistinguishablePair>(&a.answer->report.conclusion);
+                     if (pair == nullptr) return std::nullopt;
+                     return std::pair(power_text(pair->word_a, a.answer->alphabet),
+                                      power_text(pair->word_b, a.answer->alphabet));
                    })
       .def(
           "certificate",
@@ -702,7 +696,8 @@ void bind_models(nb::module_& m) {
       "compile",
       [](const Dfa& dfa, const std::string& name, const std::string& cascade, const std::string& delay,
          const std::string& resets, const std::string& spectrum, const std::string& keys,
-         const std::string& representation, std::size_t max_rows, std::size_t max_family, const nb::object& progress) {
+         const std::string& representation, const std::string& family, std::size_t max_rows, std::size_t max_family,
+         const nb::object& progress) {
         std::vector<std::string> problems;
         const auto choose = [&problems](const char* option, const auto& names, const std::string& text) {
           const auto value = option_named(names, text);
@@ -720,6 +715,7 @@ void bind_models(nb::module_& m) {
         options.spectrum = choose("spectrum", spectrum_names, spectrum);
         options.keys = choose("keys", key_names, keys);
         options.representation = choose("representation", representation_names, representation);
+        options.recurrence = choose("family", recurrence_names, family);
         if (!problems.empty()) throw InputError(problems);
         options.cascade.max_rows = max_rows;
         options.cascade.max_family = max_family;
@@ -742,8 +738,8 @@ void bind_models(nb::module_& m) {
         model.compiled = std::move(result);
         return model;
       },
-      "dfa"_a, "name"_a, "cascade"_a, "delay"_a, "resets"_a, "spectrum"_a, "keys"_a, "representation"_a, "max_rows"_a,
-      "max_family"_a, "progress"_a = nb::none());
+      "dfa"_a, "name"_a, "cascade"_a, "delay"_a, "resets"_a, "spectrum"_a, "keys"_a, "representation"_a, "family"_a,
+      "max_rows"_a, "max_family"_a, "progress"_a = nb::none());
 
   m.def(
       "open_model",

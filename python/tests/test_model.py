@@ -140,6 +140,9 @@ def test_compile_gives_the_report_of_the_command_line(tmp_path, command):
     with pytest.raises(krohn.InputError):
         model.save(tmp_path / "saved")
     model.save(tmp_path / "saved", force=True)
+    signed = krohn.compile("Q8", family="kda")
+    assert signed.report == command("compile", "Q8", "-o", tmp_path / "signed", "--family", "kda")
+    assert krohn.check(signed).verdict == "PROVED"
     with pytest.raises(krohn.InputError) as caught:
         krohn.compile("parity", cascade="Q", keys="x")
     assert [problem.field for problem in caught.value.problems] == ["cascade", "keys"]
