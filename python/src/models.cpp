@@ -219,6 +219,9 @@ nb::dict layer_dict(const LrnnModel& model, std::size_t index) {
   }
   const TableLayer& layer = model.layers()[index];
   const TokenTable& table = layer.table;
+  if (table.reads_apart()) {
+    throw InputError("expected factors that read by their keys, which the arrays hold, got a read vector");
+  }
   const std::size_t rows = table.num_rows();
   const std::size_t factors = table.num_householder();
   const std::size_t d = table.key_size();

@@ -90,7 +90,12 @@ int export_arrays(const Options& options) {
   Work work("export", Work::Early::with_nothing);
   std::optional<LrnnModel> model;
   if (is_model_argument(options.subject)) {
-    model = compiled_model(options.subject).model;
+    ModelDirectory directory = compiled_model(options.subject);
+    if (integer_format(directory.semantics)) {
+      throw InputError(options.subject + ": expected a model in floating point, got one in " +
+                       std::string(semantics_id(directory.semantics)));
+    }
+    model = std::move(directory.model);
   } else {
     CompileOptions compile_options;
     compile_options.keys = options.keys == "dyadic" ? KeyForm::dyadic : KeyForm::integer;

@@ -60,8 +60,21 @@ std::size_t batch_end(WordBatch words, const std::vector<std::size_t>& order, st
 
 }  // namespace
 
+Device TableMachine::device_for(Device asked) const {
+  const bool integers = integer_format(semantics_).has_value();
+  const bool apart = std::any_of(model_.layers().begin(), model_.layers().end(),
+                                 [](const TableLayer& layer) { return layer.table.reads_apart(); });
+  if (!integers && !apart) return asked;
+  if (asked == Device::cuda) {
+    throw DeviceError((integers ? "semantics " + std::string(semantics()) : "factors with read vectors of their own") +
+                      ": expected the CPU, which alone runs this, got --device cuda");
+  }
+  return Device::cpu;
+}
+
 /// The licence for the dense forms: one dense layer in which no reachable state is ever undefined.
 std::optional<DenseRows> TableMachine::licensed_rows(std::uint32_t max_size) const {
+  if (integer_format(semantics_)) return std::nullopt;
   std::optional<DenseRows> rows = dense_rows(model_);
   if (!rows || rows->size > max_size || std::uint64_t{rows->stride} * rows->rows > (1U << 30U)) return std::nullopt;
   const std::optional<Reachable> reachable = reachable_states(*this, closure_steps);
@@ -174,7 +187,7 @@ Trace TableMachine::run(WordBatch words, const RunOptions& options) const {
   std::uint64_t symbols = 0;
   for (std::size_t i = 0; i < words.size(); ++i) symbols += words[i].size();
   Trace trace = empty_trace(*this, words, options);
-  if (const std::optional<CudaDevice> device = choose_device(options.device, symbols >= device_symbols)) {
+  if (const std::optional<CudaDevice> device = choose_device(device_for(options.device), symbols >= device_symbols)) {
     trace.device = device->name;
     const std::size_t bytes = options.device_memory != 0 ? options.device_memory / 2 : device->free_memory / 4;
     std::optional<DenseRows> rows;
