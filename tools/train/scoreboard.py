@@ -324,7 +324,7 @@ def render(board):
     questions = json.loads((MODELS / "questions.json").read_text()) if (MODELS / "questions.json").exists() else []
     for kind in ("hybrids", "recall", "depth"):
         lines = [
-            "| model | task | parameters | seconds | steps | scaled accuracy by length |",
+            "| model | task | parameters | seconds to the best | steps | scaled accuracy by length |",
             "|---|---|---|---|---|---|",
         ]
         for q in questions:
