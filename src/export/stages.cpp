@@ -666,9 +666,9 @@ bool Stage::gated() const {
   });
 }
 
-StagePlan plan_stages(const Dfa& minimal, bool signed_keys, const CascadeOptions& options) {
-  Planner planner(minimal, signed_keys);
-  return letters_are_permutations(minimal) && minimal.num_states() > 1 ? planner.group() : planner.cascade(options);
+StagePlan plan_stages(const Language& language, bool signed_keys, const CascadeOptions& options) {
+  Planner planner(language.minimal(), signed_keys);
+  return language.is_group() && language.minimal().num_states() > 1 ? planner.group() : planner.cascade(options);
 }
 
 }  // namespace krohn
