@@ -138,15 +138,18 @@ void add_certificate_option(const Command& command, std::string& path, const std
       .check({[](const std::string& name) { return name.empty() ? "expected a file's name, got none" : ""; }, ""});
 }
 
-void add_semantics_option(const Command& command, std::optional<Semantics>& semantics) {
+void add_semantics_option(const Command& command, std::optional<Semantics>& semantics, const std::string& by_default) {
   command
       .add_function(
           "--format,--semantics", [&semantics](const std::string& text) { semantics = parse_semantics(text); },
-          "the arithmetic: fp32, fp16, bf16, or a name of docs/semantics.md (default: the model's)")
+          "the arithmetic: fp32, fp16, bf16, int8-wrap, int8-saturate, int16-wrap, int16-saturate, or a name of "
+          "docs/semantics.md (default: " +
+              by_default + ")")
       .type_name("FORMAT")
       .check({[](const std::string& text) {
                 return parse_semantics(text) ? std::string()
-                                             : "expected fp32, fp16, bf16 or a semantics id, got '" + text + "'";
+                                             : "expected " + std::string(semantics_short_names) +
+                                                   " or a semantics id, got '" + text + "'";
               },
               ""});
 }
