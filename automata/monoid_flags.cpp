@@ -1,7 +1,7 @@
 // Flags from the groups G_P of image sets (image_orbit.hpp). A non-trivial G_P gives a word of period above 1, and
 // every group in the monoid divides some G_P; a property of groups that is inherited by divisors holds for all maximal
 // subgroups iff it holds for all G_P. A group found in a part of the orbit settles a flag to the negative; the positive
-// needs the whole orbit, or a monoid that is R-trivial or commutative.
+// needs the whole orbit, or a monoid that is R-trivial or commutative. Tested by tests/automata/green_test.cpp.
 #include "krohn/automata/monoid_flags.hpp"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Elementary operations on transformations, each linear in the degree.
+// Elementary operations on transformations, each linear in the degree. Tested by tests/automata/green_test.cpp.
 #include "krohn/automata/transformation.hpp"
 
 #include <algorithm>

@@ -5,6 +5,7 @@
 // signs takes, for each of its cycles of length k, k - 1 swaps where the cycle has places of both signs; two cycles of
 // one sign each, of different signs, are first joined by a swap; a cycle that is left over is joined with an outside
 // place of the other sign and takes k + 1. Signs are chosen to make the longest row shortest, then the readings few.
+// Tested by tests/export/fla_test.cpp.
 #include "stages.hpp"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // Prints what a check established. Nothing is decided here but which of the four verdicts meets the claim asked for.
+// Tested by tests/tools/checkpoint_commands_test.cpp.
 #include "krohn/results/check_report.hpp"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // Flags from the images of the state set, Green's relations from their orbits, the decision table from both.
+// Tested by tests/tools/language_commands_test.cpp.
 #include "krohn/results/classification.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Tested by tests/verify/extract_test.cpp.
 #include "krohn/results/extraction_report.hpp"
 
 #include <algorithm>

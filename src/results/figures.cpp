@@ -1,6 +1,6 @@
 // The pictures of a report. Layouts are the simplest that stay legible: a circle for permutations (a cycle of the first
 // letter is a stretch of the circle), columns of breadth-first distance ordered by barycentres otherwise. Linear in
-// what is drawn but for the ordering of columns.
+// what is drawn but for the ordering of columns. Tested by tests/results/report_test.cpp.
 #include "krohn/results/figures.hpp"
 
 #include <algorithm>

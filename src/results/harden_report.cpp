@@ -1,4 +1,5 @@
 // A verdict on the model itself stands beside whatever becomes of it: its shortest known wrong word.
+// Tested by tests/project/json_schemas.py.
 #include "krohn/results/harden_report.hpp"
 
 #include <chrono>
