@@ -1,4 +1,5 @@
 // Where a checkpoint's tensors come from. Every file is read whole; views point into it.
+// Tested by tests/checkpoints/torch_file_test.cpp.
 #include "krohn/checkpoints/weights.hpp"
 
 #include <algorithm>

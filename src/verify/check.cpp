@@ -12,7 +12,6 @@
 #include <utility>
 
 #include "krohn/automata/domain.hpp"
-#include "krohn/automata/minimize.hpp"
 #include "krohn/error.hpp"
 #include "krohn/verify/counterexample.hpp"
 #include "krohn/verify/fast_refutation.hpp"
@@ -149,8 +148,8 @@ std::string_view needs_in_words(Needs needs) {
 
 class Ladder {
  public:
-  Ladder(const Machine& model, const Dfa& language, const CheckOptions& options, const InvariantHint* hint)
-      : model_(model), specification_(model, minimize(language)), options_(options), hint_(hint) {
+  Ladder(const Machine& model, const Language& language, const CheckOptions& options, const InvariantHint* hint)
+      : model_(model), specification_(model, language.minimal()), options_(options), hint_(hint) {
     report_.semantics = std::string(model.semantics());
     report_.domain = domain_in_words(specification_.automaton());
     report_.verdict = Unknown{std::nullopt, "nothing was tried"};
@@ -370,7 +369,8 @@ std::vector<LadderRow> ladder() {
   return table;
 }
 
-CheckReport check(const Machine& model, const Dfa& language, const CheckOptions& options, const InvariantHint* hint) {
+CheckReport check(const Machine& model, const Language& language, const CheckOptions& options,
+                  const InvariantHint* hint) {
   return Ladder(model, language, options, hint).climb();
 }
 

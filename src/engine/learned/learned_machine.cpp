@@ -1,5 +1,5 @@
 // The machine of a learned model: forward passes one token a call, with scratch memory that calls lend each other, and
-// many words at once as run_learned or a device has them.
+// many words at once as run_learned or a device has them. Tested by tests/engine/learned_test.cpp.
 #include "krohn/engine/learned/learned_machine.hpp"
 
 #include <algorithm>
