@@ -24,7 +24,7 @@ MAY_INCLUDE = {
     "languages": {"automata", "text"},
     "checkpoints": {"languages", "engine", "architectures", "automata", "model", "digest", "text"},
     "results": {
-        "checkpoints", "languages", "verify", "engine", "compile", "architectures", "automata", "model", "digest", "text",
+        "export", "checkpoints", "languages", "verify", "engine", "compile", "architectures", "automata", "model", "digest", "text",
     },
     "export": {"checkpoints", "languages", "compile", "architectures", "automata", "model", "text"},
     "tools": {
