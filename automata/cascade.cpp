@@ -490,7 +490,7 @@ class Assembler {
 // depth do not compete for the fewest rows: every row of that cascade allows looking at so many pairs of states, and so
 // many rows one congruence to be tried.
 constexpr std::size_t many_states = 50;
-constexpr std::size_t pairs_a_row = 16;
+constexpr std::size_t pairs_a_row = 2;
 constexpr std::size_t rows_a_congruence = 16384;
 
 Cascade chosen(const Dfa& dfa, const CascadeOptions& options, const DistinctLetters& letters) {
