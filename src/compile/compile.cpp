@@ -616,8 +616,10 @@ CompileResult compile(const Language& language, const CompileOptions& options) {
     if (std::optional<CompiledGroup> squares = compile_square_symmetries(minimal)) {
       const ModelSize now = size_of(squares->model);
       const ModelSize before = size_of(result.model);
-      // Fewer layers, then a smaller state, then fewer factors.
-      if (std::tuple(now.layers, now.hidden, now.factors) < std::tuple(before.layers, before.hidden, before.factors)) {
+      // Fewer layers, then a smaller state, then fewer factors; of squares either way, one layer without a cascade.
+      const auto order =
+          std::tuple(now.layers, now.hidden, now.factors) <=> std::tuple(before.layers, before.hidden, before.factors);
+      if (order < 0 || (order == 0 && result.square_levels > 0)) {
         result = one_layer(*std::move(squares), "squares", result);
       }
     }
