@@ -25,15 +25,16 @@ int main(int argc, char** argv) try {
 
   const auto machine = krohn::make_machine(compiled.model, krohn::Semantics::fp32_fma_v1);
   const krohn::CheckReport report = krohn::check(*machine, language, {}, &compiled.hint);
-  krohn::write_certificate(argv[3], krohn::make_certificate(report, *machine, language,
-                                                            {"write_certificate", argv[2], name}, &compiled.hint));
+  krohn::write_certificate(argv[3],
+                           krohn::make_certificate(report, *machine, language, {"write_certificate", argv[2], name}));
 
   const krohn::Certificate certificate = krohn::read_certificate(argv[3]);
   if (const std::optional<krohn::Rejection> rejection = krohn::reject(certificate, *machine, language)) {
     std::fprintf(stderr, "rejected: %s\n", rejection->reason.c_str());
     return 1;
   }
-  std::printf("%s: %s\n", certificate.verdict.c_str(), krohn::certificate_claim(certificate).c_str());
+  std::printf("%s: %s\n", krohn::verdict_name(certificate.claim.verdict).c_str(),
+              krohn::certificate_claim(certificate).c_str());
   return 0;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "%s\n", error.what());

@@ -199,11 +199,6 @@ struct Check {
   const Machine& asked() const { return machine ? *machine : model.machine(); }
 };
 
-std::string verdict_name(const Verdict& verdict) {
-  constexpr const char* names[] = {"PROVED", "CERTIFIED", "REFUTED", "UNKNOWN"};
-  return names[verdict.index()];
-}
-
 nb::bytes bytes_of(const std::string& text) { return nb::bytes(text.data(), text.size()); }
 
 struct Harden {
@@ -313,16 +308,14 @@ nb::dict layer_dict(const LrnnModel& model, std::size_t index) {
 
 void bind_results(nb::module_& m) {
   nb::class_<Check>(m, "Check", "A verdict and what it rests on.")
-      .def_prop_ro("verdict", [](const Check& c) { return verdict_name(c.report->verdict); })
+      .def_prop_ro("verdict", [](const Check& c) { return verdict_name(verdict_kind(c.report->verdict)); })
       .def("json", [](const Check& c) { return check_report_json(*c.report, c.asked().alphabet(), c.up_to); })
       .def_prop_ro("final_line", [](const Check& c) { return final_line(c.report->verdict, c.asked().alphabet()); })
       .def(
           "certificate",
           [](const Check& c, const std::string& model_name, const std::string& language_name) {
-            const OpenModel& open = c.model.on_task();
-            const InvariantHint* const hint = !c.machine && open.hint ? &*open.hint : nullptr;
             return bytes_of(certificate_bytes(
-                make_certificate(*c.report, c.asked(), c.language, {tool, model_name, language_name}, hint)));
+                make_certificate(*c.report, c.asked(), c.language, {tool, model_name, language_name})));
           },
           "model_name"_a, "language_name"_a);
 
@@ -359,12 +352,13 @@ void bind_results(nb::module_& m) {
 
   nb::class_<Asked>(m, "Asked", "An impossibility theorem's answer about a model.")
       .def("json", [](const Asked& a) { return theorem_report_json(*a.answer); })
-      .def_prop_ro("verdict", [](const Asked& a) { return theorem_verdict(a.answer->report); })
+      .def_prop_ro("verdict", [](const Asked& a) { return verdict_name(theorem_verdict(a.answer->report)); })
       .def_prop_ro("words",
                    [](const Asked& a) -> std::optional<std::pair<std::string, std::string>> {
-                     if (!a.answer->report.pair) return std::nullopt;
-                     return std::pair(power_text(a.answer->report.pair->word_a, a.answer->alphabet),
-                                      power_text(a.answer->report.pair->word_b, a.answer->alphabet));
+                     const auto* pair = std::get_if<IndistinguishablePair>(&a.answer->report.conclusion);
+                     if (pair == nullptr) return std::nullopt;
+                     return std::pair(power_text(pair->word_a, a.answer->alphabet),
+                                      power_text(pair->word_b, a.answer->alphabet));
                    })
       .def(
           "certificate",

@@ -3,12 +3,14 @@
 // in the header is compared with the bytes that are there before anything is allocated.
 #include "krohn/results/certificate_file.hpp"
 
+#include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <utility>
 
 #include "krohn/automata/fingerprint.hpp"
@@ -32,54 +34,6 @@ std::string digest_of(std::string_view bytes) {
   const auto digest = sha256(bytes);
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }
-
-class WordWriter {
- public:
-  template <typename T>
-  void add(const std::vector<T>& values) {
-    static_assert(sizeof(T) == sizeof(std::uint32_t));
-    if (!values.empty()) bytes_.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
-  }
-  void add(const std::vector<RowContext>& contexts) {
-    for (const RowContext& context : contexts) {
-      add(std::vector<std::uint32_t>{context.symbol, context.old_node, context.new_node});
-    }
-  }
-  const std::string& bytes() const { return bytes_; }
-
- private:
-  std::string bytes_;
-};
-
-class WordReader {
- public:
-  explicit WordReader(std::string_view bytes) : bytes_(bytes) {}
-  // False, and nothing read, if there are not so many words left.
-  template <typename T>
-  bool read(std::vector<T>& values, std::uint64_t count) {
-    static_assert(sizeof(T) == sizeof(std::uint32_t));
-    if (count > bytes_.size() / sizeof(T)) return false;
-    values.resize(count);
-    if (count > 0) std::memcpy(values.data(), bytes_.data(), count * sizeof(T));
-    bytes_.remove_prefix(count * sizeof(T));
-    return true;
-  }
-  // count1 * count2 words, both below 2^32.
-  template <typename T>
-  bool read(std::vector<T>& values, std::uint64_t count1, std::uint64_t count2) {
-    return read(values, count1 * count2);
-  }
-  bool read(std::vector<RowContext>& contexts, std::uint64_t count) {
-    std::vector<std::uint32_t> words;
-    if (!read(words, count, 3)) return false;
-    for (std::size_t i = 0; i < words.size(); i += 3) contexts.push_back({words[i], words[i + 1], words[i + 2]});
-    return true;
-  }
-  bool at_end() const { return bytes_.empty(); }
-
- private:
-  std::string_view bytes_;
-};
 
 nlohmann::ordered_json automaton_json(const Dfa& dfa) {
   nlohmann::ordered_json json;
@@ -146,188 +100,149 @@ std::optional<Dfa> parse_automaton(const JsonField& field) {
   }
 }
 
-struct EvidenceWriter {
-  nlohmann::ordered_json json;
-  WordWriter words;
+// Members of `json`, words behind those of `payload`.
+class FieldWriter : public EvidenceFields {
+ public:
+  FieldWriter(nlohmann::ordered_json& json, std::string& payload, std::uint64_t num_symbols)
+      : json_(json), payload_(payload), num_symbols_(num_symbols) {}
 
-  void operator()(const NoEvidence& evidence) {
-    json["kind"] = "none";
-    json["statement"] = evidence.statement;
+  void text(std::string_view name, std::string& value) override { json_[std::string(name)] = value; }
+  void natural(std::string_view name, std::uint64_t& value) override { json_[std::string(name)] = value; }
+  void number(std::string_view name, std::uint32_t& value) override { json_[std::string(name)] = value; }
+  std::uint64_t size(std::string_view name, std::uint64_t own) override {
+    json_[std::string(name)] = own;
+    return own;
   }
-  void operator()(const ClosureEvidence& evidence) {
-    json["kind"] = "closure";
-    json["pairs"] = evidence.pairs();
-    json["state_words"] = evidence.state_words;
-    words.add(evidence.states);
-    words.add(evidence.automaton_states);
-    words.add(evidence.depths);
-    words.add(evidence.successors);
-  }
-  void operator()(const InvariantEvidence& evidence) {
-    json["kind"] = "invariant";
-    json["root"] = evidence.root;
-    json["nodes"] = evidence.node_layer.size();
-    json["children"] = evidence.child_node.size();
-    json["layers"] = nlohmann::ordered_json::array();
-    words.add(evidence.slot_readout);
-    words.add(evidence.node_layer);
-    words.add(evidence.child_offset);
-    words.add(evidence.child_node);
-    words.add(evidence.node_state);
-    for (const InvariantEvidence::Layer& layer : evidence.layers) {
-      json["layers"].push_back({{"hidden_words", layer.hidden_words},
-                                {"hidden", layer.hidden.size() / layer.hidden_words},
-                                {"rows", layer.rows.size()}});
-      words.add(layer.hidden);
-      words.add(layer.rows);
-      words.add(layer.contexts);
+  std::uint64_t objects(std::string_view name, std::uint64_t own,
+                        const std::function<void(std::size_t, EvidenceFields&)>& object) override {
+    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    for (std::size_t i = 0; i < own; ++i) {
+      nlohmann::ordered_json one;
+      FieldWriter fields(one, payload_, num_symbols_);
+      object(i, fields);
+      list.push_back(std::move(one));
     }
+    json_[std::string(name)] = std::move(list);
+    return own;
   }
-  void operator()(const WordEvidence& evidence) {
-    json["kind"] = "word";
-    json["expected"] = evidence.expected;
-    json["observed"] = evidence.observed;
-    json["margin_bits"] = evidence.margin_bits;
-    json["symbols"] = evidence.word.size();
-    json["state_words"] = evidence.state.size();
-    words.add(evidence.word);
-    words.add(evidence.state);
+  std::uint64_t num_symbols() const override { return num_symbols_; }
+  void require(bool) override {}
+
+ private:
+  bool writing() const override { return true; }
+  void write(std::span<const std::byte> bytes) override {
+    payload_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   }
-  void operator()(const LassoEvidence& evidence) {
-    json["kind"] = "lasso";
-    json["prefix_a"] = evidence.prefix_a.size();
-    json["prefix_b"] = evidence.prefix_b.size();
-    json["loop"] = evidence.loop.size();
-    json["exponent_a"] = evidence.exponent_a;
-    json["exponent_b"] = evidence.exponent_b;
-    json["suffix"] = evidence.suffix.size();
-    json["expected_a"] = evidence.expected_a;
-    json["expected_b"] = evidence.expected_b;
-    json["observed"] = evidence.observed;
-    json["state_words"] = evidence.state.size();
-    words.add(evidence.prefix_a);
-    words.add(evidence.prefix_b);
-    words.add(evidence.loop);
-    words.add(evidence.suffix);
-    words.add(evidence.state);
-  }
-  void operator()(const HorizonEvidence& evidence) {
-    json["kind"] = "horizon";
-    json["start"] = evidence.reference.start;
-    json["centres"] = evidence.reference.centre.size();
-    json["successors"] = evidence.reference.successor.size();
-    std::vector<std::uint32_t> halves(2 * evidence.reference.centre.size());
-    if (!halves.empty())
-      std::memcpy(halves.data(), evidence.reference.centre.data(), halves.size() * sizeof(halves[0]));
-    words.add(halves);
-    words.add(evidence.reference.successor);
-  }
+  std::span<const std::byte> read(std::uint64_t, std::size_t) override { return {}; }
+
+  nlohmann::ordered_json& json_;
+  std::string& payload_;
+  std::uint64_t num_symbols_;
 };
 
-std::uint64_t count(const JsonField& field, std::string_view name) {
-  return static_cast<std::uint64_t>(field.at(name).integer(0, max_count).value_or(0));
-}
+// What is left of a payload, and whether it has had all that was asked of it.
+struct Payload {
+  std::span<const std::byte> left;
+  bool fits = true;
+};
+
+class FieldReader : public EvidenceFields {
+ public:
+  FieldReader(JsonField json, Payload& payload, std::uint64_t num_symbols)
+      : json_(json), payload_(payload), num_symbols_(num_symbols) {}
+
+  void text(std::string_view name, std::string& value) override { value = member(name).string().value_or(""); }
+  void natural(std::string_view name, std::uint64_t& value) override { value = member(name).natural().value_or(0); }
+  void number(std::string_view name, std::uint32_t& value) override {
+    value = static_cast<std::uint32_t>(size(name, 0));
+  }
+  std::uint64_t size(std::string_view name, std::uint64_t) override {
+    return static_cast<std::uint64_t>(member(name).integer(0, max_count).value_or(0));
+  }
+  std::uint64_t objects(std::string_view name, std::uint64_t,
+                        const std::function<void(std::size_t, EvidenceFields&)>& object) override {
+    const std::vector<JsonField> elements = member(name).elements();
+    for (std::size_t i = 0; i < elements.size(); ++i) {
+      FieldReader fields(elements[i], payload_, num_symbols_);
+      object(i, fields);
+      fields.only_those_asked_for();
+    }
+    return elements.size();
+  }
+  std::uint64_t num_symbols() const override { return num_symbols_; }
+  void require(bool holds) override { payload_.fits = payload_.fits && holds; }
+
+  // Reports every other member.
+  void only_those_asked_for() const {
+    if (!json_.exists() || json_.value()->object() == nullptr) return;
+    std::string known;
+    for (const std::string& name : names_) known += (known.empty() ? "" : ", ") + name;
+    for (const auto& [name, value] : json_.members()) {
+      if (std::find(names_.begin(), names_.end(), name) == names_.end()) {
+        value.report("only the members " + known, shown(name));
+      }
+    }
+  }
+
+ private:
+  JsonField member(std::string_view name) {
+    names_.emplace_back(name);
+    return json_.at(name);
+  }
+  bool writing() const override { return false; }
+  void write(std::span<const std::byte>) override {}
+  std::span<const std::byte> read(std::uint64_t count, std::size_t entry_size) override {
+    if (count > payload_.left.size() / entry_size) {
+      payload_.fits = false;
+      return {};
+    }
+    const std::span<const std::byte> bytes = payload_.left.first(count * entry_size);
+    payload_.left = payload_.left.subspan(bytes.size());
+    return bytes;
+  }
+
+  JsonField json_;
+  Payload& payload_;
+  std::uint64_t num_symbols_;
+  std::vector<std::string> names_;
+};
 
 // Reads the evidence; reports it if the payload has not exactly the words that the header announces.
-Evidence parse_evidence(const JsonField& field, std::size_t num_symbols, std::string_view payload) {
-  WordReader words(payload);
-  const std::string kind = field.at("kind").string().value_or("");
-  bool fits = true;
-  const auto announced = [&](bool read) { fits = fits && read; };
-  Evidence result;
-  if (kind == "closure") {
-    field.only({"kind", "pairs", "state_words"});
-    ClosureEvidence evidence;
-    const std::uint64_t pairs = count(field, "pairs");
-    evidence.state_words = count(field, "state_words");
-    announced(words.read(evidence.states, pairs, evidence.state_words));
-    announced(words.read(evidence.automaton_states, pairs));
-    announced(words.read(evidence.depths, pairs));
-    announced(words.read(evidence.successors, pairs, num_symbols));
-    result = std::move(evidence);
-  } else if (kind == "invariant") {
-    field.only({"kind", "root", "nodes", "children", "layers"});
-    InvariantEvidence evidence;
-    const std::vector<JsonField> layers = field.at("layers").elements();
-    const std::uint64_t nodes = count(field, "nodes");
-    evidence.root = static_cast<std::uint32_t>(count(field, "root"));
-    announced(words.read(evidence.slot_readout, layers.size()));
-    announced(words.read(evidence.node_layer, nodes));
-    announced(words.read(evidence.child_offset, nodes + 1));
-    announced(words.read(evidence.child_node, count(field, "children")));
-    announced(words.read(evidence.node_state, nodes));
-    for (const JsonField& sizes : layers) {
-      sizes.only({"hidden_words", "hidden", "rows"});
-      InvariantEvidence::Layer layer;
-      const std::uint64_t rows = count(sizes, "rows");
-      layer.hidden_words = count(sizes, "hidden_words");
-      announced(layer.hidden_words > 0 && words.read(layer.hidden, count(sizes, "hidden"), layer.hidden_words));
-      announced(words.read(layer.rows, rows));
-      announced(words.read(layer.contexts, rows));
-      evidence.layers.push_back(std::move(layer));
-    }
-    result = std::move(evidence);
-  } else if (kind == "word") {
-    field.only({"kind", "expected", "observed", "margin_bits", "symbols", "state_words"});
-    WordEvidence evidence;
-    evidence.expected = field.at("expected").string().value_or("");
-    evidence.observed = field.at("observed").string().value_or("");
-    evidence.margin_bits = static_cast<std::uint32_t>(count(field, "margin_bits"));
-    announced(words.read(evidence.word, count(field, "symbols")));
-    announced(words.read(evidence.state, count(field, "state_words")));
-    result = std::move(evidence);
-  } else if (kind == "lasso") {
-    field.only({"kind", "prefix_a", "prefix_b", "loop", "exponent_a", "exponent_b", "suffix", "expected_a",
-                "expected_b", "observed", "state_words"});
-    LassoEvidence evidence;
-    evidence.exponent_a = field.at("exponent_a").natural().value_or(0);
-    evidence.exponent_b = field.at("exponent_b").natural().value_or(0);
-    evidence.expected_a = field.at("expected_a").string().value_or("");
-    evidence.expected_b = field.at("expected_b").string().value_or("");
-    evidence.observed = field.at("observed").string().value_or("");
-    announced(words.read(evidence.prefix_a, count(field, "prefix_a")));
-    announced(words.read(evidence.prefix_b, count(field, "prefix_b")));
-    announced(words.read(evidence.loop, count(field, "loop")));
-    announced(words.read(evidence.suffix, count(field, "suffix")));
-    announced(words.read(evidence.state, count(field, "state_words")));
-    result = std::move(evidence);
-  } else if (kind == "horizon") {
-    field.only({"kind", "start", "centres", "successors"});
-    HorizonEvidence evidence;
-    evidence.reference.start = static_cast<std::uint32_t>(count(field, "start"));
-    std::vector<std::uint32_t> halves;
-    announced(words.read(halves, count(field, "centres"), 2));
-    evidence.reference.centre.resize(halves.size() / 2);
-    if (!halves.empty())
-      std::memcpy(evidence.reference.centre.data(), halves.data(), halves.size() * sizeof(halves[0]));
-    for (const double coordinate : evidence.reference.centre) announced(std::isfinite(coordinate));
-    announced(words.read(evidence.reference.successor, count(field, "successors")));
-    result = std::move(evidence);
-  } else if (kind == "none") {
-    field.only({"kind", "statement"});
-    result = NoEvidence{field.at("statement").string().value_or("")};
-  } else {
-    field.at("kind").report("closure, invariant, word, lasso, horizon or none");
+Evidence parse_evidence(const JsonField& field, std::size_t num_symbols, std::string_view bytes) {
+  Payload payload{std::as_bytes(std::span(bytes))};
+  FieldReader fields(field, payload, num_symbols);
+  std::string kind;
+  fields.text("kind", kind);
+  std::optional<Evidence> evidence = evidence_of_kind(kind);
+  if (!evidence) {
+    field.at("kind").report(evidence_kinds());
+    return {};
   }
-  if (!fits || !words.at_end()) {
-    field.report("a payload of the announced sizes", std::to_string(payload.size()) + " bytes");
+  list_fields(*evidence, fields);
+  fields.only_those_asked_for();
+  if (!payload.fits || !payload.left.empty()) {
+    field.report("a payload of the announced sizes", std::to_string(bytes.size()) + " bytes");
   }
-  return result;
+  return *std::move(evidence);
 }
 
 }  // namespace
 
-std::string certificate_bytes(const Certificate& certificate) {
-  EvidenceWriter evidence;
-  std::visit(evidence, certificate.evidence);
+std::string certificate_bytes(Certificate certificate) {
+  nlohmann::ordered_json evidence;
+  evidence["kind"] = evidence_kind(certificate.evidence);
+  std::string payload;
+  FieldWriter fields(evidence, payload, certificate.automaton.num_symbols());
+  list_fields(certificate.evidence, fields);
   nlohmann::ordered_json header;
   header["tool"] = certificate.tool;
   header["model_name"] = certificate.model_name;
   header["language_name"] = certificate.language_name;
-  header["verdict"] = certificate.verdict;
-  header["length"] = certificate.length ? nlohmann::ordered_json(*certificate.length) : nlohmann::ordered_json(nullptr);
-  header["exact_bits"] =
-      certificate.exact_bits ? nlohmann::ordered_json(*certificate.exact_bits) : nlohmann::ordered_json(nullptr);
+  header["verdict"] = verdict_name(certificate.claim.verdict);
+  header["length"] =
+      certificate.claim.length ? nlohmann::ordered_json(*certificate.claim.length) : nlohmann::ordered_json(nullptr);
+  header["exact_bits"] = certificate.claim.exact_bits ? nlohmann::ordered_json(*certificate.claim.exact_bits)
+                                                      : nlohmann::ordered_json(nullptr);
   header["semantics"] = certificate.semantics;
   header["claim"] = certificate_claim(certificate);
   header["label_rule"] = certificate_label_rule;
@@ -335,7 +250,7 @@ std::string certificate_bytes(const Certificate& certificate) {
   header["automaton_fingerprint"] = fingerprint(certificate.automaton);
   header["automaton"] = automaton_json(certificate.automaton);
   header["symbol_map"] = certificate.symbol_map;
-  header["evidence"] = evidence.json;
+  header["evidence"] = std::move(evidence);
   std::string text;
   try {
     text = header.dump();
@@ -346,7 +261,7 @@ std::string certificate_bytes(const Certificate& certificate) {
   const std::uint64_t length = text.size();
   bytes.append(reinterpret_cast<const char*>(&length), sizeof(length));
   bytes += text;
-  bytes += evidence.words.bytes();
+  bytes += payload;
   bytes += digest_of(bytes);
   return bytes;
 }
@@ -376,16 +291,13 @@ Certificate parse_certificate(std::string_view bytes, const std::string& source)
              "label_rule", "model_fingerprint", "automaton_fingerprint", "automaton", "symbol_map", "evidence"});
   const std::optional<Dfa> automaton = parse_automaton(root.at("automaton"));
   const std::string semantics = root.at("semantics").string().value_or("");
-  const std::string verdict = root.at("verdict").string().value_or("");
-  if (verdict != "PROVED" && verdict != "CERTIFIED" && verdict != "REFUTED" && verdict != "UNKNOWN") {
-    root.at("verdict").report("PROVED, CERTIFIED, REFUTED or UNKNOWN");
-  }
-  std::optional<std::uint64_t> claimed;
-  if (!root.at("length").is_null()) claimed = root.at("length").natural();
-  std::optional<unsigned> exact_bits;
+  const std::optional<VerdictKind> verdict = parse_verdict_kind(root.at("verdict").string().value_or(""));
+  if (!verdict) root.at("verdict").report("PROVED, CERTIFIED, REFUTED or UNKNOWN");
+  Claim claim{verdict.value_or(VerdictKind::unknown)};
+  if (!root.at("length").is_null()) claim.length = root.at("length").natural();
   if (!root.at("exact_bits").is_null()) {
-    exact_bits = static_cast<unsigned>(root.at("exact_bits").integer(0, 24).value_or(0));
-    if (verdict != "PROVED") root.at("exact_bits").report("null, for a verdict other than PROVED");
+    claim.exact_bits = static_cast<unsigned>(root.at("exact_bits").integer(0, 24).value_or(0));
+    if (verdict != VerdictKind::proved) root.at("exact_bits").report("null, for a verdict other than PROVED");
   }
   std::vector<Symbol> symbol_map;
   for (const JsonField& symbol : root.at("symbol_map").elements()) {
@@ -397,9 +309,7 @@ Certificate parse_certificate(std::string_view bytes, const std::string& source)
   Certificate certificate{.tool = root.at("tool").string().value_or(""),
                           .model_name = root.at("model_name").string().value_or(""),
                           .language_name = root.at("language_name").string().value_or(""),
-                          .verdict = verdict,
-                          .length = claimed,
-                          .exact_bits = exact_bits,
+                          .claim = claim,
                           .semantics = semantics,
                           .model_fingerprint = root.at("model_fingerprint").string().value_or(""),
                           .automaton = *automaton,
@@ -416,8 +326,8 @@ Certificate parse_certificate(std::string_view bytes, const std::string& source)
   return certificate;
 }
 
-void write_certificate(const std::filesystem::path& path, const Certificate& certificate) {
-  write_file(path, certificate_bytes(certificate));
+void write_certificate(const std::filesystem::path& path, Certificate certificate) {
+  write_file(path, certificate_bytes(std::move(certificate)));
 }
 
 Certificate read_certificate(const std::filesystem::path& path) {

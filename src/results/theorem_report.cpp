@@ -2,8 +2,10 @@
 #include "krohn/results/theorem_report.hpp"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <utility>
+#include <variant>
 
 #include "krohn/automata/product.hpp"
 #include "krohn/error.hpp"
@@ -114,17 +116,10 @@ TheoremAnswer ask_theorem(const OpenModel& model, const std::string& name, const
           arithmetic};
 }
 
-std::string theorem_verdict(const TheoremReport& report) {
-  switch (report.conclusion) {
-    case Conclusion::fails_for_every_readout:
-    case Conclusion::fails_for_its_readout:
-      return "REFUTED";
-    case Conclusion::recognised:
-      return "PROVED";
-    case Conclusion::not_settled:
-      break;
-  }
-  return "UNKNOWN";
+VerdictKind theorem_verdict(const TheoremReport& report) {
+  constexpr std::array<VerdictKind, std::variant_size_v<Conclusion>> kinds = {
+      VerdictKind::refuted, VerdictKind::refuted, VerdictKind::proved, VerdictKind::unknown};
+  return kinds.at(report.conclusion.index());
 }
 
 /// The word of the pair that gets a wrong label, with its suffix.
@@ -157,7 +152,7 @@ std::string theorem_report_json(const TheoremAnswer& result) {
   const TheoremReport& report = result.report;
   const Alphabet& alphabet = result.alphabet;
   Json json;
-  json["verdict"] = theorem_verdict(report);
+  json["verdict"] = verdict_name(theorem_verdict(report));
   json["theorem"] = report.theorem.name();
   json["source"] = report.theorem.source();
   json["model"] = result.model;
@@ -167,16 +162,16 @@ std::string theorem_report_json(const TheoremAnswer& result) {
                              : report.hypothesis.violation ? Json(false)
                                                            : Json(nullptr);
   json["hypothesis"] = report.hypothesis.statement;
-  json["conclusion"] = report.conclusion == Conclusion::fails_for_every_readout ? "fails for every readout"
-                       : report.conclusion == Conclusion::fails_for_its_readout ? "fails for its readout"
-                       : report.conclusion == Conclusion::recognised            ? "recognised"
-                                                                                : "not settled";
+  constexpr std::array<const char*, std::variant_size_v<Conclusion>> conclusions = {
+      "fails for every readout", "fails for its readout", "recognised", "not settled"};
+  json["conclusion"] = conclusions.at(report.conclusion.index());
   for (const char* name : {"word_a", "word_b", "word_a_power", "word_b_power", "suffix", "expected_a", "expected_b",
                            "observed", "word", "length"}) {
     json[name] = nullptr;
   }
-  if (report.pair) {
-    const IndistinguishablePair& pair = *report.pair;
+  const auto* const found = std::get_if<IndistinguishablePair>(&report.conclusion);
+  if (found != nullptr) {
+    const IndistinguishablePair& pair = *found;
     json["word_a"] = expanded_json(pair.word_a, alphabet);
     json["word_b"] = expanded_json(pair.word_b, alphabet);
     json["word_a_power"] = power_json(pair.word_a, alphabet);
@@ -187,13 +182,14 @@ std::string theorem_report_json(const TheoremAnswer& result) {
     json["observed"] = pair.observed;
     json["word"] = expanded_json(wrong_word(pair), alphabet);
     json["length"] = wrong_word(pair).length();
-  } else if (report.wrong_word) {
-    json["observed"] = report.observed;
-    json["word"] = word_json(*report.wrong_word, alphabet);
-    json["length"] = report.wrong_word->size();
+  } else if (const auto* refuted = std::get_if<Refuted>(&report.conclusion)) {
+    const Counterexample& counterexample = refuted->counterexample;
+    json["observed"] = counterexample.observed;
+    json["word"] = word_json(counterexample.word, alphabet);
+    json["length"] = counterexample.word.size();
   }
   // The lasso behind the pair; without a pair, that of the counted symbol alone.
-  const std::optional<Lasso> lasso = report.pair ? report.pair->lasso : report.lasso;
+  const std::optional<Lasso> lasso = found != nullptr ? found->lasso : report.lasso;
   json["transient"] = lasso ? Json(lasso->transient) : Json(nullptr);
   json["period"] = lasso ? Json(lasso->period) : Json(nullptr);
   json["semantics"] = report.semantics;
@@ -217,7 +213,8 @@ std::string theorem_report_json(const TheoremAnswer& result) {
   return json_lines(json);
 }
 
-Certificate theorem_certificate(const OpenModel& model, TheoremAnswer& answer, const CertificateSubject& subject) {
+Certificate theorem_certificate(const OpenModel& model, const TheoremAnswer& answer,
+                                const CertificateSubject& subject) {
   if (answer.arithmetic && answer.arithmetic->separate) {
     throw InputError("certificate: expected a semantics that models are certified in (fp32, fp16, bf16), got '" +
                      answer.arithmetic->name() + "'");

@@ -1,9 +1,9 @@
-// The ladder. Rungs in order of cost: a small closure (which settles small models with shortest words), the hint's
-// invariant, the certified horizon, fast refutation, the closure within the whole memory, every word up to a length if
-// asked for, and a sample. Every rung either settles the question or leaves a bound. Nothing becomes REFUTED that was
-// not replayed on the CPU reference, and nothing PROVED but by a closure or an invariant established on the bits. Where
-// only words up to a length are asked about, longer words refute nothing. A word that refutes is shortened, and where
-// all shorter words can be tried soon they are.
+// The ladder: a table of methods in the order of cost. A small closure (which settles small models with shortest
+// words), the hint's invariant, the certified horizon, fast refutation, the closure within the whole memory, every word
+// up to a length if asked for, and a sample. Every row either settles the question or leaves a bound, and may conclude
+// what the table says of it and nothing else. Nothing becomes REFUTED that was not replayed on the CPU reference, and
+// nothing PROVED but by evidence established on the bits. Where only words up to a length are asked about, longer words
+// refute nothing. A word that refutes is shortened, and where all shorter words can be tried soon they are.
 #include "krohn/verify/check.hpp"
 
 #include <algorithm>
@@ -15,18 +15,14 @@
 #include "krohn/automata/minimize.hpp"
 #include "krohn/error.hpp"
 #include "krohn/verify/counterexample.hpp"
-#include "krohn/verify/exactness.hpp"
 #include "krohn/verify/fast_refutation.hpp"
+#include "method.hpp"
 
 namespace krohn {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// The first closure: enough for small models, and over in some milliseconds.
-constexpr std::uint64_t small_closure = std::uint64_t{1} << 16U;
-// A compiled layer has at most some thousand hidden states; a layer that is not exact would go on for ever.
-constexpr std::size_t invariant_memory = std::size_t{256} << 20U;
 // A word that refutes is shortened by itself, and so are words that other searches find, each in so many steps, all in
 // a part of the time that is left. The searches take words that are longer by half: what is left of them may be
 // shorter.
@@ -40,51 +36,205 @@ constexpr std::array<Beam, 5> shortening_beams = {{{64, 0}, {64, 1}, {256, 0}, {
 // All shorter words are tried where they are at most so many.
 constexpr std::uint64_t most_shorter_words = std::uint64_t{1} << 19U;
 
+Finding refute_fast(const Question& question) {
+  FastRefutationOptions options;
+  options.budget = question.budget;
+  options.device = question.options.device;
+  const std::optional<Refutation> found = fast_refutation(question.machine, question.specification, options);
+  Finding finding;
+  finding.outcome =
+      found ? "a disagreement on a word of length " + std::to_string(found->word.size()) : "nothing found";
+  if (found) {
+    finding.disagreement = Disagreement{found->word};
+    finding.way = found->method;
+  }
+  return finding;
+}
+
+EnumerateOptions enumerate_options(const CheckOptions& options, std::optional<std::uint64_t> agreed,
+                                   std::uint64_t length) {
+  EnumerateOptions result;
+  result.max_length = length;
+  result.agreed = agreed;
+  result.device = options.device;
+  result.device_memory = options.budget.memory;
+  result.deadline = options.budget.deadline;
+  result.stop = options.budget.stop;
+  return result;
+}
+
+Finding enumerate_words(const Question& question) {
+  EnumerateOptions options = enumerate_options(question.options, question.agreed, *question.options.exhaustive);
+  Finding finding;
+  if (question.agreed && *question.agreed >= options.max_length) {
+    finding.outcome = "nothing left to try up to length " + std::to_string(options.max_length);
+    finding.agreed = CertifiedUpTo{*question.agreed};
+    finding.certified = true;
+    return finding;
+  }
+  options.progress = question.options.progress;
+  const EnumerateResult result = enumerate(question.machine, question.specification.labelled_automaton(), options);
+  finding.steps = result.nodes;
+  if (result.disagreement) {
+    finding.outcome = "a disagreement, on " + result.device;
+    finding.disagreement = Disagreement{.word = *result.disagreement, .shortest = true};
+  } else if (result.agreed) {
+    finding.outcome = "all words up to length " + std::to_string(*result.agreed) + ", on " + result.device;
+    finding.agreed = CertifiedUpTo{*result.agreed};
+    finding.certified = true;
+  } else {
+    finding.outcome = "nothing established";
+  }
+  return finding;
+}
+
+Finding draw(const Question& question) {
+  Sample drawn = sample(question.machine, question.specification, question.options.sample, question.budget,
+                        question.options.device);
+  Finding finding;
+  finding.steps = drawn.steps;
+  const std::string words = std::to_string(drawn.drawn) + " words of length up to " +
+                            std::to_string(drawn.design.max_length) + ", seed " + std::to_string(drawn.design.seed) +
+                            (drawn.device.empty() ? "" : ", on " + drawn.device);
+  if (drawn.disagreement) {
+    finding.outcome = "a disagreement after " + words;
+    finding.disagreement = Disagreement{*drawn.disagreement};
+    return finding;
+  }
+  finding.outcome = words + (drawn.bound                  ? ": all right"
+                             : drawn.limit == Limit::none ? ": none has a label in the language, no bound"
+                                                          : ": cut short, no bound");
+  finding.sample = std::move(drawn);
+  return finding;
+}
+
+enum class Needs { nothing, tables, tables_and_hint, length, samples };
+
+struct Row {
+  std::string_view method;
+  Needs needs;
+  bool may_prove;
+  bool may_certify;
+  bool may_refute;
+  // Of the time that is left; the last row that applies takes all of it.
+  double share;
+  Finding (*look)(const Question&);
+};
+
+constexpr std::array<Row, 7> rows = {{
+    {"closure", Needs::nothing, true, true, true, 0.2, close_small},
+    {"invariant", Needs::tables_and_hint, true, false, true, 0.15, induct},
+    {"horizon", Needs::tables, false, true, true, 0.25, look_at_horizon},
+    {"fast refutation", Needs::nothing, false, false, true, 0.25, refute_fast},
+    {"closure", Needs::nothing, true, true, true, 0.6, close_whole},
+    {"exhaustive", Needs::length, false, true, true, 1.0, enumerate_words},
+    {"sample", Needs::samples, false, false, true, 1.0, draw},
+}};
+
+std::string_view needs_in_words(Needs needs) {
+  switch (needs) {
+    case Needs::nothing:
+      return "";
+    case Needs::tables:
+      return "a model of tables";
+    case Needs::tables_and_hint:
+      return "a model of tables, with a hint";
+    case Needs::length:
+      return "a length up to which every word is tried";
+    case Needs::samples:
+      return "a number of words to draw";
+  }
+  return "";
+}
+
 class Ladder {
  public:
-  Ladder(const Machine& model, const Dfa& language, const CheckOptions& options)
-      : model_(model), specification_(model, minimize(language)), options_(options) {
+  Ladder(const Machine& model, const Dfa& language, const CheckOptions& options, const InvariantHint* hint)
+      : model_(model), specification_(model, minimize(language)), options_(options), hint_(hint) {
     report_.semantics = std::string(model.semantics());
     report_.domain = domain_in_words(specification_.automaton());
     report_.verdict = Unknown{std::nullopt, "nothing was tried"};
   }
 
-  CheckReport run(const InvariantHint* hint) {
-    const std::optional<Machine::Tables> tables = model_.tables();
-    const bool settled = close(small_closure, 0.2) || (tables && hint != nullptr && induct(*tables, *hint)) ||
-                         (tables && approximate(*tables)) || refute() ||
-                         close(std::nullopt, options_.sample.words > 0 || options_.exhaustive ? 0.6 : 1.0) ||
-                         (options_.exhaustive && enumerate_words()) || (options_.sample.words > 0 && draw());
+  CheckReport climb() {
+    std::vector<const Row*> left;
+    for (const Row& row : rows) {
+      if (applies(row.needs)) left.push_back(&row);
+    }
+    const bool settled = std::any_of(left.begin(), left.end(),
+                                     [&](const Row* row) { return take(*row, row == left.back() ? 1.0 : row->share); });
     if (!settled) conclude();
     report_.interrupted = options_.budget.interrupted();
     return std::move(report_);
   }
 
  private:
-  // A rung: notes its name, outcome and time when it goes out of scope.
+  bool applies(Needs needs) const {
+    switch (needs) {
+      case Needs::nothing:
+        return true;
+      case Needs::tables:
+        return model_.tables().has_value();
+      case Needs::tables_and_hint:
+        return model_.tables().has_value() && hint_ != nullptr;
+      case Needs::length:
+        return options_.exhaustive.has_value();
+      case Needs::samples:
+        return options_.sample.words > 0;
+    }
+    return false;
+  }
+
+  // Notes a rung: its name, what came of it, and its time until `outcome` is called.
   class Timed {
    public:
-    Timed(Ladder& ladder, std::string method) : report_(ladder.report_), rung_{std::move(method), "", 0.0} {
-      if (ladder.options_.begins) ladder.options_.begins(rung_.method);
+    Timed(Ladder& ladder, std::string_view method) : ladder_(ladder), method_(method) {
+      if (ladder.options_.begins) ladder.options_.begins(method_);
     }
-    ~Timed() {
-      rung_.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
-      report_.rungs.push_back(std::move(rung_));
+    void outcome(std::string text) {
+      const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+      ladder_.report_.rungs.push_back({method_, std::move(text), seconds});
     }
-    Timed(const Timed&) = delete;
-    Timed& operator=(const Timed&) = delete;
-    void outcome(std::string text) { rung_.outcome = std::move(text); }
 
    private:
-    CheckReport& report_;
-    Rung rung_;
+    Ladder& ladder_;
+    std::string method_;
     Clock::time_point start_ = Clock::now();
   };
 
-  bool refuted(const Word& word, bool shortest, const std::string& method) {
-    std::optional<Counterexample> counterexample = confirm(model_, specification_, word);
+  // True if the row settles the claim.
+  bool take(const Row& row, double share) {
+    Timed rung(*this, row.method);
+    Finding found = row.look({model_, specification_, options_, hint_, options_.budget.share(share), bound_});
+    rung.outcome(std::move(found.outcome));
+    report_.steps += found.steps;
+    if (found.pairs) report_.pairs = *found.pairs;
+    if (found.limit) limit_ = *found.limit;
+    if (found.sample) report_.sample = std::move(found.sample);
+    if ((found.proved && !row.may_prove) || (found.agreed && !row.may_certify) ||
+        (found.disagreement && !row.may_refute)) {
+      throw InternalError(std::string(row.method) + ": a conclusion that the ladder does not take from it");
+    }
+    const std::string method = found.way.empty() ? std::string(row.method) : found.way;
+    if (found.proved) {
+      report_.verdict = *std::move(found.proved);
+      report_.method = method;
+      return true;
+    }
+    if (found.disagreement) {
+      const Disagreement& differs = *found.disagreement;
+      if (refuted(differs, method)) return true;
+      if (differs.certain && (!options_.up_to || differs.word.size() <= *options_.up_to)) {
+        throw InternalError(method + ": a disagreement that a replay does not show");
+      }
+    }
+    return found.agreed && established(*std::move(found.agreed), method, found.certified);
+  }
+
+  bool refuted(const Disagreement& found, const std::string& method) {
+    std::optional<Counterexample> counterexample = confirm(model_, specification_, found.word);
     if (!counterexample) return false;
-    if (shortest && counterexample->word.size() == word.size()) {
+    if (found.shortest && counterexample->word.size() == found.word.size()) {
       counterexample->shortest = true;
     } else {
       shorten(*counterexample);
@@ -93,6 +243,29 @@ class Ladder {
     if (options_.up_to && counterexample->word.size() > *options_.up_to) return false;
     report_.verdict = Refuted{*std::move(counterexample)};
     report_.method = method;
+    return true;
+  }
+
+  // True if that settles the claim.
+  bool established(CertifiedUpTo agreed, const std::string& method, bool certified) {
+    certified_ = certified_ || certified;
+    if (!bound_ || agreed.length > *bound_) {
+      bound_ = agreed.length;
+      report_.method = method;
+    }
+    if (!std::holds_alternative<NoEvidence>(agreed.evidence) && agreed.evidence_length >= evidence_length_) {
+      evidence_ = std::move(agreed.evidence);
+      evidence_length_ = agreed.evidence_length;
+    }
+    return options_.up_to && *bound_ >= *options_.up_to && conclude_bound();
+  }
+
+  bool conclude_bound() {
+    if (std::holds_alternative<NoEvidence>(evidence_)) {
+      evidence_ = NoEvidence{"established by the method \"" + report_.method + "\"; the search can be run again"};
+      evidence_length_ = *bound_;
+    }
+    report_.verdict = CertifiedUpTo{*bound_, std::move(evidence_), evidence_length_};
     return true;
   }
 
@@ -142,7 +315,7 @@ class Ladder {
     }
     if (!few_words_shorter_than(length)) return;
     Timed rung(*this, "exhaustive");
-    EnumerateOptions options = enumerate_options(length - 1);
+    EnumerateOptions options = enumerate_options(options_, bound_, length - 1);
     options.device = Device::cpu;
     options.deadline = options_.budget.share(shortening_part).deadline;
     try {
@@ -159,209 +332,46 @@ class Ladder {
     }
   }
 
-  // The verdict where no rung settled the claim.
+  // The verdict where no row settled the claim.
   void conclude() {
     const auto reason = [&]() -> std::string {
       if (options_.budget.interrupted()) return "interrupted";
       if (options_.budget.out_of_time()) return "the time limit was reached";
-      return closure_limit_ == Limit::memory ? "the memory limit was reached" : "no method settled it in its time";
+      return limit_ == Limit::memory ? "the memory limit was reached" : "no method settled it in its time";
     };
-    if (bound_ && (certified_ || (options_.up_to && *bound_ >= *options_.up_to))) {
-      report_.verdict = CertifiedUpTo{*bound_};
+    if (bound_ && certified_) {
+      conclude_bound();
     } else {
       report_.verdict = Unknown{bound_, reason()};
     }
   }
 
-  // Every word up to `length` agrees, as `method` found. True if that settles the claim.
-  bool established(std::uint64_t length, const std::string& method, bool certified) {
-    certified_ = certified_ || certified;
-    if (!bound_ || length > *bound_) {
-      bound_ = length;
-      report_.method = method;
-    }
-    if (!options_.up_to || length < *options_.up_to) return false;
-    report_.verdict = CertifiedUpTo{length};
-    report_.method = method;
-    return true;
-  }
-
-  bool close(std::optional<std::uint64_t> successors, double part) {
-    Timed rung(*this, "closure");
-    const ClosureOptions options{options_.budget.share(part), options_.up_to, successors};
-    Closure closure = joint_closure(model_, specification_, options);
-    report_.pairs = closure.pairs.size();
-    report_.steps += closure.successors;
-    closure_limit_ = closure.limit;
-    const std::string pairs = std::to_string(closure.pairs.size()) + " pairs";
-    if (closure.closed) {
-      const std::optional<unsigned> bits = exact_bits(closure.pairs);
-      rung.outcome("closed with " + pairs + exactness(bits));
-      report_.verdict = Proved{bits};
-    } else if (closure.disagreement) {
-      rung.outcome("a disagreement after " + pairs);
-      if (!refuted(*closure.disagreement, true, "closure")) {
-        throw InternalError("closure: a disagreement that a replay does not show");
-      }
-      return true;
-    } else if (closure.limit == Limit::none) {
-      rung.outcome("all words up to length " + std::to_string(*closure.length) + ", " + pairs);
-      report_.verdict = CertifiedUpTo{*closure.length};
-    } else {
-      rung.outcome("not closed after " + pairs + "; all words up to length " + std::to_string(*closure.length));
-      return established(*closure.length, "closure", false);
-    }
-    report_.method = "closure";
-    report_.closure = std::move(closure);
-    return true;
-  }
-
-  // The bits that the steps from all pairs need, where they are exact and that can be seen in time.
-  std::optional<unsigned> exact_bits(const PairSet& pairs) const {
-    const std::optional<Machine::Tables> tables = model_.tables();
-    if (!tables) return std::nullopt;
-    const Budget budget = options_.budget.share(0.5);
-    ExactModel exact(tables->model, tables->semantics);
-    for (std::uint32_t pair = 0; pair < pairs.size(); ++pair) {
-      if (budget.interrupted() || budget.out_of_time()) return std::nullopt;
-      for (Symbol a = 0; a < model_.alphabet().size(); ++a) {
-        if (!exact.add(pairs.state(pair), a)) return std::nullopt;
-      }
-    }
-    return exact.bits();
-  }
-
-  static std::string exactness(const std::optional<unsigned>& bits) {
-    return bits ? ", every value exact in " + std::to_string(*bits) + " bits" : "";
-  }
-
-  bool induct(const Machine::Tables& tables, const InvariantHint& hint) {
-    Timed rung(*this, "invariant");
-    Budget budget = options_.budget.share(0.15);
-    budget.memory = std::min(budget.memory, invariant_memory);
-    InvariantCheck invariant = check_invariant(tables.model, tables.semantics, hint, specification_, budget);
-    report_.steps += invariant.steps;
-    if (!invariant.proved) {
-      rung.outcome("not proved: " + invariant.reason);
-      return invariant.disagreement && refuted(*invariant.disagreement, true, "invariant");
-    }
-    std::uint64_t states = 0;
-    for (const LayerInvariant& layer : invariant.layers) states += layer.count();
-    rung.outcome("holds on " + std::to_string(states) + " hidden states of " + std::to_string(invariant.layers.size()) +
-                 " layers" + exactness(invariant.exact_bits));
-    report_.pairs = states;
-    report_.verdict = Proved{invariant.exact_bits};
-    report_.method = "invariant";
-    report_.invariant = std::move(invariant);
-    return true;
-  }
-
-  bool refute() {
-    std::optional<Refutation> found;
-    {
-      Timed rung(*this, "fast refutation");
-      FastRefutationOptions options;
-      options.budget = options_.budget.share(0.25);
-      options.device = options_.device;
-      found = fast_refutation(model_, specification_, options);
-      rung.outcome(found ? "a disagreement on a word of length " + std::to_string(found->word.size())
-                         : "nothing found");
-    }
-    return found && refuted(found->word, false, found->method);
-  }
-
-  bool approximate(const Machine::Tables& tables) {
-    Timed rung(*this, "horizon");
-    HorizonCheck horizon = check_horizon(tables.model, tables.semantics, specification_, options_.budget.share(0.25));
-    if (horizon.disagreement) {
-      rung.outcome("a disagreement within the horizon");
-      if (refuted(*horizon.disagreement, true, "horizon")) return true;
-      if (!options_.up_to || horizon.disagreement->size() <= *options_.up_to) {
-        throw InternalError("horizon: a disagreement that a replay does not show");
-      }
-    }
-    if (!horizon.length) {
-      rung.outcome("nothing certified: " + horizon.reason);
-      return false;
-    }
-    rung.outcome("all words up to length " + std::to_string(*horizon.length) +
-                 (horizon.disagreement ? ", and not all of the next" : ""));
-    const bool settled = established(*horizon.length, "horizon", true);
-    report_.horizon = std::move(horizon);
-    return settled;
-  }
-
-  EnumerateOptions enumerate_options(std::uint64_t length) const {
-    EnumerateOptions options;
-    options.max_length = length;
-    options.agreed = bound_;
-    options.device = options_.device;
-    options.device_memory = options_.budget.memory;
-    options.deadline = options_.budget.deadline;
-    options.stop = options_.budget.stop;
-    return options;
-  }
-
-  bool enumerate_words() {
-    Timed rung(*this, "exhaustive");
-    EnumerateOptions options = enumerate_options(*options_.exhaustive);
-    if (bound_ && *bound_ >= options.max_length) {
-      rung.outcome("nothing left to try up to length " + std::to_string(options.max_length));
-      return established(*bound_, report_.method, true);
-    }
-    options.progress = options_.progress;
-    const EnumerateResult result = enumerate(model_, specification_.labelled_automaton(), options);
-    report_.steps += result.nodes;
-    if (result.disagreement) {
-      rung.outcome("a disagreement, on " + result.device);
-      return refuted(*result.disagreement, true, "exhaustive");
-    }
-    if (!result.agreed) {
-      rung.outcome("nothing established");
-      return false;
-    }
-    rung.outcome("all words up to length " + std::to_string(*result.agreed) + ", on " + result.device);
-    return established(*result.agreed, "exhaustive", true);
-  }
-
-  bool draw() {
-    Sample drawn = drawn_words();
-    if (drawn.disagreement) return refuted(*drawn.disagreement, false, "sample");
-    report_.sample = std::move(drawn);
-    return false;
-  }
-
-  Sample drawn_words() {
-    Timed rung(*this, "sample");
-    Sample drawn = sample(model_, specification_, options_.sample, options_.budget, options_.device);
-    report_.steps += drawn.steps;
-    const std::string words = std::to_string(drawn.drawn) + " words of length up to " +
-                              std::to_string(drawn.design.max_length) + ", seed " + std::to_string(drawn.design.seed) +
-                              (drawn.device.empty() ? "" : ", on " + drawn.device);
-    if (drawn.disagreement) {
-      rung.outcome("a disagreement after " + words);
-    } else {
-      rung.outcome(words + (drawn.bound                  ? ": all right"
-                            : drawn.limit == Limit::none ? ": none has a label in the language, no bound"
-                                                         : ": cut short, no bound"));
-    }
-    return drawn;
-  }
-
   const Machine& model_;
   Specification specification_;
   const CheckOptions& options_;
+  const InvariantHint* hint_;
   CheckReport report_;
-  Limit closure_limit_ = Limit::none;
+  Limit limit_ = Limit::none;
   std::optional<std::uint64_t> bound_;
   // Whether the bound is a result of its own, not where a search happened to end.
   bool certified_ = false;
+  // Of words up to a length, the longest there is.
+  Evidence evidence_;
+  std::uint64_t evidence_length_ = 0;
 };
 
 }  // namespace
 
+std::vector<LadderRow> ladder() {
+  std::vector<LadderRow> table;
+  for (const Row& row : rows) {
+    table.push_back({row.method, needs_in_words(row.needs), row.may_prove, row.may_certify, row.may_refute});
+  }
+  return table;
+}
+
 CheckReport check(const Machine& model, const Dfa& language, const CheckOptions& options, const InvariantHint* hint) {
-  return Ladder(model, language, options).run(hint);
+  return Ladder(model, language, options, hint).climb();
 }
 
 }  // namespace krohn

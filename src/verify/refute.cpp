@@ -13,12 +13,14 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <memory>
 #include <set>
 
 #include "joint_run.hpp"
 #include "krohn/error.hpp"
 #include "krohn/numeric/splitmix64.hpp"
 #include "krohn/verify/closure.hpp"
+#include "krohn/verify/counterexample.hpp"
 #include "krohn/verify/layered_lasso.hpp"
 #include "krohn/verify/specification.hpp"
 
@@ -301,20 +303,15 @@ void conclude(Hypothesis& hypothesis, const Theorem& theorem) {
 
 TheoremReport start_report(const Machine& machine, Hypothesis hypothesis, const Theorem& theorem,
                            const RefuteOptions& options) {
-  TheoremReport report{theorem,
-                       std::string(machine.semantics()),
-                       std::move(hypothesis),
-                       0,
-                       {},
-                       {},
-                       Conclusion::not_settled,
-                       {},
-                       {},
-                       {},
-                       {},
-                       {},
-                       0,
-                       {}};
+  TheoremReport report{.theorem = theorem,
+                       .semantics = std::string(machine.semantics()),
+                       .hypothesis = std::move(hypothesis),
+                       .counted = 0,
+                       .lasso = std::nullopt,
+                       .layer_lassos = {},
+                       .conclusion = Unknown{},
+                       .steps = 0,
+                       .reason = {}};
   report.counted = counted_symbol(machine.alphabet(), options);
   return report;
 }
@@ -338,8 +335,7 @@ void settle(TheoremReport& report, const Machine& machine, const RefuteOptions& 
   const Word loop{report.counted};
   const auto found = [&](std::optional<IndistinguishablePair> pair) {
     if (!pair) return false;
-    report.pair = std::move(pair);
-    report.conclusion = Conclusion::fails_for_every_readout;
+    report.conclusion = *std::move(pair);
     return true;
   };
   if (report.lasso && found(pair_from_lasso(machine, language, {}, loop, *report.lasso))) return;
@@ -374,34 +370,25 @@ void settle(TheoremReport& report, const Machine& machine, const RefuteOptions& 
   }
   const Specification specification(machine, language);
   const auto wrong = [&](const Word& word) {
-    report.conclusion = Conclusion::fails_for_its_readout;
-    report.wrong_word = word;
-    JointRun run(machine, specification);
-    for (const Symbol symbol : word) run.read(symbol);
-    report.observed = specification.observed(run.observation.label);
-    report.expected = specification.expected(run.q);
+    std::optional<Counterexample> counterexample = confirm(machine, specification, word);
+    if (!counterexample) throw InternalError("refute: a word that does not refute");
+    report.conclusion = Refuted{*std::move(counterexample)};
   };
   ClosureOptions closure_options;
   closure_options.budget.memory = options.closure_memory;
   closure_options.budget.stop = options.budget.stop;
-  Closure closure = joint_closure(machine, specification, closure_options);
-  if (closure.disagreement) {
-    wrong(*closure.disagreement);
+  auto closure = std::make_shared<const Closure>(joint_closure(machine, specification, closure_options));
+  if (closure->disagreement) return wrong(*closure->disagreement);
+  if (closure->closed) {
+    report.conclusion = Proved{std::nullopt, ClosureEvidence{.found = std::move(closure)}};
     return;
   }
-  if (closure.closed) {
-    report.conclusion = Conclusion::recognised;
-    report.closure = std::move(closure);
-    return;
-  }
-  if (const std::optional<Word> word = wrong_power(machine, specification, report.counted)) {
-    wrong(*word);
-    return;
-  }
+  if (const std::optional<Word> word = wrong_power(machine, specification, report.counted)) return wrong(*word);
   if (report.reason.empty()) {
-    report.reason = "no pair of words found; the closure was left at " + std::to_string(closure.pairs.size()) +
+    report.reason = "no pair of words found; the closure was left at " + std::to_string(closure->pairs.size()) +
                     " pairs of bits and residue";
   }
+  report.conclusion = Unknown{std::nullopt, report.reason};
 }
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include "krohn/model/fingerprint.hpp"
 #include "krohn/verify/certificate.hpp"
 #include "krohn/verify/check.hpp"
+#include "krohn/verify/invariant.hpp"
 
 namespace {
 
@@ -36,7 +37,7 @@ Made make(const Dfa& compiled_language, const Dfa& language, Semantics semantics
   const std::optional<InvariantHint> hint = with_hint ? std::optional(compiled.hint) : std::nullopt;
   const auto machine = make_machine(compiled.model, semantics);
   const CheckReport report = check(*machine, language, options, hint ? &*hint : nullptr);
-  Certificate certificate = make_certificate(report, *machine, language, subject, hint ? &*hint : nullptr);
+  Certificate certificate = make_certificate(report, *machine, language, subject);
   return {std::move(compiled), std::move(certificate)};
 }
 
@@ -46,9 +47,9 @@ std::optional<Rejection> rejected(const Certificate& certificate, const LrnnMode
 }
 
 bool same(const Certificate& a, const Certificate& b) {
-  return a.tool == b.tool && a.model_name == b.model_name && a.language_name == b.language_name &&
-         a.verdict == b.verdict && a.length == b.length && a.semantics == b.semantics &&
-         a.model_fingerprint == b.model_fingerprint && a.symbol_map == b.symbol_map && a.evidence == b.evidence;
+  return a.tool == b.tool && a.model_name == b.model_name && a.language_name == b.language_name && a.claim == b.claim &&
+         a.semantics == b.semantics && a.model_fingerprint == b.model_fingerprint && a.symbol_map == b.symbol_map &&
+         a.evidence == b.evidence;
 }
 
 // The bytes with the digest at the end made to fit.
@@ -82,7 +83,7 @@ TEST_CASE("a certificate is accepted for its model and language, and read back a
                                         catalog_language("tomita:5")};
     for (std::size_t i = 0; i < cases.size(); ++i) {
       const auto& [made, verdict] = cases[i];
-      CHECK(made.certificate.verdict == verdict);
+      CHECK(verdict_name(made.certificate.claim.verdict) == verdict);
       const std::optional<Rejection> rejection = rejected(made.certificate, made.compiled.model, languages[i]);
       CHECK_MESSAGE(!rejection, (rejection ? rejection->reason : ""));
       CHECK(same(parse_certificate(certificate_bytes(made.certificate), "x"), made.certificate));
@@ -114,9 +115,9 @@ TEST_CASE("a horizon is certified from its reference states, and no further") {
     change(certificate, std::get<HorizonEvidence>(certificate.evidence).reference);
     return rejected(certificate, model, wheel).has_value();
   };
-  CHECK(!with([](Certificate& c, ReferenceStates&) { c.length = *c.length / 2; }));
-  CHECK(with([](Certificate& c, ReferenceStates&) { c.length = *c.length + 1; }));
-  CHECK(with([](Certificate& c, ReferenceStates&) { c.verdict = "PROVED"; }));
+  CHECK(!with([](Certificate& c, ReferenceStates&) { c.claim.length = *c.claim.length / 2; }));
+  CHECK(with([](Certificate& c, ReferenceStates&) { c.claim.length = *c.claim.length + 1; }));
+  CHECK(with([](Certificate& c, ReferenceStates&) { c.claim.verdict = VerdictKind::proved; }));
   CHECK(with([](Certificate&, ReferenceStates& r) { r.centre[0] += 0x1p-10; }));
   CHECK(with([](Certificate&, ReferenceStates& r) { r.centre.pop_back(); }));
   CHECK(with([](Certificate&, ReferenceStates& r) { r.successor[0] = (r.successor[0] + 1) % 101; }));
@@ -131,7 +132,7 @@ TEST_CASE("a lasso is replayed, and every part of it counts") {
   const Dfa parity = catalog_language("parity");
   const auto machine = make_machine(model, Semantics::fp32_fma_v1);
   TheoremReport report = refute_theorem(model, Arithmetic{}, Theorem::parity());
-  REQUIRE(report.pair.has_value());
+  REQUIRE(std::holds_alternative<IndistinguishablePair>(report.conclusion));
   const Certificate made = make_certificate(report, *machine, parity, subject);
   REQUIRE(std::holds_alternative<LassoEvidence>(made.evidence));
   CHECK(same(parse_certificate(certificate_bytes(made), "x"), made));
@@ -144,9 +145,9 @@ TEST_CASE("a lasso is replayed, and every part of it counts") {
     return rejected(certificate, model, parity).has_value();
   };
   CHECK(!with([](Certificate&, LassoEvidence&) {}));
-  CHECK(with([](Certificate& c, LassoEvidence&) { c.length = *c.length + 1; }));
-  CHECK(with([](Certificate& c, LassoEvidence&) { c.verdict = "PROVED"; }));
-  CHECK(with([](Certificate& c, LassoEvidence&) { c.exact_bits = 24; }));
+  CHECK(with([](Certificate& c, LassoEvidence&) { c.claim.length = *c.claim.length + 1; }));
+  CHECK(with([](Certificate& c, LassoEvidence&) { c.claim.verdict = VerdictKind::proved; }));
+  CHECK(with([](Certificate& c, LassoEvidence&) { c.claim.exact_bits = 24; }));
   CHECK(with([](Certificate&, LassoEvidence& e) { e.state[0] ^= 1; }));
   CHECK(with([](Certificate&, LassoEvidence& e) { e.state.pop_back(); }));
   CHECK(with([](Certificate&, LassoEvidence& e) { e.loop.clear(); }));
@@ -157,7 +158,7 @@ TEST_CASE("a lasso is replayed, and every part of it counts") {
   CHECK(with([](Certificate&, LassoEvidence& e) { e.exponent_b = e.exponent_a; }));
   CHECK(with([](Certificate& c, LassoEvidence& e) {
     e.exponent_b = std::uint64_t{1} << 62U;
-    c.length = e.exponent_b;
+    c.claim.length = e.exponent_b;
   }));
 }
 
@@ -170,20 +171,21 @@ TEST_CASE("exactness is recomputed, and claimed with no fewer bits than it takes
       REQUIRE(std::holds_alternative<Proved>(report.verdict));
       if (!by_closure) {
         const Specification specification(*machine, minimize(language));
-        report.closure.reset();
-        report.invariant = check_invariant(compiled.model, Semantics::bf16_state_v1, compiled.hint, specification, {});
-        REQUIRE(report.invariant->proved);
-        REQUIRE(report.invariant->exact_bits.has_value());
-        report.verdict = Proved{report.invariant->exact_bits};
+        const InvariantCheck invariant =
+            check_invariant(compiled.model, Semantics::bf16_state_v1, compiled.hint, specification, {});
+        REQUIRE(invariant.proved);
+        REQUIRE(invariant.exact_bits.has_value());
+        report.verdict =
+            Proved{invariant.exact_bits, invariant_evidence(invariant, compiled.hint, specification.automaton())};
       }
-      Certificate made = make_certificate(report, *machine, language, subject, &compiled.hint);
-      REQUIRE(made.exact_bits.has_value());
+      Certificate made = make_certificate(report, *machine, language, subject);
+      REQUIRE(made.claim.exact_bits.has_value());
       CHECK(std::holds_alternative<ClosureEvidence>(made.evidence) == by_closure);
       CHECK(!rejected(made, compiled.model, language));
-      CHECK(parse_certificate(certificate_bytes(made), "x").exact_bits == made.exact_bits);
-      --*made.exact_bits;
+      CHECK(parse_certificate(certificate_bytes(made), "x").claim.exact_bits == made.claim.exact_bits);
+      --*made.claim.exact_bits;
       CHECK(rejected(made, compiled.model, language));
-      made.exact_bits.reset();
+      made.claim.exact_bits.reset();
       CHECK(!rejected(made, compiled.model, language));
     }
   }
@@ -249,7 +251,7 @@ TEST_CASE("every changed word of the payload is refused or changes nothing that 
       (rejection ? refused : accepted) += 1;
       // What is accepted all the same must be true: the models are right but for the refuted one, whose evidence
       // consists of the word and of what is on it, all of it compared.
-      if (!rejection) CHECK(certificate.verdict != "REFUTED");
+      if (!rejection) CHECK(certificate.claim.verdict != VerdictKind::refuted);
     }
     CHECK(refused > accepted);
   }
@@ -260,7 +262,7 @@ TEST_CASE("changed claims are refused even where the digest fits") {
   CheckOptions bounded;
   bounded.up_to = 4;
   const Made made = make(language, language, Semantics::fp32_fma_v1, bounded, false);
-  REQUIRE(made.certificate.verdict == "CERTIFIED");
+  REQUIRE(made.certificate.claim.verdict == VerdictKind::certified);
   const LrnnModel& model = made.compiled.model;
   const auto refused = [&](auto change) {
     Certificate certificate = made.certificate;
@@ -272,14 +274,14 @@ TEST_CASE("changed claims are refused even where the digest fits") {
     }
   };
   CHECK(!refused([](Certificate&) {}));
-  CHECK(!refused([](Certificate& c) { c.length = 3; }));  // weaker, and established
-  CHECK(refused([](Certificate& c) { c.length = 5; }));
-  CHECK(refused([](Certificate& c) { c.length = std::nullopt; }));
+  CHECK(!refused([](Certificate& c) { c.claim.length = 3; }));  // weaker, and established
+  CHECK(refused([](Certificate& c) { c.claim.length = 5; }));
+  CHECK(refused([](Certificate& c) { c.claim.length = std::nullopt; }));
   CHECK(refused([](Certificate& c) {
-    c.verdict = "PROVED";
-    c.length = std::nullopt;
+    c.claim.verdict = VerdictKind::proved;
+    c.claim.length = std::nullopt;
   }));
-  CHECK(refused([](Certificate& c) { c.verdict = "REFUTED"; }));
+  CHECK(refused([](Certificate& c) { c.claim.verdict = VerdictKind::refuted; }));
   CHECK(refused([](Certificate& c) { c.symbol_map = {1, 0}; }));
   CHECK(refused([](Certificate& c) { c.symbol_map = {0}; }));
   CHECK(refused([](Certificate& c) { c.model_fingerprint[0] ^= 1; }));

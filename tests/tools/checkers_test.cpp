@@ -165,9 +165,7 @@ TEST_CASE("both checkers count a sign change as exact for subnormal states") {
   write_certificate(certificate, {.tool = "t",
                                   .model_name = path,
                                   .language_name = language,
-                                  .verdict = "CERTIFIED",
-                                  .length = 120,
-                                  .exact_bits = std::nullopt,
+                                  .claim = {VerdictKind::certified, 120},
                                   .semantics = "fp32-fma-v1",
                                   .model_fingerprint = fingerprint(model),
                                   .automaton = wheel,
@@ -201,11 +199,11 @@ TEST_CASE("a horizon claims one step or more, and words up to a length although 
   CHECK(verified(both().first));
   CHECK(verified(both().second));
   Certificate longer = read_certificate(certificate);
-  longer.length = 101;
+  longer.claim.length = 101;
   write_certificate(certificate, longer);
   CHECK(refused(both().first));
   CHECK(both().second.exit_code == 1);
-  longer.length = 0;
+  longer.claim.length = 0;
   write_certificate(certificate, longer);
   CHECK(refused(both().first));
   CHECK(both().second.exit_code == 1);
@@ -298,9 +296,7 @@ TEST_CASE("a horizon counts how far scores underflow") {
     write_certificate(certificate, {.tool = "t",
                                     .model_name = path,
                                     .language_name = language,
-                                    .verdict = "CERTIFIED",
-                                    .length = 1000,
-                                    .exact_bits = std::nullopt,
+                                    .claim = {VerdictKind::certified, 1000},
                                     .semantics = "fp32-fma-v1",
                                     .model_fingerprint = fingerprint(model),
                                     .automaton = alternating,

@@ -14,8 +14,10 @@
 #include "krohn/automata/regex.hpp"
 #include "krohn/compile/compile.hpp"
 #include "krohn/error.hpp"
+#include "krohn/verify/closure.hpp"
 #include "krohn/verify/counterexample.hpp"
 #include "krohn/verify/fast_refutation.hpp"
+#include "krohn/verify/horizon_check.hpp"
 
 namespace {
 
@@ -337,6 +339,28 @@ TEST_CASE("a word that refutes is known to be a shortest one where all shorter w
   REQUIRE(std::holds_alternative<Refuted>(other.verdict));
   CHECK(std::get<Refuted>(other.verdict).counterexample.word == Word(40, 1));
   CHECK(!std::get<Refuted>(other.verdict).counterexample.shortest);
+}
+
+TEST_CASE("every row of the ladder names what it may conclude, and rows without evidence of a proof prove nothing") {
+  const std::vector<LadderRow> table = ladder();
+  for (const LadderRow& row : table) {
+    CAPTURE(row.method);
+    CHECK((row.may_prove || row.may_certify || row.may_refute));
+    if (row.method == "fast refutation" || row.method == "sample" || row.method == "exhaustive") CHECK(!row.may_prove);
+    if (row.method == "fast refutation" || row.method == "sample") CHECK(!row.may_certify);
+  }
+  // Every rung that was tried is a row, in the table's order.
+  CheckOptions options;
+  options.budget.memory = 0;
+  options.exhaustive = 3;
+  const CheckReport report = check(*make_machine(two_rotations(), fp32), everything("ab"), options);
+  std::size_t at = 0;
+  for (const Rung& rung : report.rungs) {
+    while (at < table.size() && table[at].method != rung.method) ++at;
+    REQUIRE_MESSAGE(at < table.size(), rung.method);
+    ++at;
+  }
+  CHECK(report.rungs.back().method == "sample");
 }
 
 }  // namespace

@@ -192,13 +192,12 @@ Count refute_many(Family family, bool negative, std::size_t layers, NumberFormat
                                      ? refute_theorem(*triangular, format, theorem)
                                      : refute_theorem(std::get<LrnnModel>(made), Arithmetic{format}, theorem);
     if (!report.hypothesis.holds) ++count.violated;
-    if (report.conclusion == Conclusion::fails_for_every_readout) {
+    if (const auto* pair = std::get_if<IndistinguishablePair>(&report.conclusion)) {
       ++count.refuted;
-      REQUIRE(report.pair);
-      check_pair(made, format, theorem, *report.pair);
+      check_pair(made, format, theorem, *pair);
       if (report.lasso) count.longest = std::max(count.longest, report.lasso->transient);
     } else {
-      CHECK(report.conclusion == Conclusion::not_settled);
+      CHECK(std::holds_alternative<Unknown>(report.conclusion));
       ++count.open;
     }
   }
@@ -260,11 +259,12 @@ TEST_CASE("one gate: the words that no readout separates") {
     const LrnnModel model = scalar_model(c.a, c.b);
     const TheoremReport report = refute_theorem(model, arithmetic_of(c.semantics), Theorem::parity());
     CHECK(report.hypothesis.holds);
-    REQUIRE(report.conclusion == Conclusion::fails_for_every_readout);
+    const auto* pair = std::get_if<IndistinguishablePair>(&report.conclusion);
+    REQUIRE(pair != nullptr);
     CHECK(*report.lasso == Lasso{c.transient, 1});
-    CHECK(report.pair->word_a.exponent == c.transient);
-    CHECK(report.pair->word_b.exponent == c.transient + 1);
-    CHECK(report.pair->word_a.loop == Word{1});
+    CHECK(pair->word_a.exponent == c.transient);
+    CHECK(pair->word_b.exponent == c.transient + 1);
+    CHECK(pair->word_a.loop == Word{1});
     // The same in two lines.
     float h = 0.0F;
     std::uint64_t k = 0;
@@ -321,7 +321,7 @@ TEST_CASE("the limit-cycle examples recognise their language in one arithmetic a
     const auto separate = make_separate_machine(example.model, NumberFormat::fp32);
     CHECK(separate->semantics() == example.semantics);
     const TheoremReport report = refute_theorem(*separate, hypothesis, theorem);
-    CHECK(report.conclusion == Conclusion::recognised);
+    CHECK(std::holds_alternative<Proved>(report.conclusion));
     CHECK(report.lasso == Lasso{0, example.modulus});
     // Bit for bit as two lines of plain arithmetic say.
     const TokenRow row = example.model.layers()[0].table.row(1);
@@ -350,7 +350,7 @@ TEST_CASE("the limit-cycle examples recognise their language in one arithmetic a
     // With fused operations the cycle vanishes.
     for (const NumberFormat format : {NumberFormat::fp32, NumberFormat::fp16, NumberFormat::bf16}) {
       const TheoremReport fused = refute_theorem(example.model, Arithmetic{format}, theorem);
-      CHECK(fused.conclusion == Conclusion::fails_for_every_readout);
+      CHECK(std::holds_alternative<IndistinguishablePair>(fused.conclusion));
       REQUIRE(fused.lasso);
       CHECK(fused.lasso->period == 1);
     }
@@ -397,7 +397,7 @@ TEST_CASE("a model outside the hypothesis is named by eigenvalue, layer and symb
   hypothesis = check_hypothesis(mod3, Theorem::modular(3));
   REQUIRE(hypothesis.violation);
   CHECK(std::abs(hypothesis.violation->eigenvalue - std::polar(1.0, 2.0943951023931953)) < 1e-9);
-  CHECK(refute_theorem(mod3, Arithmetic{}, Theorem::modular(3)).conclusion == Conclusion::recognised);
+  CHECK(std::holds_alternative<Proved>(refute_theorem(mod3, Arithmetic{}, Theorem::modular(3)).conclusion));
   // Swaps alone: real in layer 1; products of two of them are what layer 2 must not have.
   layer.table = TokenTable(
       3, 1, std::vector<TokenRow>{{{1.0F}, {three_cycle.factors[0]}, {}}, {{1.0F}, {three_cycle.factors[1]}, {}}});
@@ -474,8 +474,8 @@ TEST_CASE("budgets that run out make no claim") {
   options.budget.max_steps = 1000;
   options.closure_memory = 1U << 16U;
   const TheoremReport report = refute_theorem(scalar_model(1.0F, 1.0F), Arithmetic{}, Theorem::parity(), options);
-  CHECK(report.conclusion != Conclusion::fails_for_every_readout);
-  CHECK(report.conclusion != Conclusion::recognised);
+  CHECK(!std::holds_alternative<IndistinguishablePair>(report.conclusion));
+  CHECK(!std::holds_alternative<Proved>(report.conclusion));
   CHECK(report.reason == "the budget of 1000 steps ran out");
 }
 

@@ -133,7 +133,7 @@ int run_check(const Arguments& arguments) {
   if (!arguments.certificate.empty()) {
     write_certificate(arguments.certificate,
                       make_certificate(report, *open.machine, language,
-                                       {"krohn " KROHN_VERSION, arguments.model, arguments.language}, hint));
+                                       {"krohn " KROHN_VERSION, arguments.model, arguments.language}));
   }
   if (std::holds_alternative<Refuted>(report.verdict)) {
     if (const auto opposite = opposite_order_hint(*open.machine, arguments.language)) {

@@ -54,7 +54,7 @@ int run_harden(const Arguments& arguments) {
     if (!arguments.certificate.empty()) {
       write_certificate(arguments.certificate,
                         make_certificate(report, *result.machine, language,
-                                         {"krohn " KROHN_VERSION, arguments.directory, arguments.language}, nullptr));
+                                         {"krohn " KROHN_VERSION, arguments.directory, arguments.language}));
     }
   }
   const Alphabet& alphabet = open.machine->alphabet();

@@ -74,8 +74,8 @@ std::string power_text(const PowerWord& word, const Alphabet& alphabet) {
 // ---- one model ----------------------------------------------------------------------------------------------------
 
 int exit_code_of(const TheoremReport& report) {
-  const std::string verdict = theorem_verdict(report);
-  return verdict == "REFUTED" ? exit_refuted : verdict == "PROVED" ? exit_ok : exit_unknown;
+  const VerdictKind verdict = theorem_verdict(report);
+  return verdict == VerdictKind::refuted ? exit_refuted : verdict == VerdictKind::proved ? exit_ok : exit_unknown;
 }
 
 void print_text(const TheoremAnswer& result) {
@@ -118,16 +118,17 @@ void print_text(const TheoremAnswer& result) {
       }
     }
   }
-  if (report.pair) {
-    const IndistinguishablePair& pair = *report.pair;
+  const auto* const found = std::get_if<IndistinguishablePair>(&report.conclusion);
+  if (found != nullptr) {
+    const IndistinguishablePair& pair = *found;
     lines.emplace_back("word a", power_text(pair.word_a, alphabet));
     lines.emplace_back("word b", power_text(pair.word_b, alphabet));
     lines.emplace_back("suffix", alphabet.format_word(pair.suffix));
   }
   print_table(lines);
-  std::string final_line = "s " + theorem_verdict(report);
-  if (report.pair) {
-    const IndistinguishablePair& pair = *report.pair;
+  std::string final_line = "s " + verdict_name(theorem_verdict(report));
+  if (found != nullptr) {
+    const IndistinguishablePair& pair = *found;
     std::printf(
         "Both words leave the model in the same bits (replayed). With the suffix the language asks for %s and %s;\n"
         "the model says %s to both, and no readout can be right on both.\n",
@@ -135,13 +136,14 @@ void print_text(const TheoremAnswer& result) {
     const PowerWord word = wrong_word(pair);
     final_line +=
         " " + (word.length() <= max_final_word ? alphabet.format_word(word.expand()) : power_text(word, alphabet));
-  } else if (report.wrong_word) {
+  } else if (const auto* refuted = std::get_if<Refuted>(&report.conclusion)) {
+    const Counterexample& counterexample = refuted->counterexample;
     std::printf(
         "The model is wrong on the word below (the language says %s, the model %s), but no two words were found that\n"
         "leave the same bits: another readout might be right.\n",
-        on_one_line(report.expected).c_str(), on_one_line(report.observed).c_str());
-    final_line += " " + alphabet.format_word(*report.wrong_word);
-  } else if (report.conclusion == Conclusion::recognised) {
+        on_one_line(counterexample.expected).c_str(), on_one_line(counterexample.observed).c_str());
+    final_line += " " + alphabet.format_word(counterexample.word);
+  } else if (std::holds_alternative<Proved>(report.conclusion)) {
     std::printf(
         "Every reachable state of the model was visited: in this semantics it recognises the language at all "
         "lengths.\n");
@@ -309,7 +311,7 @@ int run_refute(const CLI::App& command, const Arguments& arguments) {
   const TheoremAnswer result = !arguments.model.empty()     ? refute_directory(arguments, theorem, work)
                                : !arguments.example.empty() ? refute_example(arguments, work)
                                                             : refute_made(arguments, theorem, work);
-  const bool settled = result.report.conclusion != Conclusion::not_settled;
+  const bool settled = !std::holds_alternative<Unknown>(result.report.conclusion);
   work.finish(settled ? "" : "what was found until then");
   if (arguments.json) {
     std::cout << theorem_report_json(result);

@@ -54,13 +54,14 @@ int run_verify(const Arguments& arguments) {
     print_json({{"result", !rejection             ? "VERIFIED"
                            : rejection->unchecked ? "UNCHECKED"
                                                   : "REJECTED"},
-                {"verdict", certificate.verdict},
+                {"verdict", verdict_name(certificate.claim.verdict)},
                 {"claim", certificate_claim(certificate)},
                 {"reason", rejection ? Json(rejection->reason) : Json()}});
     return !rejection ? exit_ok : rejection->unchecked ? exit_unknown : exit_input;
   }
   if (!rejection) {
-    std::printf("s VERIFIED %s: %s\n", certificate.verdict.c_str(), certificate_claim(certificate).c_str());
+    std::printf("s VERIFIED %s: %s\n", verdict_name(certificate.claim.verdict).c_str(),
+                certificate_claim(certificate).c_str());
     return exit_ok;
   }
   if (rejection->unchecked) {

@@ -50,8 +50,8 @@ struct TheoremAnswer {
 /// for an alphabet without the counted symbol, and for a language that the theorem is not about (see `named`).
 TheoremAnswer ask_theorem(const OpenModel& model, const std::string& name, const TheoremQuestion& question);
 
-/// "REFUTED", "PROVED" or "UNKNOWN".
-std::string theorem_verdict(const TheoremReport& report);
+/// REFUTED, PROVED or UNKNOWN.
+VerdictKind theorem_verdict(const TheoremReport& report);
 /// The word of the pair that gets a wrong label, with its suffix.
 PowerWord wrong_word(const IndistinguishablePair& pair);
 /// The layer that is last to settle on 1^k; none where the layers were not told apart.
@@ -63,6 +63,6 @@ std::string theorem_language_text(const TheoremAnswer& answer);
 std::string theorem_report_json(const TheoremAnswer& answer);
 
 /// What the answer rests on. Throws InputError for an arithmetic in which models are not certified.
-Certificate theorem_certificate(const OpenModel& model, TheoremAnswer& answer, const CertificateSubject& subject);
+Certificate theorem_certificate(const OpenModel& model, const TheoremAnswer& answer, const CertificateSubject& subject);
 
 }  // namespace krohn

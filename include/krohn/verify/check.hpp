@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "krohn/automata/dfa.hpp"
@@ -15,9 +16,6 @@
 #include "krohn/engine/machine.hpp"
 #include "krohn/model/hint.hpp"
 #include "krohn/verify/budget.hpp"
-#include "krohn/verify/closure.hpp"
-#include "krohn/verify/horizon_check.hpp"
-#include "krohn/verify/invariant.hpp"
 #include "krohn/verify/sample.hpp"
 #include "krohn/verify/specification.hpp"
 #include "krohn/verify/verdict.hpp"
@@ -47,7 +45,7 @@ struct Rung {
   double seconds = 0.0;
 };
 
-/// A verdict, the method that settled it, and the evidence that a certificate is made from.
+/// A verdict with its evidence, and how it was come by.
 struct CheckReport {
   Verdict verdict;
   /// "closure", "invariant", "horizon", "exhaustive", "w-method", "powers", "beam", "sample"; "none" for an UNKNOWN
@@ -60,15 +58,24 @@ struct CheckReport {
   std::uint64_t pairs = 0;
   std::uint64_t steps = 0;
   std::vector<Rung> rungs;
-  /// Present if the method used it.
-  std::optional<Closure> closure;
-  std::optional<InvariantCheck> invariant;
-  std::optional<HorizonCheck> horizon;
   /// Present if words were drawn.
   std::optional<Sample> sample;
   /// True if an interrupt, rather than the work, ended the check.
   bool interrupted = false;
 };
+
+/// A row of the ladder: a method, what it needs, and what it may conclude (nothing else is taken from it).
+struct LadderRow {
+  std::string_view method;
+  /// In words; empty for a method that takes any model.
+  std::string_view needs;
+  bool may_prove = false;
+  bool may_certify = false;
+  bool may_refute = false;
+};
+
+/// The rows in the order in which they are climbed.
+std::vector<LadderRow> ladder();
 
 /// Checks any machine, one of tables by its tables too and, where it has one, by its untrusted hint. Throws InputError
 /// where the alphabets differ, NumericError where a reachable step gives NaN or infinity. Limits and interrupts give

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "krohn/automata/dfa.hpp"
@@ -21,8 +22,8 @@
 #include "krohn/model/program.hpp"
 #include "krohn/model/spectrum.hpp"
 #include "krohn/model/triangular_model.hpp"
-#include "krohn/verify/closure.hpp"
 #include "krohn/verify/lasso.hpp"
+#include "krohn/verify/verdict.hpp"
 
 namespace krohn {
 
@@ -105,15 +106,12 @@ struct LearnedSymbols {
 /// are not formed. Throws InputError for tokens outside the vocabulary.
 Hypothesis check_hypothesis(const Program& model, const Theorem& theorem, const LearnedSymbols& symbols);
 
-enum class Conclusion {
-  /// Two words, equal bits, different labels: no readout can be right on both.
-  fails_for_every_readout,
-  /// Some word gets a wrong label; another readout might be right.
-  fails_for_its_readout,
-  /// The closure of all reachable (bits, residue) agrees: the model recognises the language.
-  recognised,
-  not_settled
-};
+/// What came of a theorem's search, with what it rests on:
+///  - a pair: two words, equal bits, different labels, so that no readout can be right on both;
+///  - Refuted: some word gets a wrong label; another readout might be right;
+///  - Proved: the closure of all reachable (bits, residue) agrees, so that the model recognises the language;
+///  - Unknown: not settled.
+using Conclusion = std::variant<IndistinguishablePair, Refuted, Proved, Unknown>;
 
 struct TheoremReport {
   Theorem theorem;
@@ -123,16 +121,9 @@ struct TheoremReport {
   /// On 1^k: of all layers, and, where they were found one by one, the joint one of layers 1..i.
   std::optional<Lasso> lasso;
   std::vector<Lasso> layer_lassos;
-  Conclusion conclusion = Conclusion::not_settled;
-  std::optional<IndistinguishablePair> pair;
-  /// For fails_for_its_readout: a word, its label and the model's.
-  std::optional<Word> wrong_word;
-  std::string expected;
-  std::string observed;
-  /// For recognised: all pairs of bits and residue.
-  std::optional<Closure> closure;
+  Conclusion conclusion = Unknown{};
   std::uint64_t steps = 0;
-  /// For not_settled: how far the search came.
+  /// Why no lasso of 1^k was found, or how far the search came; empty where all is said.
   std::string reason;
 };
 

@@ -1,4 +1,5 @@
-// The four answers to "does this model recognise this language". A verifier never returns bool.
+// The four answers to "does this model recognise this language", each with what it rests on. A verifier never returns
+// bool.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <variant>
 
 #include "krohn/automata/alphabet.hpp"
+#include "krohn/verify/evidence/evidence.hpp"
 
 namespace krohn {
 
@@ -28,14 +30,18 @@ struct Proved {
   /// Present where every intermediate value of every step was shown to be exact (verify/exactness.hpp): the significant
   /// bits that suffice. The verdict then holds for every order of operations.
   std::optional<unsigned> exact_bits = std::nullopt;
+  Evidence evidence = {};
 };
 
 /// The labels agree on every word of the domain up to `length`.
 struct CertifiedUpTo {
   std::uint64_t length = 0;
+  Evidence evidence = {};
+  /// The length that the evidence shows: less where a search came further, which leaves none.
+  std::uint64_t evidence_length = 0;
 };
 
-/// The labels differ.
+/// The labels differ: the word is the evidence.
 struct Refuted {
   Counterexample counterexample;
 };
@@ -47,5 +53,7 @@ struct Unknown {
 };
 
 using Verdict = std::variant<Proved, CertifiedUpTo, Refuted, Unknown>;
+
+VerdictKind verdict_kind(const Verdict& verdict);
 
 }  // namespace krohn
