@@ -19,6 +19,8 @@ namespace krohn::sets {
 
 /// The numbers of inductive sets, as a certificate lists them; what they mean is the family's.
 struct Tables {
+  /// Where the directions lie.
+  std::vector<double> grids;
   /// How far the sets go, by situation, then as the family says.
   std::vector<double> supports;
   /// How far errors go.
@@ -71,15 +73,20 @@ class Enclosing {
   const Tables& tables() const { return tables_; }
   /// False if their sizes do not fit.
   bool set_tables(Tables tables) {
-    if (tables.supports.size() != tables_.supports.size() || tables.errors.size() != tables_.errors.size())
+    if (tables.grids.size() != tables_.grids.size() || tables.supports.size() != tables_.supports.size() ||
+        tables.errors.size() != tables_.errors.size()) {
       return false;
+    }
     tables_ = std::move(tables);
-    return true;
+    return place_directions();
   }
 
  protected:
   Enclosing(const System& system, std::size_t generators, std::size_t size, Fan combinations)
       : system_(system), generators_(generators), size_(size), combinations_(std::move(combinations)) {}
+
+  /// Of tables that came from elsewhere. False if the grids are none.
+  virtual bool place_directions() { return tables_.grids.empty(); }
 
   const System& system_;
   std::vector<Reader> readers_;

@@ -57,15 +57,6 @@ Box Endings::box_of(const Node& node) const {
   std::vector<double> far(combinations.size());
   for (std::size_t r = 0; r < readers; ++r) {
     enclosing_.supports(node.situation, r, node.functionals.data() + r * enclosing_.size(), far.data());
-    const auto opposite = [&](std::size_t u) {
-      for (std::size_t v = 0; v < combinations.size(); ++v) {
-        bool same = true;
-        for (std::size_t b = 0; b < n; ++b)
-          same = same && combinations.direction(u)[b] == -combinations.direction(v)[b];
-        if (same) return v;
-      }
-      return u;
-    };
     const double loss = drift * static_cast<double>(node.word.size() + 1) * node.largest[r] * enclosing_.reach(r);
     double* centers = box.centers.data() + r * n;
     double* coefficients = box.coefficients.data() + r * n * n;
@@ -80,7 +71,7 @@ Box Endings::box_of(const Node& node) const {
       };
       std::vector<Side> sides;
       for (std::size_t u = 0; u < combinations.size(); ++u) {
-        const std::size_t v = opposite(u);
+        const std::size_t v = combinations.opposite(u);
         if (v < u) continue;
         sides.push_back({u, 0.5 * (far[u] - far[v]), std::max(0.0, 0.5 * (far[u] + far[v]))});
       }
@@ -122,7 +113,7 @@ Box Endings::box_of(const Node& node) const {
         bool own = combinations.direction(u)[b] == 1.0;
         for (std::size_t i = 0; i < n; ++i) own = own && (i == b || combinations.direction(u)[i] == 0.0);
         if (!own) continue;
-        const std::size_t v = opposite(u);
+        const std::size_t v = combinations.opposite(u);
         const double middle = 0.5 * (far[u] - far[v]);
         const double half = std::max(0.0, 0.5 * (far[u] + far[v]));
         centers[b] += middle;

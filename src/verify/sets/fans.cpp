@@ -27,7 +27,8 @@ namespace {
 constexpr std::size_t most_keys = 4;
 constexpr double none = -std::numeric_limits<double>::infinity();
 
-std::size_t segments_of(std::size_t keys) { return keys <= 2 ? 64 : keys == 3 ? 16 : 8; }
+/// Parts of [0, 1] on an axis.
+std::size_t parts_of(std::size_t keys) { return keys <= 2 ? 48 : keys == 3 ? 8 : 4; }
 
 double dot(const std::vector<float>& a, const std::vector<float>& b) {
   double sum = 0.0;
@@ -39,13 +40,10 @@ class Fans final : public Enclosing {
  public:
   explicit Fans(const System& system)
       : Enclosing(system, system.contexts().size(), system.contexts().size(),
-                  Fan(system.contexts().size(), system.contexts().size() == 2 ? 6 : 0)),
-        directions_(size_, segments_of(size_)) {
+                  Fan(system.contexts().size(),
+                      system.contexts().size() == 2 ? Fan::even_places(3) : std::vector<double>())) {
     const std::size_t columns = system.recurrence().value_size;
     for (std::size_t h = 0; h < system.heads(); ++h) readers_.push_back({h, 0, columns});
-    tables_.supports.assign(system.situations().size() * pitch(), none);
-    tables_.errors.assign(system.heads() * directions_.size(), 0.0);
-    std::vector<Fan::Part> parts;
     for (std::size_t h = 0; h < system.heads(); ++h) {
       Head& head = heads_.emplace_back();
       head.products.resize(size_ * size_);
@@ -53,26 +51,13 @@ class Fans final : public Enclosing {
         for (std::size_t j = 0; j < size_; ++j) head.products[i * size_ + j] = dot(key(i, h), key(j, h));
         head.longest = std::max(head.longest, std::sqrt(head.products[i * size_ + i]) * (1.0 + slack));
       }
-      head.steps.resize(size_);
-      for (std::uint32_t c = 0; c < size_; ++c) {
-        std::array<double, most_keys> functional{};
-        for (std::size_t d = 0; d < directions_.size(); ++d) {
-          std::copy_n(directions_.direction(d), size_, functional.begin());
-          Step step;
-          step.own = step_back(c, h, functional.data());
-          step.exact = gate(c, h) == 1.0 && step.own == 0.0;
-          if (step.exact) {
-            // The functional is the direction itself.
-            step.parts[step.count++] = {static_cast<std::uint32_t>(d), 1.0};
-          } else {
-            directions_.decompose(functional.data(), parts);
-            for (const Fan::Part& part : parts) step.parts[step.count++] = part;
-          }
-          head.steps[c].push_back(step);
-        }
-      }
       head.has_frame = make_frame(head);
+      const std::vector<double> places = size_ == 1 ? std::vector<double>() : places_of(head);
+      tables_.grids.insert(tables_.grids.end(), places.begin(), places.end());
     }
+    place_directions();
+    tables_.supports.assign(system.situations().size() * pitch(), none);
+    tables_.errors.assign(system.heads() * num_directions(), 0.0);
   }
 
   std::string_view name() const override { return "fans"; }
@@ -90,7 +75,7 @@ class Fans final : public Enclosing {
     sizes[context] += std::abs(own);
   }
   void supports(std::uint32_t situation, std::size_t reader, const double* functional, double* out) const override {
-    const Decomposed parts = decomposed(functional);
+    const Decomposed parts = decomposed(reader, functional);
     for (std::size_t u = 0; u < combinations_.size(); ++u) {
       out[u] = far(tables_.supports.data() + table(situation, reader, u), parts, set_tops_[reader]);
     }
@@ -107,8 +92,8 @@ class Fans final : public Enclosing {
     const std::vector<float>& query = system_.contexts()[context].heads[reader].query;
     const double norm = std::sqrt(dot(query, query)) * (1.0 + slack);
     const double terms = static_cast<double>(query.size()) * fp32_unit * 1.01;
-    const double along =
-        far(tables_.errors.data() + reader * directions_.size(), decomposed(functional.data()), error_tops_[reader]);
+    const double along = far(tables_.errors.data() + reader * num_directions(), decomposed(reader, functional.data()),
+                             error_tops_[reader]);
     return (column.along * along + norm * (column.any + terms * column.largest)) * (1.0 + slack) + fp32_least;
   }
 
@@ -119,7 +104,7 @@ class Fans final : public Enclosing {
     error_tops_.clear();
     for (std::size_t h = 0; h < readers_.size(); ++h) {
       set_tops_.push_back(set_top(h));
-      error_tops_.push_back(largest(tables_.errors.data() + h * directions_.size(), directions_.size()));
+      error_tops_.push_back(largest(tables_.errors.data() + h * num_directions(), num_directions()));
     }
     const auto terms = static_cast<double>(system_.recurrence().key_size);
     std::vector<double> u(generators_);
@@ -148,7 +133,7 @@ class Fans final : public Enclosing {
       const double roundings = gated ? 2.0 : 1.0;
       double error_norm = 0.0;
       for (std::size_t i = 0; i < size_; ++i) {
-        const double f = far(tables_.errors.data() + h * directions_.size(), decomposed(head.frame.data() + i * size_),
+        const double f = far(tables_.errors.data() + h * num_directions(), decomposed(h, head.frame.data() + i * size_),
                              error_tops_[h]);
         error_norm += f * f;
       }
@@ -172,7 +157,7 @@ class Fans final : public Enclosing {
               double size = 0.0;
               for (const Fan::Part& part : parts) {
                 const double term = part.weight * far(tables_.supports.data() + table(s, h, part.direction),
-                                                      decomposed(functional.data()), set_tops_[h]);
+                                                      decomposed(h, functional.data()), set_tops_[h]);
                 sum += term;
                 size += std::abs(term);
               }
@@ -204,17 +189,17 @@ class Fans final : public Enclosing {
     for (std::size_t h = 0; h < readers_.size(); ++h) {
       if (!heads_[h].has_frame) return "the keys of head " + std::to_string(h) + " are nearly dependent";
       const std::vector<double> norms = norms_of(heads_[h]);
-      double* errors = tables_.errors.data() + h * directions_.size();
-      std::fill_n(errors, directions_.size(), 0.0);
+      double* errors = tables_.errors.data() + h * num_directions();
+      std::fill_n(errors, num_directions(), 0.0);
       Growth growth;
       while (true) {
-        const double top = largest(errors, directions_.size());
+        const double top = largest(errors, num_directions());
         if (growth.rounds == most_rounds || !(top < 1e6) || over()) {
           return "the errors of head " + std::to_string(h) + " do not stay bounded";
         }
         growth.begin_round();
         for (std::uint32_t c = 0; c < size_; ++c) {
-          for (std::size_t d = 0; d < directions_.size(); ++d) {
+          for (std::size_t d = 0; d < num_directions(); ++d) {
             const double needed = error_step(h, c, d, errors, top);
             if (needed > errors[d]) errors[d] = growth.raised(needed, top * norms[d]);
           }
@@ -234,7 +219,7 @@ class Fans final : public Enclosing {
         }
         growth.begin_round();
         each_step(h, [&](const double* from, double* to, std::uint32_t c, std::size_t u) {
-          for (std::size_t d = 0; d < directions_.size(); ++d) {
+          for (std::size_t d = 0; d < num_directions(); ++d) {
             const double needed = set_step(h, c, u, d, from, top);
             if (needed > to[d]) to[d] = growth.raised(needed, top * norms[d]);
           }
@@ -254,21 +239,21 @@ class Fans final : public Enclosing {
     }
     bool holds = true;
     for (std::size_t h = 0; h < readers_.size(); ++h) {
-      const double* errors = tables_.errors.data() + h * directions_.size();
-      const double error_top = largest(errors, directions_.size());
+      const double* errors = tables_.errors.data() + h * num_directions();
+      const double error_top = largest(errors, num_directions());
       for (std::uint32_t c = 0; c < size_; ++c) {
-        for (std::size_t d = 0; d < directions_.size(); ++d) {
+        for (std::size_t d = 0; d < num_directions(); ++d) {
           holds = holds && error_step(h, c, d, errors, error_top) <= errors[d];
         }
       }
       const double top = set_top(h);
       std::vector<double> begin(tables_.supports.size(), none);
       begin_tables(h, begin, slack);
-      for (std::size_t i = 0; i < combinations_.size() * directions_.size(); ++i) {
+      for (std::size_t i = 0; i < combinations_.size() * num_directions(); ++i) {
         holds = holds && begin[table(0, h, 0) + i] <= tables_.supports[table(0, h, 0) + i];
       }
       each_step(h, [&](const double* from, const double* to, std::uint32_t c, std::size_t u) {
-        for (std::size_t d = 0; d < directions_.size(); ++d) {
+        for (std::size_t d = 0; d < num_directions(); ++d) {
           holds = holds && set_step(h, c, u, d, from, top) <= to[d];
         }
       });
@@ -293,6 +278,7 @@ class Fans final : public Enclosing {
     /// The values on the keys of an orthonormal basis of their span.
     std::vector<double> frame;
     bool has_frame = false;
+    std::optional<Fan> directions;
   };
   struct Column {
     double along = 0.0;
@@ -318,10 +304,10 @@ class Fans final : public Enclosing {
   std::vector<double> norms_of(const Head& head) const {
     std::vector<double> norms;
     std::vector<double> x(size_);
-    for (std::size_t d = 0; d < directions_.size(); ++d) {
+    for (std::size_t d = 0; d < num_directions(); ++d) {
       double square = 0.0;
       for (std::size_t i = 0; i < size_; ++i) {
-        double sum = directions_.direction(d)[i];
+        double sum = head.directions->direction(d)[i];
         for (std::size_t k = 0; k < i; ++k) sum -= head.frame[k * size_ + i] * x[k];
         x[i] = sum / head.frame[i * size_ + i];
         square += x[i] * x[i];
@@ -337,16 +323,78 @@ class Fans final : public Enclosing {
     }
     return most;
   }
+  std::size_t num_directions() const { return heads_.front().directions->size(); }
+
+  /// Dense where the directions of functionals on the keys' span are, on a circle, when keys are nearly parallel: a
+  /// direction (1, y) of the first two is at the angle arctan((y - g) / s), g = G12 / |k1|^2, s = |k2'| / |k1|, k2'
+  /// what k2 has across k1. A third of the places is spread evenly.
+  std::vector<double> places_of(const Head& head) const {
+    const std::size_t parts = parts_of(size_);
+    if (size_ != 2 || !head.has_frame) return Fan::even_places(parts);
+    const double g = std::abs(head.products[1]) / head.products[0];
+    const double s = head.frame[3] / head.frame[0];
+    const double low = std::atan(-g / s);
+    const double all = std::atan((1.0 - g) / s) - low;
+    std::vector<double> places = {0.0};
+    for (std::size_t i = 1; i < parts; ++i) {
+      double a = 0.0;
+      double b = 1.0;
+      for (int halving = 0; halving < 50; ++halving) {
+        const double y = 0.5 * (a + b);
+        const double part = y / 3.0 + 2.0 / 3.0 * (std::atan((y - g) / s) - low) / all;
+        (part < static_cast<double>(i) / static_cast<double>(parts) ? a : b) = y;
+      }
+      if (b > places.back() + 0x1p-18 && b < 1.0 - 0x1p-18) places.push_back(b);
+    }
+    places.push_back(1.0);
+    return places.size() == parts + 1 ? places : Fan::even_places(parts);
+  }
+
+  bool place_directions() override {
+    const std::size_t count = size_ == 1 ? 0 : parts_of(size_) + 1;
+    std::vector<Fan::Part> parts;
+    for (std::size_t h = 0; h < system_.heads(); ++h) {
+      Head& head = heads_[h];
+      const auto begin = tables_.grids.begin() + static_cast<std::ptrdiff_t>(h * count);
+      const std::vector<double> places(begin, begin + static_cast<std::ptrdiff_t>(count));
+      if (count > 0 && (places.front() != 0.0 || places.back() != 1.0)) return false;
+      for (std::size_t i = 1; i < count; ++i) {
+        // Far enough apart for quotients by their differences.
+        if (!(places[i] > places[i - 1] + 0x1p-20)) return false;
+      }
+      head.directions.emplace(size_, places);
+      head.steps.assign(size_, {});
+      for (std::uint32_t c = 0; c < size_; ++c) {
+        std::array<double, most_keys> functional{};
+        for (std::size_t d = 0; d < head.directions->size(); ++d) {
+          std::copy_n(head.directions->direction(d), size_, functional.begin());
+          Step step;
+          step.own = step_back(c, h, functional.data());
+          step.exact = gate(c, h) == 1.0 && step.own == 0.0;
+          if (step.exact) {
+            // The functional is the direction itself.
+            step.parts[step.count++] = {static_cast<std::uint32_t>(d), 1.0};
+          } else {
+            head.directions->decompose(functional.data(), parts);
+            for (const Fan::Part& part : parts) step.parts[step.count++] = part;
+          }
+          head.steps[c].push_back(step);
+        }
+      }
+    }
+    return true;
+  }
+
   double set_top(std::size_t h) const {
     double top = 0.0;
     for (std::uint32_t s = 0; s < system_.situations().size(); ++s) {
-      top = std::max(top, largest(tables_.supports.data() + table(s, h, 0), combinations_.size() * directions_.size()));
+      top = std::max(top, largest(tables_.supports.data() + table(s, h, 0), combinations_.size() * num_directions()));
     }
     return top;
   }
-  std::size_t pitch() const { return system_.heads() * combinations_.size() * directions_.size(); }
+  std::size_t pitch() const { return system_.heads() * combinations_.size() * num_directions(); }
   std::size_t table(std::size_t situation, std::size_t head, std::size_t u) const {
-    return situation * pitch() + (head * combinations_.size() + u) * directions_.size();
+    return situation * pitch() + (head * combinations_.size() + u) * num_directions();
   }
   const std::vector<float>& key(std::size_t context, std::size_t head) const {
     return system_.contexts()[context].heads[head].write;
@@ -372,10 +420,10 @@ class Fans final : public Enclosing {
     std::array<Fan::Part, most_keys> parts{};
     double most = 0.0;
   };
-  Decomposed decomposed(const double* functional) const {
+  Decomposed decomposed(std::size_t head, const double* functional) const {
     Decomposed result;
     std::vector<Fan::Part> parts;
-    directions_.decompose(functional, parts);
+    heads_[head].directions->decompose(functional, parts);
     for (const Fan::Part& part : parts) result.parts[result.count++] = part;
     for (std::size_t j = 0; j < size_; ++j) result.most = std::max(result.most, std::abs(functional[j]));
     return result;
@@ -418,10 +466,10 @@ class Fans final : public Enclosing {
 
   void begin_tables(std::size_t h, std::vector<double>& to, double part) const {
     for (std::size_t u = 0; u < combinations_.size(); ++u) {
-      for (std::size_t d = 0; d < directions_.size(); ++d) {
+      for (std::size_t d = 0; d < num_directions(); ++d) {
         double own = 0.0;
         if (const auto first = system_.first_context()) {
-          own = combinations_.direction(u)[*first] * strength(*first, h) * directions_.direction(d)[*first];
+          own = combinations_.direction(u)[*first] * strength(*first, h) * heads_[h].directions->direction(d)[*first];
         }
         to[table(0, h, u) + d] = own + 4.0 * slack * std::abs(own) - part * std::abs(own);
       }
@@ -473,7 +521,6 @@ class Fans final : public Enclosing {
     return true;
   }
 
-  Fan directions_;
   std::vector<Head> heads_;
   std::vector<Column> columns_;
   /// By head, of tables that are closed.

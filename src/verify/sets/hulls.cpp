@@ -24,7 +24,8 @@ class Hulls final : public Enclosing {
  public:
   Hulls(const System& system, bool joint)
       : Enclosing(system, joint ? system.contexts().size() : 1, system.recurrence().key_size,
-                  Fan(joint ? system.contexts().size() : 1, joint && system.contexts().size() == 2 ? 6 : 0)),
+                  Fan(joint ? system.contexts().size() : 1,
+                      joint && system.contexts().size() == 2 ? Fan::even_places(3) : std::vector<double>())),
         joint_(joint) {
     const std::size_t columns = system.recurrence().value_size;
     for (std::size_t h = 0; h < system.heads(); ++h) {
@@ -238,7 +239,7 @@ class Hulls final : public Enclosing {
   double added(std::uint32_t context, std::size_t reader, std::size_t j, std::size_t u) const {
     return combinations_.direction(u)[joint_ ? context : 0] * write(context, reader, j);
   }
-  std::size_t opposite(std::size_t u) const { return opposites_.empty() ? u ^ 1U : opposites_[u]; }
+  std::size_t opposite(std::size_t u) const { return combinations_.opposite(u); }
 
   /// The least tables that the step allows: what every set must hold of the tables before.
   void step_tables(std::vector<double>& next) const {
@@ -270,30 +271,11 @@ class Hulls final : public Enclosing {
     }
   }
 
-  void find_opposites() {
-    const std::size_t n = combinations_.dimension();
-    for (std::size_t u = 0; u < combinations_.size(); ++u) {
-      for (std::size_t v = 0; v < combinations_.size(); ++v) {
-        bool same = true;
-        for (std::size_t b = 0; b < n; ++b) {
-          same = same && combinations_.direction(u)[b] == -combinations_.direction(v)[b];
-        }
-        if (same) opposites_.push_back(v);
-      }
-    }
-  }
-
   bool joint_;
   /// By context and head: the canonical form's change of every column.
   std::vector<std::vector<std::vector<float>>> changes_;
-  std::vector<std::size_t> opposites_;
   std::vector<double> errors_;
   std::vector<double> largest_;
-
- public:
-  void prepare() {
-    if (combinations_.dimension() > 1) find_opposites();
-  }
 };
 
 }  // namespace
@@ -301,9 +283,7 @@ class Hulls final : public Enclosing {
 std::unique_ptr<Enclosing> make_hulls(const System& system) {
   const LinearRecurrence::Decay decay = system.recurrence().decay;
   const bool by_column = decay == LinearRecurrence::Decay::rate || decay == LinearRecurrence::Decay::element;
-  auto hulls = std::make_unique<Hulls>(system, !by_column && system.contexts().size() <= most_joint_contexts);
-  hulls->prepare();
-  return hulls;
+  return std::make_unique<Hulls>(system, !by_column && system.contexts().size() <= most_joint_contexts);
 }
 
 }  // namespace krohn::sets

@@ -49,7 +49,7 @@ std::string in_letters(const Machine& machine, const Word& word) {
 
 struct Search {
   bool done = false;
-  std::vector<InductiveSets::Ending> endings;
+  std::vector<InductiveSetsEvidence::Ending> endings;
   std::optional<Word> wrong;
   std::string outcome;
 };
@@ -173,8 +173,13 @@ SetsReport enclose(const Machine& machine, const Specification& specification, c
     report.outcome = std::string(family.name()) + ": " + found.outcome;
     report.wrong = std::move(found.wrong);
     if (!found.done) return report.wrong.has_value();
-    report.sets = InductiveSets{std::string(family.name()), family.tables().supports, family.tables().errors,
-                                std::move(found.endings), length};
+    report.sets = InductiveSetsEvidence{std::string(family.name()),
+                                        length,
+                                        system.inputs(),
+                                        family.tables().grids,
+                                        family.tables().supports,
+                                        family.tables().errors,
+                                        std::move(found.endings)};
     if (length) report.outcome += ", rounding bounded for " + std::to_string(*length) + " symbols";
     return true;
   };
@@ -206,7 +211,7 @@ SetsReport enclose(const Machine& machine, const Specification& specification, c
   return report;
 }
 
-std::optional<std::string> refuse_sets(const InductiveSets& claimed, const Machine& machine,
+std::optional<std::string> refuse_sets(const InductiveSetsEvidence& claimed, const Machine& machine,
                                        const Specification& specification) {
   const std::optional<LearnedView> learned = learned_of(machine);
   if (!learned) return "the machine is not of a learned model";
@@ -216,7 +221,9 @@ std::optional<std::string> refuse_sets(const InductiveSets& claimed, const Machi
   if (chosen.family == nullptr) return "the method does not apply: " + chosen.obstacle;
   sets::Enclosing& family = *chosen.family;
   if (family.name() != claimed.family) return "the sets are of another family";
-  if (!family.set_tables({claimed.supports, claimed.errors})) return "the tables are of another size";
+  if (claimed.inputs != system.inputs()) return "the inputs of the recurrence are others";
+  if (!family.set_tables({claimed.grids, claimed.supports, claimed.errors}))
+    return "the tables are of another size, or the grids none";
   if (!family.closed()) return "the sets are not closed";
   if (!family.bound_rounding(claimed.length)) return "the rounding has no bound";
   if (!right_on(machine, specification, {})) return "the label of the empty word is wrong";
@@ -224,7 +231,7 @@ std::optional<std::string> refuse_sets(const InductiveSets& claimed, const Machi
   sets::Endings tree(system, family, *readout);
   std::set<std::pair<std::uint32_t, Word>> endings;
   std::size_t longest = 0;
-  for (const InductiveSets::Ending& ending : claimed.endings) {
+  for (const InductiveSetsEvidence::Ending& ending : claimed.endings) {
     if (ending.word.empty() || ending.word.size() > longest_ending || ending.situation >= system.situations().size()) {
       return "an ending is not one";
     }
@@ -253,13 +260,6 @@ std::optional<std::string> refuse_sets(const InductiveSets& claimed, const Machi
     }
   }
   return std::nullopt;
-}
-
-bool forgets_more_than(const Machine& machine, const Specification& specification) {
-  const std::optional<LearnedView> learned = learned_of(machine);
-  if (!learned || sets::System::obstacle(learned->program)) return false;
-  const sets::System system(learned->program, learned->task, specification);
-  return !system.situations().empty() && system.contracts() && !sets::is_definite(specification.automaton());
 }
 
 }  // namespace krohn

@@ -186,6 +186,20 @@ void System::read_inputs() {
   }
 }
 
+std::vector<float> System::inputs() const {
+  std::vector<float> list;
+  for (const Context& context : contexts_) {
+    for (const HeadStep& step : context.heads) {
+      list.insert(list.end(), step.decay.begin(), step.decay.end());
+      list.insert(list.end(), step.write.begin(), step.write.end());
+      list.insert(list.end(), step.value.begin(), step.value.end());
+      list.push_back(step.beta);
+      list.insert(list.end(), step.query.begin(), step.query.end());
+    }
+  }
+  return list;
+}
+
 bool System::contracts() const {
   return std::ranges::all_of(contexts_, [](const Context& context) {
     return std::ranges::all_of(context.heads, [](const HeadStep& step) {

@@ -71,6 +71,9 @@ class System {
   };
   const std::vector<Predecessor>& predecessors(std::uint32_t situation) const { return predecessors_[situation]; }
 
+  /// Of every context and head its decay, write, value, beta and query, one after the other.
+  std::vector<float> inputs() const;
+
   /// Every decay of every context is below 1, and no update stretches: what lies far back is forgotten.
   bool contracts() const;
 
