@@ -128,7 +128,7 @@ constexpr std::array<Row, 8> rows = {{
     {"invariant", Needs::tables_and_hint, true, false, true, 0.15, induct},
     {"horizon", Needs::tables, false, true, true, 0.25, look_at_horizon},
     {"fast refutation", Needs::nothing, false, false, true, 0.25, refute_fast},
-    {"sets", Needs::learned, true, true, true, 0.4, enclose_by_sets},
+    {"sets", Needs::learned, true, true, true, 0.15, enclose_by_sets},
     {"closure", Needs::nothing, true, true, true, 0.6, close_whole},
     {"exhaustive", Needs::length, false, true, true, 1.0, enumerate_words},
     {"sample", Needs::samples, false, false, true, 1.0, draw},

@@ -195,7 +195,8 @@ class Fans final : public Enclosing {
       while (true) {
         const double top = largest(errors, num_directions());
         if (growth.rounds == most_rounds || !(top < 1e6) || over()) {
-          return "the errors of head " + std::to_string(h) + " do not stay bounded";
+          return (over() ? "in the time given, the errors of head " : "the errors of head ") + std::to_string(h) +
+                 " do not stay bounded";
         }
         growth.begin_round();
         for (std::uint32_t c = 0; c < size_; ++c) {
@@ -215,7 +216,8 @@ class Fans final : public Enclosing {
       while (true) {
         const double top = set_top(h);
         if (growth.rounds == most_rounds || !(top < 1e6) || over()) {
-          return "the sets of head " + std::to_string(h) + " do not close";
+          return (over() ? "in the time given, the sets of head " : "the sets of head ") + std::to_string(h) +
+                 " do not close";
         }
         growth.begin_round();
         each_step(h, [&](const double* from, double* to, std::uint32_t c, std::size_t u) {

@@ -22,6 +22,8 @@ namespace {
 /// Horizons are tried upwards from the first, by these steps, and no further than the last.
 constexpr std::uint64_t first_length = 25;
 constexpr std::uint64_t last_length = 1'000'000;
+/// The first of them may take so many enclosed readouts.
+constexpr std::uint64_t first_evaluations = 5000;
 constexpr int halvings = 12;
 /// A leaf takes memory in the certificate.
 constexpr std::size_t most_endings = std::size_t{1} << 20U;
@@ -191,7 +193,7 @@ SetsReport enclose(const Machine& machine, const Specification& specification, c
   // Errors are kept for ever: a horizon. Twice the length while that holds, with some times the work of the last that
   // held; then half as much again.
   std::uint64_t length = std::min(options.up_to.value_or(first_length), first_length);
-  std::uint64_t most_evaluations = no_limit;
+  std::uint64_t most_evaluations = first_evaluations;
   for (const auto& [factor, over] : {std::pair<std::uint64_t, std::uint64_t>{2, 1}, {5, 4}}) {
     while (length <= last_length) {
       const std::string before = report.outcome;
