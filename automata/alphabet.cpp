@@ -1,42 +1,14 @@
 // Alphabets and the text form of words. Everything is decided on Unicode scalars, so that a symbol such as U+03B1
-// counts as one character; the UTF-8 decoder refuses overlong forms, surrogates and values above U+10FFFF.
+// counts as one character.
 #include "krohn/automata/alphabet.hpp"
 
 #include <utility>
 
+#include "krohn/automata/utf8.hpp"
 #include "krohn/error.hpp"
 
 namespace krohn {
 namespace {
-
-// The length in bytes of the scalar that starts at text[at], 0 where the bytes are not UTF-8.
-std::size_t scalar_length(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(at);
-  if (lead < 0x80) return 1;
-  std::size_t length = 0;
-  std::uint32_t value = 0;
-  if (lead >= 0xC2 && lead <= 0xDF) {
-    length = 2;
-    value = lead & 0x1FU;
-  } else if (lead >= 0xE0 && lead <= 0xEF) {
-    length = 3;
-    value = lead & 0x0FU;
-  } else if (lead >= 0xF0 && lead <= 0xF4) {
-    length = 4;
-    value = lead & 0x07U;
-  } else {
-    return 0;
-  }
-  if (at + length > text.size()) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(at + i) & 0xC0U) != 0x80U) return 0;
-    value = (value << 6U) | (byte(at + i) & 0x3FU);
-  }
-  if (length == 3 && (value < 0x800 || (value >= 0xD800 && value <= 0xDFFF))) return 0;
-  if (length == 4 && (value < 0x10000 || value > 0x10FFFF)) return 0;
-  return length;
-}
 
 bool is_space_or_control(std::string_view scalar) {
   if (scalar.size() == 1) {
@@ -59,7 +31,7 @@ bool is_space_or_control(std::string_view scalar) {
 std::vector<std::string> utf8_scalars(std::string_view text) {
   std::vector<std::string> scalars;
   for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = scalar_length(text, at);
+    const std::size_t length = utf8_length(text.substr(at));
     if (length == 0) throw InputError("byte " + std::to_string(at) + ": expected UTF-8 text, got other bytes");
     scalars.emplace_back(text.substr(at, length));
     at += length;

@@ -35,7 +35,7 @@ from ._errors import (
     ResourceError,
     StoppedError,
 )
-from ._jobs import accuracy, check, compile, harden, open_checkpoint, refute, search
+from ._jobs import accuracy, check, compile, export, extract, harden, open_checkpoint, refute, search
 from ._language import Language, LanguageLike, Note, Word, catalogue
 from ._model import Answers, Layer, Model, ModelLike, Words, open_model
 from ._progress import Progress
@@ -43,6 +43,8 @@ from ._results import (
     Accuracy,
     Certificate,
     CheckResult,
+    ExportResult,
+    ExtractResult,
     HardenResult,
     LengthAccuracy,
     Proportion,
@@ -67,6 +69,8 @@ __all__ = [
     "EggBox",
     "EggBoxes",
     "Element",
+    "ExportResult",
+    "ExtractResult",
     "FamilyDecision",
     "HardenResult",
     "HeadSpectrum",
@@ -102,6 +106,8 @@ __all__ = [
     "check",
     "classify",
     "compile",
+    "export",
+    "extract",
     "harden",
     "open_checkpoint",
     "open_model",

@@ -8,10 +8,10 @@ from typing import Any
 
 from . import _core
 from ._errors import InputError
-from ._language import Language, LanguageLike
+from ._language import Language, LanguageLike, _tell
 from ._model import Model, ModelLike, as_model, open_arrays, open_model
 from ._progress import Progress, callback
-from ._results import Accuracy, CheckResult, HardenResult, RefuteResult, SearchResult
+from ._results import Accuracy, CheckResult, ExportResult, ExtractResult, HardenResult, RefuteResult, SearchResult
 
 
 def compile(
@@ -23,6 +23,7 @@ def compile(
     spectrum: str = "any",
     keys: str = "integer",
     representation: str = "auto",
+    family: str = "any",
     max_rows: int = 2_000_000,
     max_family: int = 65536,
     progress: Progress = None,
@@ -37,6 +38,7 @@ def compile(
         spectrum: Eigenvalues: any in [-1, 1], or nonnegative (aperiodic languages only).
         keys: integer, or dyadic unit keys on doubled coordinates.
         representation: Of group languages: permutation, rotation, scalar, dimension, reflections, or auto.
+        family: What a token's matrix may be: any, gated_deltaproduct (zero gates as resets), or kda (signed gates).
         max_rows: Rows of all layers together.
         max_family: Sets that a cascade may enumerate.
         progress: Told the stages.
@@ -58,6 +60,7 @@ def compile(
         spectrum,
         keys,
         representation,
+        family,
         max_rows,
         max_family,
         callback(progress),
@@ -126,6 +129,7 @@ def check(
     sample_length: int = 256,
     seed: int = 0,
     device: str = "auto",
+    failing: bool = True,
     progress: Progress = None,
 ) -> CheckResult:
     """Decides whether a model recognises a language.
@@ -141,7 +145,12 @@ def check(
         sample_length: Their lengths: uniform from 1 to this.
         seed: Of the random words.
         device: Where words run that are tried or drawn many at once: auto, cpu or cuda.
+        failing: Of a model that is refuted, look for more words on which it fails, around the one that refutes, for
+            some seconds at most: `CheckResult.failing`.
         progress: Told the methods, and how far a search has come.
+
+    Warns:
+        Note: Where the language is a word problem and the model agrees with the other order of the product.
 
     Raises:
         InputError: Where symbols or labels do not match.
@@ -157,8 +166,132 @@ def check(
         sample_length=sample_length,
         seed=seed,
         device=device,
+        failing=failing,
         progress=progress,
     )
+
+
+def extract(
+    model: ModelLike,
+    compare: LanguageLike | None = None,
+    *,
+    hypothesis: LanguageLike | None = None,
+    up_to: int | None = None,
+    max_states: int = 256,
+    extra_states: int = 1,
+    time_limit: float | None = 60.0,
+    memory: int = 4 << 30,
+    device: str = "auto",
+    threads: int = 0,
+    progress: Progress = None,
+) -> ExtractResult:
+    """Finds the automaton that a model implements: proved, or right up to a length, or a hypothesis.
+
+    Args:
+        model: A model, or the directory of one.
+        compare: A language to compare it with.
+        hypothesis: An automaton to try first, such as that of the model's hardened form; it is checked, not believed.
+        up_to: Where nothing is proved for all lengths: be right on all words up to this length.
+        max_states: Of a hypothesis.
+        extra_states: The W-method covers models of so many states more than the hypothesis.
+        time_limit: Seconds, then the best so far; None for none.
+        memory: Bytes that a search may hold.
+        device: Where words run that are asked many at once: auto, cpu or cuda.
+        threads: Of the CPU; 0 takes one a core.
+
+    Raises:
+        InputError: Where symbols or labels do not match.
+        NumericError: Where a word that was asked ends in NaN or infinity.
+    """
+    return as_model(model).extract(
+        compare,
+        hypothesis=hypothesis,
+        up_to=up_to,
+        max_states=max_states,
+        extra_states=extra_states,
+        time_limit=time_limit,
+        memory=memory,
+        device=device,
+        threads=threads,
+        progress=progress,
+    )
+
+
+def export(
+    source: Model | LanguageLike,
+    path: str | os.PathLike[str],
+    *,
+    to: str = "fla",
+    architecture: str | None = None,
+    keys: str | None = None,
+    max_parameters: int = 100_000_000,
+    force: bool = False,
+    progress: Progress = None,
+) -> ExportResult:
+    """Writes a language, or a compiled model, as weights that other programs run.
+
+    Args:
+        source: A language, or a model that krohn compiled, or the directory of one.
+        path: The folder to write; of dense arrays the file.
+        to: fla (a folder that flash-linear-attention and transformers load), dense (a safetensors file of dense
+            arrays), or torch (a folder with a PyTorch module in one file and these arrays).
+        architecture: Of fla: delta_net, gated_deltanet, gated_deltaproduct, kda, or auto (the default): the first of
+            the first three that runs the language a level a layer. A compiled model is compiled again from its
+            automaton.
+        keys: Of dense and torch, of a language: dyadic unit keys (the default), or integer.
+        max_parameters: The largest export, in numbers.
+        force: Replace an existing folder that holds an export.
+
+    Raises:
+        InputError: Where the architecture cannot run the language, with the theorem; for a checkpoint; for options that
+            do not fit together.
+        ResourceError: Past `max_parameters`, with the size.
+    """
+    if to not in ("fla", "dense", "torch"):
+        raise InputError(f"to: expected one of fla, dense, torch, got '{to}'")
+    for name, value, wrong in (
+        ("keys", keys, to == "fla"),
+        ("architecture", architecture, to != "fla"),
+    ):
+        if value is not None and wrong:
+            raise InputError(f"{name}: expected none with to='{to}', got '{value}'")
+    if force and to == "dense":
+        raise InputError("force: expected False with to='dense', got True")
+    model: Model | None = None
+    if isinstance(source, Model):
+        model = source
+    elif isinstance(source, (str, os.PathLike)) and os.path.isdir(source):
+        model = open_model(source)
+    if model is not None:
+        if not model.is_compiled:
+            raise InputError(
+                f"{model.name}: expected a language or a model that krohn compiled, got a checkpoint of model_type "
+                f"{model.architecture}"
+            )
+        if keys is not None:
+            raise InputError(f"keys: expected none beside a model, got '{keys}'")
+    target = os.fspath(path)
+    if to == "fla":
+        language = Language(source) if model is None else model.language  # type: ignore[arg-type]
+        if language is None:
+            raise InputError(f"{target}: expected a model with its automaton, got one without")
+        return ExportResult(
+            _core.export_fla(
+                language._dfa, language.name, target, architecture or "auto", max_parameters, force, callback(progress)
+            )
+        )
+    text, notes = _core.export_arrays(
+        None if model is None else model._core,
+        Language(source)._dfa if model is None else None,  # type: ignore[arg-type]
+        to,
+        target,
+        keys or "dyadic",
+        max_parameters,
+        force,
+        callback(progress),
+    )
+    _tell(notes)
+    return ExportResult(text)
 
 
 def harden(

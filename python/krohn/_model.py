@@ -12,7 +12,15 @@ from . import _core, _display
 from ._errors import InputError
 from ._language import Language, LanguageLike, Word, _tell
 from ._progress import Progress, callback
-from ._results import Accuracy, CheckResult, HardenResult, RefuteResult, SampleResult, SearchResult
+from ._results import (
+    Accuracy,
+    CheckResult,
+    ExtractResult,
+    HardenResult,
+    RefuteResult,
+    SampleResult,
+    SearchResult,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -247,7 +255,8 @@ class Model:
 
         Args:
             words: An integer array [words, length] of symbol numbers, or an iterable of words, each a string or a
-                sequence of symbols.
+                sequence of symbols. An array of 32 bits whose words are contiguous is not copied; it must not be
+                changed meanwhile.
             all_positions: The label before the first symbol and after each, instead of the last one only.
             margins: How far the readout was from another label.
             device: auto, cpu or cuda: the labels are the same bits.
@@ -291,12 +300,14 @@ class Model:
         sample_length: int = 256,
         seed: int = 0,
         device: str = "auto",
+        failing: bool = True,
         progress: Progress = None,
     ) -> CheckResult:
         """Decides whether the model recognises a language: `krohn.check`."""
         asked = None if language is None else Language(language)
         core = self._core.check(
             None if asked is None else asked._dfa,
+            "" if asked is None else asked.name,
             up_to,
             time_limit,
             memory,
@@ -305,9 +316,46 @@ class Model:
             sample_length,
             seed,
             device,
+            failing,
             callback(progress),
         )
+        if core.hint is not None:
+            _tell([core.hint])
         return CheckResult(core, self._core.directory, "" if asked is None else asked.name)
+
+    def extract(
+        self,
+        compare: LanguageLike | None = None,
+        *,
+        hypothesis: LanguageLike | None = None,
+        up_to: int | None = None,
+        max_states: int = 256,
+        extra_states: int = 1,
+        time_limit: float | None = 60.0,
+        memory: int = 4 << 30,
+        device: str = "auto",
+        threads: int = 0,
+        progress: Progress = None,
+    ) -> ExtractResult:
+        """Finds the automaton that the model implements: `krohn.extract`."""
+        asked = None if compare is None else Language(compare)
+        return ExtractResult(
+            _core.extract(
+                self._core,
+                None if asked is None else asked._dfa,
+                "" if asked is None else asked.name,
+                None if hypothesis is None else Language(hypothesis)._dfa,
+                up_to,
+                max_states,
+                extra_states,
+                time_limit,
+                memory,
+                device,
+                threads,
+                callback(progress),
+            ),
+            self.name,
+        )
 
     def harden(
         self,

@@ -220,6 +220,19 @@ class CheckResult(Result):
         return value
 
     @property
+    def failing(self) -> dict[str, Any] | None:
+        """Of a model that was refuted, what was found of the words on which it fails: "families" `before loop^k after`
+        with the set of k, a failing word "from_states" of the language, the "worst_direction", and what
+        "leaves_cluster" (include/krohn/results/check_report.hpp)."""
+        value: dict[str, Any] | None = self._fields["failing"]
+        return value
+
+    @property
+    def hint(self) -> str | None:
+        """Where a word problem was refuted: that the model agrees with the other order of the product."""
+        return self._core.hint
+
+    @property
     def rungs(self) -> list[Rung]:
         """The methods tried, in order."""
         return [Rung(**rung) for rung in self._fields["rungs"]]
@@ -240,7 +253,155 @@ class CheckResult(Result):
         if self.verdict == "UNKNOWN":
             bound = "no length was established" if self.length is None else f"every word up to length {self.length} agrees"
             rows.append(("reason", f"{self.reason}; {bound}"))
+        rows += self._core.failure_lines
+        if self.hint is not None:
+            rows.append(("hint", self.hint))
         return rows
+
+
+class ExtractResult:
+    """The automaton that a model implements, and what is known of it."""
+
+    def __init__(self, core: _core.Extracted, model_name: str) -> None:
+        self._core, self._model_name = core, model_name
+        self.json: str = core.json()
+        self._fields: dict[str, Any] = json.loads(self.json)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object that `krohn extract --json` prints, read."""
+        return dict(self._fields)
+
+    @property
+    def status(self) -> Literal["exact", "up_to", "hypothesis"]:
+        """exact: proved, at every length; up_to: a smallest automaton that is right on all words up to `length`;
+        hypothesis: no difference was found."""
+        status: Literal["exact", "up_to", "hypothesis"] = self._fields["status"]
+        return status
+
+    @property
+    def length(self) -> int | None:
+        """None for exact; else every word up to it agrees, if there is one."""
+        length: int | None = self._fields["length"]
+        return length
+
+    @cached_property
+    def automaton(self) -> Language:
+        """The automaton; a label "?" is added where the model's readout ties."""
+        return Language._of(self._core.automaton, self._model_name)
+
+    @property
+    def words(self) -> list[tuple[str, ...]]:
+        """For each state a shortest word that leads to it."""
+        return [tuple(word) for word in self._fields["words"]]
+
+    @property
+    def method(self) -> str | None:
+        """What proved it, or established the length."""
+        method: str | None = self._fields["method"]
+        return method
+
+    @property
+    def semantics(self) -> str:
+        """The arithmetic that it is about (docs/semantics.md)."""
+        return str(self._fields["semantics"])
+
+    @property
+    def domain(self) -> str:
+        """The words that it is about, in words."""
+        return str(self._fields["domain"])
+
+    @property
+    def certificate(self) -> list[Any] | None:
+        """Of up_to, the suffixes [i, j, z] that show that no automaton is smaller: `words[i] z` and `words[j] z` have
+        different labels."""
+        value: list[Any] | None = self._fields["certificate"]
+        return value
+
+    @property
+    def series(self) -> list[int]:
+        """States of the hypotheses that were made, in order."""
+        return list(self._fields["series"])
+
+    @property
+    def comparison(self) -> dict[str, Any] | None:
+        """How it compares with the language asked for: "equal", "up_to", "word", "expected", "observed", "differing"."""
+        value: dict[str, Any] | None = self._fields["comparison"]
+        return value
+
+    @property
+    def equal(self) -> bool | None:
+        """Whether it is that language; None where no language was asked for, or neither was established."""
+        return None if self.comparison is None else self.comparison["equal"]
+
+    @property
+    def rungs(self) -> list[Rung]:
+        """What was tried, in order."""
+        return [Rung(**rung) for rung in self._fields["rungs"]]
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether a limit ended it."""
+        return bool(self._fields["ended_early"])
+
+    def __repr__(self) -> str:
+        return f"<krohn.ExtractResult: {self.automaton.num_states} states, {self._core.status_text}>"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> _display.Bundle:
+        svg, caption = self._core.drawing()
+        rows = [("states", str(self.automaton.num_states)), ("status", self._core.status_text)]
+        rows += [(name, text) for name, text in (("growth", self._core.growth_text), ("language", self._core.comparison_text)) if text]
+        rows += [("semantics", self.semantics), ("domain", self.domain)]
+        bundle = {"text/plain": repr(self), "text/html": _display.figure(svg, caption) + _display.table(rows)}
+        return bundle
+
+
+class ExportResult:
+    """What an export wrote."""
+
+    def __init__(self, text: str) -> None:
+        self.json = text
+        self._fields: dict[str, Any] = json.loads(text)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object that `krohn export --json` prints, read."""
+        return dict(self._fields)
+
+    @property
+    def path(self) -> str:
+        """The folder or file."""
+        return str(self._fields["output"])
+
+    @property
+    def to(self) -> str:
+        """fla, dense or torch."""
+        return str(self._fields["to"])
+
+    @property
+    def architecture(self) -> str | None:
+        """Of fla: the model_type."""
+        value: str | None = self._fields.get("architecture")
+        return value
+
+    @property
+    def parameters(self) -> int:
+        """Numbers written."""
+        return int(self._fields["parameters"])
+
+    @property
+    def layers(self) -> list[dict[str, Any]]:
+        """One a layer: of fla its stage, rows, heads, factors, the values of its hidden states and how much noise its
+        table takes; else sizes, and the units of the readout's network."""
+        return [dict(layer) for layer in self._fields["layers"]]
+
+    def _rows(self) -> list[tuple[str, str]]:
+        rows = [("architecture", self.architecture)] if self.architecture else []
+        return [*rows, ("numbers", str(self.parameters)), ("layers", str(len(self.layers))), ("written to", self.path)]
+
+    def __repr__(self) -> str:
+        return f"<krohn.ExportResult: {self.to}, {self.parameters} numbers in {self.path!r}>"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> _display.Bundle:
+        return {"text/plain": repr(self), "text/html": _display.table(self._rows())}
 
 
 class HardenResult(Result):

@@ -31,11 +31,16 @@ Symbol symbol_number(std::int64_t number, const Alphabet& alphabet, const std::s
 }
 
 template <class T>
-std::vector<Word> words_of_array(const nb::ndarray<nb::ro>& array, const Alphabet& alphabet) {
+std::shared_ptr<const Words> words_of_array(const nb::ndarray<nb::ro>& array, const Alphabet& alphabet) {
   const auto* data = static_cast<const T*>(array.data());
-  std::vector<Word> words(array.shape(0), Word(array.shape(1)));
-  for (std::size_t i = 0; i < array.shape(0); ++i) {
-    for (std::size_t t = 0; t < array.shape(1); ++t) {
+  const std::size_t count = array.shape(0);
+  const std::size_t length = array.shape(1);
+  // Numbers of 32 bits below the alphabet's size are symbols as they stand.
+  const bool fits = sizeof(T) == sizeof(Symbol) && (length <= 1 || array.stride(1) == 1);
+  auto words = std::make_shared<Words>();
+  if (!fits) words->list.assign(count, Word(length));
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t t = 0; t < length; ++t) {
       const T number =
           data[static_cast<std::int64_t>(i) * array.stride(0) + static_cast<std::int64_t>(t) * array.stride(1)];
       const bool beyond = sizeof(T) == 8 &&
@@ -46,9 +51,18 @@ std::vector<Word> words_of_array(const nb::ndarray<nb::ro>& array, const Alphabe
         symbol_number(beyond ? std::numeric_limits<std::int64_t>::max() : static_cast<std::int64_t>(number), alphabet,
                       name);
       }
-      words[i][t] = static_cast<Symbol>(number);
+      if (!fits) words->list[i][t] = static_cast<Symbol>(number);
     }
   }
+  if (!fits) {
+    words->view = words->list;
+    return words;
+  }
+  words->array = std::shared_ptr<const void>(new nb::ndarray<nb::ro>(array), [](const void* kept) {
+    const nb::gil_scoped_acquire acquire;
+    delete static_cast<const nb::ndarray<nb::ro>*>(kept);
+  });
+  words->view = WordBatch(reinterpret_cast<const Symbol*>(data), count, length, array.stride(0));
   return words;
 }
 
@@ -62,7 +76,7 @@ std::string array_type(const nb::ndarray<nb::ro>& array) {
   return text + "]";
 }
 
-std::vector<Word> words_from(nb::handle words, const Alphabet& alphabet) {
+std::shared_ptr<const Words> words_from(nb::handle words, const Alphabet& alphabet) {
   if (is_array(words) && nb::hasattr(words, "dtype") && !nb::isinstance<nb::str>(words)) {
     const std::string kind = nb::hasattr(words.attr("dtype"), "kind")
                                  ? nb::cast<std::string>(words.attr("dtype").attr("kind"))
@@ -97,10 +111,11 @@ std::vector<Word> words_from(nb::handle words, const Alphabet& alphabet) {
   if (nb::isinstance<nb::str>(words)) {
     throw InputError("words: expected several words, such as a list of strings, got one string");
   }
-  std::vector<Word> result;
+  auto result = std::make_shared<Words>();
   for (nb::handle word : nb::iter(words)) {
-    result.push_back(word_from(word, alphabet, "words[" + std::to_string(result.size()) + "]"));
+    result->list.push_back(word_from(word, alphabet, "words[" + std::to_string(result->list.size()) + "]"));
   }
+  result->view = result->list;
   return result;
 }
 

@@ -7,11 +7,13 @@
 #include <complex>
 #include <cstddef>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "krohn/automata/alphabet.hpp"
+#include "krohn/engine/word_batch.hpp"
 
 namespace krohn::python {
 
@@ -28,10 +30,19 @@ nb::ndarray<nb::numpy, T> array_of(std::vector<T> values, const std::vector<std:
 /// "float64 [3, 4]", for messages.
 std::string array_type(const nb::ndarray<nb::ro>& array);
 
-/// Words out of what Python has: an integer array [words, length] of symbol numbers, or an iterable of words, each a
-/// text as Alphabet::parse_word reads it or a sequence of symbols' names or numbers. Throws InputError that names the
-/// word and what was expected.
-std::vector<Word> words_from(nb::handle words, const Alphabet& alphabet);
+/// Words, and what keeps them alive.
+struct Words {
+  std::vector<Word> list;
+  /// Whoever drops it asks for the interpreter's lock.
+  std::shared_ptr<const void> array;
+  WordBatch view;
+};
+
+/// Words out of what Python has: an integer array [words, length] of symbol numbers, which is read where it lies if its
+/// numbers have 32 bits and those of a word lie side by side; or an iterable of words, each a text as
+/// Alphabet::parse_word reads it or a sequence of symbols' names or numbers. Throws InputError that names the word and
+/// what was expected.
+std::shared_ptr<const Words> words_from(nb::handle words, const Alphabet& alphabet);
 
 /// One word, as above.
 Word word_from(nb::handle word, const Alphabet& alphabet, const std::string& name);

@@ -10,5 +10,7 @@ namespace nb = nanobind;
 void bind_languages(nb::module_& m);
 void bind_algebra(nb::module_& m);
 void bind_models(nb::module_& m);
+void bind_extraction(nb::module_& m);
+void bind_exports(nb::module_& m);
 
 }  // namespace krohn::python

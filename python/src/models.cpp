@@ -42,8 +42,10 @@
 #include "krohn/verify/accuracy.hpp"
 #include "krohn/verify/certificate.hpp"
 #include "krohn/verify/check.hpp"
+#include "krohn/verify/opposite_order.hpp"
 #include "krohn/verify/sample.hpp"
 #include "krohn/verify/specification.hpp"
+#include "model.hpp"
 #include "work.hpp"
 
 namespace krohn::python {
@@ -54,39 +56,6 @@ using namespace nb::literals;
 
 constexpr const char* tool = "krohn " KROHN_VERSION;
 
-/// A model as Python holds it; cheap to copy.
-struct Model {
-  std::string name;
-  /// Where its files are, if it has any.
-  std::string directory = {};
-  /// With a machine, unless it is a learned model without a task.
-  std::shared_ptr<const OpenModel> open;
-  std::shared_ptr<const Program> program = nullptr;
-  std::shared_ptr<const CompileResult> compiled = nullptr;
-  std::string report = {};
-  std::vector<std::string> notes = {};
-  std::vector<std::size_t> layer_numbers = {};
-
-  const OpenModel& on_task() const {
-    if (open) return *open;
-    throw InputError(
-        name +
-        ": expected a task, which says what symbols and labels the checkpoint's tokens and logits are, got "
-        "none: give one when it is opened, such as {\"symbols\": {\"0\": 0, \"1\": 1}, \"bos\": None, "
-        "\"outputs\": {\"0\": \"0\", \"1\": \"1\"}, \"automaton\": \"parity\"}");
-  }
-  const Machine& machine() const { return *on_task().machine; }
-  const Alphabet& alphabet() const { return machine().alphabet(); }
-
-  /// The language given, or the model's own, as the model can be checked against it.
-  Dfa language(const std::optional<Dfa>& given) const {
-    if (given) return on_task().within_domain(*given);
-    std::optional<Dfa> own = on_task().own_language();
-    if (!own) throw InputError("language: expected one, got none, and none comes with the model");
-    return *std::move(own);
-  }
-};
-
 std::optional<Semantics> semantics_named(const std::optional<std::string>& text) {
   if (!text) return std::nullopt;
   const std::optional<Semantics> semantics = parse_semantics(*text);
@@ -94,24 +63,7 @@ std::optional<Semantics> semantics_named(const std::optional<std::string>& text)
   return semantics;
 }
 
-Device device_named(const std::string& name) {
-  if (name != "auto" && name != "cpu" && name != "cuda") {
-    throw InputError("device: expected one of auto, cpu, cuda, got '" + name + "'");
-  }
-  const Device device = name == "cpu" ? Device::cpu : name == "cuda" ? Device::cuda : Device::automatic;
-  require_device(device);
-  return device;
-}
-
 ReadingHints hints_of(const std::optional<std::array<std::uint32_t, 3>>& fla_version) { return {fla_version}; }
-
-std::optional<std::chrono::steady_clock::time_point> deadline_in(std::optional<double> seconds) {
-  if (!seconds) return std::nullopt;
-  if (!(*seconds >= 0.0 && *seconds <= 1e9)) {
-    throw InputError("time_limit: expected seconds from 0 to 1e9, got " + std::to_string(*seconds));
-  }
-  return std::chrono::steady_clock::now() + std::chrono::milliseconds(static_cast<std::int64_t>(*seconds * 1000.0));
-}
 
 Model opened(std::string name, OpenModel open) {
   Model model;
@@ -195,6 +147,8 @@ struct Check {
   std::optional<std::uint64_t> up_to;
   /// Of a hardened model, whose machine is another.
   std::shared_ptr<const Machine> machine = nullptr;
+  std::shared_ptr<const FailureReport> failures = nullptr;
+  std::optional<std::string> hint = std::nullopt;
 
   const Machine& asked() const { return machine ? *machine : model.machine(); }
 };
@@ -265,6 +219,9 @@ nb::dict layer_dict(const LrnnModel& model, std::size_t index) {
   }
   const TableLayer& layer = model.layers()[index];
   const TokenTable& table = layer.table;
+  if (table.reads_apart()) {
+    throw InputError("expected factors that read by their keys, which the arrays hold, got a read vector");
+  }
   const std::size_t rows = table.num_rows();
   const std::size_t factors = table.num_householder();
   const std::size_t d = table.key_size();
@@ -309,7 +266,17 @@ nb::dict layer_dict(const LrnnModel& model, std::size_t index) {
 void bind_results(nb::module_& m) {
   nb::class_<Check>(m, "Check", "A verdict and what it rests on.")
       .def_prop_ro("verdict", [](const Check& c) { return verdict_name(verdict_kind(c.report->verdict)); })
-      .def("json", [](const Check& c) { return check_report_json(*c.report, c.asked().alphabet(), c.up_to); })
+      .def("json",
+           [](const Check& c) {
+             return check_report_json(*c.report, c.asked().alphabet(), c.up_to,
+                                      c.failures ? std::optional(*c.failures) : std::nullopt);
+           })
+      .def_prop_ro("hint", [](const Check& c) { return c.hint; })
+      .def_prop_ro("failure_lines",
+                   [](const Check& c) {
+                     return c.failures ? failure_lines(*c.failures, c.asked().alphabet())
+                                       : std::vector<std::pair<std::string, std::string>>{};
+                   })
       .def_prop_ro("final_line", [](const Check& c) { return final_line(c.report->verdict, c.asked().alphabet()); })
       .def(
           "certificate",
@@ -465,7 +432,7 @@ void bind_model(nb::module_& m) {
           "run",
           [](const Model& model, nb::handle words, bool all_positions, bool margins, const std::string& device,
              unsigned threads, const nb::object& progress) {
-            auto batch = std::make_shared<std::vector<Word>>(words_from(words, model.alphabet()));
+            const std::shared_ptr<const Words> batch = words_from(words, model.alphabet());
             RunOptions options;
             options.all_positions = all_positions;
             options.margins = margins;
@@ -474,7 +441,7 @@ void bind_model(nb::module_& m) {
             Trace trace = run_work<Trace>(progress, [model, batch, options](Work& work) {
               RunOptions own = options;
               own.stop = &work.stop;
-              return model.machine().run(*batch, own);
+              return model.machine().run(batch->view, own);
             });
             const std::size_t count = trace.labels.size();
             const std::size_t offsets = trace.offset.size();
@@ -519,11 +486,11 @@ void bind_model(nb::module_& m) {
           "tokens"_a)
       .def(
           "check",
-          [](const Model& model, const std::optional<Dfa>& language, std::optional<std::uint64_t> up_to,
-             std::optional<double> time_limit, std::size_t memory, std::optional<std::uint64_t> exhaustive,
-             std::uint64_t samples, std::uint64_t sample_length, std::uint64_t seed, const std::string& device,
-             const nb::object& progress) {
-            Dfa asked = model.language(language);
+          [](const Model& model, const std::optional<Dfa>& language, const std::string& name,
+             std::optional<std::uint64_t> up_to, std::optional<double> time_limit, std::size_t memory,
+             std::optional<std::uint64_t> exhaustive, std::uint64_t samples, std::uint64_t sample_length,
+             std::uint64_t seed, const std::string& device, bool failing, const nb::object& progress) {
+            const Dfa asked = model.language(language);
             CheckOptions options;
             options.budget.memory = memory;
             options.budget.deadline = deadline_in(time_limit);
@@ -533,7 +500,7 @@ void bind_model(nb::module_& m) {
             options.sample.words = samples;
             options.sample.max_length = sample_length;
             options.sample.seed = seed;
-            CheckReport report = run_work<CheckReport>(progress, [model, asked, options](Work& work) {
+            return run_work<Check>(progress, [model, asked, name, options, up_to, failing](Work& work) {
               CheckOptions own = options;
               own.budget.stop = &work.stop;
               own.begins = [&work](const std::string& method) { work.begins(method); };
@@ -541,14 +508,24 @@ void bind_model(nb::module_& m) {
                 work.part(static_cast<double>(part.nodes), static_cast<double>(part.total));
               };
               const OpenModel& open = model.on_task();
-              return check(*open.machine, asked, own, open.hint ? &*open.hint : nullptr);
+              CheckReport report = check(*open.machine, asked, own, open.hint ? &*open.hint : nullptr);
+              Check result{model, asked, nullptr, up_to};
+              if (failing) {
+                work.begins("failing words");
+                if (auto found = failures_of(report, open, asked, own.budget)) {
+                  result.failures = std::make_shared<const FailureReport>(*std::move(found));
+                }
+              }
+              if (std::holds_alternative<Refuted>(report.verdict)) {
+                result.hint = opposite_order_hint(*open.machine, name);
+              }
+              if (open.task && open.task->min_length > 0) report.domain = open.domain(asked);
+              result.report = std::make_shared<const CheckReport>(std::move(report));
+              return result;
             });
-            const OpenModel& open = model.on_task();
-            if (open.task && open.task->min_length > 0) report.domain = open.domain(asked);
-            return Check{model, std::move(asked), std::make_shared<const CheckReport>(std::move(report)), up_to};
           },
-          "language"_a.none(), "up_to"_a.none(), "time_limit"_a.none(), "memory"_a, "exhaustive"_a.none(), "samples"_a,
-          "sample_length"_a, "seed"_a, "device"_a, "progress"_a = nb::none())
+          "language"_a.none(), "name"_a, "up_to"_a.none(), "time_limit"_a.none(), "memory"_a, "exhaustive"_a.none(),
+          "samples"_a, "sample_length"_a, "seed"_a, "device"_a, "failing"_a, "progress"_a = nb::none())
       .def(
           "harden",
           [](const Model& model, const std::optional<Dfa>& language, std::optional<double> time_limit,
@@ -722,7 +699,8 @@ void bind_models(nb::module_& m) {
       "compile",
       [](const Dfa& dfa, const std::string& name, const std::string& cascade, const std::string& delay,
          const std::string& resets, const std::string& spectrum, const std::string& keys,
-         const std::string& representation, std::size_t max_rows, std::size_t max_family, const nb::object& progress) {
+         const std::string& representation, const std::string& family, std::size_t max_rows, std::size_t max_family,
+         const nb::object& progress) {
         std::vector<std::string> problems;
         const auto choose = [&problems](const char* option, const auto& names, const std::string& text) {
           const auto value = option_named(names, text);
@@ -740,6 +718,7 @@ void bind_models(nb::module_& m) {
         options.spectrum = choose("spectrum", spectrum_names, spectrum);
         options.keys = choose("keys", key_names, keys);
         options.representation = choose("representation", representation_names, representation);
+        options.recurrence = choose("family", recurrence_names, family);
         if (!problems.empty()) throw InputError(problems);
         options.cascade.max_rows = max_rows;
         options.cascade.max_family = max_family;
@@ -762,8 +741,8 @@ void bind_models(nb::module_& m) {
         model.compiled = std::move(result);
         return model;
       },
-      "dfa"_a, "name"_a, "cascade"_a, "delay"_a, "resets"_a, "spectrum"_a, "keys"_a, "representation"_a, "max_rows"_a,
-      "max_family"_a, "progress"_a = nb::none());
+      "dfa"_a, "name"_a, "cascade"_a, "delay"_a, "resets"_a, "spectrum"_a, "keys"_a, "representation"_a, "family"_a,
+      "max_rows"_a, "max_family"_a, "progress"_a = nb::none());
 
   m.def(
       "open_model",

@@ -44,4 +44,6 @@ NB_MODULE(_core, m) {
   krohn::python::bind_languages(m);
   krohn::python::bind_algebra(m);
   krohn::python::bind_models(m);
+  krohn::python::bind_extraction(m);
+  krohn::python::bind_exports(m);
 }

@@ -140,6 +140,9 @@ def test_compile_gives_the_report_of_the_command_line(tmp_path, command):
     with pytest.raises(krohn.InputError):
         model.save(tmp_path / "saved")
     model.save(tmp_path / "saved", force=True)
+    signed = krohn.compile("Q8", family="kda")
+    assert signed.report == command("compile", "Q8", "-o", tmp_path / "signed", "--family", "kda")
+    assert krohn.check(signed).verdict == "PROVED"
     with pytest.raises(krohn.InputError) as caught:
         krohn.compile("parity", cascade="Q", keys="x")
     assert [problem.field for problem in caught.value.problems] == ["cascade", "keys"]
@@ -148,13 +151,118 @@ def test_compile_gives_the_report_of_the_command_line(tmp_path, command):
 @pytest.mark.parametrize("language", ["re:(aaa)*(bb)*", "re:(aaa)*b*"])
 def test_check_gives_the_json_of_the_command_line(tmp_path, command, language):
     krohn.compile("re:(aaa)*(bb)*").save(tmp_path / "model")
-    # What the command line tells of failing words besides is not in Python yet.
-    told = command("check", tmp_path / "model", language, "--no-families", "--certificate", tmp_path / "certificate")
+    told = command("check", tmp_path / "model", language, "--certificate", tmp_path / "certificate")
     result = krohn.check(tmp_path / "model", language)
     assert without_times(result.to_dict()) == without_times(told)
+    without = krohn.check(tmp_path / "model", language, failing=False)
+    assert without.failing is None
+    assert without_times({**result.to_dict(), "failing": None}) == without_times(without.to_dict())
     # The certificate is the command line's, byte for byte: it names model and language alike.
     assert result.certificate.bytes == (tmp_path / "certificate").read_bytes()
     assert command("verify", tmp_path / "certificate")["result"] == "VERIFIED"
+
+
+def test_what_is_told_of_failing_words_is_so():
+    """Every k that a family was run for: the model fails exactly at those that the family names."""
+    model = krohn.compile("mod:4")
+    language = krohn.Language("parity")
+    result = krohn.check(model, language)
+    assert result.verdict == "REFUTED" and result.failing is not None
+    families = result.failing["families"]
+    assert families
+    for family in families:
+        for k in range(min(family["run_up_to"], 40) + 1):
+            word = [*family["before"], *(family["loop"] * k), *family["after"]]
+            wrong = model.label(word) != language.label(word)
+            if family["from"] is not None and k >= family["from"]:
+                assert wrong == ((k - family["from"]) % family["period"] in family["residues"]), (family["text"], k)
+            if k < family["first"]:
+                assert not wrong, (family["text"], k)
+    for entry in result.failing["from_states"]:
+        word = [*entry["access"], *(entry["suffix"] or [])]
+        assert entry["suffix"] is None or model.label(word) != language.label(word)
+    html = result._repr_mimebundle_()["text/html"]
+    assert families[0]["failing"] in html
+
+
+def test_the_other_order_of_the_product_is_hinted_at():
+    """word:G applies a new element last, word-left:G first; on a commutative group they are one language."""
+    model = krohn.compile("word-left:S3")
+    with pytest.warns(krohn.Note, match="word-left:S3"):
+        result = krohn.check(model, "word:S3")
+    assert result.verdict == "REFUTED"
+    assert result.hint is not None and "other order" in result.hint
+    assert krohn.check(model, "word-left:S3").hint is None
+    commutative = krohn.compile("word:Z:3")
+    assert krohn.check(commutative, "word-left:Z:3").verdict == "PROVED"
+
+
+@pytest.mark.parametrize("language", ["re:(aaa)*(bb)*", "parity", "word:S3"])
+def test_a_compiled_model_is_exactly_its_minimal_automaton(language):
+    found = krohn.extract(krohn.compile(language), language)
+    assert found.status == "exact" and found.equal is True and found.length is None
+    assert found.automaton == krohn.Language(language)
+    assert found.automaton.num_states == krohn.Language(language).minimal.num_states
+    symbols = found.automaton.alphabet
+    for state, word in enumerate(found.words):
+        reached = found.automaton.start
+        for symbol in word:
+            reached = found.automaton.delta[reached, symbols.index(symbol)]
+        assert reached == state
+
+
+def test_extract_gives_the_json_of_the_command_line(data, command):
+    folder = data / "models" / "parity_delta_net_pos"
+    asked = ("--up-to", "6", "--compare", "parity", "--time-limit", "20")
+    found = krohn.extract(folder, "parity", up_to=6, time_limit=20)
+    # How far a closure without end comes is the clock's.
+    clocked = ("rungs", "steps", "queries", "ended_early")
+    told = command("extract", folder, *asked)
+    assert told.keys() == found.to_dict().keys()
+    assert {k: v for k, v in found.to_dict().items() if k not in clocked} == {k: v for k, v in told.items() if k not in clocked}
+    # Every word up to the length, against the model itself.
+    model = krohn.open_model(folder)
+    words = [word for length in range(1, 7) for word in itertools.product(model.alphabet, repeat=length)]
+    answers = model.run(words)
+    assert [answers[i] for i in range(len(words))] == [found.automaton.label(word) for word in words]
+    assert found.certificate is not None
+    for i, j, suffix in found.certificate:
+        left, right = [*found.words[i], *suffix], [*found.words[j], *suffix]
+        assert max(len(left), len(right)) <= 6
+        assert model.label(left) != model.label(right)
+    assert "svg" in found._repr_mimebundle_()["text/html"]
+
+
+def test_export_writes_what_the_command_line_writes(tmp_path, command):
+    for to in ("fla", "dense", "torch"):
+        told = command("export", "word:S3", "--to", to, "-o", tmp_path / f"told-{to}")
+        result = krohn.export("word:S3", tmp_path / to, to=to)
+        assert {**result.to_dict(), "output": None} == {**told, "output": None}
+        written, other = (sorted(p for p in [root, *root.rglob("*")] if p.is_file()) for root in (tmp_path / to, tmp_path / f"told-{to}"))
+        assert written
+        assert [p.read_bytes() for p in written] == [p.read_bytes() for p in other], to
+    assert krohn.check(tmp_path / "fla").verdict == "PROVED"
+    model = krohn.compile("parity")
+    model.save(tmp_path / "compiled")
+    for source in (model, tmp_path / "compiled"):
+        assert krohn.export(source, tmp_path / "again", to="dense").parameters > 0
+        assert krohn.export(source, tmp_path / "again-fla", force=True).architecture == "delta_net"
+    for arguments, field in (
+        ({"to": "onnx"}, "to"),
+        ({"keys": "dyadic"}, "keys"),
+        ({"to": "dense", "architecture": "kda"}, "architecture"),
+        ({"architecture": "mamba"}, "architecture"),
+        ({"to": "dense", "force": True}, "force"),
+        ({"to": "torch", "keys": "odd"}, "keys"),
+    ):
+        with pytest.raises(krohn.InputError) as caught:
+            krohn.export("parity", tmp_path / "none", **arguments)
+        assert caught.value.field == field, arguments
+    assert not (tmp_path / "none").exists()
+    with pytest.raises(krohn.InputError, match="checkpoint"):
+        krohn.export(tmp_path / "fla", tmp_path / "none")
+    with pytest.raises(krohn.ResourceError, match="parameters"):
+        krohn.export("word:S3", tmp_path / "none", max_parameters=100)
 
 
 def test_a_certificate_of_another_language_is_rejected():
@@ -313,6 +421,47 @@ def test_threads_run_at_once():
     over.set()
     thread.join()
     assert len(counted) > 10
+
+
+def test_symbols_of_32_bits_are_read_where_they_lie():
+    """100,000 words of 1,000 symbols that are one row of memory: 400 MB if they were copied."""
+    program = textwrap.dedent(
+        """
+        import resource, sys
+        import numpy as np
+        import krohn
+        model = krohn.compile("parity")
+        rng = np.random.default_rng(0)
+        row = rng.integers(0, 2, 1000).astype(sys.argv[1])
+        words = np.broadcast_to(row, (100_000, 1000))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        answers = model.run(words)
+        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        assert set(answers.indices.tolist()) == {int(row.sum() % 2)}
+        print(after - before)
+        """
+    )
+    for dtype in ("uint32", "int32"):
+        done = subprocess.run([sys.executable, "-c", program, dtype], capture_output=True, text=True, check=True)
+        assert int(done.stdout) < 100_000, done.stdout  # kB
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"])
+def test_arrays_of_every_integer_type_and_layout_are_the_same_words(dtype):
+    model = krohn.compile("re:(aaa)*(bb)*")
+    words = np.random.default_rng(1).integers(0, 2, (50, 12)).astype(dtype)
+    expected = model.run(words.tolist(), all_positions=True).indices
+    for array in (words, np.asfortranarray(words), np.repeat(words, 2, axis=1)[:, ::2], words[::-1][::-1]):
+        assert np.array_equal(model.run(array, all_positions=True).indices, expected)
+    assert np.array_equal(model.run(words[::-1], all_positions=True).indices, expected[::-1])
+    words[3, 4] = 2
+    with pytest.raises(krohn.InputError) as caught:
+        model.run(words)
+    assert str(caught.value) == "words[3][4]: expected a symbol's number from 0 to 1, got 2"
+    if dtype.startswith("int"):
+        words[3, 4] = -1
+        with pytest.raises(krohn.InputError, match=r"words\[3\]\[4\].*got -1"):
+            model.run(words)
 
 
 def test_exceptions_can_be_pickled():

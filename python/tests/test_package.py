@@ -93,7 +93,7 @@ def parts(bundle):
             xml.etree.ElementTree.fromstring(f"<div>{text}</div>")
 
 
-def test_displays_are_well_formed(data):
+def test_displays_are_well_formed(data, tmp_path):
     model = krohn.compile("re:(aaa)*(bb)*")
     checkpoint = krohn.open_checkpoint(data / "zoo" / "gdn_2l__tomita4")
     drawn = 0
@@ -115,6 +115,8 @@ def test_displays_are_well_formed(data):
         krohn.check(checkpoint, time_limit=1),
         krohn.refute(data / "models" / "parity_delta_net_pos"),
         krohn.accuracy(checkpoint, lengths=[4], words=8),
+        krohn.extract(model, "re:(aaa)*b*"),
+        krohn.export("parity", tmp_path / "parity"),
     ]:
         bundle = thing._repr_mimebundle_()
         assert bundle["text/plain"]

@@ -9,26 +9,6 @@
 namespace krohn::architectures {
 namespace {
 
-/// Rows [groups, parts] of a matrix, each part of all groups as a matrix of its own.
-std::vector<std::uint32_t> ungrouped(Tensors& tensors, const std::string& name, std::size_t groups,
-                                     const std::vector<std::pair<std::string, std::size_t>>& parts, std::size_t in) {
-  std::size_t rows = 0;
-  for (const auto& [part, count] : parts) rows += count;
-  const std::vector<float> values = tensors.take(name, {groups * rows, in});
-  std::vector<std::uint32_t> matrices;
-  std::size_t offset = 0;
-  for (const auto& [part, count] : parts) {
-    std::vector<float> own;
-    for (std::size_t g = 0; g < groups && !values.empty(); ++g) {
-      const auto first = values.begin() + static_cast<std::ptrdiff_t>((g * rows + offset) * in);
-      own.insert(own.end(), first, first + static_cast<std::ptrdiff_t>(count * in));
-    }
-    matrices.push_back(tensors.add(part, {groups * count, in}, std::move(own), true));
-    offset += count;
-  }
-  return matrices;
-}
-
 Program linear_layers(Draft& draft, const LayerInputs& inputs) {
   Options& options = draft.options;
   Tensors& tensors = draft.tensors;
@@ -59,15 +39,15 @@ Program linear_layers(Draft& draft, const LayerInputs& inputs) {
   };
   parts.mixer = [&](const std::string& prefix, Slice h, Slice x) {
     const std::size_t values = share * sizes.value_size;
-    const std::vector<std::uint32_t> qkvz = ungrouped(tensors, prefix + "in_proj_qkvz.weight", sizes.num_heads,
-                                                      {{prefix + "q_proj.weight", sizes.key_size},
-                                                       {prefix + "k_proj.weight", sizes.key_size},
-                                                       {prefix + "v_proj.weight", values},
-                                                       {prefix + "g_proj.weight", values}},
-                                                      h.size);
+    const std::vector<std::uint32_t> qkvz = tensors.ungrouped(prefix + "in_proj_qkvz.weight", sizes.num_heads,
+                                                              {{prefix + "q_proj.weight", sizes.key_size},
+                                                               {prefix + "k_proj.weight", sizes.key_size},
+                                                               {prefix + "v_proj.weight", values},
+                                                               {prefix + "g_proj.weight", values}},
+                                                              h.size);
     const std::vector<std::uint32_t> ba =
-        ungrouped(tensors, prefix + "in_proj_ba.weight", sizes.num_heads,
-                  {{prefix + "b_proj.weight", share}, {prefix + "a_proj.weight", share}}, h.size);
+        tensors.ungrouped(prefix + "in_proj_ba.weight", sizes.num_heads,
+                          {{prefix + "b_proj.weight", share}, {prefix + "a_proj.weight", share}}, h.size);
     Projected projected =
         convolved(draft, prefix, {net.product(qkvz[0], h), net.product(qkvz[1], h), net.product(qkvz[2], h)}, width);
     projected.query = net.l2_norm(projected.query, sizes.num_heads);

@@ -145,7 +145,7 @@ Checkpoint read_linear_layers(const fs::path& directory, const LayerSamples& sam
       return to_float(*tensor);
     };
   }
-  Checkpoint checkpoint = read(directory, hints, false, [&](const Architecture& architecture, Draft& draft) {
+  Checkpoint checkpoint = read(directory, hints, samples.mapped, [&](const Architecture& architecture, Draft& draft) {
     if (architecture.linear_layers == nullptr) {
       throw InputError(directory.string() + ": expected a model with attention between its linear layers, got " +
                        std::string(architecture.name));

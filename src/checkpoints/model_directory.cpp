@@ -124,6 +124,7 @@ class TensorTable {
   std::vector<T> take(const std::string& name) {
     return values<T>(name, find(name, dtype_of(T{}), "[n]", [](const auto& shape) { return shape.size() == 1; }));
   }
+  bool has(const std::string& name) const { return file_.find(name) != nullptr; }
   /// A matrix; its shape goes to `shape`, which stays {0, 0} after a problem.
   template <typename T>
   std::vector<T> take_matrix(const std::string& name, std::array<std::uint64_t, 2>& shape) {
@@ -253,6 +254,11 @@ std::optional<TableLayer> take_layer(TensorTable& tensors, const std::string& pr
   arrays.value_offset = tensors.take<std::uint32_t>(table + "value_offset");
   arrays.value_index = tensors.take<std::uint32_t>(table + "value_index");
   arrays.value_value = tensors.take<float>(table + "value_value");
+  if (tensors.has(table + "read_offset")) {
+    arrays.read_offset = tensors.take<std::uint32_t>(table + "read_offset");
+    arrays.read_index = tensors.take<std::uint32_t>(table + "read_index");
+    arrays.read_value = tensors.take<float>(table + "read_value");
+  }
   arrays.write_offset = tensors.take<std::uint32_t>(table + "write_offset");
   arrays.write_index = tensors.take<std::uint32_t>(table + "write_index");
   arrays.write_value = tensors.take<float>(table + "write_value");
@@ -361,7 +367,7 @@ Config read_config(const fs::path& path) {
   const JsonField semantics = root.at("semantics");
   if (const std::optional<std::string> id = semantics.string()) {
     const std::optional<Semantics> known = parse_semantics(*id);
-    if (!known) semantics.report("fp32-fma-v1, fp16-state-v1 or bf16-state-v1");
+    if (!known) semantics.report("fp32-fma-v1 or another semantics of docs/semantics.md");
     config.semantics = known.value_or(Semantics::fp32_fma_v1);
   }
   const JsonField exact = root.find("exact");

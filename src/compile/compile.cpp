@@ -19,6 +19,7 @@
 #include "krohn/automata/minimize.hpp"
 #include "krohn/compile/slot_layout.hpp"
 #include "krohn/error.hpp"
+#include "krohn/model/integer_form.hpp"
 
 namespace krohn {
 namespace {
@@ -123,7 +124,7 @@ class Compiler {
     std::uint32_t layers = 0;
     std::size_t nodes = cascade.node_level.size();
     for (std::uint32_t l = 0; l < cascade.depth(); ++l) {
-      Plan plan{form_of(cascade.levels[l]), layers++, std::nullopt, nodes};
+      Plan plan{form_of(cascade.levels[l]), layers++, std::nullopt, nodes, squares_of(l)};
       if (options.resets == Resets::registers && acts(cascade.levels[l], SlotAction::Kind::permutation) &&
           acts(cascade.levels[l], SlotAction::Kind::reset)) {
         plan.group.emplace(cascade.levels[l]);
@@ -146,7 +147,9 @@ class Compiler {
   std::vector<TableLayer> layers() const {
     std::vector<TableLayer> result;
     for (std::uint32_t l = 0; l < cascade_.depth(); ++l) {
-      if (plans_[l].group) {
+      if (plans_[l].squares) {
+        result.push_back(squares_layer(l));
+      } else if (plans_[l].group) {
         result.push_back(group_layer(l));
         result.push_back(register_layer(l));
       } else {
@@ -160,6 +163,11 @@ class Compiler {
     // A state whose label does not matter still needs one: an undefined label would stay for ever.
     if (dfa_.label(state) != null_label) return dfa_.label(state);
     return dfa_.label_names().empty() ? undefined_label : 0;
+  }
+
+  std::size_t square_levels() const {
+    return static_cast<std::size_t>(
+        std::count_if(plans_.begin(), plans_.end(), [](const Plan& plan) { return plan.squares.has_value(); }));
   }
 
   InvariantHint hint() const {
@@ -178,6 +186,11 @@ class Compiler {
       const std::uint32_t level = cascade_.node_level[n];
       if (level == cascade_.depth()) {
         push_node(InvariantHint::leaf, cascade_.node_state[n]);
+      } else if (plans_[level].squares) {
+        for (const std::uint32_t slot : plans_[level].squares->slot_of_tuple) {
+          hint.child_node.push_back(child(cascade_.child_at(n, slot)));
+        }
+        push_node(plans_[level].first_layer, 0);
       } else if (const std::optional<SlotGroup>& group = plans_[level].group) {
         for (std::uint32_t g = 0; g < group->size(); ++g) hint.child_node.push_back(child(middle_[n] + g));
         push_node(plans_[level].first_layer, 0);
@@ -219,6 +232,13 @@ class Compiler {
     SlotEncoding encoding;
     bool gate;
   };
+  /// A level's slots as symmetries of squares: the layer of an automaton whose states are the slots and whose symbols
+  /// are the level's actions.
+  struct Squares {
+    TableLayer layer;
+    std::vector<std::int32_t> row_of_action;
+    std::vector<std::uint32_t> slot_of_tuple;
+  };
   struct Plan {
     Form form;
     std::uint32_t first_layer;
@@ -226,6 +246,7 @@ class Compiler {
     std::optional<SlotGroup> group;
     /// The hint's nodes (node of the level, g), on the second layer, are numbered from here.
     std::size_t first_middle;
+    std::optional<Squares> squares;
   };
 
   static bool acts(const CascadeLevel& level, SlotAction::Kind kind) {
@@ -250,8 +271,70 @@ class Compiler {
     if (level.width == 2) return {SlotEncoding::sign, false};
     return {SlotEncoding::key_onehot, resets};
   }
-  static SlotEncoding register_encoding(std::uint32_t width) {
-    return width <= max_scalar_slots ? SlotEncoding::scalar : SlotEncoding::value_onehot;
+  SlotEncoding register_encoding(std::uint32_t width) const {
+    const std::optional<IntegerFormat> integers = integer_format(options_.semantics);
+    const bool in_range = !integers || width <= static_cast<std::uint32_t>(integers->most()) + 1;
+    return width <= max_scalar_slots && in_range ? SlotEncoding::scalar : SlotEncoding::value_onehot;
+  }
+
+  // With signed gates, where that has a smaller state than a slot a key.
+  std::optional<Squares> squares_of(std::uint32_t l) const {
+    const CascadeLevel& level = cascade_.levels[l];
+    if (options_.recurrence != Recurrence::kda || options_.resets != Resets::automatic || block() ||
+        options_.keys != KeyForm::integer || options_.spectrum != Spectrum::any || level.width <= 2 ||
+        !acts(level, SlotAction::Kind::permutation)) {
+      return std::nullopt;
+    }
+    std::vector<std::string> symbols;
+    std::vector<std::string> slots;
+    std::vector<LabelId> labels;
+    std::vector<State> delta;
+    for (std::uint32_t slot = 0; slot < level.width; ++slot) {
+      slots.push_back(std::to_string(slot));
+      labels.push_back(static_cast<LabelId>(slot));
+      for (const SlotAction& action : level.actions) delta.push_back(action.apply(slot));
+    }
+    for (std::size_t a = 0; a < level.actions.size(); ++a) symbols.push_back(std::to_string(a));
+    const Dfa component(Alphabet(symbols), cascade_.start[l], delta, labels, slots);
+    const std::optional<CompiledGroup> found = compile_square_symmetries(component);
+    if (!found) return std::nullopt;
+    const std::size_t tuples = found->hint.child_node.size();
+    const SlotLayout layout = layout_of(SlotEncoding::key_onehot, level.width, false);
+    if (found->model.hidden_size() >= layout.key_size() || tuples > std::size_t{4} * level.width) return std::nullopt;
+    Squares squares{found->model.layers().front(), found->model.symbol_row(), {}};
+    for (const std::int32_t node : found->hint.child_node) {
+      squares.slot_of_tuple.push_back(found->hint.node_state[static_cast<std::size_t>(node)]);
+    }
+    return squares;
+  }
+
+  TableLayer squares_layer(std::uint32_t l) const {
+    const CascadeLevel& level = cascade_.levels[l];
+    const Squares& squares = *plans_[l].squares;
+    TableLayer result{squares.layer.table,
+                      squares.layer.initial_hidden,
+                      {squares.layer.readouts.front(), SlotReadout{{{}}, {0.0F}}},
+                      true,
+                      {},
+                      {},
+                      {},
+                      {}};
+    LayerRows rows(result);
+    for (std::size_t r = 0; r < level.rows.size(); ++r) {
+      const auto action = static_cast<std::uint32_t>(squares.row_of_action[level.rows[r].action]);
+      std::vector<std::int32_t> by_slot = following(l, r);
+      merge_equal(by_slot);
+      if (by_slot.size() == 1) {
+        rows.push(action, 1, by_slot);
+        continue;
+      }
+      std::vector<std::int32_t> by_tuple;
+      for (const std::uint32_t slot : squares.slot_of_tuple) {
+        by_tuple.push_back(slot < by_slot.size() ? by_slot[slot] : undefined_row);
+      }
+      rows.push(action, 0, by_tuple);
+    }
+    return result;
   }
 
   bool block() const { return options_.delay == Delay::block; }
@@ -458,6 +541,7 @@ CompileResult compile_cascade(const Dfa& minimal, const CompileOptions& options)
   result.mode = cascade.modes();
   result.parts = cascade.parts;
   result.widths = cascade.widths();
+  result.square_levels = compiler.square_levels();
   result.family = cascade.family;
   return result;
 }
@@ -466,13 +550,43 @@ CompileResult compile_permutations(const Dfa& minimal, const CompileOptions& opt
   const GroupRepresentation smallest =
       minimal.num_states() == 2 ? GroupRepresentation::scalar : GroupRepresentation::permutation;
   begin(options, "group");
-  CompiledGroup group = compile_group(minimal, {options.keys, options.representation.value_or(smallest)});
+  CompiledGroup group = compile_group(
+      minimal, {options.keys, options.representation.value_or(smallest), options.recurrence == Recurrence::kda});
   CompileResult result{std::move(group.model), std::move(group.hint), minimal};
   result.mode = "group";
   if (!result.model.layers().empty()) result.widths = {minimal.num_states()};
   result.exact = group.exact;
   result.horizon = group.horizon;
   return result;
+}
+
+/// A layer of a family of its own in place of what was compiled before.
+CompileResult one_layer(CompiledGroup layer, const char* mode, const CompileResult& before) {
+  CompileResult result{std::move(layer.model), std::move(layer.hint), before.minimal};
+  result.mode = mode;
+  result.widths = {before.minimal.num_states()};
+  result.with_reflections = before.with_reflections;
+  return result;
+}
+
+/// In an integer semantics the model has its form, and all that a layer writes is in the format's range.
+void require_in_range(const LrnnModel& model, Semantics semantics) {
+  const std::optional<IntegerFormat> format = integer_format(semantics);
+  if (!format) return;
+  std::vector<std::string> problems = integer_problems(model, semantics);
+  for (std::size_t l = 0; l < model.layers().size() && problems.empty(); ++l) {
+    const TokenTable::Arrays& arrays = model.layers()[l].table.arrays();
+    for (const std::vector<float>* values : {&arrays.value_value, &arrays.write_value}) {
+      for (const float x : *values) {
+        if (x >= static_cast<float>(format->least()) && x <= static_cast<float>(format->most())) continue;
+        problems.push_back(std::string(semantics_id(semantics)) + ": layers[" + std::to_string(l) +
+                           "]: expected to write numbers from " + std::to_string(format->least()) + " to " +
+                           std::to_string(format->most()) + ", got " + std::to_string(x));
+        break;
+      }
+    }
+  }
+  if (!problems.empty()) throw InputError(std::move(problems));
 }
 
 }  // namespace
@@ -516,14 +630,23 @@ CompileResult compile(const Dfa& dfa, const CompileOptions& options) {
       const ModelSize before = size_of(result.model);
       // Fewer layers, then a smaller state, then fewer factors.
       if (std::tuple(now.layers, now.hidden, now.factors) < std::tuple(before.layers, before.hidden, before.factors)) {
-        CompileResult smaller{std::move(squares->model), std::move(squares->hint), minimal};
-        smaller.mode = "squares";
-        smaller.widths = {minimal.num_states()};
-        smaller.with_reflections = result.with_reflections;
-        result = std::move(smaller);
+        result = one_layer(*std::move(squares), "squares", result);
       }
     }
   }
+  if ((options.recurrence == Recurrence::rwkv7_widened || options.recurrence == Recurrence::pd) &&
+      !options.representation && !options.cascade.mode && options.spectrum == Spectrum::any &&
+      options.keys == KeyForm::integer) {
+    begin(options, "moves of states");
+    const bool pd = options.recurrence == Recurrence::pd;
+    std::optional<CompiledGroup> moves = compile_moves(minimal, pd ? MoveOptions{} : MoveOptions{1, false});
+    // Of a PD layer a letter is one matrix, however many factors write it.
+    if (moves && std::tuple(size_of(moves->model).layers, size_of(moves->model).hidden) <
+                     std::tuple(size_of(result.model).layers, size_of(result.model).hidden)) {
+      result = one_layer(*std::move(moves), "moves", result);
+    }
+  }
+  require_in_range(result.model, options.semantics);
   result.states = dfa.num_states();
   result.distinct_letters = letters.images.size();
   for (const TableLayer& layer : result.model.layers()) {

@@ -8,7 +8,8 @@
 // doubled coordinates. The scores are integers of at most degree * colours^2. All of them are refused above 2^24.
 //
 // Rotation of a cyclic group Z_m: state j is the point at angle 2 pi j / m; a letter is the reflection in the x-axis
-// followed by the one in the line at half its angle. Quarter turns have the exact key (-1, 1), half turns (1, 0).
+// followed by the one in the line at half its angle. Quarter turns have the exact key (-1, 1), half turns (1, 0). With
+// signed gates the reflection in the x-axis is the gate diag(1, -1), which rounds nothing.
 #include "krohn/compile/group.hpp"
 
 #include <algorithm>
@@ -210,7 +211,7 @@ std::vector<std::uint32_t> positions_on_cycle(const Dfa& dfa, const std::vector<
   throw InputError("rotation: expected a cyclic group, got one that is not");
 }
 
-TokenRow rotation_row(std::size_t shift, std::size_t order) {
+TokenRow rotation_row(std::size_t shift, std::size_t order, bool signed_gates) {
   TokenRow row;
   if (shift == 0) return row;
   const GeneralizedHouseholder mirror{{{1, 1.0F}}, 2.0F, {}};
@@ -226,6 +227,10 @@ TokenRow rotation_row(std::size_t shift, std::size_t order) {
         mirror,
         {{{0, static_cast<float>(-std::sin(half_angle))}, {1, static_cast<float>(std::cos(half_angle))}}, 2.0F, {}}};
   }
+  if (signed_gates) {
+    row.gate = {1.0F, -1.0F};
+    row.factors.erase(row.factors.begin());
+  }
   return row;
 }
 
@@ -239,7 +244,7 @@ std::pair<double, double> point_on_circle(std::size_t position, std::size_t orde
   return {std::cos(angle), std::sin(angle)};
 }
 
-CompiledGroup compile_rotation(const Dfa& dfa) {
+CompiledGroup compile_rotation(const Dfa& dfa, bool signed_gates) {
   const std::size_t order = dfa.num_states();
   if (order > max_rotation_states) {
     throw ResourceError("rotation: expected at most " + std::to_string(max_rotation_states) + " states, got " +
@@ -249,7 +254,9 @@ CompiledGroup compile_rotation(const Dfa& dfa) {
   LetterRows rows = rows_of(distinct_letters(dfa, letters));
   const std::vector<std::uint32_t> position = positions_on_cycle(dfa, letters);
   std::vector<TokenRow> table;
-  for (const std::vector<State>& letter : letters) table.push_back(rotation_row(position[letter[dfa.start()]], order));
+  for (const std::vector<State>& letter : letters) {
+    table.push_back(rotation_row(position[letter[dfa.start()]], order, signed_gates));
+  }
 
   ReferenceStates reference;
   SlotReadout readout;
@@ -334,11 +341,14 @@ CompiledGroup compile_group(const Dfa& minimal, const GroupOptions& options) {
   }
   switch (options.representation) {
     case GroupRepresentation::rotation:
-      return compile_rotation(minimal);
+      return compile_rotation(minimal, options.signed_gates);
     case GroupRepresentation::scalar:
       return compile_scalar(minimal);
     case GroupRepresentation::least_dimension:
     case GroupRepresentation::least_reflections: {
+      if (options.signed_gates && options.representation == GroupRepresentation::least_dimension) {
+        if (std::optional<CompiledGroup> found = compile_icosahedral(minimal)) return *std::move(found);
+      }
       const std::vector<OrthogonalRepresentation> found = find_representations(minimal);
       if (found.empty()) throw InputError("representation: expected one that tells the states apart, found none");
       return compile_representation(

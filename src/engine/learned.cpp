@@ -18,6 +18,7 @@
 #include "cpu_features.hpp"
 #include "krohn/error.hpp"
 #include "learned/device_batches.hpp"
+#include "learned/finite_logits.hpp"
 #include "learned_pass_of.hpp"
 
 namespace krohn {
@@ -50,16 +51,6 @@ std::unique_ptr<LearnedPass<float>> make_batch(const Program& model, std::size_t
 std::string bad_token(std::uint32_t token, const Program& model) {
   return "token: expected an id below the vocabulary size " + std::to_string(model.vocabulary_size()) + ", got " +
          std::to_string(token);
-}
-
-template <class T>
-void require_finite(std::span<const T> logits) {
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    if (!std::isfinite(logits[i])) {
-      throw NumericError("logit " + std::to_string(i) + " is " + (std::isnan(logits[i]) ? "NaN" : "infinite") +
-                         ": the run has no labels from here on");
-    }
-  }
 }
 
 /// Floats aligned to a vector of `lanes`.

@@ -22,7 +22,7 @@ constexpr std::size_t most_kept_bytes = std::size_t{16} << 20U;
 }
 
 /// The least upper bound of the symbols of a word: one pass that the compiler vectorises.
-Symbol largest_symbol(const Word& word) {
+Symbol largest_symbol(std::span<const Symbol> word) {
   Symbol largest = 0;
   for (const Symbol symbol : word) largest = std::max(largest, symbol);
   return largest;
@@ -30,7 +30,7 @@ Symbol largest_symbol(const Word& word) {
 
 }  // namespace
 
-void check_symbols(const Machine& machine, std::span<const Word> words, unsigned threads) {
+void check_symbols(const Machine& machine, WordBatch words, unsigned threads) {
   const std::size_t symbols = machine.alphabet().size();
   const std::size_t blocks = (words.size() + block_words - 1) / block_words;
   parallel_blocks(blocks, threads_to_use(threads), [&](std::size_t block) {
@@ -45,13 +45,13 @@ void check_symbols(const Machine& machine, std::span<const Word> words, unsigned
   });
 }
 
-Trace empty_trace(const Machine& machine, std::span<const Word> words, const RunOptions& options) {
+Trace empty_trace(const Machine& machine, WordBatch words, const RunOptions& options) {
   Trace trace;
   trace.semantics = std::string(machine.semantics());
   trace.offset.reserve(words.size() + 1);
   trace.offset.push_back(0);
-  for (const Word& word : words) {
-    trace.offset.push_back(trace.offset.back() + (options.all_positions ? word.size() + 1 : 1));
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    trace.offset.push_back(trace.offset.back() + (options.all_positions ? words[i].size() + 1 : 1));
   }
   trace.labels.resize(trace.offset.back(), undefined_label);
   if (options.margins) trace.margins.resize(trace.offset.back());
@@ -63,12 +63,13 @@ void raise_at(std::size_t word, std::size_t position, const NumericError& error)
                      error.what());
 }
 
-void WordSteps::run(std::size_t index, const Word& word, const Word* next, Trace& trace, const RunOptions& options) {
+void WordSteps::run(std::size_t index, std::span<const Symbol> word, std::optional<std::span<const Symbol>> next,
+                    Trace& trace, const RunOptions& options) {
   const std::size_t size = state_.size();
   const std::uint64_t first = trace.offset[index];
   const bool all_positions = trace.offset[index + 1] - first > 1;
   std::size_t common = 0;
-  if (next != nullptr) {
+  if (next) {
     common = static_cast<std::size_t>(std::ranges::mismatch(word, *next).in1 - word.begin());
   }
   // Words that share little would pay for copies that none of them uses.
@@ -115,13 +116,13 @@ void WordSteps::run(std::size_t index, const Word& word, const Word* next, Trace
   kept_ = std::min(keep ? word.size() + 1 : kept_, common + 1);
 }
 
-void step_words(const Machine& machine, std::span<const Word> words, const RunOptions& options, Trace& trace) {
+void step_words(const Machine& machine, WordBatch words, const RunOptions& options, Trace& trace) {
   const std::size_t blocks = (words.size() + block_words - 1) / block_words;
   parallel_blocks(blocks, threads_to_use(options.threads), [&](std::size_t block) {
     WordSteps steps(machine);
     const std::size_t end = std::min((block + 1) * block_words, words.size());
     for (std::size_t i = block * block_words; i < end; ++i) {
-      steps.run(i, words[i], i + 1 < end ? &words[i + 1] : nullptr, trace, options);
+      steps.run(i, words[i], i + 1 < end ? std::optional(words[i + 1]) : std::nullopt, trace, options);
     }
   });
 }
@@ -134,7 +135,7 @@ std::vector<float> Machine::hidden(std::span<const std::byte> state) const {
   return values;
 }
 
-Trace Machine::run(std::span<const Word> words, const RunOptions& options) const {
+Trace Machine::run(WordBatch words, const RunOptions& options) const {
   if (options.device == Device::cuda) refuse_cuda("run");
   check_symbols(*this, words, options.threads);
   Trace trace = empty_trace(*this, words, options);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -12,10 +13,10 @@
 namespace krohn {
 
 /// Throws InputError for a symbol that is not in the machine's alphabet.
-void check_symbols(const Machine& machine, std::span<const Word> words, unsigned threads);
+void check_symbols(const Machine& machine, WordBatch words, unsigned threads);
 
 /// A trace of the machine with room for what the options ask for; every label undefined, what ran not yet said.
-Trace empty_trace(const Machine& machine, std::span<const Word> words, const RunOptions& options);
+Trace empty_trace(const Machine& machine, WordBatch words, const RunOptions& options);
 
 /// Rethrows an error with the word's number, from 1, and the position in it.
 [[noreturn]] void raise_at(std::size_t word, std::size_t position, const NumericError& error);
@@ -26,7 +27,8 @@ class WordSteps {
   explicit WordSteps(const Machine& machine) : machine_(machine), state_(machine.state_size()) {}
 
   /// Fills in word `index`; `next` is the word that comes after it, if one does. Throws NumericError as Machine::run.
-  void run(std::size_t index, const Word& word, const Word* next, Trace& trace, const RunOptions& options = {});
+  void run(std::size_t index, std::span<const Symbol> word, std::optional<std::span<const Symbol>> next, Trace& trace,
+           const RunOptions& options = {});
 
  private:
   const Machine& machine_;
@@ -38,6 +40,6 @@ class WordSteps {
 };
 
 /// Fills in all words, on `threads` threads.
-void step_words(const Machine& machine, std::span<const Word> words, const RunOptions& options, Trace& trace);
+void step_words(const Machine& machine, WordBatch words, const RunOptions& options, Trace& trace);
 
 }  // namespace krohn

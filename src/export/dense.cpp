@@ -293,6 +293,12 @@ class Writer {
 }  // namespace
 
 DenseExport export_to_dense(const LrnnModel& model, std::uint64_t max_parameters) {
+  for (std::size_t l = 0; l < model.layers().size(); ++l) {
+    if (model.layers()[l].table.reads_apart()) {
+      throw InputError("layer " + std::to_string(l) +
+                       ": expected factors that read by their keys, which the arrays hold, got a read vector");
+    }
+  }
   return Writer(model, max_parameters).write();
 }
 

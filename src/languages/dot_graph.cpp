@@ -4,6 +4,8 @@
 #include "dot_graph.hpp"
 
 #include <algorithm>
+#include <array>
+#include <span>
 #include <utility>
 
 #include "krohn/error.hpp"
@@ -21,13 +23,26 @@ struct Token {
   bool bare = false;  // an identifier without quotation marks
 };
 
-bool is_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || static_cast<unsigned char>(c) >= 0x80;
-}
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+enum : std::uint8_t { letter_byte = 1, digit_byte = 2, space_byte = 4, mark_byte = 8 };
+
+constexpr std::array<std::uint8_t, 256> byte_kinds = [] {
+  std::array<std::uint8_t, 256> kinds{};
+  for (std::size_t c = 0; c < kinds.size(); ++c) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c >= 0x80;
+    if (letter) kinds[c] = letter_byte;
+    if (c >= '0' && c <= '9') kinds[c] = digit_byte;
+  }
+  for (const char c : {' ', '\t', '\r'}) kinds[static_cast<std::size_t>(c)] = space_byte;
+  for (const char c : {'{', '}', '[', ']', ';', ',', ':', '=', '+'}) kinds[static_cast<std::size_t>(c)] = mark_byte;
+  return kinds;
+}();
+
+std::uint8_t kind_of(char c) { return byte_kinds[static_cast<unsigned char>(c)]; }
+bool is_digit(char c) { return kind_of(c) == digit_byte; }
 
 std::string_view keyword_of(std::string_view text) {
   constexpr std::string_view keywords[] = {"strict", "graph", "digraph", "node", "edge", "subgraph"};
+  if (text.size() < 4 || text.size() > 8 || is_digit(text[1])) return {};
   for (const std::string_view keyword : keywords) {
     if (keyword.size() == text.size() && std::equal(keyword.begin(), keyword.end(), text.begin(), [](char k, char c) {
           return k == (c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c);
@@ -103,10 +118,10 @@ class Tokens {
   void skip_space() {
     while (at_ < text_.size()) {
       const char c = text_[at_];
-      if (c == '\n') {
-        new_line();
-      } else if (c == ' ' || c == '\t' || c == '\r') {
+      if (kind_of(c) == space_byte) {
         ++at_;
+      } else if (c == '\n') {
+        new_line();
       } else if ((c == '/' && at(at_ + 1) == '/') || (c == '#' && at_ == line_start_)) {
         at_ = std::min(text_.find('\n', at_), text_.size());
       } else if (c == '/' && at(at_ + 1) == '*') {
@@ -117,9 +132,18 @@ class Tokens {
     }
   }
 
+  // An end at this place, until it is known what is there.
+  void begin_token() {
+    current_.kind = Token::Kind::end;
+    current_.bare = false;
+    current_.text.text = {};
+    current_.text.html = false;
+    current_.text.line = static_cast<std::uint32_t>(line_);
+    current_.text.column = static_cast<std::uint32_t>(at_ - line_start_ + 1);
+  }
+
   void skip_comment() {
-    current_ = {Token::Kind::end,
-                {"", false, static_cast<std::uint32_t>(line_), static_cast<std::uint32_t>(at_ - line_start_ + 1)}};
+    begin_token();
     const std::size_t end = text_.find("*/", at_ + 2);
     if (end == std::string_view::npos) fail("a comment that ends");
     while (at_ < end) {
@@ -134,18 +158,22 @@ class Tokens {
 
   void advance() {
     skip_space();
-    current_ = {Token::Kind::end,
-                {"", false, static_cast<std::uint32_t>(line_), static_cast<std::uint32_t>(at_ - line_start_ + 1)}};
+    begin_token();
     if (at_ >= text_.size()) return;
     const char c = text_[at_];
     const std::size_t start = at_;
-    if (is_letter(c)) {
-      while (is_letter(at(at_)) || is_digit(at(at_))) ++at_;
-      current_.text.text = text_.substr(start, at_ - start);
+    if (kind_of(c) == letter_byte) {
+      std::size_t end = start + 1;
+      while (end < text_.size() && (kind_of(text_[end]) & (letter_byte | digit_byte)) != 0) ++end;
+      at_ = end;
+      current_.text.text = text_.substr(start, end - start);
       const std::string_view keyword = keyword_of(current_.text.text);
       current_.kind = keyword.empty() ? Token::Kind::identifier : Token::Kind::keyword;
       if (!keyword.empty()) current_.text.text = keyword;
       current_.bare = true;
+    } else if (kind_of(c) == mark_byte) {
+      current_.kind = Token::Kind::mark;
+      current_.text.text = text_.substr(at_++, 1);
     } else if (c == '-' && (at(at_ + 1) == '>' || at(at_ + 1) == '-')) {
       current_.kind = at(at_ + 1) == '>' ? Token::Kind::arrow : Token::Kind::line;
       current_.text.text = text_.substr(start, 2);
@@ -156,9 +184,6 @@ class Tokens {
       read_quoted();
     } else if (c == '<') {
       read_html();
-    } else if (std::string_view("{}[];,:=+").find(c) != std::string_view::npos) {
-      current_.kind = Token::Kind::mark;
-      current_.text.text = text_.substr(at_++, 1);
     } else {
       current_.text.text = text_.substr(at_, 1);
       fail("a token of DOT", shown(text_.substr(at_, 20)));
@@ -183,6 +208,7 @@ class Tokens {
 
   void read_quoted() {
     const std::size_t start = ++at_;
+    while (at_ < text_.size() && text_[at_] != '"' && text_[at_] != '\\' && text_[at_] != '\n') ++at_;
     std::string resolved;
     bool changed = false;
     std::size_t kept = start;  // what lies before is in `resolved`
@@ -245,7 +271,10 @@ class Tokens {
 
 class Parser {
  public:
-  Parser(std::string_view text, const std::string& source) : source_(source), tokens_(text, source, graph_.storage) {}
+  Parser(std::string_view text, const std::string& source) : source_(source), tokens_(text, source, graph_.storage) {
+    // Space that is not used costs nothing.
+    graph_.edges.reserve(text.size() / 32);
+  }
 
   DotGraph parse() {
     graph_.strict = tokens_.take_keyword("strict");
@@ -261,7 +290,7 @@ class Parser {
  private:
   struct Defaults {
     DotAttributes node;
-    DotAttributes edge;
+    std::uint32_t edge = DotEdge::no_label;  // its label
   };
 
   // Up to and with the closing brace. The nodes of the statements are added to `members`.
@@ -270,13 +299,15 @@ class Parser {
     while (!tokens_.take_mark('}')) {
       if (tokens_.is_keyword("node")) {
         tokens_.take();
-        read_attributes(&defaults.node);
+        read_attributes([&](const DotText& name, const DotText& value) { set(defaults.node, name.text, value); });
       } else if (tokens_.is_keyword("edge")) {
         tokens_.take();
-        read_attributes(&defaults.edge);
+        read_attributes([&](const DotText& name, const DotText& value) { set_label(defaults.edge, name.text, value); });
       } else if (tokens_.is_keyword("graph")) {
         tokens_.take();
-        read_attributes(nullptr, depth == 0);
+        read_attributes([&](const DotText& name, const DotText& value) {
+          if (depth == 0) graph_.attributes[std::string(name.text)] = value;
+        });
       } else {
         read_chain(defaults, members, depth);
       }
@@ -284,10 +315,20 @@ class Parser {
     }
   }
 
+  // One end of an edge: a node, or those of a subgraph.
+  struct End {
+    std::uint32_t node = 0;
+    bool single = true;
+    std::vector<std::uint32_t> several = {};
+    std::span<const std::uint32_t> nodes() const {
+      return single ? std::span<const std::uint32_t>(&node, 1) : std::span<const std::uint32_t>(several);
+    }
+  };
+
   // A node, an edge, a subgraph, or name = value.
   void read_chain(const Defaults& defaults, std::vector<std::uint32_t>& members, std::size_t depth) {
     const std::uint32_t line = tokens_.current().text.line;
-    std::vector<std::uint32_t> from;
+    End from;
     const bool single = tokens_.is(Token::Kind::identifier);
     if (single) {
       const DotText name = tokens_.require_identifier("a name");
@@ -297,49 +338,58 @@ class Parser {
         return;
       }
       skip_port();
-      from = {node(name, defaults)};
+      from.node = node(name, defaults);
     } else {
-      read_end(defaults, from, depth);
+      from = read_end(defaults, depth);
     }
-    members.insert(members.end(), from.begin(), from.end());
+    add_members(members, from, depth);
     if (tokens_.is(Token::Kind::line)) tokens_.fail("'->' (the graph is directed)");
     if (!tokens_.is(Token::Kind::arrow)) {
-      if (single) read_attributes(&graph_.nodes[from[0]], false, false);
+      if (!single) return;
+      DotAttributes& node = graph_.nodes[from.node];
+      read_attributes([&](const DotText& name, const DotText& value) { set(node, name.text, value); }, false);
       return;
     }
     const std::size_t first = graph_.edges.size();
     while (tokens_.is(Token::Kind::arrow)) {
       tokens_.take();
-      std::vector<std::uint32_t> to;
-      read_end(defaults, to, depth);
-      members.insert(members.end(), to.begin(), to.end());
-      if (from.size() > (max_edges - graph_.edges.size()) / std::max<std::size_t>(1, to.size())) {
+      End to = read_end(defaults, depth);
+      add_members(members, to, depth);
+      if (from.nodes().size() > (max_edges - graph_.edges.size()) / std::max<std::size_t>(1, to.nodes().size())) {
         throw ResourceError(source_ + ":" + std::to_string(line) + ": expected at most " + std::to_string(max_edges) +
                             " edges, got more");
       }
-      for (const std::uint32_t p : from) {
-        for (const std::uint32_t q : to) graph_.edges.push_back({p, q, defaults.edge.label, line});
+      for (const std::uint32_t p : from.nodes()) {
+        for (const std::uint32_t q : to.nodes()) graph_.edges.push_back({p, q, defaults.edge, line});
       }
       from = std::move(to);
     }
-    DotAttributes attributes = defaults.edge;
-    if (!read_attributes(&attributes, false, false)) return;
-    for (std::size_t i = first; i < graph_.edges.size(); ++i) graph_.edges[i].label = attributes.label;
+    std::uint32_t label = defaults.edge;
+    const auto set_this = [&](const DotText& name, const DotText& value) { set_label(label, name.text, value); };
+    if (!read_attributes(set_this, false)) return;
+    for (std::size_t i = first; i < graph_.edges.size(); ++i) graph_.edges[i].label = label;
   }
 
-  // One end of an edge: a node with or without a port, or a subgraph.
-  void read_end(const Defaults& defaults, std::vector<std::uint32_t>& members, std::size_t depth) {
+  // Only subgraphs are ends of edges.
+  static void add_members(std::vector<std::uint32_t>& members, const End& end, std::size_t depth) {
+    if (depth > 0) members.insert(members.end(), end.nodes().begin(), end.nodes().end());
+  }
+
+  End read_end(const Defaults& defaults, std::size_t depth) {
+    End end;
     if (tokens_.is(Token::Kind::identifier)) {
       const DotText name = tokens_.require_identifier("a node");
       skip_port();
-      members.push_back(node(name, defaults));
-      return;
+      end.node = node(name, defaults);
+      return end;
     }
+    end.single = false;
     if (tokens_.take_keyword("subgraph") && tokens_.is(Token::Kind::identifier)) tokens_.take();
     tokens_.require_mark('{');
-    read_statements(defaults, members, depth + 1);
-    std::sort(members.begin(), members.end());
-    members.erase(std::unique(members.begin(), members.end()), members.end());
+    read_statements(defaults, end.several, depth + 1);
+    std::sort(end.several.begin(), end.several.end());
+    end.several.erase(std::unique(end.several.begin(), end.several.end()), end.several.end());
+    return end;
   }
 
   void skip_port() {
@@ -352,8 +402,9 @@ class Parser {
     return found.index;
   }
 
-  // [name = value, ..]..; false if there are none.
-  bool read_attributes(DotAttributes* attributes, bool of_graph = false, bool required = true) {
+  // [name = value, ..]..: `each` is called with both; false if there are none.
+  template <typename Each>
+  bool read_attributes(Each&& each, bool required = true) {
     if (required && !tokens_.is_mark('[')) tokens_.fail("'['");
     bool any = false;
     while (tokens_.take_mark('[')) {
@@ -361,13 +412,24 @@ class Parser {
       while (!tokens_.take_mark(']')) {
         const DotText name = tokens_.require_identifier("an attribute or ']'");
         tokens_.require_mark('=');
-        const DotText value = tokens_.require_identifier("a value");
-        if (of_graph) graph_.attributes[std::string(name.text)] = value;
-        if (attributes != nullptr) set(*attributes, name.text, value);
+        each(name, tokens_.require_identifier("a value"));
         if (!tokens_.take_mark(',')) tokens_.take_mark(';');
       }
     }
     return any;
+  }
+
+  void set_label(std::uint32_t& label, std::string_view name, const DotText& value) {
+    if (name != "label") return;
+    if (!value.html) {
+      const NameTable::Found found = label_names_.find_or_add(value.text);
+      if (found.added) numbers_of_labels_.push_back(static_cast<std::uint32_t>(graph_.labels.size()));
+      label = numbers_of_labels_[found.index];
+      if (!found.added) return;
+    } else {
+      label = static_cast<std::uint32_t>(graph_.labels.size());
+    }
+    graph_.labels.push_back(value);
   }
 
   static void set(DotAttributes& attributes, std::string_view name, const DotText& value) {
@@ -382,6 +444,8 @@ class Parser {
   const std::string& source_;
   DotGraph graph_;
   Tokens tokens_;
+  NameTable label_names_;
+  std::vector<std::uint32_t> numbers_of_labels_;
 };
 
 }  // namespace

@@ -31,11 +31,12 @@ struct DotAttributes {
   std::optional<DotText> output;  ///< krohn's own
 };
 
-/// Of an edge only the label counts.
+/// Of an edge only the label counts, a number in DotGraph::labels.
 struct DotEdge {
+  static constexpr std::uint32_t no_label = UINT32_MAX;
   std::uint32_t from;
   std::uint32_t to;
-  std::optional<DotText> label;
+  std::uint32_t label;
   std::uint32_t line;
 };
 
@@ -47,7 +48,13 @@ struct DotGraph {
   NameTable names;
   std::vector<DotAttributes> nodes;
   std::vector<DotEdge> edges;
+  std::vector<DotText> labels;  ///< of edges; equal ones may be one
   std::deque<std::string> storage;
+
+  /// Null where the edge has none.
+  const DotText* label(const DotEdge& edge) const {
+    return edge.label == DotEdge::no_label ? nullptr : &labels[edge.label];
+  }
 };
 
 /// The one directed graph of a text. Defaults of nodes and edges hold for those that are made after them, in their

@@ -128,13 +128,13 @@ class OwnReader {
         problem(edge.line, "an edge between states", "one to the node start");
         continue;
       }
-      if (!edge.label) {
+      if (graph_.label(edge) == nullptr) {
         problem(edge.line, "an edge with a label", "none");
         continue;
       }
-      const bool escapes = edge.label->text.find('\\') != std::string_view::npos;
-      const std::string unescaped = escapes ? plain(edge.label->text) : std::string();
-      std::string_view rest = escapes ? unescaped : edge.label->text;
+      const bool escapes = graph_.label(edge)->text.find('\\') != std::string_view::npos;
+      const std::string unescaped = escapes ? plain(graph_.label(edge)->text) : std::string();
+      std::string_view rest = escapes ? unescaped : graph_.label(edge)->text;
       for (bool more = true; more;) {
         const std::size_t end = rest.find(' ');
         more = end != std::string_view::npos;
@@ -253,10 +253,10 @@ class DrawingReader {
     for (const DotEdge& edge : graph_.edges) {
       if (marker_[edge.from]) {
         arcs_.starts.push_back(number_[edge.to]);
-      } else if (!edge.label) {
+      } else if (graph_.label(edge) == nullptr) {
         problem(edge.line, "an edge with a label (epsilon is written as U+03B5)", "none");
-      } else if (edge.label->html) {
-        problem(edge.line, "a label without HTML", shown(edge.label->text));
+      } else if (graph_.label(edge)->html) {
+        problem(edge.line, "a label without HTML", shown(graph_.label(edge)->text));
       }
     }
     std::sort(arcs_.starts.begin(), arcs_.starts.end());
@@ -290,18 +290,18 @@ class DrawingReader {
     return result;
   }
 
-  static bool is_unlabelled(const DotEdge& edge) { return !edge.label || trimmed(edge.label->text).empty(); }
-
   // Rule 3: which nodes are no states, and the numbers of those that are.
   void find_markers() {
     const std::size_t n = graph_.nodes.size();
     std::vector<bool> entered(n, false);
     std::vector<bool> leaves(n, false);
     std::vector<bool> labelled(n, false);
+    std::vector<bool> blank;  // of the labels
+    for (const DotText& label : graph_.labels) blank.push_back(trimmed(label.text).empty());
     for (const DotEdge& edge : graph_.edges) {
       entered[edge.to] = true;
       leaves[edge.from] = true;
-      if (!is_unlabelled(edge)) labelled[edge.from] = true;
+      if (edge.label != DotEdge::no_label && !blank[edge.label]) labelled[edge.from] = true;
     }
     marker_.assign(n, false);
     number_.assign(n, missing_state);
@@ -398,18 +398,25 @@ class DrawingReader {
     bool probabilities = !graph_.edges.empty();
     for (const DotEdge& edge : graph_.edges) {
       if (marker_[edge.from]) continue;
-      probabilities = probabilities && ends_in_probability(edge.label->text);
+      probabilities = probabilities && ends_in_probability(graph_.label(edge)->text);
     }
     NameTable checked;
+    std::vector<std::uint32_t> symbols(graph_.labels.size(), epsilon);  // of the labels that are one symbol
     for (const DotEdge& edge : graph_.edges) {
       if (marker_[edge.from]) continue;
-      const std::string text = drawn(edge.label->text, "");
+      if (symbols[edge.label] != epsilon) {
+        arcs_.arcs.push_back({number_[edge.from], symbols[edge.label], number_[edge.to]});
+        continue;
+      }
+      const std::string text = drawn(graph_.label(edge)->text, "");
       const std::string_view label = trimmed(text);
       if (probabilities && !(given_ && given_->find(label))) {
         problem(edge.line, "labels of symbols", shown(label) + ", one of labels that all end in ':' and a probability");
         continue;
       }
       add_label(edge, label, checked);
+      if (checked.find(label) || (given_ && given_->find(label)))
+        symbols[edge.label] = arcs_.symbols.find_or_add(label).index;
     }
     if (lists_) notes_.push_back(source_ + ": labels with commas are lists of symbols");
     if (epsilons_) notes_.push_back(source_ + ": edges with the label epsilon (or lambda) read nothing");
@@ -477,7 +484,7 @@ class DrawingReader {
     std::vector<std::string> labels;
     bool rows = true;
     for (const DotEdge& edge : graph_.edges) {
-      labels.push_back(marker_[edge.from] ? "" : drawn(edge.label->text, ""));
+      labels.push_back(marker_[edge.from] ? "" : drawn(graph_.label(edge)->text, ""));
       rows = rows && labels.back().find_first_not_of("01X ,\n") == std::string::npos;
     }
     NameTable bits;

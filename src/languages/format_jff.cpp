@@ -1,14 +1,12 @@
-// Reading and writing .jff by the rules of the header. The XML parser below Boost.PropertyTree (RapidXML, which works
-// within the text) recurses and takes any closing tag for any other, so a scan without recursion checks nesting, depth
-// and tags first. Linear in the text, but for the sorting of the states.
+// Reading and writing .jff by the rules of the header, in one walk over the elements: a transition whose states are
+// known and which reads one character becomes an arc at once, the others wait for the states. Linear in the text, but
+// for the sorting of states that are not in the order of their ids.
 #include "krohn/languages/format_jff.hpp"
 
 #include <algorithm>
 #include <array>
-#include <boost/property_tree/detail/rapidxml.hpp>
 #include <cstdint>
 #include <set>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -19,187 +17,54 @@
 #include "state_labels.hpp"
 #include "symbol_check.hpp"
 #include "text_lines.hpp"
+#include "xml_reader.hpp"
 
 namespace krohn {
 namespace {
 
-namespace rapidxml = boost::property_tree::detail::rapidxml;
-using Node = rapidxml::xml_node<char>;
-
 constexpr std::size_t max_bytes = std::size_t{256} << 20U;
 constexpr std::size_t max_depth = 16;
 
-// Refuses what rule 1 refuses: broken nesting, depth, document types, bytes that are not UTF-8.
-class XmlScan {
- public:
-  XmlScan(std::string_view text, const std::string& source) : text_(text), source_(source) {}
-
-  void run() {
-    if (text_.size() > max_bytes) {
-      throw InputError(source_ + ": expected at most " + std::to_string(max_bytes) + " bytes, got more");
-    }
-    if (text_.find('\0') != std::string_view::npos) {
-      at_ = text_.find('\0');
-      fail("text", "a zero byte");
-    }
-    check_utf8();
-    if (text_.starts_with("\xEF\xBB\xBF")) at_ = 3;
-    while (at_ < text_.size()) {
-      if (text_[at_] != '<') {
-        at_ = std::min(text_.find('<', at_), text_.size());
-      } else if (starts("<!--")) {
-        skip_past("-->", "a comment that ends");
-      } else if (starts("<![CDATA[")) {
-        skip_past("]]>", "a character section that ends");
-      } else if (starts("<?")) {
-        read_instruction();
-      } else if (starts("<!")) {
-        fail("no document type", shown(text_.substr(at_, 20)));
-      } else {
-        read_tag();
-      }
-    }
-    if (!open_.empty()) fail("a closing tag of <" + std::string(open_.back()) + ">", "the end");
-    if (!seen_root_) fail("an XML element", "none");
-  }
-
- private:
-  // Scalar by scalar where there are other bytes than ASCII: files are large, and mostly ASCII.
-  void check_utf8() const {
-    for (std::size_t at = 0; at < text_.size();) {
-      std::size_t length = static_cast<unsigned char>(text_[at]) < 0x80 ? 1 : 0;
-      for (std::size_t tried = 2; tried <= 4 && length == 0 && at + tried <= text_.size(); ++tried) {
-        try {
-          if (utf8_scalars(text_.substr(at, tried)).size() == 1) length = tried;
-        } catch (const InputError&) {
-          continue;
-        }
-      }
-      if (length == 0) {
-        throw InputError(source_ + ": byte " + std::to_string(at) + ": expected UTF-8 text, got other bytes");
-      }
-      at += length;
-    }
-  }
-
-  bool starts(std::string_view prefix) const { return text_.substr(at_).starts_with(prefix); }
-
-  [[noreturn]] void fail(const std::string& expected, const std::string& got) const {
-    const auto line = std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(at_), '\n') + 1;
-    throw InputError(source_ + ":" + std::to_string(line) + ": expected " + expected + ", got " + got);
-  }
-
-  void skip_past(std::string_view end, const std::string& expected) {
-    const std::size_t found = text_.find(end, at_);
-    if (found == std::string_view::npos) fail(expected, "the end of the file");
-    at_ = found + end.size();
-  }
-
-  void read_instruction() {
-    const std::size_t start = at_;
-    skip_past("?>", "an instruction that ends");
-    const std::string_view instruction = text_.substr(start, at_ - start);
-    const std::size_t encoding = instruction.find("encoding=");
-    if (!instruction.starts_with("<?xml ") || encoding == std::string_view::npos) return;
-    std::string name;
-    for (std::size_t i = encoding + 10; i < instruction.size() && instruction[i] != '"' && instruction[i] != '\'';
-         ++i) {
-      name += static_cast<char>(instruction[i] >= 'A' && instruction[i] <= 'Z' ? instruction[i] + 32 : instruction[i]);
-    }
-    if (name != "utf-8" && name != "us-ascii") fail("the encoding UTF-8", shown(name));
-  }
-
-  void read_tag() {
-    const bool closing = starts("</");
-    const std::size_t start = at_ + (closing ? 2 : 1);
-    std::size_t end = start;
-    while (end < text_.size() && is_name(text_[end])) ++end;
-    const std::string_view name = text_.substr(start, end - start);
-    if (name.empty()) fail("an element's name after '<'", shown(text_.substr(at_, 20)));
-    // To the '>' outside of quotation marks.
-    char quote = 0;
-    std::size_t close = end;
-    for (; close < text_.size(); ++close) {
-      const char c = text_[close];
-      if (quote != 0) {
-        if (c == quote) quote = 0;
-      } else if (c == '"' || c == '\'') {
-        quote = c;
-      } else if (c == '>' || c == '<') {
-        break;
-      }
-    }
-    if (close == text_.size() || text_[close] == '<') fail("a '>' that ends <" + std::string(name) + "..", "none");
-    if (closing) {
-      if (open_.empty() || open_.back() != name) {
-        fail(open_.empty() ? "no closing tag" : "</" + std::string(open_.back()) + ">", "</" + std::string(name) + ">");
-      }
-      open_.pop_back();
-    } else {
-      if (open_.empty() && seen_root_) fail("one root element", "<" + std::string(name) + ">");
-      seen_root_ = true;
-      if (text_[close - 1] != '/' || close == end) {
-        open_.push_back(name);
-        if (open_.size() > max_depth) fail("elements nested at most " + std::to_string(max_depth) + " deep", "more");
-      }
-    }
-    at_ = close + 1;
-  }
-
-  static bool is_name(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
-           c == '.' || c == ':' || static_cast<unsigned char>(c) >= 0x80;
-  }
-
-  std::string_view text_;
-  const std::string& source_;
-  std::size_t at_ = 0;
-  bool seen_root_ = false;
-  std::vector<std::string_view> open_;
+// Where an element lies: the outer <structure> or its <automaton>, its number there among its like, and in the text.
+struct Place {
+  bool outermost;
+  std::uint32_t number;
+  std::size_t at;
 };
-
-std::string_view name_of(const Node& node) { return {node.name(), node.name_size()}; }
-
-// The text directly in an element; character sections count as text.
-std::string text_in(const Node& element) {
-  std::string text;
-  for (const Node* child = element.first_node(); child != nullptr; child = child->next_sibling()) {
-    if (child->type() == rapidxml::node_data || child->type() == rapidxml::node_cdata) {
-      text.append(child->value(), child->value_size());
-    }
-  }
-  return text;
-}
 
 struct JflapState {
   std::uint64_t id;
+  Place place;
   bool initial;
   bool final;
-  std::string output;
+  std::string_view output;
+};
+
+// The texts of <from>, <to>, <read> and <transout>.
+struct JflapTransition {
+  Place place;
+  std::array<std::optional<std::string_view>, 4> texts;
 };
 
 class Document {
  public:
-  Document(const Node& structure, const std::string& source, const std::optional<Alphabet>& given)
-      : structure_(structure), source_(source), given_(given), problems_(source), check_(given) {}
+  Document(std::string_view text, const std::string& source, const std::optional<Alphabet>& given)
+      : xml_(text, source, max_depth), source_(source), given_(given), problems_(source), check_(given) {
+    character_.fill(no_symbol);
+  }
 
   LanguageSource automaton() {
-    const Node* type = structure_.first_node("type");
-    const std::string machine = type == nullptr ? "" : std::string(trimmed(text_in(*type)));
-    moore_ = machine == "moore";
-    if (!moore_ && machine != "fa") {
-      problems_.add("structure/type", "'fa', a finite automaton, or 'moore', a Moore machine",
-                    type == nullptr ? "no <type>" : shown(machine));
-      problems_.raise_if_any();
+    xml_.enter();
+    if (xml_.name() != "structure") {
+      throw InputError(source_ + ":" + std::to_string(xml_.line_of(xml_.where())) +
+                       ": expected the root element <structure>, got " + shown(xml_.name()));
     }
-    std::vector<std::pair<std::string, const Node*>> folders{{"structure", &structure_}};
-    for (const Node* child = structure_.first_node(); child != nullptr; child = child->next_sibling()) {
-      if (name_of(*child) == "automaton") folders.emplace_back("structure/automaton", child);
-    }
-    if (folders.size() > 2) problems_.add("structure", "one <automaton>", std::to_string(folders.size() - 1));
-    for (const auto& [path, folder] : folders) read_states(path, *folder);
+    read_type();
+    read_folder(true);
+    xml_.finish();
+    if (automata_ > 1) problems_.add("structure", "one <automaton>", std::to_string(automata_));
     number_states();
-    for (const auto& [path, folder] : folders) read_transitions(path, *folder);
+    for (const JflapTransition& transition : waiting_) add_transition(transition);
     if (states_.empty()) problems_.add("structure/automaton", "at least one state", "none");
     problems_.raise_if_any();
     add_notes();
@@ -208,81 +73,120 @@ class Document {
   }
 
  private:
-  // The children of one name; more than one is refused.
-  const Node* only_child(const Node& element, const char* name, const std::string& where) {
-    const Node* child = element.first_node(name);
-    if (child == nullptr || child->next_sibling(name) == nullptr) return child;
-    std::size_t count = 0;
-    for (const Node* next = child; next != nullptr; next = next->next_sibling(name)) ++count;
-    problems_.add(where, std::string("at most one <") + name + ">", std::to_string(count));
-    return child;
+  static constexpr std::uint32_t no_symbol = UINT32_MAX;
+
+  void problem(const Place& place, const std::string& element, const std::string& expected, const std::string& got) {
+    const char* folder = place.outermost ? "structure" : "structure/automaton";
+    problems_.add(xml_.line_of(place.at), folder + ("/" + element), expected, got);
+  }
+  static std::string state_at(const Place& place, const char* part = "") {
+    return "state[" + std::to_string(place.number) + "]" + part;
+  }
+  static std::string transition_at(const Place& place, const std::string& part = "") {
+    return "transition[" + std::to_string(place.number) + "]" + part;
   }
 
-  void pass_over(const Node& element, const std::string& parent) {
-    if (element.type() == rapidxml::node_element) {
-      passed_over_.insert("<" + std::string(name_of(element)) + "> in <" + parent + ">");
+  void pass_over(const char* parent) {
+    passed_over_.insert("<" + std::string(xml_.name()) + "> in <" + parent + ">");
+    xml_.leave();
+  }
+
+  // It may come last, but says how the others are read.
+  void read_type() {
+    XmlReader ahead(xml_);
+    std::optional<std::string> machine;
+    while (!machine && ahead.enter()) {
+      if (ahead.name() == "type") {
+        machine = trimmed(ahead.text_within());
+      } else {
+        ahead.leave();
+      }
+    }
+    moore_ = machine == "moore";
+    if (moore_ || machine == "fa") return;
+    const std::size_t line = machine ? ahead.line_of(ahead.where()) : xml_.line_of(xml_.where());
+    xml_.leave();  // what is not well formed comes first
+    xml_.finish();
+    problems_.add(line, "structure/type", "'fa', a finite automaton, or 'moore', a Moore machine",
+                  machine ? shown(*machine) : "no <type>");
+    problems_.raise_if_any();
+  }
+
+  void read_folder(bool outermost) {
+    std::uint32_t states = 0;
+    std::uint32_t transitions = 0;
+    std::uint32_t types = 0;
+    while (xml_.enter()) {
+      const std::string_view name = xml_.name();
+      const Place place{outermost, 0, xml_.where()};
+      if (name == "transition") {
+        read_transition({outermost, ++transitions, xml_.where()});
+      } else if (name == "state") {
+        read_state({outermost, ++states, xml_.where()});
+      } else if (name == "automaton" && outermost) {
+        ++automata_;
+        read_folder(false);
+      } else if (name == "automaton") {
+        problem(place, "automaton", "states and transitions", "an <automaton> within another (a building block)");
+        xml_.leave();
+      } else if (name == "block") {
+        problem(place, "block", "states and transitions", "a <block> (a building block)");
+        xml_.leave();
+      } else if (name == "type" && outermost) {
+        if (++types == 2) problem(place, "type", "one <type>", "a second one");
+        xml_.leave();
+      } else if (name == "note") {
+        xml_.leave();
+      } else {
+        pass_over(outermost ? "structure" : "automaton");
+      }
     }
   }
 
-  void read_states(const std::string& path, const Node& folder) {
-    const bool outermost = &folder == &structure_;
-    std::size_t count = 0;
-    for (const Node* child = folder.first_node(); child != nullptr; child = child->next_sibling()) {
-      const std::string_view name = name_of(*child);
-      if (name == "automaton" && !outermost) {
-        problems_.add(path + "/automaton", "states and transitions",
-                      "an <automaton> within another (a building block)");
-        continue;
-      }
-      if (name == "block") {
-        problems_.add(path + "/block", "states and transitions", "a <block> (a building block)");
-        continue;
-      }
-      if (name != "state") {
-        const bool known =
-            name == "transition" || name == "note" || (outermost && (name == "type" || name == "automaton"));
-        if (!known) pass_over(*child, outermost ? "structure" : "automaton");
-        continue;
-      }
-      read_state(*child, path + "/state[" + std::to_string(++count) + "]");
-    }
-  }
-
-  void read_state(const Node& element, const std::string& where) {
-    const auto* attribute = element.first_attribute("id");
-    const std::string_view text =
-        attribute == nullptr ? std::string_view() : std::string_view(attribute->value(), attribute->value_size());
-    const std::optional<std::uint64_t> id = decimal_number(text);
+  void read_state(const Place& place) {
+    const std::optional<std::string_view> text = xml_.attribute("id");
+    const std::optional<std::uint64_t> id = decimal_number(text.value_or(""));
     if (!id) {
-      problems_.add(where + "/@id", "a decimal number below 2^63", attribute == nullptr ? "none" : shown(text));
-      return;
+      problem(place, state_at(place, "/@id"), "a decimal number below 2^63", text ? shown(*text) : "none");
     }
-    if (!ids_.insert(*id).second) {
-      problems_.add(where + "/@id", "different ids", std::to_string(*id) + " twice");
-    }
-    JflapState state{*id, false, false, ""};
-    for (const Node* child = element.first_node(); child != nullptr; child = child->next_sibling()) {
-      const std::string_view name = name_of(*child);
+    JflapState state{id.value_or(0), place, false, false, {}};
+    std::size_t outputs = 0;
+    while (xml_.enter()) {
+      const std::string_view name = xml_.name();
+      if (name == "output" && moore_) {
+        const std::string_view output = xml_.text_within();
+        if (outputs++ == 0) state.output = trimmed(output);
+        continue;
+      }
       if (name == "initial") {
         state.initial = true;
       } else if (name == "final") {
         state.final = true;
       } else if (name == "automaton" || name == "tag") {
-        problems_.add(where + "/" + std::string(name), "a state", "a building block");
+        problem(place, state_at(place) + "/" + std::string(name), "a state", "a building block");
       } else if (name != "x" && name != "y" && name != "label" && name != "name" && name != "output") {
-        pass_over(*child, "state");
+        pass_over("state");
+        continue;
       }
+      xml_.leave();
     }
-    if (moore_) {
-      const Node* output = only_child(element, "output", where);
-      if (output != nullptr) state.output = trimmed(text_in(*output));
-      any_final_ = any_final_ || state.final;
-    }
-    states_.push_back(std::move(state));
+    if (outputs > 1) problem(place, state_at(place), "at most one <output>", std::to_string(outputs));
+    any_final_ = any_final_ || (moore_ && state.final);
+    if (!id) return;
+    ascending_ = ascending_ && *id == states_.size();
+    if (ascending_) ++known_;
+    states_.push_back(state);
   }
 
   void number_states() {
-    std::sort(states_.begin(), states_.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+    if (!ascending_) {
+      std::stable_sort(states_.begin(), states_.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+      for (std::size_t q = 1; q < states_.size(); ++q) {
+        if (states_[q].id != states_[q - 1].id) continue;
+        problem(states_[q].place, state_at(states_[q].place, "/@id"), "different ids",
+                std::to_string(states_[q].id) + " twice");
+      }
+    }
     std::vector<std::optional<std::string>> outputs;
     for (std::size_t q = 0; q < states_.size(); ++q) {
       if (states_[q].initial) arcs_.starts.push_back(static_cast<State>(q));
@@ -296,68 +200,76 @@ class Document {
     arcs_.labels = std::move(labels.of_state);
   }
 
-  std::optional<State> state(const Node* child, const char* name, const std::string& where) {
-    const std::string text = child == nullptr ? "" : text_in(*child);
-    const std::optional<std::uint64_t> id = decimal_number(trimmed(text));
-    if (id) {
-      // Mostly the ids are 0, 1, ..
-      std::size_t q = *id;
-      if (q >= states_.size() || states_[q].id != *id) {
-        const auto found =
-            std::lower_bound(states_.begin(), states_.end(), *id,
-                             [](const JflapState& state, std::uint64_t value) { return state.id < value; });
-        q = static_cast<std::size_t>(found - states_.begin());
+  void read_transition(const Place& place) {
+    constexpr std::array<std::string_view, 4> names = {"from", "to", "read", "transout"};
+    JflapTransition transition{place, {}};
+    std::array<std::size_t, 4> counts{};
+    while (xml_.enter()) {
+      const std::string_view name = xml_.name();
+      const auto part = static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
+      if (part < names.size()) {
+        const std::string_view text = xml_.text_within();
+        if (counts[part]++ == 0) transition.texts[part] = text;
+      } else if (name == "controlx" || name == "controly") {
+        xml_.leave();
+      } else {
+        pass_over("transition");
       }
-      if (q < states_.size() && states_[q].id == *id) return static_cast<State>(q);
     }
-    problems_.add(where + "/" + name, "the id of a state", child == nullptr ? "none" : shown(text));
+    bool plain = counts[0] == 1 && counts[1] == 1 && counts[2] == 1 && counts[3] == 0;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (counts[i] <= 1) continue;
+      problem(place, transition_at(place), "at most one <" + std::string(names[i]) + ">", std::to_string(counts[i]));
+    }
+    if (plain) {
+      const std::optional<std::uint64_t> from = decimal_number(*transition.texts[0]);
+      const std::optional<std::uint64_t> to = decimal_number(*transition.texts[1]);
+      const std::string_view symbol = *transition.texts[2];
+      if (from && to && *from < known_ && *to < known_ && is_character(symbol)) {
+        add_character(place, static_cast<State>(*from), symbol, static_cast<State>(*to));
+        return;
+      }
+    }
+    waiting_.push_back(transition);
+  }
+
+  static bool is_character(std::string_view symbol) {
+    return symbol.size() == 1 && static_cast<unsigned char>(symbol[0]) < 0x80;
+  }
+
+  void add_character(const Place& place, State from, std::string_view symbol, State to) {
+    std::uint32_t& known = character_[static_cast<unsigned char>(symbol[0])];
+    if (known == no_symbol && check_symbol(place, std::string(symbol))) known = arcs_.symbols.find_or_add(symbol).index;
+    if (known != no_symbol) arcs_.arcs.push_back({from, known, to});
+  }
+
+  std::optional<State> state(const JflapTransition& transition, std::size_t part, const char* name) {
+    const std::optional<std::string_view>& text = transition.texts[part];
+    if (const std::optional<std::uint64_t> id = decimal_number(trimmed(text.value_or("")))) {
+      const auto found =
+          std::lower_bound(states_.begin(), states_.end(), *id,
+                           [](const JflapState& state, std::uint64_t value) { return state.id < value; });
+      if (found != states_.end() && found->id == *id) return static_cast<State>(found - states_.begin());
+    }
+    problem(transition.place, transition_at(transition.place, name), "the id of a state", text ? shown(*text) : "none");
     return std::nullopt;
   }
 
-  void read_transitions(const std::string& path, const Node& folder) {
-    std::size_t count = 0;
-    std::string where;
-    for (const Node* child = folder.first_node("transition"); child != nullptr;
-         child = child->next_sibling("transition")) {
-      where.assign(path).append("/transition[").append(std::to_string(++count)).append("]");
-      read_transition(*child, where);
+  void add_transition(const JflapTransition& transition) {
+    const Place& place = transition.place;
+    const std::optional<State> from = state(transition, 0, "/from");
+    const std::optional<State> to = state(transition, 1, "/to");
+    const std::optional<std::string_view>& output = transition.texts[3];
+    if (output && !moore_) {
+      problem(place, transition_at(place, "/transout"), "a finite automaton, as <type> says", "an output");
+    } else if (output && to && trimmed(*output) != states_[*to].output) {
+      problem(place, transition_at(place, "/transout"),
+              "the output of the transition's target, " + shown(states_[*to].output), shown(*output));
     }
-  }
-
-  void read_transition(const Node& element, const std::string& where) {
-    constexpr std::array<const char*, 4> names = {"from", "to", "read", "transout"};
-    std::array<const Node*, 4> children{};
-    std::array<std::size_t, 4> counts{};
-    for (const Node* child = element.first_node(); child != nullptr; child = child->next_sibling()) {
-      const std::string_view name = name_of(*child);
-      const auto place = static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
-      if (place < names.size()) {
-        if (counts[place]++ == 0) children[place] = child;
-      } else if (name != "controlx" && name != "controly") {
-        pass_over(*child, "transition");
-      }
-    }
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      if (counts[i] <= 1) continue;
-      problems_.add(where, std::string("at most one <") + names[i] + ">", std::to_string(counts[i]));
-    }
-    const std::optional<State> from = state(children[0], "from", where);
-    const std::optional<State> to = state(children[1], "to", where);
-    const Node* read = children[2];
-    const Node* output = children[3];
-    if (output != nullptr && !moore_) {
-      problems_.add(where + "/transout", "a finite automaton, as <type> says", "an output");
-    } else if (output != nullptr && to && trimmed(text_in(*output)) != states_[*to].output) {
-      problems_.add(where + "/transout", "the output of the transition's target, " + shown(states_[*to].output),
-                    shown(text_in(*output)));
-    }
-    const std::string symbols = read == nullptr ? std::string() : text_in(*read);
-    if (symbols.size() == 1 && static_cast<unsigned char>(symbols[0]) < 0x80) {
-      if (from && to && check_symbol(where, symbols)) arcs_.add_arc(*from, symbols, *to);
-      return;
-    }
-    const std::vector<std::string> word = scalars_of(symbols, where);
+    const std::string_view symbols = transition.texts[2].value_or("");
     if (!from || !to) return;
+    if (is_character(symbols)) return add_character(place, *from, symbols, *to);
+    const std::vector<std::string> word = utf8_scalars(symbols);
     const bool brackets = word.size() > 1 && std::any_of(word.begin(), word.end(), [](const std::string& scalar) {
                             return scalar == "[" || scalar == "]";
                           });
@@ -365,21 +277,11 @@ class Document {
       arcs_.add_silent_arc(*from, *to);
     } else if (is_written_epsilon(word)) {
       arcs_.add_silent_arc(*from, *to);
-      epsilons_.insert(symbols);
+      epsilons_.emplace(symbols);
     } else if (brackets) {
-      read_brackets(where, word, *from, *to);
+      read_brackets(place, word, *from, *to);
     } else {
-      read_word(where, word, *from, *to);
-    }
-  }
-
-  // Character references can make text that is not UTF-8.
-  std::vector<std::string> scalars_of(const std::string& text, const std::string& where) {
-    try {
-      return utf8_scalars(text);
-    } catch (const InputError&) {
-      problems_.add(where + "/read", "characters", shown(text));
-      return {};
+      read_word(place, word, *from, *to);
     }
   }
 
@@ -394,17 +296,16 @@ class Document {
                                    [&](const std::string& scalar) { return given_->find(scalar).has_value(); });
   }
 
-  bool check_symbol(const std::string& where, const std::string& symbol) {
+  bool check_symbol(const Place& place, const std::string& symbol) {
     if (check_.is_good(symbol)) return true;
-    problems_.add(where + "/read",
-                  given_ ? "symbols of the alphabet" : "symbols without white space and control characters",
-                  shown(symbol));
+    problem(place, transition_at(place, "/read"),
+            given_ ? "symbols of the alphabet" : "symbols without white space and control characters", shown(symbol));
     return false;
   }
 
-  void read_word(const std::string& where, const std::vector<std::string>& word, State from, State to) {
+  void read_word(const Place& place, const std::vector<std::string>& word, State from, State to) {
     for (std::size_t i = 0; i < word.size(); ++i) {
-      if (!check_symbol(where, word[i])) return;
+      if (!check_symbol(place, word[i])) return;
       State next = to;
       if (i + 1 < word.size()) {
         next = static_cast<State>(arcs_.labels.size());
@@ -416,14 +317,14 @@ class Document {
   }
 
   // Rule 5.
-  void read_brackets(const std::string& where, const std::vector<std::string>& word, State from, State to) {
+  void read_brackets(const Place& place, const std::vector<std::string>& word, State from, State to) {
     const std::vector<std::string> inside(word.begin() + 1, word.end() - 1);
     const auto is_bracket = [](const std::string& scalar) { return scalar == "[" || scalar == "]"; };
     const bool closed = word.front() == "[" && word.back() == "]" && !inside.empty() &&
                         std::none_of(inside.begin(), inside.end(), is_bracket);
     if (closed && inside.size() == 3 && inside[1] == "-") {
       ranges_ = true;
-      return read_range(where, inside[0], inside[2], from, to);
+      return read_range(place, inside[0], inside[2], from, to);
     }
     std::vector<std::vector<std::string>> elements(1);
     bool listed = false;
@@ -438,8 +339,8 @@ class Document {
     if (!closed || !listed) {
       std::string text;
       for (const std::string& scalar : word) text += scalar;
-      problems_.add(where + "/read", "[x-y], or [u,v,x..y], or no brackets in a text of several characters",
-                    shown(text));
+      problem(place, transition_at(place, "/read"),
+              "[x-y], or [u,v,x..y], or no brackets in a text of several characters", shown(text));
       return;
     }
     lists_ = true;
@@ -447,18 +348,18 @@ class Document {
       const auto point = std::find(element.begin(), element.end(), ".");
       const bool range = point != element.end() && point + 1 != element.end() && *(point + 1) == ".";
       if (element.size() == 1 && !range) {
-        read_word(where, element, from, to);
+        read_word(place, element, from, to);
       } else if (range && element.size() == 4 && element[1] == ".") {
-        read_range(where, element[0], element[3], from, to);
+        read_range(place, element[0], element[3], from, to);
       } else {
         std::string text;
         for (const std::string& scalar : element) text += scalar;
-        problems_.add(where + "/read", "characters, or ranges x..y, between the commas", shown(text));
+        problem(place, transition_at(place, "/read"), "characters, or ranges x..y, between the commas", shown(text));
       }
     }
   }
 
-  void read_range(const std::string& where, const std::string& first, const std::string& last, State from, State to) {
+  void read_range(const Place& place, const std::string& first, const std::string& last, State from, State to) {
     const std::string range = "[" + first + "-" + last + "]";
     if (given_) {
       bool any = false;
@@ -467,15 +368,15 @@ class Document {
         arcs_.add_arc(from, symbol, to);
         any = true;
       }
-      if (!any) problems_.add(where + "/read", "a range that meets the alphabet", shown(range));
+      if (!any) problem(place, transition_at(place, "/read"), "a range that meets the alphabet", shown(range));
       return;
     }
     if (first.size() != 1 || last.size() != 1 || last < first) {
-      problems_.add(where + "/read", "an ascending range of ASCII characters", shown(range));
+      problem(place, transition_at(place, "/read"), "an ascending range of ASCII characters", shown(range));
       return;
     }
     for (char c = first[0];; ++c) {
-      if (!check_symbol(where, std::string(1, c))) return;
+      if (!check_symbol(place, std::string(1, c))) return;
       arcs_.add_arc(from, std::string(1, c), to);
       if (c == last[0]) return;
     }
@@ -493,7 +394,7 @@ class Document {
       arcs_.notes.push_back(source_ + ": <final/> has no meaning in a Moore machine, whose outputs are labels");
   }
 
-  const Node& structure_;
+  XmlReader xml_;
   const std::string& source_;
   const std::optional<Alphabet>& given_;
   ProblemList problems_;
@@ -504,8 +405,12 @@ class Document {
   std::set<std::string> passed_over_;
   std::set<std::string> epsilons_;
   SymbolCheck check_;
+  std::size_t automata_ = 0;
   std::vector<JflapState> states_;
-  std::unordered_set<std::uint64_t> ids_;
+  bool ascending_ = true;  // the ids so far are 0, 1, ..
+  std::size_t known_ = 0;  // below it the ids are the states' numbers
+  std::vector<JflapTransition> waiting_;
+  std::array<std::uint32_t, 256> character_;  // the symbol of an ASCII character
   NamedArcs arcs_;
 };
 
@@ -533,22 +438,10 @@ std::string escaped(const std::string& text) {
 
 LanguageSource parse_format_jff(std::string_view text, const std::string& source,
                                 const std::optional<Alphabet>& alphabet) {
-  XmlScan(text, source).run();
-  std::string bytes(without_byte_order_mark(text));
-  rapidxml::xml_document<char> document;
-  try {
-    document.parse<rapidxml::parse_default>(bytes.data());
-  } catch (const rapidxml::parse_error& error) {
-    // The parser works within `bytes`, which keep their line breaks up to the place of the error.
-    const auto line = std::count(bytes.data(), error.where<char>(), '\n') + 1;
-    throw InputError(source + ":" + std::to_string(line) + ": expected XML, got: " + error.what());
+  if (text.size() > max_bytes) {
+    throw InputError(source + ": expected at most " + std::to_string(max_bytes) + " bytes, got more");
   }
-  const Node* root = document.first_node();
-  if (root == nullptr || name_of(*root) != "structure") {
-    throw InputError(source + ": expected the root element <structure>, got " +
-                     (root == nullptr ? "none" : shown(name_of(*root))));
-  }
-  return Document(*root, source, alphabet).automaton();
+  return Document(text, source, alphabet).automaton();
 }
 
 LanguageSource read_format_jff(const std::filesystem::path& path, const std::optional<Alphabet>& alphabet) {

@@ -508,7 +508,7 @@ class Section {
     for (std::size_t q = 0; q < number.size(); ++q) {
       const std::string_view name = states_[q];
       const std::optional<std::uint64_t> n =
-          name.starts_with('q') ? decimal_number(name.substr(1)) : std::optional<std::uint64_t>();
+          name.starts_with('q') ? canonical_number(name.substr(1)) : std::optional<std::uint64_t>();
       if (!n) return number;
       marked.emplace_back(*n, q);
     }

@@ -30,7 +30,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t max_problems = 50;
 constexpr std::string_view separators = ", \t\r\n";
 const std::string written = ".json, .att, .mata, .jff, .hoa or .dot";
-const std::string read = ".json, .att, .mata, .jff, .hoa, .dot, .gv, .mona, .aut or .ba";
+const std::string read = ".json, .att, .mata, .jff, .hoa, .dot, .gv, .dfa, .mona, .aut or .ba";
 
 std::string quoted_names(const std::vector<std::string>& names) {
   std::string text;
@@ -115,7 +115,7 @@ LanguageSource read_language(const std::string& spec, const std::optional<std::s
   if (suffix == ".mata") return read_format_mata(path, alphabet);
   if (suffix == ".jff") return read_format_jff(path, alphabet);
   if (suffix == ".hoa") return read_format_hoa(path, alphabet);
-  if (suffix == ".mona") return read_format_mona(path, alphabet);
+  if (suffix == ".mona" || suffix == ".dfa") return read_format_mona(path, alphabet);
   if (suffix == ".aut") return read_format_aut(path, alphabet);
   if (suffix == ".ba") return read_format_ba(path, alphabet);
   if (suffix == ".json") return in_order(read_format_json(path), alphabet, spec);

@@ -20,7 +20,7 @@ constexpr std::size_t max_arcs = std::size_t{1} << 26U;
 
 }  // namespace
 
-std::optional<std::uint64_t> decimal_number(std::string_view text) {
+std::optional<std::uint64_t> canonical_number(std::string_view text) {
   if (text.empty() || (text[0] == '0' && text.size() > 1)) return std::nullopt;
   std::uint64_t value = 0;
   const char* end = text.data() + text.size();
@@ -42,7 +42,7 @@ std::vector<std::uint32_t> natural_order(const NameTable& bits) {
   for (std::uint32_t i = 0; i < bits.size(); ++i) {
     const std::string_view name = bits[i];
     const std::size_t digits = name.find_last_not_of("0123456789") + 1;
-    list.push_back({name.substr(0, digits), decimal_number(name.substr(digits)), i});
+    list.push_back({name.substr(0, digits), canonical_number(name.substr(digits)), i});
     numbered = numbered && list.back().number && list.back().prefix == list.front().prefix;
   }
   std::sort(list.begin(), list.end(), [&](const Bit& x, const Bit& y) {

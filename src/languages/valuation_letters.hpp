@@ -25,7 +25,7 @@ struct ValuationArc {
 inline constexpr std::size_t max_valuation_letters = 4096;
 
 /// A decimal number below 2^63 without leading zeros; nothing where the text is none.
-std::optional<std::uint64_t> decimal_number(std::string_view text);
+std::optional<std::uint64_t> canonical_number(std::string_view text);
 
 /// The bits ascending by n where all are named <text><n> with one text and decimal numbers below 2^63 without leading
 /// zeros, else ascending by their bytes.

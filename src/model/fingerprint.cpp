@@ -106,6 +106,11 @@ std::vector<ModelArray> model_arrays(const LrnnModel& model) {
     list.add(prefix + "table.value_offset", a.value_offset);
     list.add(prefix + "table.value_index", a.value_index);
     list.add(prefix + "table.value_value", a.value_value);
+    if (layer.table.reads_apart()) {
+      list.add(prefix + "table.read_offset", a.read_offset);
+      list.add(prefix + "table.read_index", a.read_index);
+      list.add(prefix + "table.read_value", a.read_value);
+    }
     list.add(prefix + "table.write_offset", a.write_offset);
     list.add(prefix + "table.write_index", a.write_index);
     list.add(prefix + "table.write_value", a.write_value);

@@ -9,7 +9,7 @@
 //   gamma_m |k| |h|, gamma_k = k u / (1 - k u); two more roundings give c = -beta k.h with error at most
 //   beta |k| |h| gamma_{m+2}; times k: s gamma_{m+2} |h|. The last rounding errs by u times the exact sum, whose norm
 //   is at most (g_f + s gamma_{m+2}) |h|. Together kappa_f = s gamma_{m+2} + u (g_f + s gamma_{m+2}), relative to |h|.
-//   A factor with key e_j or -e_j and beta 1 or 2 maps h_j to 0 or -h_j without error.
+//   A factor with key e_j or -e_j and beta 1 or 2 maps h_j to 0 or -h_j without error, and so does a gate of signs.
 // * Hence |h' - A h| <= K |h| with K = prod (g_f + kappa_f) - G. A state format of unit roundoff v > 2^-24 rounds once
 //   more: K grows by v (G + K).
 // * Underflow errs by at most 2^-150 an operation, amplified by beta and the key on its way into the state: counted as
@@ -50,14 +50,8 @@ double gamma(std::size_t operations) {
 }
 
 double least_subnormal(Semantics semantics) {
-  switch (semantics) {
-    case Semantics::fp16_state_v1:
-      return 0x1p-24;
-    case Semantics::bf16_state_v1:
-      return 0x1p-133;
-    case Semantics::fp32_fma_v1:
-      break;
-  }
+  if (semantics == Semantics::fp16_state_v1) return 0x1p-24;
+  if (semantics == Semantics::bf16_state_v1) return 0x1p-133;
   return 0x1p-149;
 }
 
@@ -75,10 +69,17 @@ double norm(const std::vector<Entry>& vector) {
   return std::sqrt(sum);
 }
 
-void check(const TableLayer& layer, const ReferenceStates& reference) {
+void check(const TableLayer& layer, const ReferenceStates& reference, Semantics semantics) {
   const auto refuse = [](const std::string& problem) { throw InputError("horizon: " + problem); };
+  if (integer_format(semantics)) {
+    refuse("expected floating point, got " + std::string(semantics_id(semantics)) + ", which does not drift");
+  }
   if (layer.table.value_size() != 1) refuse("expected value size 1, got " + std::to_string(layer.table.value_size()));
-  if (layer.table.gated()) refuse("expected no gate, got one");
+  const std::vector<float>& gates = layer.table.arrays().gate;
+  if (!std::all_of(gates.begin(), gates.end(), [](float a) { return std::fabs(a) == 1.0F; })) {
+    refuse("expected no gates but signs, got others");
+  }
+  if (layer.table.reads_apart()) refuse("expected factors that read by their keys, got a read vector");
   if (!layer.table.arrays().value_index.empty() || !layer.table.arrays().write_index.empty()) {
     refuse("expected no writes, got some");
   }
@@ -235,6 +236,7 @@ Drift drift_of(const TableLayer& layer, const ReferenceStates& reference, Semant
     double defect = 0.0;
     for (std::size_t q = 0; q < slots; ++q) {
       std::copy_n(&reference.centre[q * size], size, state.begin());
+      for (std::size_t i = 0; i < size; ++i) state[i] *= static_cast<double>(row.gate[row.gate.size() == 1 ? 0 : i]);
       for (const GeneralizedHouseholder& factor : row.factors) {
         double dot = 0.0;
         for (const Entry& entry : factor.key) dot += static_cast<double>(entry.value) * state[entry.index];
@@ -261,24 +263,18 @@ Drift drift_of(const TableLayer& layer, const ReferenceStates& reference, Semant
 }  // namespace
 
 double unit_roundoff(Semantics semantics) {
-  switch (semantics) {
-    case Semantics::fp16_state_v1:
-      return 0x1p-11;
-    case Semantics::bf16_state_v1:
-      return 0x1p-8;
-    case Semantics::fp32_fma_v1:
-      break;
-  }
+  if (semantics == Semantics::fp16_state_v1) return 0x1p-11;
+  if (semantics == Semantics::bf16_state_v1) return 0x1p-8;
   return unit_fp32;
 }
 
 bool drifts(const TableLayer& layer, const ReferenceStates& reference, Semantics semantics) {
-  check(layer, reference);
+  check(layer, reference, semantics);
   return !drift_of(layer, reference, semantics).none();
 }
 
 Horizon certify_horizon(const TableLayer& layer, const ReferenceStates& reference, Semantics semantics) {
-  check(layer, reference);
+  check(layer, reference, semantics);
   const Drift drift = drift_of(layer, reference, semantics);
   Horizon horizon;
   horizon.initial_error = drift.initial_error;

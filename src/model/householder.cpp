@@ -65,7 +65,10 @@ HouseholderProduct::HouseholderProduct(std::size_t size, std::vector<Generalized
   // TokenTable makes the same checks on the same data; its arrays are not kept.
   TokenRow row;
   row.factors = factors_;
-  for (GeneralizedHouseholder& factor : row.factors) factor.value.clear();
+  for (GeneralizedHouseholder& factor : row.factors) {
+    factor.value.clear();
+    if (!factor.read.empty()) throw InputError("factors: expected ones that read by their keys, got a read vector");
+  }
   TokenTable(size, 1, {row});
 }
 

@@ -72,7 +72,8 @@ class Maker {
 
  private:
   std::size_t value_size() const {
-    return options_.family == Family::mamba || options_.family == Family::triangular ? 1 : 2;
+    const Family family = options_.family;
+    return family == Family::mamba || family == Family::triangular || family == Family::hgrn ? 1 : 2;
   }
 
   float number() { return to_format(numbers_.normal(), options_.format); }
@@ -87,6 +88,9 @@ class Maker {
     }
     return gates;
   }
+
+  /// exp(-dt), dt log-uniform in [1e-6, 0.1].
+  double step_decay() { return numeric::exp(-1e-6 * numeric::exp(numbers_.uniform() * 11.512925464970229)); }
 
   static void add(std::vector<Entry>& entries, std::size_t index, float value) {
     if (value != 0.0F) entries.push_back({static_cast<std::uint32_t>(index), value});
@@ -117,6 +121,25 @@ class Maker {
     }
   }
 
+  /// A unit key, and the vector (b k) that it reads by with b_j in (0, most) over `decay`.
+  GeneralizedHouseholder apart(double most, const std::vector<double>& decay) {
+    std::vector<double> key(options_.size);
+    double norm = 0.0;
+    for (double& k : key) {
+      k = numbers_.normal();
+      norm += k * k;
+    }
+    norm = std::sqrt(norm);
+    GeneralizedHouseholder result;
+    result.beta = 1.0F;
+    for (std::size_t j = 0; j < key.size(); ++j) {
+      const double k = key[j] / norm;
+      add(result.key, j, to_format(k, options_.format));
+      add(result.read, j, to_format(k * most * numeric::sigmoid(2.0 * numbers_.normal()) / decay[j], options_.format));
+    }
+    return result;
+  }
+
   TokenRow row() {
     TokenRow row;
     const std::size_t d = options_.size;
@@ -136,20 +159,69 @@ class Maker {
         } else if (options_.family == Family::gla) {
           row.gate = key_gates();
         }
-        std::vector<double> value(value_size());
-        for (double& v : value) v = numbers_.normal();
-        for (std::size_t j = 0; j < d; ++j) {
-          const double k = numbers_.normal();
-          for (std::size_t m = 0; m < value.size(); ++m) {
-            add(row.write, j * value.size() + m, to_format(k * value[m], options_.format));
-          }
-        }
+        write_outer(row, {});
         return row;
       }
       case Family::kda:
         row.gate = key_gates();
         row.factors.push_back(factor());
         return row;
+      case Family::mamba2:
+        row.gate = {gate(step_decay())};
+        write_outer(row, {});
+        return row;
+      case Family::gated_deltanet:
+        row.gate = {to_format(step_decay(), options_.format)};
+        row.factors.push_back(factor());
+        return row;
+      case Family::rwkv6:
+      case Family::hgrn2:
+      case Family::hgrn: {
+        row.gate.clear();
+        std::vector<double> rest;
+        for (std::size_t j = 0; j < d; ++j) {
+          const double a = numeric::sigmoid(numbers_.normal() + 3.0);
+          row.gate.push_back(to_format(a, options_.format));
+          rest.push_back(1.0 - a);
+        }
+        if (options_.family == Family::hgrn) {
+          for (std::size_t j = 0; j < d; ++j) add(row.write, j, number());
+        } else {
+          write_outer(row, options_.family == Family::hgrn2 ? rest : std::vector<double>());
+        }
+        return row;
+      }
+      case Family::comba: {
+        const float a = to_format(numeric::sigmoid(numbers_.normal() + 3.0), options_.format);
+        row.gate = {a};
+        row.factors.push_back(factor());
+        row.factors.back().beta *= 0.5F;
+        return row;
+      }
+      case Family::gdn2: {
+        for (std::size_t j = 0; j < d; ++j) {
+          const double a = numeric::exp(numeric::log(numeric::sigmoid(numbers_.normal())) / 16.0);
+          if (j == 0) row.gate.clear();
+          row.gate.push_back(to_format(a, options_.format));
+        }
+        row.factors.push_back(apart(options_.negative ? 2.0 : 1.0, std::vector<double>(d, 1.0)));
+        for (std::size_t m = 0; m < value_size(); ++m) add(row.factors.back().value, m, number());
+        return row;
+      }
+      case Family::rwkv7: {
+        std::vector<double> decay(d, 1.0);
+        if (!options_.negative) {
+          row.gate.clear();
+          for (double& w : decay) {
+            row.gate.push_back(
+                to_format(numeric::exp(-0.6065306597126334 * numeric::sigmoid(numbers_.normal())), options_.format));
+            w = static_cast<double>(row.gate.back());
+          }
+        }
+        row.factors.push_back(apart(options_.negative ? 2.0 : 1.0, decay));
+        write_outer(row, {});
+        return row;
+      }
       case Family::deltanet:
         row.factors.push_back(factor());
         return row;
@@ -163,6 +235,18 @@ class Maker {
     for (std::size_t j = 0; j < d; ++j) row.gate.push_back(gate(numbers_.uniform()));
     for (std::size_t j = 0; j < d; ++j) add(row.write, j, number());
     return row;
+  }
+
+  /// Writes k v^T, k drawn where it is not given.
+  void write_outer(TokenRow& row, const std::vector<double>& key) {
+    std::vector<double> value(value_size());
+    for (double& v : value) v = numbers_.normal();
+    for (std::size_t j = 0; j < options_.size; ++j) {
+      const double k = key.empty() ? numbers_.normal() : key[j];
+      for (std::size_t m = 0; m < value.size(); ++m) {
+        add(row.write, j * value.size() + m, to_format(k * value[m], options_.format));
+      }
+    }
   }
 
   std::vector<float> strictly_lower() {
@@ -230,6 +314,22 @@ std::string_view family_name(Family family) {
       return "kda";
     case Family::deltaproduct:
       return "deltaproduct";
+    case Family::mamba2:
+      return "mamba2";
+    case Family::gated_deltanet:
+      return "gated_deltanet";
+    case Family::rwkv6:
+      return "rwkv6";
+    case Family::hgrn2:
+      return "hgrn2";
+    case Family::hgrn:
+      return "hgrn";
+    case Family::comba:
+      return "comba";
+    case Family::gdn2:
+      return "gdn2";
+    case Family::rwkv7:
+      return "rwkv7";
     case Family::triangular:
       break;
   }
@@ -243,11 +343,20 @@ std::optional<Family> parse_family(std::string_view text) {
   return std::nullopt;
 }
 
+bool has_negative_range(Family family) {
+  return family != Family::linear_attn && family != Family::rwkv6 && family != Family::hgrn2 &&
+         family != Family::hgrn && family != Family::comba;
+}
+
 std::string_view why_not_made(std::string_view text) {
   if (text == "pd") return "PD-SSM does every language";
-  for (const std::string_view other : {"gdn2", "rwkv7", "precond", "comba", "mamba3", "retnet"}) {
-    if (text == other) return "docs/families.md says what is known of it";
+  for (const std::string_view other : {"mamba3", "retnet"}) {
+    if (text == other) return "its matrices rotate, so that the theorems' hypothesis never holds; see docs/families.md";
   }
+  for (const std::string_view other : {"precond", "precond_gated_deltanet"}) {
+    if (text == other) return "a token's matrix depends on all tokens before it; see docs/families.md";
+  }
+  if (text == "mesa_net") return "its matrices are those of mamba2";
   return "";
 }
 
@@ -261,8 +370,9 @@ FamilyModel make_family_model(const FamilyOptions& options) {
   expect(options.layers, 6, "layers");
   expect(options.size, 64, "size");
   expect(options.householder, 8, "householder");
-  if (options.family == Family::linear_attn && options.negative) {
-    problems.push_back("range: expected 0,1 for linear_attn, whose one eigenvalue is 1, got -1,1");
+  if (options.negative && !has_negative_range(options.family)) {
+    problems.push_back("range: expected 0,1 for " + std::string(family_name(options.family)) +
+                       (options.family == Family::linear_attn ? ", whose one eigenvalue is 1" : "") + ", got -1,1");
   }
   if (!problems.empty()) throw InputError(std::move(problems));
   return Maker(options).make();

@@ -353,7 +353,9 @@ void apply_row(RationalMatrix& a, const TokenRow& row) {
     const Rational beta(static_cast<double>(factor.beta));
     for (std::size_t j = 0; j < a.size; ++j) {
       Rational dot = 0;
-      for (const Entry& entry : factor.key) dot += Rational(static_cast<double>(entry.value)) * a.at(entry.index, j);
+      for (const Entry& entry : factor.reads_by()) {
+        dot += Rational(static_cast<double>(entry.value)) * a.at(entry.index, j);
+      }
       if (dot == 0) continue;
       dot *= beta;
       for (const Entry& entry : factor.key) a.at(entry.index, j) -= Rational(static_cast<double>(entry.value)) * dot;
@@ -440,6 +442,13 @@ std::vector<std::complex<double>> reduced_eigenvalues(const std::vector<Generali
   return values;
 }
 
+/// I - beta k r^T with r other than k has no form of its own: the matrix itself is looked at.
+bool reads_apart(std::span<const TokenRow> rows) {
+  return std::any_of(rows.begin(), rows.end(), [](const TokenRow& row) {
+    return std::any_of(row.factors.begin(), row.factors.end(), [](const auto& factor) { return !factor.read.empty(); });
+  });
+}
+
 std::vector<std::complex<double>> spectrum_for_display(std::span<const TokenRow> rows, std::size_t size) {
   double gate = 1.0;
   bool scalar_gates = true;
@@ -451,7 +460,8 @@ std::vector<std::complex<double>> spectrum_for_display(std::span<const TokenRow>
       if (!trivial(factor)) factors.push_back(factor);
     }
   }
-  if (scalar_gates && !factors.empty() && factors.size() < size) return reduced_eigenvalues(factors, size, gate);
+  if (scalar_gates && !factors.empty() && factors.size() < size && !reads_apart(rows))
+    return reduced_eigenvalues(factors, size, gate);
   Eigen::MatrixXd a = Eigen::MatrixXd::Identity(static_cast<Eigen::Index>(size), static_cast<Eigen::Index>(size));
   for (const TokenRow& row : rows) {
     for (std::size_t i = 0; i < size; ++i) {
@@ -459,8 +469,10 @@ std::vector<std::complex<double>> spectrum_for_display(std::span<const TokenRow>
     }
     for (const GeneralizedHouseholder& factor : row.factors) {
       Eigen::VectorXd key = Eigen::VectorXd::Zero(static_cast<Eigen::Index>(size));
+      Eigen::VectorXd read = key;
       for (const Entry& entry : factor.key) key(entry.index) = static_cast<double>(entry.value);
-      a -= static_cast<double>(factor.beta) * key * (key.transpose() * a);
+      for (const Entry& entry : factor.reads_by()) read(entry.index) = static_cast<double>(entry.value);
+      a -= static_cast<double>(factor.beta) * key * (read.transpose() * a).eval();
     }
   }
   return eigenvalues_of(a);
@@ -480,6 +492,19 @@ MatrixSpectrum rows_spectrum(std::span<const TokenRow> rows, std::size_t size, s
     }
     return diagonal_spectrum(diagonal, "diagonal, exact");
   }
+  const auto multiplied_out = [&] {
+    if (size > 96) {
+      MatrixSpectrum spectrum;
+      spectrum.method = "size " + std::to_string(size) + ": floating-point eigenvalues only";
+      spectrum.eigenvalues = spectrum_for_display(rows, size);
+      finish(spectrum);
+      return spectrum;
+    }
+    RationalMatrix a = identity(size);
+    for (const TokenRow& row : rows) apply_row(a, row);
+    return matrix_spectrum(a, max_block);
+  };
+  if (reads_apart(rows)) return multiplied_out();
   // Gates of scalar form and GH factors in all, in the order of action.
   Rational gate = 1;
   bool scalar_gates = true;
@@ -522,16 +547,7 @@ MatrixSpectrum rows_spectrum(std::span<const TokenRow> rows, std::size_t size, s
     finish(spectrum);
     return spectrum;
   }
-  if (size > 96) {
-    MatrixSpectrum spectrum;
-    spectrum.method = "size " + std::to_string(size) + ": floating-point eigenvalues only";
-    spectrum.eigenvalues = spectrum_for_display(rows, size);
-    finish(spectrum);
-    return spectrum;
-  }
-  RationalMatrix a = identity(size);
-  for (const TokenRow& row : rows) apply_row(a, row);
-  return matrix_spectrum(a, max_block);
+  return multiplied_out();
 }
 
 }  // namespace

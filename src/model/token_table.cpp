@@ -52,6 +52,17 @@ TokenTable::Arrays flatten(const std::vector<TokenRow>& rows) {
     arrays.factor_offset.push_back(checked_offset(arrays.beta.size()));
     append(row.write, arrays.write_offset, arrays.write_index, arrays.write_value);
   }
+  const auto reads_apart = [](const TokenRow& row) {
+    return std::any_of(row.factors.begin(), row.factors.end(), [](const auto& factor) { return !factor.read.empty(); });
+  };
+  if (std::any_of(rows.begin(), rows.end(), reads_apart)) {
+    arrays.read_offset = {0};
+    for (const TokenRow& row : rows) {
+      for (const GeneralizedHouseholder& factor : row.factors) {
+        append(factor.read, arrays.read_offset, arrays.read_index, arrays.read_value);
+      }
+    }
+  }
   return arrays;
 }
 
@@ -99,12 +110,16 @@ void TokenTable::validate() const {
   shapes = expect_offsets(a.key_offset, "key_offset", factors + 1, a.key_index.size()) && shapes;
   shapes = expect_offsets(a.value_offset, "value_offset", factors + 1, a.value_index.size()) && shapes;
   shapes = expect_offsets(a.write_offset, "write_offset", rows + 1, a.write_index.size()) && shapes;
+  if (!a.read_offset.empty() || !a.read_index.empty()) {
+    shapes = expect_offsets(a.read_offset, "read_offset", factors + 1, a.read_index.size()) && shapes;
+  }
   const auto same_size = [&](std::size_t got, std::size_t expected, const std::string& name) {
     return expect(got == expected, name, std::to_string(expected) + " entries", std::to_string(got));
   };
   shapes = same_size(a.key_value.size(), a.key_index.size(), "key_value") && shapes;
   shapes = same_size(a.value_value.size(), a.value_index.size(), "value_value") && shapes;
   shapes = same_size(a.write_value.size(), a.write_index.size(), "write_value") && shapes;
+  shapes = same_size(a.read_value.size(), a.read_index.size(), "read_value") && shapes;
   if (!shapes) throw InputError(std::move(problems));
 
   const auto check_entries = [&](const std::vector<std::uint32_t>& offset, const std::vector<std::uint32_t>& index,
@@ -126,6 +141,7 @@ void TokenTable::validate() const {
     }
   };
   check_entries(a.key_offset, a.key_index, a.key_value, key_size_, "key");
+  check_entries(a.read_offset, a.read_index, a.read_value, key_size_, "read");
   check_entries(a.value_offset, a.value_index, a.value_value, value_size_, "value");
   check_entries(a.write_offset, a.write_index, a.write_value, key_size_ * value_size_, "write");
   for (std::size_t row = 0; row < rows; ++row) {
@@ -161,8 +177,10 @@ TokenRow TokenTable::row(std::size_t index) const {
   TokenRow row;
   row.gate.assign(a.gate.begin() + a.gate_offset.at(index), a.gate.begin() + a.gate_offset.at(index + 1));
   for (std::size_t f = a.factor_offset[index]; f < a.factor_offset[index + 1]; ++f) {
-    row.factors.push_back({entries_between(a.key_offset, a.key_index, a.key_value, f), a.beta[f],
-                           entries_between(a.value_offset, a.value_index, a.value_value, f)});
+    row.factors.push_back(
+        {entries_between(a.key_offset, a.key_index, a.key_value, f), a.beta[f],
+         entries_between(a.value_offset, a.value_index, a.value_value, f),
+         reads_apart() ? entries_between(a.read_offset, a.read_index, a.read_value, f) : std::vector<Entry>()});
   }
   row.write = entries_between(a.write_offset, a.write_index, a.write_value, index);
   return row;

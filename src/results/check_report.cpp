@@ -1,9 +1,13 @@
 // Prints what a check established. Nothing is decided here but which of the four verdicts meets the claim asked for.
 #include "krohn/results/check_report.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+
+#include "krohn/automata/minimize.hpp"
 
 namespace krohn {
 namespace {
@@ -97,6 +101,19 @@ FailureReport report_failures(const Machine& machine, const Specification& speci
   how.longest = 0;
   report.departure = find_clusters(machine, units, specification.automaton(), word, how).departure;
   return report;
+}
+
+std::optional<FailureReport> failures_of(const CheckReport& report, const OpenModel& open, const Dfa& language,
+                                         const Budget& budget) {
+  const auto* refuted = std::get_if<Refuted>(&report.verdict);
+  if (refuted == nullptr || budget.interrupted()) return std::nullopt;
+  FailingOptions options;
+  options.budget = budget.share(0.2);
+  const auto soon = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  options.budget.deadline = std::min(options.budget.deadline.value_or(soon), soon);
+  const std::optional<Machine::Tables> tables = open.machine->tables();
+  return report_failures(*open.machine, Specification(*open.machine, minimize(language)), refuted->counterexample.word,
+                         tables ? state_units(tables->model) : state_units(*open.learned), options);
 }
 
 std::vector<std::pair<std::string, std::string>> failure_lines(const FailureReport& report, const Alphabet& alphabet) {

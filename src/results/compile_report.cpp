@@ -33,6 +33,8 @@ std::string compile_report_json(const CompileResult& result, const CompileOption
   report["spectrum"] = name_of(spectrum_names, options.spectrum);
   report["keys"] = name_of(key_names, options.keys);
   report["recurrence"] = name_of(recurrence_names, options.recurrence);
+  report["semantics"] = semantics_id(options.semantics);
+  report["square_levels"] = result.square_levels;
   report["with_reflections"] = nullptr;
   if (const auto& size = result.with_reflections) {
     report["with_reflections"] = {{"layers", size->layers},

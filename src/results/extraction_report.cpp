@@ -24,6 +24,14 @@ Json word_json(const Word& word, const Alphabet& alphabet) {
   return list;
 }
 
+/// Every word, less those that are too short for the model.
+std::optional<Dfa> all_words(const OpenModel& open) {
+  if (!open.task || open.task->min_length == 0) return std::nullopt;
+  const Alphabet& alphabet = open.machine->alphabet();
+  const Dfa all(alphabet, 0, std::vector<State>(alphabet.size(), 0), {0}, {open.machine->label_names().front()});
+  return open.within_domain(all);
+}
+
 /// A long word by its stretches.
 std::string word_text(const Word& word, const Alphabet& alphabet) {
   constexpr std::size_t long_word = 60;
@@ -108,6 +116,24 @@ ExtractionComparison compare_extraction(const Extraction& extraction, const Mach
     result.equal = true;
   }
   return result;
+}
+
+ExtractionAnswer extract_from(const OpenModel& open, const std::optional<Dfa>& language, const std::string& name,
+                              const std::optional<Dfa>& hypothesis, ExtractOptions options) {
+  const std::optional<Dfa> own = open.own_language();
+  if (hypothesis) options.guesses.push_back(*hypothesis);
+  const std::size_t number = options.guesses.size();
+  if (language) options.guesses.push_back(*language);
+  if (own) options.guesses.push_back(*own);
+  const std::optional<Dfa> domain = language ? language : own ? own : all_words(open);
+  ExtractionAnswer answer{extract(*open.machine, domain, options, open.hint ? &*open.hint : nullptr), std::nullopt,
+                          domain ? open.domain(*domain) : "all words"};
+  if (language) {
+    // Where a length was asked for, longer words refute nothing.
+    answer.comparison = compare_extraction(answer.extraction, *open.machine, *language, name,
+                                           options.up_to ? std::nullopt : answer.extraction.wrong_guesses[number]);
+  }
+  return answer;
 }
 
 std::string status_text(const Extraction& extraction) {

@@ -102,7 +102,7 @@ TheoremAnswer ask_theorem(const OpenModel& model, const std::string& name, const
   if (model.learned) return ask_learned(model, name, question, options);
   if (question.max_steps) options.budget.max_steps = *question.max_steps;
   const Machine::Tables tables = model.machine->tables().value();
-  const Arithmetic arithmetic = question.arithmetic.value_or(arithmetic_of(tables.semantics));
+  const Arithmetic arithmetic = question.arithmetic ? *question.arithmetic : arithmetic_of(tables.semantics);
   counted_symbol(tables.model.alphabet(), options);
   const std::string note = other_language(question, name, model.automaton, *make_machine(tables.model, arithmetic));
   if (question.begins) question.begins("hypothesis");

@@ -9,8 +9,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
-#include "krohn/automata/alphabet.hpp"
+#include "krohn/automata/utf8.hpp"
 #include "krohn/error.hpp"
 
 namespace krohn {
@@ -42,36 +43,25 @@ std::string escaped(unsigned char byte) {
   return {'\\', 'x', digits[byte >> 4U], digits[byte & 0x0FU]};
 }
 
-// The scalars of the text with everything unprintable escaped; bytes that are not UTF-8 are escaped one by one.
-std::vector<std::string> printable_scalars(std::string_view text) {
-  std::vector<std::string> pieces;
+// Calls `each` with the text of every scalar, everything unprintable escaped; bytes that are not UTF-8 are escaped one
+// by one.
+template <typename Each>
+void for_each_printable(std::string_view text, Each&& each) {
   for (std::size_t at = 0; at < text.size();) {
     const auto byte = static_cast<unsigned char>(text[at]);
-    if (byte < 0x80) {
-      const bool plain = byte >= 0x20 && byte != 0x7F && byte != '\\';
-      pieces.push_back(plain ? std::string(1, text[at]) : byte == '\\' ? "\\\\" : escaped(byte));
-      ++at;
-      continue;
-    }
-    // At most four bytes make a scalar; C1 controls (U+0080..U+009F) are escaped as bytes.
-    std::size_t length = 0;
-    for (std::size_t tried = 2; tried <= 4 && at + tried <= text.size() && length == 0; ++tried) {
-      try {
-        if (utf8_scalars(text.substr(at, tried)).size() == 1) length = tried;
-      } catch (const InputError&) {
-        continue;
-      }
-    }
-    const bool control = length == 2 && byte == 0xC2 && static_cast<unsigned char>(text[at + 1]) < 0xA0;
-    if (length == 0 || control) {
-      pieces.push_back(escaped(byte));
-      ++at;
+    const std::size_t length = utf8_length(text.substr(at));
+    // C1 controls (U+0080..U+009F) are escaped as bytes.
+    const bool control =
+        byte < 0x20 || byte == 0x7F || (length == 2 && byte == 0xC2 && static_cast<unsigned char>(text[at + 1]) < 0xA0);
+    if (byte == '\\') {
+      each(std::string_view("\\\\"));
+    } else if (length == 0 || control) {
+      each(std::string_view(escaped(byte)));
     } else {
-      pieces.emplace_back(text.substr(at, length));
-      at += length;
+      each(text.substr(at, length));
     }
+    at += length == 0 || control ? 1 : length;
   }
-  return pieces;
 }
 
 }  // namespace
@@ -106,17 +96,22 @@ std::string shown(std::string_view text, std::size_t most) {
   const std::size_t kept = most / 2 - 4;
   // Each scalar has at most four bytes, so the ends of a long text are decided on a bounded part of it.
   const bool cut = text.size() > 4 * most;
-  const std::vector<std::string> head = printable_scalars(cut ? text.substr(0, 4 * most) : text);
-  std::string result = "'";
-  if (!cut && head.size() <= most) {
-    for (const std::string& piece : head) result += piece;
-    return result + "'";
-  }
-  const std::vector<std::string> tail = cut ? printable_scalars(text.substr(text.size() - 4 * most)) : head;
-  for (std::size_t i = 0; i < kept; ++i) result += head[i];
-  result += "[...]";
-  for (std::size_t i = tail.size() - kept; i < tail.size(); ++i) result += tail[i];
-  return result + "'";
+  std::string head = "'";
+  std::size_t head_end = 0;  // of the scalars that are kept in front
+  std::size_t count = 0;
+  for_each_printable(cut ? text.substr(0, 4 * most) : text, [&](std::string_view piece) {
+    head += piece;
+    if (++count == kept) head_end = head.size();
+  });
+  if (!cut && count <= most) return head + "'";
+  head.resize(head_end);
+  std::string tail;
+  std::vector<std::size_t> starts;
+  for_each_printable(cut ? text.substr(text.size() - 4 * most) : text, [&](std::string_view piece) {
+    starts.push_back(tail.size());
+    tail += piece;
+  });
+  return head + "[...]" + tail.substr(starts[starts.size() - kept]) + "'";
 }
 
 }  // namespace krohn

@@ -7,6 +7,11 @@
 // edge, so it disagrees too and w = word(i) a: the first disagreement met is the least one. Cost: one step, one hash
 // and one probe an edge, no allocation a pair. NaN and infinity end the closure with an error and are never part of a
 // proof.
+//
+// Models of several layers are closed on their collapsed states, which are equal exactly if the carried ones are, so
+// that pairs, their numbers and all results are the same; what layers have computed is looked up. Where that turns out
+// to take more memory than the states themselves, as where hardly any layer comes back to a state, the pairs are
+// expanded.
 #include "krohn/verify/closure.hpp"
 
 #include <algorithm>
@@ -18,43 +23,16 @@
 namespace krohn {
 namespace {
 
-constexpr std::size_t chunk_bytes = std::size_t{1} << 17U;
-constexpr std::uint32_t first_index_bits = 10;
-constexpr std::uint64_t tag_mask = 0xFFFFFFFF00000000U;
 // Successors inserted together, so that their places in the index are fetched while others are computed.
 constexpr std::size_t batch_size = 64;
 // The clock is looked at once in so many successors.
 constexpr std::uint64_t budget_period = 64;
-
-__extension__ using Wide = unsigned __int128;
-
-std::uint64_t mix(std::uint64_t a, std::uint64_t b) noexcept {
-  const Wide product = static_cast<Wide>(a) * b;
-  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64U);
-}
+// Collapsed states are weighed against expanded ones first after so many successors, then whenever those have doubled.
+constexpr std::uint64_t first_weighing = 1024;
+// Successors that are looked up, for one that is computed.
+constexpr double looked_up = 16.0;
 
 }  // namespace
-
-PairSet::PairSet(std::size_t state_size)
-    : state_size_(state_size),
-      key_size_(state_size + sizeof(State)),
-      stride_(key_size_ + 2 * sizeof(std::uint32_t)),
-      index_(std::size_t{1} << first_index_bits, 0),
-      index_shift_(64 - first_index_bits) {
-  while ((stride_ << (chunk_shift_ + 1)) <= chunk_bytes) ++chunk_shift_;
-  chunk_mask_ = (std::uint32_t{1} << chunk_shift_) - 1;
-}
-
-std::size_t PairSet::memory() const noexcept {
-  return chunks_.size() * (stride_ << chunk_shift_) + index_.size() * sizeof(std::uint64_t);
-}
-
-std::size_t PairSet::memory_of_next() const noexcept {
-  std::size_t bytes = memory();
-  if ((size_ & chunk_mask_) == 0) bytes += stride_ << chunk_shift_;
-  if (2 * (std::size_t{size_} + 1) > index_.size()) bytes += 2 * index_.size() * sizeof(std::uint64_t);
-  return bytes;
-}
 
 std::uint32_t PairSet::word_at(std::uint32_t number, std::size_t index) const noexcept {
   std::uint32_t value = 0;
@@ -62,77 +40,14 @@ std::uint32_t PairSet::word_at(std::uint32_t number, std::size_t index) const no
   return value;
 }
 
-std::uint64_t PairSet::hash(const std::byte* pair) const noexcept {
-  // Multiply and fold over 8-byte words; the hash decides only the cost, never the answer.
-  std::uint64_t state = 0x9E3779B97F4A7C15U ^ key_size_;
-  std::size_t at = 0;
-  for (; at + 8 <= key_size_; at += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, pair + at, 8);
-    state = mix(state ^ word, 0xD6E8FEB86659FD93U);
-  }
-  if (at < key_size_) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, pair + at, key_size_ - at);
-    state = mix(state ^ word, 0xD6E8FEB86659FD93U);
-  }
-  return mix(state ^ 0xA0761D6478BD642FU, 0xE7037ED1A0B428DBU);
-}
-
-void PairSet::prefetch_place(std::uint64_t hashed) const noexcept {
-  __builtin_prefetch(index_.data() + (hashed >> index_shift_));
-}
-
-void PairSet::prefetch_pair(std::uint64_t hashed) const noexcept {
-  const std::uint64_t entry = index_[hashed >> index_shift_];
-  if (entry != 0) __builtin_prefetch(pair(static_cast<std::uint32_t>(entry) - 1));
-}
-
-std::uint32_t PairSet::find(const std::byte* pair) const {
-  const std::uint64_t hashed = hash(pair);
-  const std::size_t mask = index_.size() - 1;
-  for (std::size_t slot = hashed >> index_shift_;; slot = (slot + 1) & mask) {
-    const std::uint64_t entry = index_[slot];
-    if (entry == 0) return absent;
-    if (((entry ^ hashed) & tag_mask) != 0) continue;
-    const auto number = static_cast<std::uint32_t>(entry) - 1;
-    if (std::memcmp(this->pair(number), pair, key_size_) == 0) return number;
-  }
-}
-
 std::uint32_t PairSet::insert(const std::byte* pair, std::uint64_t hashed, std::uint32_t parent, Symbol symbol) {
-  if (2 * (std::size_t{size_} + 1) > index_.size()) grow();
-  const std::size_t mask = index_.size() - 1;
-  std::size_t slot = hashed >> index_shift_;
-  for (;; slot = (slot + 1) & mask) {
-    const std::uint64_t entry = index_[slot];
-    if (entry == 0) break;
-    if (((entry ^ hashed) & tag_mask) != 0) continue;
-    const auto number = static_cast<std::uint32_t>(entry) - 1;
-    if (std::memcmp(this->pair(number), pair, key_size_) == 0) return number;
+  const std::uint32_t before = size();
+  const std::uint32_t number = keys_.insert(pair, hashed);
+  if (size() > before) {
+    std::memcpy(keys_.payload(number), &parent, sizeof(parent));
+    std::memcpy(keys_.payload(number) + sizeof(parent), &symbol, sizeof(symbol));
   }
-  // Above 2^31 pairs the index would need more bits than the tags have.
-  if (size_ >= max_size) throw ResourceError("closure: more than 2^31 pairs");
-  if ((size_ & chunk_mask_) == 0) chunks_.push_back(std::make_unique<std::byte[]>(stride_ << chunk_shift_));
-  index_[slot] = (hashed & tag_mask) | (size_ + 1);
-  std::byte* place = chunks_[size_ >> chunk_shift_].get() + (size_ & chunk_mask_) * stride_;
-  std::memcpy(place, pair, key_size_);
-  std::memcpy(place + key_size_, &parent, sizeof(parent));
-  std::memcpy(place + key_size_ + sizeof(parent), &symbol, sizeof(symbol));
-  return size_++;
-}
-
-void PairSet::grow() {
-  std::vector<std::uint64_t> larger(2 * index_.size(), 0);
-  --index_shift_;
-  const std::size_t mask = larger.size() - 1;
-  for (const std::uint64_t entry : index_) {
-    if (entry == 0) continue;
-    std::size_t slot = entry >> index_shift_;
-    while (larger[slot] != 0) slot = (slot + 1) & mask;
-    larger[slot] = entry;
-  }
-  index_ = std::move(larger);
+  return number;
 }
 
 Word PairSet::word(std::uint32_t number) const {
@@ -144,11 +59,56 @@ Word PairSet::word(std::uint32_t number) const {
 
 namespace {
 
+// The model's steps, on states as it carries them or collapsed.
+class CarriedStates {
+ public:
+  CarriedStates(const Machine& model, std::shared_ptr<CollapsedStates> collapsed)
+      : model_(model), collapsed_(std::move(collapsed)) {}
+
+  std::size_t size() const { return collapsed_ ? collapsed_->size() : model_.state_size(); }
+  Observation initial(std::span<std::byte> state) {
+    return collapsed_ ? collapsed_->initial(state) : model_.initial(state);
+  }
+  Observation step(std::span<std::byte> state, Symbol a) {
+    return collapsed_ ? collapsed_->step(state, a) : model_.step(state, a);
+  }
+  std::size_t memory() const { return collapsed_ ? collapsed_->memory() : 0; }
+  // What `successors` cost, in steps.
+  double cost(std::uint64_t successors) const {
+    const auto all = static_cast<double>(successors);
+    return collapsed_ ? collapsed_->computed() + all / looked_up : all;
+  }
+  const std::shared_ptr<CollapsedStates>& collapsed() const { return collapsed_; }
+
+  // The same pairs with expanded states, from now on.
+  PairSet expand(const PairSet& pairs) {
+    const std::size_t size = model_.state_size();
+    PairSet expanded(size);
+    std::vector<std::byte> pair(size + sizeof(State));
+    for (std::uint32_t i = 0; i < pairs.size(); ++i) {
+      collapsed_->expand(pairs.state(i), std::span(pair).first(size));
+      std::memcpy(pair.data() + size, pairs.pair(i) + pairs.state_size(), sizeof(State));
+      expanded.insert(pair.data(), pairs.parent(i), pairs.symbol(i));
+    }
+    collapsed_.reset();
+    return expanded;
+  }
+
+ private:
+  const Machine& model_;
+  std::shared_ptr<CollapsedStates> collapsed_;
+};
+
 // Successors on their way into the set, in the order of their edges.
 class Batch {
  public:
-  Batch(PairSet& pairs, std::size_t pair_size) : pairs_(pairs), pair_size_(pair_size), bytes_(batch_size * pair_size) {}
+  explicit Batch(PairSet& pairs) : pairs_(pairs) { fit(); }
 
+  // Empty, for pairs of the size that the set has now.
+  void fit() {
+    pair_size_ = pairs_.state_size() + sizeof(State);
+    bytes_.resize(batch_size * pair_size_);
+  }
   bool full() const { return items_ == batch_size; }
   std::byte* next() { return bytes_.data() + items_ * pair_size_; }
   void add(std::uint32_t parent, Symbol symbol) {
@@ -175,7 +135,7 @@ class Batch {
 
  private:
   PairSet& pairs_;
-  std::size_t pair_size_;
+  std::size_t pair_size_ = 0;
   std::vector<std::byte> bytes_;
   std::array<std::uint64_t, batch_size> hashes_{};
   std::array<std::uint32_t, batch_size> parents_{};
@@ -187,19 +147,20 @@ class Batch {
 
 Closure joint_closure(const Machine& model, const Specification& specification, const ClosureOptions& options) {
   const Dfa& automaton = specification.automaton();
-  const std::size_t state_size = model.state_size();
   const auto symbols = static_cast<Symbol>(automaton.num_symbols());
+  CarriedStates carried(model, model.collapsed());
   Closure result{.closed = false,
                  .disagreement = std::nullopt,
                  .limit = Limit::none,
                  .length = std::nullopt,
                  .successors = 0,
-                 .pairs = PairSet(state_size)};
+                 .pairs = PairSet(carried.size()),
+                 .collapsed = carried.collapsed()};
   PairSet& pairs = result.pairs;
+  std::size_t state_size = carried.size();
 
   std::vector<std::byte> pair(state_size + sizeof(State));
-  const std::span<std::byte> state(pair.data(), state_size);
-  const Observation first = model.initial(state);
+  const Observation first = carried.initial(std::span(pair).first(state_size));
   const State start = automaton.start();
   if (!specification.agrees(first.label, start)) {
     result.disagreement = Word{};
@@ -208,14 +169,25 @@ Closure joint_closure(const Machine& model, const Specification& specification, 
   std::memcpy(pair.data() + state_size, &start, sizeof(start));
   pairs.insert(pair.data(), 0, 0);
 
+  Batch batch(pairs);
+  const auto flush = [&] {
+    const std::size_t other = carried.memory();
+    return batch.flush(options.budget.memory - std::min(other, options.budget.memory));
+  };
+  // Whether pairs as the model carries them would take less.
+  const auto collapse_fails = [&] {
+    const std::size_t plain = std::size_t{pairs.size()} * (model.state_size() + sizeof(State));
+    return carried.collapsed() && carried.memory() + std::size_t{pairs.size()} * (state_size + sizeof(State)) > plain;
+  };
+
   // Pairs below level_end have words of at most `depth` symbols.
   std::uint64_t depth = 0;
   std::uint32_t level_end = 1;
   std::uint64_t next_look = 0;
-  Batch batch(pairs, pair.size());
+  std::uint64_t next_weighing = first_weighing;
   for (std::uint32_t current = 0;; ++current) {
     if (current == level_end) {
-      if (!batch.flush(options.budget.memory)) {
+      if (!flush()) {
         result.limit = Limit::memory;
         return result;
       }
@@ -239,14 +211,27 @@ Closure joint_closure(const Machine& model, const Specification& specification, 
         return result;
       }
     }
-    if (options.successors && result.successors > *options.successors) {
+    if (options.successors && carried.cost(result.successors) > static_cast<double>(*options.successors)) {
       result.limit = Limit::steps;
       return result;
+    }
+    if (result.successors >= next_weighing) {
+      next_weighing = 2 * result.successors;
+      if (!flush()) {
+        result.limit = Limit::memory;
+        return result;
+      }
+      if (collapse_fails()) {
+        pairs = carried.expand(pairs);
+        result.collapsed = nullptr;
+        state_size = carried.size();
+        batch.fit();
+      }
     }
     const std::byte* from = pairs.pair(current);
     const State q = pairs.automaton_state(current);
     for (Symbol a = 0; a < symbols; ++a) {
-      if (batch.full() && !batch.flush(options.budget.memory)) {
+      if (batch.full() && !flush()) {
         result.limit = Limit::memory;
         return result;
       }
@@ -254,7 +239,7 @@ Closure joint_closure(const Machine& model, const Specification& specification, 
       std::memcpy(to, from, state_size);
       Observation observation;
       try {
-        observation = model.step({to, state_size}, a);
+        observation = carried.step({to, state_size}, a);
       } catch (const NumericError& error) {
         Word word = pairs.word(current);
         word.push_back(a);

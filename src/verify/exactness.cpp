@@ -95,14 +95,8 @@ unsigned width_of(double x) {
 
 double stored(double exact, Semantics semantics) {
   const auto x = static_cast<float>(exact);
-  switch (semantics) {
-    case Semantics::fp16_state_v1:
-      return double{fp16_value(fp16_bits(x))};
-    case Semantics::bf16_state_v1:
-      return double{bf16_value(bf16_bits(x))};
-    case Semantics::fp32_fma_v1:
-      break;
-  }
+  if (semantics == Semantics::fp16_state_v1) return double{fp16_value(fp16_bits(x))};
+  if (semantics == Semantics::bf16_state_v1) return double{bf16_value(bf16_bits(x))};
   return double{x};
 }
 
@@ -114,6 +108,7 @@ std::optional<unsigned> parameter_bits(const TokenRow& row) {
   }
   for (const GeneralizedHouseholder& factor : row.factors) {
     if (factor.beta == 0.0F) continue;
+    if (!factor.read.empty()) return std::nullopt;
     if (!usable(double{factor.beta}) || !usable(factor.key) || !usable(factor.value)) return std::nullopt;
     for (std::size_t i = 0; i < factor.key.size(); ++i) {
       const double strength = double{factor.beta} * double{factor.key[i].value};
@@ -138,7 +133,9 @@ ExactLayer::ExactLayer(const TableLayer& layer, Semantics semantics)
       semantics_(semantics),
       actions_(layer.table.num_rows()),
       decoded_(layer.readouts.size()),
-      hidden_(layer.hidden_size()) {}
+      hidden_(layer.hidden_size()) {
+  exact_ = !integer_format(semantics);
+}
 
 const ExactLayer::Action& ExactLayer::action(std::uint32_t index) {
   std::optional<Action>& known = actions_[index];

@@ -51,7 +51,9 @@ std::optional<ReferenceStates> guess(const TableLayer& layer, const Budget& budg
     for (std::size_t r = 0; r < layer.table.num_rows(); ++r) {
       std::vector<double> hidden(reference.centre.begin() + static_cast<std::ptrdiff_t>(slot * size),
                                  reference.centre.begin() + static_cast<std::ptrdiff_t>((slot + 1) * size));
-      for (const GeneralizedHouseholder& factor : layer.table.row(r).factors) {
+      const TokenRow row = layer.table.row(r);
+      for (std::size_t i = 0; i < size; ++i) hidden[i] *= static_cast<double>(row.gate[row.gate.size() == 1 ? 0 : i]);
+      for (const GeneralizedHouseholder& factor : row.factors) {
         double dot = 0.0;
         for (const Entry& entry : factor.key) dot += static_cast<double>(entry.value) * hidden[entry.index];
         for (const Entry& entry : factor.key) {

@@ -12,6 +12,7 @@
 
 #include "corpus.hpp"
 #include "krohn/automata/group_action.hpp"
+#include "krohn/engine/machine.hpp"
 #include "krohn/error.hpp"
 #include "krohn/model/horizon.hpp"
 
@@ -198,6 +199,30 @@ TEST_CASE("rotations decode right up to their certified horizon, and their drift
                   InputError);
   CHECK_THROWS_AS(compile_group(corpus::language("tomita5").dfa, {KeyForm::integer, GroupRepresentation::rotation}),
                   InputError);
+}
+
+TEST_CASE("a sign gate in place of the reflection in an axis: half the factors, the same bits and the same horizon") {
+  for (const std::size_t m : {3U, 4U, 7U, 60U}) {
+    CAPTURE(m);
+    const Dfa dfa = counter(m);
+    const CompiledGroup two = compile_group(dfa, {KeyForm::integer, GroupRepresentation::rotation});
+    const CompiledGroup one = compile_group(dfa, {KeyForm::integer, GroupRepresentation::rotation, true});
+    CHECK(one.model.layers()[0].table.num_householder() == 1);
+    CHECK(2 * one.model.layers()[0].table.num_factors() == two.model.layers()[0].table.num_factors());
+    CHECK(one.exact == two.exact);
+    CHECK(one.horizon == two.horizon);
+    const auto machine = make_machine(one.model, Semantics::fp32_fma_v1);
+    const auto reference = make_machine(two.model, Semantics::fp32_fma_v1);
+    std::vector<std::byte> here(machine->state_size());
+    std::vector<std::byte> there(reference->state_size());
+    machine->initial(here);
+    reference->initial(there);
+    for (std::uint32_t t = 0; t < 5000; ++t) {
+      const Symbol a = (t * 2654435761U >> 7U) % 5 == 0 ? 0 : 1;
+      REQUIRE(machine->step(here, a).label == reference->step(there, a).label);
+      REQUIRE(here == there);
+    }
+  }
 }
 
 TEST_CASE("null labels become some label, one state needs no layer") {

@@ -26,6 +26,8 @@ struct RandomShape {
   bool writes = true;
   bool sparse = false;
   bool reads_before = false;
+  /// Some factors read by a vector of their own.
+  bool reads_apart = false;
   /// Every decode is into this many rows of the next layer, some of them undefined.
   bool undefined_rows = false;
 };
@@ -102,6 +104,7 @@ class RandomModel {
                       : kind == 3 ? real(1.0F, 2.0F)
                                   : real(0.0F, 1.0F);
       }
+      if (shape.reads_apart && chance(60)) factor.read = entries(shape.key_size, 60, -1.0F, 1.0F);
       if (shape.values) factor.value = entries(shape.value_size, 40, -1.0F, 1.0F);
       row.factors.push_back(std::move(factor));
     }

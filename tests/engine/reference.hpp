@@ -162,7 +162,8 @@ class Run {
           if (entry.index == m) v = entry.value;
         }
         float acc = 0.0F;
-        for (const Entry& k : factor.key) acc = fma(k.value, h[k.index * columns + m], acc);
+        const std::vector<Entry>& read = factor.read.empty() ? factor.key : factor.read;
+        for (const Entry& r : read) acc = fma(r.value, h[r.index * columns + m], acc);
         const float difference = v - acc;
         const float c = factor.beta * difference;
         for (const Entry& k : factor.key) h[k.index * columns + m] = fma(c, k.value, h[k.index * columns + m]);

@@ -55,8 +55,9 @@ TEST_CASE("labels and margins at the end and at all positions, several layers, r
     shape.value_size = seed % 5 == 0 ? 2 : 1;
     shape.undefined_rows = seed % 3 == 0;
     shape.reads_before = seed % 4 == 2;
+    shape.reads_apart = seed % 8 > 4;
     const LrnnModel model = draw.draw(shape);
-    const std::vector<Word> words = ragged_words(draw, shape.symbols, 1 + seed * 7 % 80, 40);
+    const std::vector<Word> words = ragged_words(draw, shape.symbols, 1 + seed * 7 % 80, shape.reads_apart ? 12 : 40);
     for (const Semantics semantics : all_semantics) {
       check_against_reference(model, semantics, words, {Device::cpu, seed % 2 == 0, seed % 3 != 1, 1 + seed % 3, 0});
     }

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <random>
 
 #include "fuzz/readers.hpp"
@@ -12,9 +13,32 @@
 namespace krohn {
 namespace {
 
+struct Reader {
+  const char* name;
+  void (*read)(std::string_view bytes);
+};
+
+constexpr Reader readers[] = {{"att", fuzz::att},
+                              {"mata", fuzz::mata},
+                              {"jff", fuzz::jff},
+                              {"hoa", fuzz::hoa},
+                              {"dot", fuzz::dot},
+                              {"mona", fuzz::mona},
+                              {"aut", fuzz::aut},
+                              {"ba", fuzz::ba},
+                              {"automaton", fuzz::automaton},
+                              {"regex", fuzz::regex},
+                              {"json", fuzz::json},
+                              {"yaml", fuzz::yaml},
+                              {"safetensors", fuzz::safetensors},
+                              {"torch", fuzz::torch},
+                              {"task", fuzz::task},
+                              {"certificate", fuzz::certificate},
+                              {"search_part", fuzz::search_part}};
+
 TEST_CASE("every reader takes or refuses its seeds and their neighbours") {
   std::mt19937 random(41);
-  for (const fuzz::Reader& reader : fuzz::readers()) {
+  for (const Reader& reader : readers) {
     CAPTURE(reader.name);
     std::vector<std::filesystem::path> files;
     for (const auto& entry :
@@ -26,7 +50,7 @@ TEST_CASE("every reader takes or refuses its seeds and their neighbours") {
     for (const std::filesystem::path& file : files) {
       CAPTURE(file.filename().string());
       const std::string seed = read_file(file);
-      accepted += fuzz::accepts(reader, seed) ? 1 : 0;
+      accepted += fuzz::accepts(reader.read, seed) ? 1 : 0;
       for (int round = 0; round < 20; ++round) {
         std::string changed = seed;
         for (std::size_t i = 1 + random() % 3; i > 0 && !changed.empty(); --i) {
@@ -46,7 +70,7 @@ TEST_CASE("every reader takes or refuses its seeds and their neighbours") {
           }
         }
         CAPTURE(changed);
-        CHECK_NOTHROW(fuzz::accepts(reader, changed));
+        CHECK_NOTHROW(fuzz::accepts(reader.read, changed));
       }
     }
     CHECK(accepted > 0);

@@ -71,13 +71,13 @@ TEST_CASE("nothing of a file is dropped in silence") {
         }).find("f: structure: expected one <automaton>, got 2") == 0);
   CHECK(error_of([] {
           read(machine(two_states + "<transition><from>0</from><from>1</from><to>0</to></transition>"));
-        }).find("f: structure/automaton/transition[1]: expected at most one <from>, got 2") == 0);
+        }).find("f:1: structure/automaton/transition[1]: expected at most one <from>, got 2") == 0);
   CHECK(error_of([] {
           read(machine(two_states + "<transition><from>0</from><to>1</to><read>a</read><transout>1</transout>"
                                     "</transition>"));
         }).find("transition[1]/transout: expected a finite automaton") != std::string::npos);
   CHECK(error_of([] { read(machine(two_states, "mealy")); }) ==
-        "f: structure/type: expected 'fa', a finite automaton, or 'moore', a Moore machine, got 'mealy'");
+        "f:1: structure/type: expected 'fa', a finite automaton, or 'moore', a Moore machine, got 'mealy'");
   const LanguageSource noted = read(machine(two_states + arc(0, 1, "a") + "<guard/><note><text>x</text></note>"));
   CHECK(noted.notes.front() == "f: <guard> in <automaton> is not read");
 }

@@ -88,9 +88,10 @@ TEST_CASE("what is no language is named") {
   check_contains(error_of([] { read_language("missing.att"); }), "missing.att: expected a readable file");
   check_contains(error_of([&] { read_language(directory.path()); }), "got a directory");
   write_file(directory / "x.txt", "");
-  check_contains(error_of([&] { read_language(directory / "x.txt"); }),
-                 "expected a language file that ends in .json, .att, .mata, .jff, .hoa, .dot, .gv, .mona, .aut or .ba, "
-                 "got '.txt'");
+  check_contains(
+      error_of([&] { read_language(directory / "x.txt"); }),
+      "expected a language file that ends in .json, .att, .mata, .jff, .hoa, .dot, .gv, .dfa, .mona, .aut or .ba, "
+      "got '.txt'");
   write_file(directory / "x", "");
   check_contains(error_of([&] { read_language(directory / "x"); }), "got no suffix");
   const Dfa dfa = read_language("parity").dfa;

@@ -299,17 +299,17 @@ TEST_CASE(".jff errors name line or element") {
   CHECK(error("<?xml version=\"1.0\" encoding=\"UTF-16\"?><structure/>").find("f:1: expected the encoding UTF-8") == 0);
   CHECK(error(std::string("<structure>\0</structure>", 24)).find("f:1: ") == 0);
   CHECK(error("<structure>\xFF</structure>").find("f: byte 11") == 0);
-  CHECK(error("<machine/>").find("f: expected the root element <structure>") == 0);
-  CHECK(error("<structure><type>pda</type></structure>").find("f: structure/type: expected 'fa'") == 0);
-  CHECK(error("<structure/>").find("f: structure/type") == 0);
-  std::string deep;
+  CHECK(error("<machine/>").find("f:1: expected the root element <structure>") == 0);
+  CHECK(error("<structure><type>pda</type></structure>").find("f:1: structure/type: expected 'fa'") == 0);
+  CHECK(error("<structure/>").find("f:1: structure/type") == 0);
+  std::string deep = "<structure>";
   for (int i = 0; i < 100000; ++i) deep += "<a>";
   CHECK(error(deep).find("f:1: expected elements nested at most 16 deep") == 0);
   CHECK(wrapped("").find("at least one state") != std::string::npos);
-  CHECK(wrapped("<state id=\"x\"/>").find("f: structure/automaton/state[1]/@id: ") == 0);
-  CHECK(wrapped(state + state).find("f: structure/automaton/state[2]/@id: expected different ids") == 0);
+  CHECK(wrapped("<state id=\"x\"/>").find("f:1: structure/automaton/state[1]/@id: ") == 0);
+  CHECK(wrapped(state + state).find("f:1: structure/automaton/state[2]/@id: expected different ids") == 0);
   CHECK(wrapped(state + "<transition><from>0</from><to>1</to><read>a</read></transition>")
-            .find("f: structure/automaton/transition[1]/to: expected the id of a state, got '1'") == 0);
+            .find("f:1: structure/automaton/transition[1]/to: expected the id of a state, got '1'") == 0);
   CHECK(wrapped(state + "<transition><from>0</from><to>0</to><read>a b</read></transition>").find("/read: ") !=
         std::string::npos);
   CHECK(wrapped(state + "<transition><from>0</from><to>0</to><read>&#xD800;</read></transition>").find("f") == 0);
@@ -317,6 +317,30 @@ TEST_CASE(".jff errors name line or element") {
       wrapped(state + "<transition><from>0</from><to>0</to><read>[c-a]</read></transition>").find("ascending range") !=
       std::string::npos);
   CHECK(wrapped(state).find("f: expected at least one symbol or a given alphabet") == 0);
+  CHECK(wrapped("\n\n" + state + "\n<transition>\n<from>0</from>\n<to>7</to></transition>")
+            .find("f:4: structure/automaton/transition[1]/to: expected the id of a state, got '7'") == 0);
+  CHECK(wrapped("<state id=\"0\" id=\"1\"/>").find("f:1: expected each attribute once in <state>, got 'id' twice") ==
+        0);
+  CHECK(wrapped("<state id=0/>").find("f:1: expected attributes name=\"value\" in <state>, got 'id=0/>") == 0);
+  CHECK(wrapped("<state id=\"0\"").find("f:1: expected a '>' that ends <state.., got none") == 0);
+  CHECK(wrapped(state + "\n<transition><from>0</from><to>0</to><read>&eacute;</read></transition>")
+            .find("f:2: expected '&' to begin a reference that XML defines (&amp; writes it), got '&eacute;'") == 0);
+  CHECK(wrapped("<note>&eacute; & more</note>" + state).find("f: expected at least one symbol") == 0);
+  CHECK(error("x<structure/>").find("f:1: expected an XML element, got 'x<structure/>'") == 0);
+  CHECK(error("<structure><type>fa</type><type>fa</type><automaton/></structure>")
+            .find("f:1: structure/type: expected one <type>, got a second one") == 0);
+}
+
+TEST_CASE(".jff states may come after their transitions, in any order, and the type last") {
+  const std::string arcs =
+      "<transition><from>7</from><to>3</to><read>a</read></transition><transition><from>3</from>"
+      "<to>7</to><read>&#x61;</read></transition>";
+  const std::string states = "<state name=\"x>y\" id='7'><final/></state><state id = \"3\" ><initial/></state >";
+  const Dfa expected = Dfa::acceptor(Alphabet({"a"}), 0, {1, 0}, {false, true});
+  CHECK(parse_format_jff("<structure>" + arcs + states + "<type>fa</type></structure>\n<!-- -->\n", "f").dfa ==
+        expected);
+  CHECK(parse_format_jff("<structure><automaton>" + states + arcs + "</automaton><type> fa </type></structure>", "f")
+            .dfa == expected);
 }
 
 TEST_CASE(".hoa errors name the line") {

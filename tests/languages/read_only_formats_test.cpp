@@ -8,6 +8,7 @@
 #include <fstream>
 #include <functional>
 #include <map>
+#include <random>
 
 #include "krohn/automata/minimize.hpp"
 #include "krohn/automata/regex.hpp"
@@ -230,6 +231,175 @@ TEST_CASE("1500 generated files of each format mean what a simulation says") {
       }
     }
     test::check_same_language(complete, parse_format_mona(text, "f").dfa);
+  }
+}
+
+// x in P & (b => x in Q) & all1 y: (y < x => y in P | y in Q), as MONA 1.4-18 exports and prints it.
+const std::string exported = R"(MONA DFA
+number of variables: 4
+variables: P Q b x
+orders: 2 2 0 1
+states: 6
+initial: 0
+bdd nodes: 16
+final: 0 0 0 0 -1 1
+behaviour: 0 3 11 9 8 5
+bdd:
+ 2 2 1
+ -1 2 0
+ -1 1 0
+ 0 6 4
+ 3 2 5
+ -1 5 0
+ 1 9 7
+ 3 2 8
+ -1 4 0
+ 3 10 8
+ -1 3 0
+ 0 15 12
+ 1 14 13
+ 3 1 5
+ 3 1 8
+ 1 9 14
+end
+)";
+const std::string printed = R"(DFA for formula with free variables: P Q b x
+Initial state: 0
+Accepting states: 5
+Rejecting states: 4
+Don't-care states: 0 1 2 3
+
+Automaton has 6 states and 16 BDD-nodes
+Transitions:
+State 0: XX0X -> state 1
+State 0: XX1X -> state 2
+State 1: 00X0 -> state 3
+State 1: 00X1 -> state 4
+State 1: 01X0 -> state 1
+State 1: 01X1 -> state 4
+State 1: 1XX0 -> state 1
+State 1: 1XX1 -> state 5
+State 2: 00X0 -> state 3
+State 2: 00X1 -> state 4
+State 2: 01X0 -> state 2
+State 2: 01X1 -> state 4
+State 2: 10X0 -> state 2
+State 2: 10X1 -> state 4
+State 2: 11X0 -> state 2
+State 2: 11X1 -> state 5
+State 3: XXX0 -> state 3
+State 3: XXX1 -> state 4
+State 4: XXXX -> state 4
+State 5: XXXX -> state 5
+)";
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  return text.replace(text.find(from), from.size(), to);
+}
+
+TEST_CASE("what MONA exports is what it prints") {
+  const LanguageSource source = parse_format_mona(exported, "f");
+  CHECK(source.dfa == parse_format_mona(printed, "f").dfa);
+  CHECK(source.dfa.num_states() == 6);
+  CHECK(source.dfa.num_symbols() == 16);
+  CHECK(source.notes.back() == "f: letters are valuations of the bits 'P Q b x' in this order");
+  const auto refused = [](const std::string& from, const std::string& to) {
+    return error_of([&] { parse_format_mona(replaced(exported, from, to), "f"); });
+  };
+  CHECK(refused("MONA DFA", "MONA GTA") == "f:1: expected 'MONA DFA', got 'MONA GTA', a tree automaton");
+  CHECK(refused("states: 6", "states: 7") == "f:8: expected 7 after 'final:', got 6");
+  CHECK(refused("bdd nodes: 16", "bdd nodes: 17") == "f:27: expected 17 nodes before 'end', got 16");
+  CHECK(refused(" 0 6 4", " 0 16 4") == "f:14: expected a node below 16, got '16'");
+  CHECK(refused(" 0 6 4", " 4 6 4") == "f:14: expected a variable below 4, got '4'");
+  CHECK(refused("-1 5 0", "-1 6 0") == "f:16: expected a state below 6, got '6'");
+  CHECK(refused(" 1 9 7", " 3 9 7").find("f:17: expected nodes that test later variables than 3, got node 9, which ") ==
+        0);
+  CHECK(refused("final: 0", "final: 2") == "f:8: expected 1 (accepting), -1 (rejecting) or 0 (don't care), got '2'");
+  CHECK(refused("orders:", "order:") == "f:4: expected 'orders:', got 'order: 2 2 0 1'");
+  CHECK(refused("P Q b x", "P Q b P") == "f:3: expected different variables, got 'P' twice");
+  CHECK(refused("end\n", "end\nmore") == "f:28: expected nothing after 'end', got 'more'");
+  std::string many = "MONA DFA\nnumber of variables: 13\nvariables: a b c d e f g h i j k l m\n";
+  many +=
+      "orders: 2 2 2 2 2 2 2 2 2 2 2 2 2\nstates: 1\ninitial: 0\nbdd nodes: 1\nfinal: 1\nbehaviour: 0\nbdd:\n-1 0 "
+      "0\nend";
+  CHECK_THROWS_AS(parse_format_mona(many, "f"), ResourceError);
+  CHECK(parse_format_mona("MONA DFA\nnumber of variables: 0\nvariables:\norders:\nstates: 2\ninitial: 0\nbdd nodes: 2\n"
+                          "final: -1 1\nbehaviour: 0 1\nbdd:\n-1 1 0\n-1 0 0\nend\n",
+                          "f")
+            .dfa == Dfa::acceptor(Alphabet({"t"}), 0, {1, 0}, {false, true}));
+}
+
+// A decision tree of its own: inner nodes test `variable`, leaves have a state.
+struct Decision {
+  std::size_t variable;
+  std::size_t state;
+  std::size_t low;
+  std::size_t high;
+};
+
+TEST_CASE("1500 exported automata mean what their decisions say") {
+  const auto number = [](std::size_t q) { return std::to_string(q); };
+  std::mt19937 random(71);
+  for (int round = 0; round < 1500; ++round) {
+    CAPTURE(round);
+    const std::size_t bits = random() % 5;
+    const std::size_t states = 1 + random() % 6;
+    std::vector<Decision> trees;
+    const std::function<std::size_t(std::size_t)> grow = [&](std::size_t first) {
+      const std::size_t variable = first + random() % 3;
+      Decision decision{variable, random() % states, 0, 0};
+      if (variable >= bits) {
+        decision.variable = bits;
+      } else {
+        decision.low = grow(variable + 1);
+        decision.high = grow(variable + 1);
+      }
+      trees.push_back(decision);
+      return trees.size() - 1;
+    };
+    std::vector<std::size_t> roots;
+    for (std::size_t q = 0; q < states; ++q)
+      roots.push_back(q > 0 && random() % 4 == 0 ? roots[random() % q] : grow(0));
+    std::vector<std::size_t> place(trees.size());  // of each decision among the nodes
+    for (std::size_t i = 0; i < place.size(); ++i) place[i] = i;
+    std::shuffle(place.begin(), place.end(), random);
+    std::vector<std::string> lines(trees.size());
+    for (std::size_t i = 0; i < trees.size(); ++i) {
+      const Decision& t = trees[i];
+      lines[place[i]] = t.variable == bits ? " -1 " + number(t.state) + " 0\n"
+                                           : " " + number(t.variable) + " " + number(place[t.low]) + " " +
+                                                 number(place[t.high]) + "\n";
+    }
+    std::vector<int> kinds;
+    std::string text = "MONA DFA\nnumber of variables: " + number(bits) + "\nvariables:";
+    for (std::size_t bit = 0; bit < bits; ++bit) text += " v" + number(bit);
+    text += "\norders:";
+    for (std::size_t bit = 0; bit < bits; ++bit) text += " " + number(random() % 3);
+    const std::size_t start = random() % states;
+    text += "\nstates: " + number(states) + "\ninitial: " + number(start) + "\nbdd nodes: " + number(trees.size());
+    text += "\nfinal:";
+    for (std::size_t q = 0; q < states; ++q) {
+      kinds.push_back(static_cast<int>(random() % 3) - 1);
+      text += " " + std::to_string(kinds.back());
+    }
+    text += "\nbehaviour:";
+    for (const std::size_t root : roots) text += " " + number(place[root]);
+    text += "\nbdd:\n";
+    for (const std::string& line : lines) text += line;
+    CAPTURE(text);
+    const Dfa dfa = parse_format_mona(text + "end\n", "f").dfa;
+    REQUIRE(dfa.num_states() == states);
+    REQUIRE(dfa.num_symbols() == std::size_t{1} << bits);
+    CHECK(dfa.start() == start);
+    for (std::size_t q = 0; q < states; ++q) {
+      CHECK(dfa.labels()[q] == (kinds[q] == 0 ? null_label : kinds[q] == 1 ? 1 : 0));
+      for (std::size_t letter = 0; letter < dfa.num_symbols(); ++letter) {
+        const std::string name = dfa.alphabet().name(static_cast<Symbol>(letter));
+        std::size_t at = roots[q];
+        while (trees[at].variable < bits) at = name[trees[at].variable] == '1' ? trees[at].high : trees[at].low;
+        CHECK(dfa.next(static_cast<State>(q), static_cast<Symbol>(letter)) == trees[at].state);
+      }
+    }
   }
 }
 

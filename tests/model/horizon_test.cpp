@@ -195,7 +195,17 @@ TEST_CASE("a wrong reference gives no length, and layers with gates, writes or t
   row.gate = {0.5F};
   r.layer.table = TokenTable(2, 1, {row});
   CHECK_THROWS_AS(certify_horizon(r.layer, r.reference, Semantics::fp32_fma_v1), InputError);
+  // A sign moves the centres: one that the reference does not know is no horizon, and no refusal.
+  row.gate = {1.0F, -1.0F};
+  r.layer.table = TokenTable(2, 1, {row});
+  CHECK(*certify_horizon(r.layer, r.reference, Semantics::fp32_fma_v1).length == 0);
   row.gate = {1.0F};
+  r.layer.table = TokenTable(2, 1, {row});
+  CHECK_THROWS_AS(certify_horizon(r.layer, r.reference, Semantics::int16_wrap_state_v1), InputError);
+  row.factors[0].read = {{0, 1.0F}};
+  r.layer.table = TokenTable(2, 1, {row});
+  CHECK_THROWS_AS(certify_horizon(r.layer, r.reference, Semantics::fp32_fma_v1), InputError);
+  row.factors[0].read.clear();
   row.write = {{0, 1.0F}};
   r.layer.table = TokenTable(2, 1, {row});
   CHECK_THROWS_AS(certify_horizon(r.layer, r.reference, Semantics::fp32_fma_v1), InputError);

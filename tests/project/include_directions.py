@@ -15,7 +15,7 @@ MAY_INCLUDE = {
     "digest": set(),
     "automata": {"digest"},
     "model": {"digest"},  # and automata/alphabet.hpp
-    "text": set(),  # and automata/alphabet.hpp
+    "text": set(),  # and automata/utf8.hpp
     "architectures": {"model", "text"},
     "compile": {"automata", "model"},
     "kernels": set(),
@@ -24,7 +24,7 @@ MAY_INCLUDE = {
     "languages": {"automata", "text"},
     "checkpoints": {"languages", "engine", "architectures", "automata", "model", "digest", "text"},
     "results": {
-        "checkpoints", "languages", "verify", "engine", "compile", "architectures", "automata", "model", "digest", "text",
+        "export", "checkpoints", "languages", "verify", "engine", "compile", "architectures", "automata", "model", "digest", "text",
     },
     "export": {"checkpoints", "languages", "compile", "architectures", "automata", "model", "text"},
     "tools": {
@@ -33,7 +33,7 @@ MAY_INCLUDE = {
 }
 EXTRA = {
     "model": {"krohn/automata/alphabet.hpp"},
-    "text": {"krohn/automata/alphabet.hpp"},
+    "text": {"krohn/automata/utf8.hpp"},
     "engine": {"krohn/automata/alphabet.hpp", "krohn/automata/dfa.hpp"},
 }
 FOLDERS = {

@@ -58,7 +58,8 @@ RUNS = ["check m parity", "check m mod:2", "check w mod:101 --up-to 50", "check 
         "export re:(ab)* --to fla -o e1", "export word:S3 --to fla -o e2", "export parity --to dense -o e3",
         "export a --to torch -o e4", "kit kda -o k1 --longest 300",
         "compile parity -o x1", "compile re:(a|b)*abb -o x2", "compile mod:4 -o x4 --family kda",
-        "compile re:(ab)* -o x5 --family gated_deltaproduct", "compile mod:7 -o x3 --representation rotation"]
+        "compile re:(ab)* -o x5 --family gated_deltaproduct",
+        "compile re:(ab)* -o x6 --family pd --semantics int8-wrap", "check x6 re:(ab)*", "refute --family gdn2 --format bf16", "compile mod:7 -o x3 --representation rotation"]
 
 
 def main():

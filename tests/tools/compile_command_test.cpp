@@ -56,6 +56,30 @@ TEST_CASE("every option compiles to a model that check proves") {
   CHECK(run_krohn("check " + model + " 're:(a|b)*abb'").exit_code == 0);
 }
 
+TEST_CASE("families and integers: what is compiled is proved, in its own arithmetic, and says what it saved") {
+  const TemporaryDirectory scratch;
+  const std::string model = (scratch / "m").string();
+  for (const std::string options : {"--family pd", "--family pd --semantics int8-wrap", "--family rwkv7-widened",
+                                    "--family kda --format int8-saturate", "--semantics int16-wrap-state-v1"}) {
+    CAPTURE(options);
+    const ProcessResult compiled =
+        run_krohn(std::string("compile ") + mixed + " --force --json -o " + model + " " + options);
+    REQUIRE_MESSAGE(compiled.exit_code == 0, compiled.error);
+    const nlohmann::json report = nlohmann::json::parse(compiled.out);
+    const bool pd = options.find("pd") != std::string::npos;
+    CHECK((report["mode"] == "moves") == pd);
+    if (pd) CHECK(report["layers"] == 1);
+    if (pd) CHECK(report["with_reflections"]["layers"] > 1);
+    // In the model's own semantics.
+    const ProcessResult checked = run_krohn("check " + model + " " + mixed + " --json");
+    CHECK(checked.exit_code == 0);
+    CHECK(nlohmann::json::parse(checked.out)["semantics"] == report["semantics"]);
+  }
+  // One move or one swap a letter: the clear of a bit, and its flip.
+  REQUIRE(run_krohn("compile tomita:5 --force -o " + model + " --family rwkv7-widened").exit_code == 0);
+  CHECK(run_krohn("check " + model + " tomita:5 --format bf16").exit_code == 0);
+}
+
 TEST_CASE("caps and what the language does not have are refused by name, and nothing is written") {
   const TemporaryDirectory scratch;
   const std::string model = (scratch / "m").string();
@@ -73,6 +97,9 @@ TEST_CASE("caps and what the language does not have are refused by name, and not
   refused(std::string(mixed) + " --spectrum nonnegative", 1, "aperiodic");
   refused("'re:(a|b)*abb' --representation rotation", 1, "permutations");
   refused("parity --cascade X", 2, "--cascade");
+  refused("parity --semantics int4-wrap", 2, "int8-saturate");
+  refused("word:S3 --keys dyadic --semantics int8-wrap", 1, "key[0]: expected an integer, got 0.5");
+  refused("mod:7 --representation rotation --semantics int16-wrap", 1, "int16-wrap-state-v1");
 }
 
 TEST_CASE("inspect shows the cascade level by level and as DOT") {

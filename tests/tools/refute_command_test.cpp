@@ -48,6 +48,21 @@ TEST_CASE("every family and both theorems") {
   CHECK(kda["verdict"] == "REFUTED");
   CHECK(kda["hypothesis_holds"] == true);
   CHECK(run_krohn("refute --format bf16 --family kda --range=-1,1 --theorem modular:3").exit_code == 10);
+  for (const std::string family : {"mamba2", "rwkv6", "hgrn2", "hgrn", "gated_deltanet", "comba", "gdn2", "rwkv7"}) {
+    CAPTURE(family);
+    const json made = json::parse(run_krohn("refute --format bf16 --json --family " + family).out);
+    CHECK(made["verdict"] == "REFUTED");
+    CHECK(made["hypothesis_holds"] == true);
+    CHECK(made["word_a"] != made["word_b"]);
+  }
+  CHECK(run_krohn("refute --format bf16 --family rwkv7 --range=-1,1 --theorem modular:3").exit_code == 10);
+  CHECK(run_krohn("refute --family comba --range=-1,1").error.find("expected 0,1 for comba") != std::string::npos);
+  for (const auto& [family, reason] : {std::pair<std::string, std::string>{"mamba3", "rotate"},
+                                       {"retnet", "rotate"},
+                                       {"precond_gated_deltanet", "all tokens before it"},
+                                       {"mesa_net", "mamba2"}}) {
+    CHECK(run_krohn("refute --family " + family).error.find(reason) != std::string::npos);
+  }
   CHECK(run_krohn("refute --family pd").error.find("PD-SSM does every language") != std::string::npos);
   CHECK(run_krohn("refute --family linear_attn --range=-1,1").error.find("one eigenvalue is 1") != std::string::npos);
   CHECK(run_krohn("refute --format bf16 --family deltaproduct --size 2 --householder 3").exit_code == 10);
@@ -110,6 +125,16 @@ TEST_CASE("a model outside the hypothesis is bad input, named by layer, symbol a
   result = run_krohn("refute --theorem modular " + model);
   CHECK(result.exit_code == 10);
   CHECK(result.out.find("s REFUTED 1") != std::string::npos);
+}
+
+TEST_CASE("a model in integers is asked about in floating point only") {
+  const TemporaryDirectory directory;
+  const std::string model = (directory / "model").string();
+  REQUIRE(run_krohn("compile flipflop --semantics int8-wrap -o " + model).exit_code == 0);
+  const ProcessResult own = run_krohn("refute --symbol s " + model);
+  CHECK(own.exit_code == 1);
+  CHECK(own.error.find("int8-wrap-state-v1") != std::string::npos);
+  CHECK(run_krohn("refute --symbol s --format fp32 " + model).exit_code == 10);
 }
 
 TEST_CASE("wrong arguments") {

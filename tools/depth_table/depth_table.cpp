@@ -124,8 +124,35 @@ constexpr const char* language_header =
     "| KDA |\n"
     "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
 
-void corpus_table(const std::filesystem::path& folder) {
-  std::cout << "## The corpus\n\n" << language_header;
+/// What each family takes of one language: layers: hidden size, n_h, factors.
+void family_row(const std::string& name, const Dfa& dfa) {
+  const auto sizes = [](const ModelSize& size) {
+    return std::to_string(size.layers) + ": " + std::to_string(size.hidden) + ", " + std::to_string(size.householder) +
+           ", " + std::to_string(size.factors);
+  };
+  std::string row;
+  std::size_t states = 0;
+  for (const Recurrence family :
+       {Recurrence::gated_deltaproduct, Recurrence::kda, Recurrence::rwkv7_widened, Recurrence::pd}) {
+    CompileOptions options;
+    options.recurrence = family;
+    const CompileResult result = compile(dfa, options);
+    states = result.minimal.num_states();
+    if (row.empty()) row = " | " + sizes(*result.with_reflections);
+    row += " | " + sizes(size_of(result.model));
+    if (result.mode == "squares" || result.square_levels > 0) row += " s";
+    if (result.mode == "moves") row += " m";
+  }
+  std::cout << "| " << cell(name) << " | " << states << row << " |\n";
+}
+
+constexpr const char* family_header =
+    "| language | \\|Q\\| | DeltaProduct | Gated DeltaProduct | KDA | RWKV-7 widened | PD |\n"
+    "|---|---|---|---|---|---|---|\n";
+
+using Row = void (*)(const std::string&, const Dfa&);
+
+void corpus_rows(const std::filesystem::path& folder, Row row) {
   std::ifstream file(folder / "languages.json");
   if (!file) throw InputError(folder.string() + ": expected a folder with languages.json");
   for (const nlohmann::json& entry : nlohmann::json::parse(file)) {
@@ -138,9 +165,14 @@ void corpus_table(const std::filesystem::path& folder) {
     }
     std::vector<bool> accepting(states, false);
     for (const std::size_t q : automaton.at("accept").get<std::vector<std::size_t>>()) accepting.at(q) = true;
-    language_row(entry.at("id").get<std::string>(),
-                 Dfa::acceptor(letters(rows.size()), automaton.at("start").get<State>(), delta, accepting));
+    row(entry.at("id").get<std::string>(),
+        Dfa::acceptor(letters(rows.size()), automaton.at("start").get<State>(), delta, accepting));
   }
+}
+
+void corpus_table(const std::filesystem::path& folder) {
+  std::cout << "## The corpus\n\n" << language_header;
+  corpus_rows(folder, language_row);
   std::cout << "\n## MLRegTest automata\n\n" << language_header;
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder / "mlregtest")) {
@@ -300,11 +332,18 @@ void chain_table() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::cerr << "usage: krohn_depth_table tests/data/corpus > docs/depth.md\n";
+  const bool families = argc == 3 && std::string(argv[2]) == "--families";
+  if (argc != 2 && !families) {
+    std::cerr << "usage: krohn_depth_table tests/data/corpus > docs/depth.md\n"
+                 "       krohn_depth_table tests/data/corpus --families (the table of sizes in docs/families.md)\n";
     return 2;
   }
   try {
+    if (families) {
+      std::cout << family_header;
+      corpus_rows(argv[1], family_row);
+      return 0;
+    }
     std::cout
         << "# How deep cascades are\n\n"
            "Every automaton with |Q| states has a cascade of at most |Q|-1 permutation-reset levels; the paper's bound "

@@ -138,15 +138,18 @@ void add_certificate_option(CLI::App& command, std::string& path, const std::str
   });
 }
 
-void add_semantics_option(CLI::App& command, std::optional<Semantics>& semantics) {
+void add_semantics_option(CLI::App& command, std::optional<Semantics>& semantics, const std::string& by_default) {
   command
       .add_option_function<std::string>(
           "--format,--semantics", [&semantics](const std::string& text) { semantics = parse_semantics(text); },
-          "the arithmetic: fp32, fp16, bf16, or a name of docs/semantics.md (default: the model's)")
+          "the arithmetic: fp32, fp16, bf16, int8-wrap, int8-saturate, int16-wrap, int16-saturate, or a name of "
+          "docs/semantics.md (default: " +
+              by_default + ")")
       ->type_name("FORMAT")
       ->check([](const std::string& text) {
-        return parse_semantics(text) ? std::string()
-                                     : "expected fp32, fp16, bf16 or a semantics id, got '" + text + "'";
+        return parse_semantics(text)
+                   ? std::string()
+                   : "expected " + std::string(semantics_short_names) + " or a semantics id, got '" + text + "'";
       });
 }
 

@@ -99,8 +99,9 @@ void add_time_limit_option(CLI::App& command, std::optional<double>& seconds);
 /// Adds --certificate.
 void add_certificate_option(CLI::App& command, std::string& path, const std::string& what);
 
-/// Adds --format and --semantics, two names of one option: fp32, fp16, bf16 or the full name of a semantics.
-void add_semantics_option(CLI::App& command, std::optional<Semantics>& semantics);
+/// Adds --format and --semantics, two names of one option: a short or the full name of a semantics.
+void add_semantics_option(CLI::App& command, std::optional<Semantics>& semantics,
+                          const std::string& by_default = "the model's");
 
 /// Accepts the decimal digits of a number from `low` to `high` only: the conversion to an unsigned number would wrap a
 /// sign and cut what is too large.

@@ -18,8 +18,8 @@
 #include "krohn/text/atomic_file.hpp"
 #include "krohn/verify/certificate.hpp"
 #include "krohn/verify/check.hpp"
+#include "krohn/verify/opposite_order.hpp"
 #include "model_argument.hpp"
-#include "opposite_order.hpp"
 #include "work.hpp"
 
 namespace krohn::cli {
@@ -45,20 +45,6 @@ struct Arguments {
   bool failing = true;
   std::string method;
 };
-
-/// Around the word that refutes, in a fifth of the time that is left and some seconds at most.
-std::optional<FailureReport> failures_of(const CheckReport& report, const OpenModel& open, const Dfa& language,
-                                         const Budget& budget) {
-  const auto* refuted = std::get_if<Refuted>(&report.verdict);
-  if (refuted == nullptr || budget.interrupted()) return std::nullopt;
-  FailingOptions options;
-  options.budget = budget.share(0.2);
-  const auto soon = std::chrono::steady_clock::now() + std::chrono::seconds(5);
-  options.budget.deadline = std::min(options.budget.deadline.value_or(soon), soon);
-  const std::optional<Machine::Tables> tables = open.machine->tables();
-  return report_failures(*open.machine, Specification(*open.machine, minimize(language)), refuted->counterexample.word,
-                         tables ? state_units(tables->model) : state_units(*open.learned), options);
-}
 
 void print(const CheckReport& report, const std::optional<FailureReport>& failures, const Alphabet& alphabet) {
   for (const Rung& rung : report.rungs) {

@@ -33,6 +33,7 @@ struct CompileArguments {
   std::string keys = "integer";
   std::string representation = "auto";
   std::string family = "any";
+  std::optional<Semantics> semantics;
   std::size_t max_rows = CascadeOptions{}.max_rows;
   std::size_t max_family = CascadeOptions{}.max_family;
 };
@@ -56,16 +57,21 @@ CompileOptions options_of(const CompileArguments& arguments) {
   options.keys = *option_named(key_names, arguments.keys);
   options.representation = *option_named(representation_names, arguments.representation);
   options.recurrence = *option_named(recurrence_names, arguments.family);
+  options.semantics = arguments.semantics.value_or(Semantics::fp32_fma_v1);
   return options;
 }
 
-void print_report(const CompileResult& result, const std::string& directory) {
+void print_report(const CompileResult& result, Semantics semantics, const std::string& directory) {
   const std::string cascade =
-      result.widths.empty()    ? " (one state: the label of every word)"
-      : result.mode == "group" ? " (a group: one layer)"
-      : result.mode == "squares"
-          ? " (symmetries of squares: one layer of signs and swaps)"
-          : " (cascade " + result.mode + (result.parts.size() > 1 ? ", split by congruences)" : ")");
+      result.widths.empty()      ? " (one state: the label of every word)"
+      : result.mode == "group"   ? " (a group: one layer)"
+      : result.mode == "squares" ? " (symmetries of squares: one layer of signs and swaps)"
+      : result.mode == "moves"
+          ? " (moves and swaps of states: one layer)"
+          : " (cascade " + result.mode + (result.parts.size() > 1 ? ", split by congruences" : "") +
+                (result.square_levels > 0 ? ", " + std::to_string(result.square_levels) + " as symmetries of squares"
+                                          : "") +
+                ")";
   print_table(
       {{"states", std::to_string(result.states) + ", minimal " + std::to_string(result.minimal.num_states())},
        {"letters", std::to_string(result.minimal.num_symbols()) + ", acting differently " +
@@ -80,7 +86,9 @@ void print_report(const CompileResult& result, const std::string& directory) {
         std::to_string(result.model.layers().size()) + ", hidden size " + std::to_string(result.model.hidden_size())},
        {"rows", std::to_string(result.rows) + ", " + counted(result.table_rows, "table row") + ", " +
                     counted(result.factors, "Householder factor")},
-       {"arithmetic", result.exact     ? "exact in fp32, fp16 and bf16 at every length"
+       {"arithmetic", integer_format(semantics)
+                          ? std::string(semantics_id(semantics)) + ", integers throughout: krohn check decides"
+                      : result.exact   ? "exact in fp32, fp16 and bf16 at every length"
                       : result.horizon ? "inexact, right up to length " + std::to_string(*result.horizon) + " in fp32"
                                        : "inexact"}});
   if (!result.hidden.empty()) {
@@ -156,10 +164,13 @@ void add_compile(CLI::App& app, int& exit_code) {
   command
       ->add_option(
           "--family", arguments->family,
-          "What a token's matrix may be: gated_deltaproduct (zero gates as resets), or kda (signed gates: groups "
-          "as symmetries of squares, where that is smaller and exact); says what products of reflections take")
+          "What a token's matrix may be: gated_deltaproduct (zero gates as resets), kda (signed gates: groups and "
+          "levels as symmetries of squares), rwkv7-widened (a letter moves one state or swaps two: one layer), or pd "
+          "(column one-hot matrices: one layer); each where that is smaller, and exact; says what products of "
+          "reflections take")
       ->check(one_of(names_of(recurrence_names)))
       ->capture_default_str();
+  add_semantics_option(*command, arguments->semantics, "fp32");
   command->add_option("--max-rows", arguments->max_rows, "Rows of all layers together")
       ->check(natural_number())
       ->capture_default_str();
@@ -174,11 +185,13 @@ void add_compile(CLI::App& app, int& exit_code) {
     const CompileResult result = compile(language_argument(arguments->language, arguments->alphabet), options);
     const std::string report = compile_report_json(result, options, arguments->language);
     work.finish();
-    write_model(arguments->directory, model_directory(result, report), arguments->force);
+    ModelDirectory directory = model_directory(result, report);
+    directory.semantics = options.semantics;
+    write_model(arguments->directory, directory, arguments->force);
     if (arguments->json) {
       std::cout << report;
     } else {
-      print_report(result, arguments->directory);
+      print_report(result, options.semantics, arguments->directory);
     }
     exit_code = exit_ok;
   });

@@ -90,8 +90,7 @@ std::vector<Row> rows_of(const Arguments& arguments) {
     for (const std::size_t size : sizes) {
       for (const Arithmetic& arithmetic : arithmetics) {
         if (family == Family::triangular && arithmetic.separate) continue;
-        // Its one eigenvalue is 1: in [-1, 1] there is no such family.
-        if (family == Family::linear_attn && arguments.models.range == "-1,1" && families.size() > 1) continue;
+        if (!has_negative_range(family) && arguments.models.range == "-1,1" && families.size() > 1) continue;
         Row row;
         row.made = arguments.models.made;
         row.made.family = family;

@@ -10,6 +10,7 @@
 #include "krohn/error.hpp"
 #include "krohn/export/dense.hpp"
 #include "krohn/export/fla.hpp"
+#include "krohn/results/export_report.hpp"
 #include "krohn/text/atomic_file.hpp"
 #include "work.hpp"
 
@@ -63,28 +64,7 @@ int export_fla(const Options& options) {
   work.finish();
   write_fla_export(options.output, model, options.force);
   if (options.json) {
-    Json layers = Json::array();
-    for (const FlaLayer& layer : model.layers) {
-      layers.push_back({{"stage", layer.name},
-                        {"rows", layer.rows},
-                        {"heads", layer.heads},
-                        {"num_householder", layer.num_householder},
-                        {"units", layer.units},
-                        {"magnitude", layer.magnitude},
-                        {"table_tolerance", layer.tolerance}});
-    }
-    print_json({{"to", "fla"},
-                {"output", options.output},
-                {"parameters", model.parameters},
-                {"architecture", model_type_of(model.architecture)},
-                {"hidden_size", model.hidden_size},
-                {"intermediate_size", model.intermediate_size},
-                {"heads", model.heads},
-                {"key_size", model.key_size},
-                {"value_size", model.value_size},
-                {"num_householder", model.num_householder},
-                {"gated", model.gated},
-                {"layers", layers}});
+    std::cout << export_report_json(model, options.output);
     return exit_ok;
   }
   print_table({{"architecture", std::string(model_type_of(model.architecture)) + (model.gated ? ", gated" : "")},
@@ -110,7 +90,12 @@ int export_arrays(const Options& options) {
   Work work("export", Work::Early::with_nothing);
   std::optional<LrnnModel> model;
   if (is_model_argument(options.subject)) {
-    model = compiled_model(options.subject).model;
+    ModelDirectory directory = compiled_model(options.subject);
+    if (integer_format(directory.semantics)) {
+      throw InputError(options.subject + ": expected a model in floating point, got one in " +
+                       std::string(semantics_id(directory.semantics)));
+    }
+    model = std::move(directory.model);
   } else {
     CompileOptions compile_options;
     compile_options.keys = options.keys == "dyadic" ? KeyForm::dyadic : KeyForm::integer;
@@ -124,24 +109,17 @@ int export_arrays(const Options& options) {
   } else {
     write_file(options.output, dense.bytes);
   }
-  Json layers = Json::array();
-  for (std::size_t l = 0; l < model->layers().size(); ++l) {
-    const TableLayer& layer = model->layers()[l];
-    layers.push_back({{"key_size", layer.table.key_size()},
-                      {"value_size", layer.table.value_size()},
-                      {"num_householder", layer.table.num_householder()},
-                      {"rows", layer.num_rows()},
-                      {"network_units", {dense.network_units[l].first, dense.network_units[l].second}}});
-  }
   if (options.json) {
-    print_json({{"to", options.to}, {"output", options.output}, {"parameters", dense.parameters}, {"layers", layers}});
+    std::cout << export_report_json(dense, *model, options.to, options.output);
     return exit_ok;
   }
+  const std::vector<TableLayer>& layers = model->layers();
   print_table({{"numbers", std::to_string(dense.parameters)}, {"layers", std::to_string(layers.size())}});
   for (std::size_t l = 0; l < layers.size(); ++l) {
-    std::cout << "  layer " << l << ": keys " << layers[l]["key_size"] << ", columns " << layers[l]["value_size"]
-              << ", factors " << layers[l]["num_householder"] << ", rows " << layers[l]["rows"] << ", readout network "
-              << layers[l]["network_units"][0] << " and " << layers[l]["network_units"][1] << " units\n";
+    const TokenTable& table = layers[l].table;
+    std::cout << "  layer " << l << ": keys " << table.key_size() << ", columns " << table.value_size() << ", factors "
+              << table.num_householder() << ", rows " << layers[l].num_rows() << ", readout network "
+              << dense.network_units[l].first << " and " << dense.network_units[l].second << " units\n";
   }
   print_table({{"written to", options.output}});
   return exit_ok;

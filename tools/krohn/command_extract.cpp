@@ -41,14 +41,6 @@ struct Arguments {
 
 std::string suffix_of(const std::string& path) { return std::filesystem::path(path).extension().string(); }
 
-/// Every word, less those that are too short for the model.
-std::optional<Dfa> all_words(const OpenModel& open) {
-  if (!open.task || open.task->min_length == 0) return std::nullopt;
-  const Alphabet& alphabet = open.machine->alphabet();
-  const Dfa all(alphabet, 0, std::vector<State>(alphabet.size(), 0), {0}, {open.machine->label_names().front()});
-  return open.within_domain(all);
-}
-
 void write(const Arguments& arguments, const Extraction& extraction,
            const std::optional<ExtractionComparison>& comparison) {
   const std::string suffix = suffix_of(arguments.output);
@@ -85,32 +77,21 @@ int run_extract(Arguments arguments) {
   options.progress = [&work](const EnumerateProgress& progress) { show_search(work, progress); };
   const OpenModel open = open_model(arguments.model, arguments.semantics, arguments.task, arguments.hints);
   for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
-  const std::optional<Dfa> own = open.own_language();
   std::optional<Dfa> language;
+  std::optional<Dfa> hypothesis;
   if (!arguments.compare.empty()) language = language_of(open, arguments.compare, arguments.alphabet);
-  if (!arguments.hypothesis.empty()) {
-    options.guesses.push_back(language_of(open, arguments.hypothesis, arguments.alphabet));
-  }
-  const std::size_t language_number = options.guesses.size();
-  if (language) options.guesses.push_back(*language);
-  if (own) options.guesses.push_back(*own);
-  const std::optional<Dfa> domain = language ? language : own ? own : all_words(open);
-  Extraction extraction = extract(*open.machine, domain, options, open.hint ? &*open.hint : nullptr);
+  if (!arguments.hypothesis.empty()) hypothesis = language_of(open, arguments.hypothesis, arguments.alphabet);
+  ExtractionAnswer answer = extract_from(open, language, arguments.compare, hypothesis, options);
+  Extraction& extraction = answer.extraction;
+  const std::optional<ExtractionComparison>& comparison = answer.comparison;
   // The time limit sets the same flag.
   extraction.interrupted = work.interrupted();
-  std::optional<ExtractionComparison> comparison;
-  if (language) {
-    // Where a length was asked for, longer words refute nothing.
-    comparison = compare_extraction(extraction, *open.machine, *language, arguments.compare,
-                                    options.up_to ? std::nullopt : extraction.wrong_guesses[language_number]);
-  }
   work.finish("the automaton is the best that was found");
   if (!arguments.output.empty()) write(arguments, extraction, comparison);
 
-  const std::string range = domain ? open.domain(*domain) : "all words";
   const Alphabet& alphabet = open.machine->alphabet();
   if (arguments.json) {
-    std::cout << extraction_json(extraction, range, comparison);
+    std::cout << extraction_json(extraction, answer.domain, comparison);
   } else {
     constexpr std::size_t most_rungs = 16;
     const std::size_t rungs = extraction.rungs.size();
@@ -123,7 +104,7 @@ int run_extract(Arguments arguments) {
       std::printf("%-16s %8.3f s  %s\n", rung.method.c_str(), rung.seconds, rung.outcome.c_str());
     }
     std::printf("semantics: %s; domain: %s; %llu words asked, %llu steps\n", extraction.semantics.c_str(),
-                range.c_str(), static_cast<unsigned long long>(extraction.queries),
+                answer.domain.c_str(), static_cast<unsigned long long>(extraction.queries),
                 static_cast<unsigned long long>(extraction.symbols));
     const std::string growth = growth_text(extraction);
     if (!growth.empty()) std::printf("%s\n", growth.c_str());

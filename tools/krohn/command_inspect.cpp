@@ -111,6 +111,7 @@ void print_rows(const TableLayer& layer) {
     }
     for (const GeneralizedHouseholder& factor : row.factors) {
       std::cout << " [beta " << factor.beta << " key " << entries_text(factor.key);
+      if (!factor.read.empty()) std::cout << " read " << entries_text(factor.read);
       if (!factor.value.empty()) std::cout << " value " << entries_text(factor.value);
       std::cout << ']';
     }

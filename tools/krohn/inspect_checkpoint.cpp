@@ -111,8 +111,9 @@ void inspect_checkpoint(const InspectCheckpoint& options) {
   if (!hybrid && !options.inputs.empty()) {
     throw InputError(options.model + ": expected a model with attention layers with --inputs, got one without");
   }
-  const Checkpoint checkpoint = hybrid ? read_linear_layers(options.model, {.file = options.inputs}, options.hints)
-                                       : map_checkpoint(options.model, options.hints);
+  const Checkpoint checkpoint =
+      hybrid ? read_linear_layers(options.model, {.file = options.inputs, .mapped = true}, options.hints)
+             : map_checkpoint(options.model, options.hints);
   const Program& model = checkpoint.model;
   // A task is about tokens, which the layers of a hybrid do not read.
   const std::optional<Task> task = hybrid ? std::nullopt : task_beside(options.model, options.task, model);

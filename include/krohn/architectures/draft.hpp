@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "krohn/model/program_builder.hpp"
@@ -93,6 +94,10 @@ class Tensors {
   std::uint32_t matrix(const std::string& name, std::size_t out, std::size_t in) {
     return matrix(name, std::vector<std::size_t>{out, in});
   }
+  /// The rows of a matrix [groups * rows, in], of which each group has those of every part one after the other: each
+  /// part (a name, and its rows in a group) of all groups as a matrix [groups * its rows, in] of that name.
+  std::vector<std::uint32_t> ungrouped(const std::string& name, std::size_t groups,
+                                       const std::vector<std::pair<std::string, std::size_t>>& parts, std::size_t in);
   /// Several tensors of one shape, one after the other along the first axis, as one called `name`.
   std::uint32_t stacked(const std::string& name, const std::vector<std::string>& names,
                         const std::vector<std::size_t>& shape, bool matrix);

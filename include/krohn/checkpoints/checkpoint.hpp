@@ -62,6 +62,8 @@ struct LayerSamples {
   std::uint64_t seed = 0;
   /// One layer alone.
   std::optional<std::size_t> only = std::nullopt;
+  /// The large matrices stay on the disk, as map_checkpoint leaves them.
+  bool mapped = false;
 };
 
 /// Whether the checkpoint is a hybrid: a model with attention between its linear layers, which read_checkpoint refuses.

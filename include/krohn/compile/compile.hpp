@@ -23,6 +23,7 @@
 #include "krohn/compile/group.hpp"
 #include "krohn/model/hint.hpp"
 #include "krohn/model/lrnn_model.hpp"
+#include "krohn/model/semantics.hpp"
 
 namespace krohn {
 
@@ -50,7 +51,9 @@ enum class Spectrum {
 enum class Recurrence {
   any,                 ///< products of reflections, resets as `resets` says
   gated_deltaproduct,  ///< the same with zero gates as resets
-  kda,                 ///< signed gates as well: symmetries of squares, where that is smaller
+  kda,                 ///< signed gates as well: symmetries of squares, of whole languages or levels, where smaller
+  rwkv7_widened,  ///< one factor I - k (a k)^T with a in [0, 2]: a letter moves one state onto another, or swaps two
+  pd,             ///< a column one-hot matrix: every letter of the minimal automaton, in one layer
 };
 
 struct CompileOptions {
@@ -63,6 +66,8 @@ struct CompileOptions {
   /// (A = 1 and A = -1) and permutation else.
   std::optional<GroupRepresentation> representation;
   Recurrence recurrence = Recurrence::any;
+  /// In an integer semantics every number that is stored is to be in its range; InputError where one is not.
+  Semantics semantics = Semantics::fp32_fma_v1;
   /// The largest family for which the textbook depth is computed, for comparison only.
   std::size_t max_holonomy_family = 20000;
   /// Called as a stage begins, with its name.
@@ -90,12 +95,14 @@ struct CompileResult {
   /// Letters that act differently.
   std::size_t distinct_letters = 0;
   /// "R", "Z" or "G"; "G+Z" where congruences split the automaton; "group" where all letters are permutations: one
-  /// level without a cascade.
+  /// level without a cascade; "squares" and "moves": one layer of that family.
   std::string mode{};
   /// The stretches of levels, top to bottom; none for a group.
   std::vector<CascadePart> parts{};
   /// Per level of the cascade.
   std::vector<std::size_t> widths{};
+  /// Levels that are kept as symmetries of squares.
+  std::size_t square_levels = 0;
   /// Sets of the cascade's family.
   std::size_t family = 0;
   /// Per layer.

@@ -25,6 +25,9 @@ enum class GroupRepresentation { permutation, rotation, scalar, least_dimension,
 struct GroupOptions {
   KeyForm keys = KeyForm::integer;
   GroupRepresentation representation = GroupRepresentation::permutation;
+  /// As signed KDA has them. Of rotations the first reflection, in an axis, is the gate diag(1, -1): one factor a
+  /// letter; A_5 in the least dimension is compile_icosahedral's.
+  bool signed_gates = false;
 };
 
 struct CompiledGroup {
@@ -50,6 +53,27 @@ CompiledGroup compile_group(const Dfa& minimal, const GroupOptions& options = {}
 /// must be a quotient of one that acts on squares (automata/reflection_layer.cpp, exponent 4), the states one orbit,
 /// and both small.
 std::optional<CompiledGroup> compile_square_symmetries(const Dfa& minimal);
+
+/// A_5 in four dimensions with a sign gate and one reflection a letter, whatever element it is: on quaternions a letter
+/// is x -> p x p, p one of the two elements of the binary icosahedral group above it. Inexact, with a certified
+/// horizon. A slot is what is reached of that group's two sided products, at most 7200; several slots may stand for one
+/// state. None where the letters of `minimal` generate another group.
+std::optional<CompiledGroup> compile_icosahedral(const Dfa& minimal);
+
+/// Which letters compile_moves takes.
+struct MoveOptions {
+  /// The most factors of a letter.
+  std::size_t most_factors = ~std::size_t{0};
+  /// A letter that resets is a zero gate and a write, not moves.
+  bool zero_gates = true;
+};
+
+/// One layer that holds the state one-hot, for any automaton: a letter is a product of moves I - (e_p - e_q) e_p^T,
+/// which take what is at p to q and add it there, and of swaps I - (e_p - e_q)(e_p - e_q)^T. Of a letter f on n states
+/// with c cycles, fixed points counted, these are n - c factors, the least number. All numbers are 0, 1 and -1: exact
+/// in every format. None where a letter needs more factors than `most_factors`, or the automaton has one state or more
+/// than 1024.
+std::optional<CompiledGroup> compile_moves(const Dfa& minimal, const MoveOptions& options = {});
 
 /// The hint of one layer: a child of the root per slot, a leaf whose automaton state is state_of_slot[slot].
 /// `row_symbol`: for each row of the layer a symbol that has it.

@@ -31,8 +31,11 @@ inline constexpr OptionNames<std::optional<GroupRepresentation>, 6> representati
      {"dimension", GroupRepresentation::least_dimension},
      {"reflections", GroupRepresentation::least_reflections}}};
 
-inline constexpr OptionNames<Recurrence, 3> recurrence_names{
-    {{"any", Recurrence::any}, {"gated_deltaproduct", Recurrence::gated_deltaproduct}, {"kda", Recurrence::kda}}};
+inline constexpr OptionNames<Recurrence, 5> recurrence_names{{{"any", Recurrence::any},
+                                                              {"gated_deltaproduct", Recurrence::gated_deltaproduct},
+                                                              {"kda", Recurrence::kda},
+                                                              {"rwkv7-widened", Recurrence::rwkv7_widened},
+                                                              {"pd", Recurrence::pd}}};
 
 /// The value of that name, or nothing.
 template <typename Value, std::size_t count>

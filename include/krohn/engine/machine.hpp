@@ -18,12 +18,14 @@
 
 #include "krohn/automata/alphabet.hpp"
 #include "krohn/engine/device.hpp"
+#include "krohn/engine/word_batch.hpp"
 #include "krohn/error.hpp"
 #include "krohn/model/lrnn_model.hpp"
 #include "krohn/model/semantics.hpp"
 
 namespace krohn {
 
+class CollapsedStates;
 struct EnumerateOptions;
 struct WalkPlan;
 
@@ -102,7 +104,7 @@ class Machine {
   /// concerned, if a run meets NaN or infinity; InputError for a symbol that is not in the alphabet; DeviceError if
   /// CUDA was asked for and is missing or fails, or the machine has no form there. Cost: linear in the symbols, spread
   /// over words; words with a common beginning may share it.
-  virtual Trace run(std::span<const Word> words, const RunOptions& options = {}) const;
+  virtual Trace run(WordBatch words, const RunOptions& options = {}) const;
 
   /// What a machine of tables computes with; it lives as long as the machine. Methods that reason about tables ask for
   /// them, and do not apply where there are none.
@@ -111,6 +113,10 @@ class Machine {
     Semantics semantics;
   };
   virtual std::optional<Tables> tables() const { return std::nullopt; }
+
+  /// A new store of this machine's states by layers (krohn/engine/collapsed_states.hpp); null where there are not two
+  /// layers that carry something.
+  virtual std::shared_ptr<CollapsedStates> collapsed() const { return nullptr; }
 
   /// How every word up to a length is tried (krohn/engine/enumerate.hpp). Throws DeviceError or ResourceError where the
   /// device asked for cannot.

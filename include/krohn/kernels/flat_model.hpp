@@ -17,8 +17,23 @@
 
 namespace krohn {
 
-/// How a hidden state is stored between tokens.
-enum class StateFormat : std::uint32_t { fp32, fp16, bf16 };
+/// How a hidden state is stored between tokens. The integers have a form on the host alone.
+enum class StateFormat : std::uint32_t { fp32, fp16, bf16, int8_wrap, int8_saturate, int16_wrap, int16_saturate };
+
+KROHN_HOST_DEVICE constexpr bool is_integer(StateFormat format) { return format >= StateFormat::int8_wrap; }
+
+/// reduce() of docs/semantics.md for an integer format.
+KROHN_HOST_DEVICE constexpr std::int32_t reduced(std::int32_t x, StateFormat format) {
+  const std::int32_t most = format < StateFormat::int16_wrap ? 127 : 32767;
+  const std::int32_t least = -most - 1;
+  if (format == StateFormat::int8_saturate || format == StateFormat::int16_saturate) {
+    return x < least ? least : x > most ? most : x;
+  }
+  // The low bits, as two's complement has them.
+  const auto bits = static_cast<std::uint32_t>(x) & (2U * static_cast<std::uint32_t>(most) + 1U);
+  const auto value = static_cast<std::int32_t>(bits);
+  return value > most ? value - 2 * most - 2 : value;
+}
 
 /// One layer. All members but the sizes and flags are offsets into FlatModelView::words.
 struct FlatLayer {
@@ -30,6 +45,8 @@ struct FlatLayer {
   std::uint32_t gate_offset, gate;
   std::uint32_t factor_offset, beta;
   std::uint32_t key_offset, key_index, key_value;
+  // What a factor reads by: the key's, or those of vectors of their own, which no device reads.
+  std::uint32_t read_offset, read_index, read_value;
   std::uint32_t value_offset, value_index, value_value;
   std::uint32_t write_offset, write_index, write_value;
   // Readout i has the slots readout_slot[i] .. readout_slot[i + 1]; slot s the weights slot_weight[s] ..
@@ -87,13 +104,59 @@ KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE float float_at(const std::uint32_t* words,
 KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE float stored(float x, StateFormat format) {
   if (format == StateFormat::fp16) return round_to_fp16(x) + 0.0F;
   if (format == StateFormat::bf16) return round_to_bf16(x) + 0.0F;
+#if !defined(__CUDA_ARCH__)
+  if (is_integer(format)) return static_cast<float>(reduced(static_cast<std::int32_t>(x), format));
+#endif
   return x + 0.0F;
+}
+
+/// Applies table row `row` in an integer format: the formulas of docs/semantics.md, section 2, in integers, every
+/// element reduced whenever it is written. The parameters are integers, and no number on the way needs more than 32
+/// bits (krohn/model/integer_form.hpp).
+template <class Hidden>
+KROHN_ALWAYS_INLINE void apply_integer_row(const std::uint32_t* w, const FlatLayer& layer, std::uint32_t row,
+                                           StateFormat format, Hidden hidden) {
+  const auto integer_at = [&](std::uint32_t index) { return static_cast<std::int32_t>(float_at(w, index)); };
+  const auto element = [&](std::uint32_t i) { return static_cast<std::int32_t>(hidden[i]); };
+  const auto store = [&](std::uint32_t i, std::int32_t x) { hidden[i] = static_cast<float>(reduced(x, format)); };
+  const std::uint32_t columns = layer.value_size;
+  const std::uint32_t gate_begin = w[layer.gate_offset + row];
+  const bool diagonal = w[layer.gate_offset + row + 1] - gate_begin > 1;
+  for (std::uint32_t i = 0; i < layer.key_size * columns; ++i) {
+    store(i, integer_at(layer.gate + gate_begin + (diagonal ? i / columns : 0)) * element(i));
+  }
+  for (std::uint32_t f = w[layer.factor_offset + row]; f < w[layer.factor_offset + row + 1]; ++f) {
+    std::uint32_t value = w[layer.value_offset + f];
+    const std::uint32_t value_end = w[layer.value_offset + f + 1];
+    for (std::uint32_t m = 0; m < columns; ++m) {
+      std::int32_t difference = 0;
+      if (value < value_end && w[layer.value_index + value] == m) difference = integer_at(layer.value_value + value++);
+      for (std::uint32_t e = w[layer.read_offset + f]; e < w[layer.read_offset + f + 1]; ++e) {
+        difference -= integer_at(layer.read_value + e) * element(w[layer.read_index + e] * columns + m);
+      }
+      const std::int32_t c = integer_at(layer.beta + f) * difference;
+      for (std::uint32_t e = w[layer.key_offset + f]; e < w[layer.key_offset + f + 1]; ++e) {
+        const std::uint32_t i = w[layer.key_index + e] * columns + m;
+        store(i, element(i) + c * integer_at(layer.key_value + e));
+      }
+    }
+  }
+  for (std::uint32_t e = w[layer.write_offset + row]; e < w[layer.write_offset + row + 1]; ++e) {
+    const std::uint32_t i = w[layer.write_index + e];
+    store(i, element(i) + integer_at(layer.write_value + e));
+  }
 }
 
 /// Applies table row `row`; `hidden[i]` is element i of the layer. Returns false if a stored element is not finite.
 template <class Hidden>
 KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE bool apply_row(const std::uint32_t* w, const FlatLayer& layer, std::uint32_t row,
                                                      StateFormat format, Hidden hidden) {
+#if !defined(__CUDA_ARCH__)
+  if (is_integer(format)) {
+    apply_integer_row(w, layer, row, format, hidden);
+    return true;
+  }
+#endif
   const std::uint32_t columns = layer.value_size;
   const std::uint32_t gate_begin = w[layer.gate_offset + row];
   const bool diagonal = w[layer.gate_offset + row + 1] - gate_begin > 1;
@@ -112,14 +175,25 @@ KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE bool apply_row(const std::uint32_t* w, con
     if (beta == 0.0F) continue;
     const std::uint32_t key_begin = w[layer.key_offset + f];
     const std::uint32_t key_end = w[layer.key_offset + f + 1];
+#if defined(__CUDA_ARCH__)
+    const std::uint32_t read_begin = key_begin;
+    const std::uint32_t read_end = key_end;
+    const std::uint32_t read_index = layer.key_index;
+    const std::uint32_t read_value = layer.key_value;
+#else
+    const std::uint32_t read_begin = w[layer.read_offset + f];
+    const std::uint32_t read_end = w[layer.read_offset + f + 1];
+    const std::uint32_t read_index = layer.read_index;
+    const std::uint32_t read_value = layer.read_value;
+#endif
     std::uint32_t value = w[layer.value_offset + f];
     const std::uint32_t value_end = w[layer.value_offset + f + 1];
     for (std::uint32_t m = 0; m < columns; ++m) {
       float v = 0.0F;
       if (value < value_end && w[layer.value_index + value] == m) v = float_at(w, layer.value_value + value++);
       float acc = 0.0F;
-      for (std::uint32_t e = key_begin; e < key_end; ++e) {
-        acc = fused(float_at(w, layer.key_value + e), hidden[w[layer.key_index + e] * columns + m], acc);
+      for (std::uint32_t e = read_begin; e < read_end; ++e) {
+        acc = fused(float_at(w, read_value + e), hidden[w[read_index + e] * columns + m], acc);
       }
       const float difference = v - acc;
       const float c = beta * difference;

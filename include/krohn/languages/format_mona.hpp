@@ -1,5 +1,6 @@
-// .mona: automata as MONA (option -w) and LTLf2DFA (mona_dfa_out) print them. krohn reads the printed automaton and not
-// MONA's formulas, and does not write the format.
+// .mona and .dfa: automata as MONA (option -w) and LTLf2DFA (mona_dfa_out) print them, and as MONA exports them (export
+// in a formula's file, dfaExport in a program). krohn does not read MONA's formulas and tree automata, and does not
+// write the format.
 //
 //     DFA for formula with free variables: P Q
 //     Initial state: 0
@@ -26,6 +27,27 @@
 //  4. In automata of WS1S, MONA's default, the first letter is the values of the Boolean variables; a note says so.
 //  5. Don't-care states have the label null. States keep their numbers; missing transitions lead to a sink, the last
 //     state, which a note says.
+//
+//     MONA DFA
+//     number of variables: 2
+//     variables: P x
+//     orders: 2 1
+//     states: 4
+//     initial: 0
+//     bdd nodes: 7
+//     final: 0 0 -1 1
+//     behaviour: 0 4 3 6
+//     bdd:
+//      -1 1 0
+//      ..
+//     end
+//
+//  6. A text whose first line is "MONA DFA" has these lines in this order. "orders" has 0 (Boolean), 1 or 2 for each
+//     variable and is information. "final" has 1 (accepting), -1 (rejecting) or 0 (don't care, rule 5) for each state,
+//     "behaviour" the node where it begins to decide.
+//  7. Behind "bdd:" stand the nodes 0, 1, ..: "-1 q 0" leads to state q; "v l h" goes on at node l if the variable
+//     numbered v (from 0, in the order of "variables") is 0, else at node h, which must test later variables. Letters
+//     are all 2^n valuations, named as in rule 3; at most 12 variables, and 2^26 states times letters.
 #pragma once
 
 #include <filesystem>

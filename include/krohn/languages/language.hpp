@@ -17,8 +17,8 @@ Alphabet parse_alphabet(std::string_view text);
 
 /// The automaton that `spec` names, as it stands there (minimal for expressions and the catalogue):
 ///   re:REGEX       a regular expression (automata/regex.hpp);
-///   FILE.json, .att, .mata, .jff, .hoa, .dot (or .gv), .mona, .aut, .ba   format_json.hpp and so on, the suffix in
-///                  lower or upper case;
+///   FILE.json, .att, .mata, .jff, .hoa, .dot (or .gv), .mona (or .dfa), .aut, .ba   format_json.hpp and so on, the
+///                  suffix in lower or upper case;
 ///   else           a catalogue name (automata/catalog.hpp).
 /// `alphabet` (as for parse_alphabet) gives the symbols of an expression or of a file, as its format says; of .json
 /// files and the catalogue it may give another order of the same symbols. Throws InputError with every problem, each

@@ -12,7 +12,8 @@
 //     layers.i.table.key_index         U32 [key entries]             layers.i.readout.weight_offset  U32 [slots + 1]
 //     layers.i.table.key_value         F32 [key entries]             layers.i.readout.weight_index   U32 [weights]
 //     layers.i.table.value_offset, .value_index, .value_value        layers.i.readout.weight_value   F32 [weights]
-//     layers.i.table.write_offset [rows + 1], .write_index, .write_value
+//     layers.i.table.read_offset, .read_index, .read_value, as the key's, only where some factor reads by another
+//     vector layers.i.table.write_offset [rows + 1], .write_index, .write_value
 //
 // Every array is of rank 1 except initial_hidden; the readouts of a layer are laid end to end: readout r owns the
 // slots slot_offset[r] .. slot_offset[r+1], and slot s the weights weight_offset[s] .. weight_offset[s+1].

@@ -19,10 +19,24 @@
 //
 //   kda           such a factor after the gates of gla
 //
+//   mamba2, gated_deltanet    a scalar gate exp(-dt), dt as in mamba, then a write k v^T, or a factor as in deltanet
+//
+//   rwkv6, hgrn2, hgrn        A = diag(sigmoid(z_j)), z normal with mean 3; writes k v^T; (1 - a) v^T, H [size, 2]; or
+//                 numbers of their own, H [size, 1]
+//
+//   comba         A = a I - beta k k^T, a = sigmoid(z), z normal with mean 3, beta = a sigmoid(2 z) / 2
+//
+//   gdn2          A = (I - k (b k)^T) diag(a): k as in deltanet, b_j = sigmoid(2 z), a as in gla
+//
+//   rwkv7         A = (I - k (b k)^T) diag(w), w_j = exp(-0.606.. sigmoid(z)), b_j = sigmoid(2 z) / w_j, so that the
+//   factor
+//                 reads the state before the decay; writes v k^T. In [-1, 1] it is widened: w = 1, b_j = 2 sigmoid(2 z)
+//
 //   triangular    A lower triangular: diagonal uniform, below it uniform in (-1/2, 1/2); H [size, 1]
 //
-// In the range [-1, 1] a gate a becomes 2 a - 1 and beta becomes 2 beta. "Normal" is the sum of twelve uniform numbers
-// less six; numbers come from the SplitMix64 sequence of the seed, so that a seed means one model everywhere.
+// In the range [-1, 1] a gate a becomes 2 a - 1 (not so in gdn2 and gated_deltanet) and beta, b become 2 beta, 2 b;
+// rwkv6, hgrn, hgrn2 and comba have no such range. "Normal" is the sum of twelve uniform numbers less six; numbers come
+// from the SplitMix64 sequence of the seed, so that a seed means one model everywhere.
 #pragma once
 
 #include <cstdint>
@@ -37,11 +51,32 @@
 
 namespace krohn {
 
-enum class Family { mamba, gla, mlstm, linear_attn, deltanet, deltaproduct, kda, triangular };
-inline constexpr Family all_families[] = {Family::mamba,    Family::gla,          Family::mlstm, Family::linear_attn,
-                                          Family::deltanet, Family::deltaproduct, Family::kda,   Family::triangular};
+enum class Family {
+  mamba,
+  gla,
+  mlstm,
+  linear_attn,
+  deltanet,
+  deltaproduct,
+  kda,
+  triangular,
+  mamba2,
+  gated_deltanet,
+  rwkv6,
+  hgrn2,
+  hgrn,
+  comba,
+  gdn2,
+  rwkv7
+};
+inline constexpr Family all_families[] = {
+    Family::mamba, Family::mamba2, Family::gla,      Family::mlstm,          Family::linear_attn,  Family::rwkv6,
+    Family::hgrn2, Family::hgrn,   Family::deltanet, Family::gated_deltanet, Family::deltaproduct, Family::kda,
+    Family::comba, Family::gdn2,   Family::rwkv7,    Family::triangular};
 std::string_view family_name(Family family);
 std::optional<Family> parse_family(std::string_view text);
+/// Whether models in the range [-1, 1] are made.
+bool has_negative_range(Family family);
 /// Of families of which no models are made, the reason; else empty.
 std::string_view why_not_made(std::string_view text);
 
@@ -64,7 +99,7 @@ struct FamilyOptions {
 using FamilyModel = std::variant<LrnnModel, TriangularModel>;
 
 /// Makes the model of the seed. Throws InputError for layers outside 1..6, a size outside 1..64, householder outside
-/// 1..8, and for linear_attn in the range [-1, 1]: its one eigenvalue is 1.
+/// 1..8, and for families without one the range [-1, 1].
 FamilyModel make_family_model(const FamilyOptions& options);
 
 /// A model with strictly nonnegative spectrum that recognises its language for ever in one arithmetic.

@@ -2,8 +2,9 @@
 // with the values that they write, and additive writes. Everything that reasons exactly reasons on such tables.
 //
 // A row acts on the hidden matrix H [key_size, value_size], column by column:
-//     H <- gate . H;   for each factor in order:  H <- H + k (beta (v - k^T H))^T  =  (I - beta k k^T) H + beta k v^T;
-//     H <- H + write.
+//     H <- gate . H;   for each factor in order:  H <- H + k (beta (v - r^T H))^T  =  (I - beta k r^T) H + beta k v^T;
+//     H <- H + write,
+// where a factor reads by its key, r = k, unless it has a vector r of its own.
 // The order of operations and the roundings are those of docs/semantics.md. Keys, values and writes are stored
 // sparse: an entry that is absent is zero and takes part in no operation.
 #pragma once
@@ -23,11 +24,16 @@ struct Entry {
 };
 
 /// `I - beta k k^T` with the key as stored (not normalised), and the value row [value_size] that the delta rule
-/// writes with it. Eigenvalues: 1, and 1 - beta |k|^2.
+/// writes with it. Eigenvalues: 1, and 1 - beta |k|^2. With a vector `read` it is `I - beta k r^T`, as RWKV-7 has it,
+/// with 1 - beta r.k in place of 1 - beta |k|^2.
 struct GeneralizedHouseholder {
   std::vector<Entry> key;
   float beta = 0.0F;
   std::vector<Entry> value;
+  /// Empty: the key.
+  std::vector<Entry> read = {};
+
+  const std::vector<Entry>& reads_by() const noexcept { return read.empty() ? key : read; }
   friend bool operator==(const GeneralizedHouseholder&, const GeneralizedHouseholder&) = default;
 };
 
@@ -64,6 +70,10 @@ class TokenTable {
     std::vector<std::uint32_t> write_offset;  // [rows + 1] into write_index, write_value
     std::vector<std::uint32_t> write_index;
     std::vector<float> write_value;
+    // All empty where every factor reads by its key.
+    std::vector<std::uint32_t> read_offset;  // [factors + 1] into read_index, read_value
+    std::vector<std::uint32_t> read_index;
+    std::vector<float> read_value;
     friend bool operator==(const Arrays&, const Arrays&) = default;
   };
   /// The same checks on arrays read from a file.
@@ -77,6 +87,8 @@ class TokenTable {
   std::size_t num_householder() const noexcept;
   /// True if some row's gate is not exactly 1.
   bool gated() const noexcept;
+  /// True if some factor reads by a vector of its own.
+  bool reads_apart() const noexcept { return !arrays_.read_offset.empty(); }
   const Arrays& arrays() const noexcept { return arrays_; }
   TokenRow row(std::size_t index) const;
 

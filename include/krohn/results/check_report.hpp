@@ -37,6 +37,8 @@
 #include <vector>
 
 #include "krohn/automata/alphabet.hpp"
+#include "krohn/automata/dfa.hpp"
+#include "krohn/checkpoints/open_model.hpp"
 #include "krohn/verify/check.hpp"
 #include "krohn/verify/clusters.hpp"
 #include "krohn/verify/failing.hpp"
@@ -52,6 +54,11 @@ struct FailureReport {
 /// Looks for it, within the options' steps, around the word that refutes.
 FailureReport report_failures(const Machine& machine, const Specification& specification, const Word& word,
                               const std::vector<StateUnit>& units, const FailingOptions& options);
+
+/// The same around the word of a report that refutes, in a fifth of the time that the budget leaves and five seconds at
+/// most; nothing of other reports, and after an interrupt. `language` is the one that the model was checked against.
+std::optional<FailureReport> failures_of(const CheckReport& report, const OpenModel& open, const Dfa& language,
+                                         const Budget& budget);
 
 /// Lines of a name and a text each, for people: "fails on" 1^k: every even k from 26 on .., and so on.
 std::vector<std::pair<std::string, std::string>> failure_lines(const FailureReport& report, const Alphabet& alphabet);

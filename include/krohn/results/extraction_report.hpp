@@ -48,6 +48,20 @@ struct ExtractionComparison {
 ExtractionComparison compare_extraction(const Extraction& extraction, const Machine& model, const Dfa& language,
                                         const std::string& name, const std::optional<Word>& known = std::nullopt);
 
+/// What a model implements, beside a language where one is given.
+struct ExtractionAnswer {
+  Extraction extraction;
+  std::optional<ExtractionComparison> comparison;
+  /// The words that it is about.
+  std::string domain;
+};
+
+/// extract(), on the model's domain; `hypothesis`, `language` and the language that comes with the model are tried
+/// first, in this order, behind the options' own guesses. Both as OpenModel::within_domain gives them; `name` is
+/// `language`'s.
+ExtractionAnswer extract_from(const OpenModel& open, const std::optional<Dfa>& language, const std::string& name,
+                              const std::optional<Dfa>& hypothesis, ExtractOptions options);
+
 /// "exactly this automaton, at every length (closure)", "a smallest automaton that agrees on all words up to 12
 /// (exhaustive)", "a hypothesis: no difference was found (every word up to 9 agrees)".
 std::string status_text(const Extraction& extraction);

@@ -28,6 +28,10 @@ class ProblemList {
   void add(std::size_t line, const std::string& expected, const std::string& got) {
     add(":" + std::to_string(line) + ": expected " + expected + ", got " + got);
   }
+  /// `where`: an element's path.
+  void add(std::size_t line, const std::string& where, const std::string& expected, const std::string& got) {
+    add(":" + std::to_string(line) + ": " + where + ": expected " + expected + ", got " + got);
+  }
   /// `where`: an element's path, empty for the whole file.
   void add(const std::string& where, const std::string& expected, const std::string& got) {
     add(": " + (where.empty() ? where : where + ": ") + "expected " + expected + ", got " + got);

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "krohn/automata/dfa.hpp"
+#include "krohn/engine/collapsed_states.hpp"
+#include "krohn/engine/key_set.hpp"
 #include "krohn/engine/machine.hpp"
 #include "krohn/verify/budget.hpp"
 #include "krohn/verify/specification.hpp"
@@ -20,17 +22,17 @@ namespace krohn {
 /// index; at most 2^31 pairs.
 class PairSet {
  public:
-  static constexpr std::uint32_t absent = 0xFFFFFFFFU;
-  static constexpr std::uint32_t max_size = 0x80000000U;
+  static constexpr std::uint32_t absent = KeySet::absent;
 
   /// `state_size`: bytes of a model state.
-  explicit PairSet(std::size_t state_size);
+  explicit PairSet(std::size_t state_size)
+      : state_size_(state_size), keys_(state_size + sizeof(State), 2 * sizeof(std::uint32_t)) {}
 
-  std::uint32_t size() const noexcept { return size_; }
+  std::uint32_t size() const noexcept { return keys_.size(); }
   std::size_t state_size() const noexcept { return state_size_; }
   /// Bytes held, and bytes held at the most while one more pair is inserted.
-  std::size_t memory() const noexcept;
-  std::size_t memory_of_next() const noexcept;
+  std::size_t memory() const noexcept { return keys_.memory(); }
+  std::size_t memory_of_next() const noexcept { return keys_.memory_of_next(); }
 
   /// `pair` is the model state followed by the automaton state (4 bytes, native order). Returns its number; inserts it
   /// (with parent and symbol) if it is new, which shows in size().
@@ -38,19 +40,16 @@ class PairSet {
     return insert(pair, hash(pair), parent, symbol);
   }
   /// Its number, or absent.
-  std::uint32_t find(const std::byte* pair) const;
+  std::uint32_t find(const std::byte* pair) const { return keys_.find(pair); }
 
-  /// For many insertions at once: hash all pairs, ask for their places in the index, then for the pairs found there,
-  /// then insert; the memory is fetched meanwhile.
-  std::uint64_t hash(const std::byte* pair) const noexcept;
-  void prefetch_place(std::uint64_t hashed) const noexcept;
-  void prefetch_pair(std::uint64_t hashed) const noexcept;
+  /// As KeySet's, for many insertions at once.
+  std::uint64_t hash(const std::byte* pair) const noexcept { return keys_.hash(pair); }
+  void prefetch_place(std::uint64_t hashed) const noexcept { keys_.prefetch_place(hashed); }
+  void prefetch_pair(std::uint64_t hashed) const noexcept { keys_.prefetch_key(hashed); }
   std::uint32_t insert(const std::byte* pair, std::uint64_t hashed, std::uint32_t parent, Symbol symbol);
 
   /// The pair in insert's layout; stays where it is for the set's life.
-  const std::byte* pair(std::uint32_t number) const noexcept {
-    return chunks_[number >> chunk_shift_].get() + (number & chunk_mask_) * stride_;
-  }
+  const std::byte* pair(std::uint32_t number) const noexcept { return keys_.key(number); }
   std::span<const std::byte> state(std::uint32_t number) const noexcept { return {pair(number), state_size_}; }
   State automaton_state(std::uint32_t number) const noexcept { return word_at(number, 0); }
   std::uint32_t parent(std::uint32_t number) const noexcept { return word_at(number, 1); }
@@ -60,25 +59,17 @@ class PairSet {
 
  private:
   std::uint32_t word_at(std::uint32_t number, std::size_t index) const noexcept;
-  void grow();
 
   std::size_t state_size_;
-  std::size_t key_size_;
-  std::size_t stride_;
-  std::uint32_t chunk_shift_ = 0;
-  std::uint32_t chunk_mask_ = 0;
-  std::uint32_t size_ = 0;
-  std::vector<std::unique_ptr<std::byte[]>> chunks_;
-  // Open addressing, linear probing from the hash's highest bits: the hash's high half above number + 1; 0 is empty.
-  std::vector<std::uint64_t> index_;
-  std::uint32_t index_shift_ = 0;
+  KeySet keys_;
 };
 
 struct ClosureOptions {
   Budget budget;
   /// Ends the search when all words up to this length were compared.
   std::optional<std::uint64_t> up_to = std::nullopt;
-  /// Ends the search when more successors than this were computed.
+  /// Ends the search when more successors than this were computed; those that were looked up (CollapsedStates) count a
+  /// sixteenth.
   std::optional<std::uint64_t> successors = std::nullopt;
 };
 
@@ -92,7 +83,9 @@ struct Closure {
   /// Every word of the domain up to this length agrees; nothing if the empty word already disagrees.
   std::optional<std::uint64_t> length;
   std::uint64_t successors = 0;
+  /// With the model's states as it carries them, or collapsed where that takes less memory.
   PairSet pairs;
+  std::shared_ptr<CollapsedStates> collapsed = nullptr;
 };
 
 /// Breadth first from the initial pair over all symbols in the model's order; the observation of every edge and of the

@@ -231,6 +231,66 @@ std::uint32_t Tensors::matrix(const std::string& name, const std::vector<std::si
   return add(name, shape, take(name, shape), true);
 }
 
+namespace {
+
+/// `count` rows from `first` on of every group of `rows`.
+std::vector<float> rows_of_groups(const std::vector<float>& values, std::size_t rows, std::size_t first,
+                                  std::size_t count, std::size_t in) {
+  std::vector<float> own;
+  own.reserve(values.size() / rows * count);
+  for (std::size_t row = first; row * in < values.size(); row += rows) {
+    const auto from = values.begin() + static_cast<std::ptrdiff_t>(row * in);
+    own.insert(own.end(), from, from + static_cast<std::ptrdiff_t>(count * in));
+  }
+  return own;
+}
+
+class RowsOfGroups final : public DeferredValues {
+ public:
+  RowsOfGroups(std::shared_ptr<const DeferredValues> whole, std::size_t rows, std::size_t first, std::size_t count,
+               std::size_t in)
+      : whole_(std::move(whole)), rows_(rows), first_(first), count_(count), in_(in) {}
+  std::size_t size() const override { return whole_->size() / rows_ * count_; }
+  std::vector<float> read() const override { return rows_of_groups(whole_->read(), rows_, first_, count_, in_); }
+
+ private:
+  std::shared_ptr<const DeferredValues> whole_;
+  std::size_t rows_;
+  std::size_t first_;
+  std::size_t count_;
+  std::size_t in_;
+};
+
+}  // namespace
+
+std::vector<std::uint32_t> Tensors::ungrouped(const std::string& name, std::size_t groups,
+                                              const std::vector<std::pair<std::string, std::size_t>>& parts,
+                                              std::size_t in) {
+  std::size_t rows = 0;
+  for (const auto& [part, count] : parts) rows += count;
+  const std::vector<std::size_t> shape = {groups * rows, in};
+  std::shared_ptr<const DeferredValues> later = has(name) ? source_.deferred(name) : nullptr;
+  std::vector<float> values;
+  if (later == nullptr) {
+    values = take(name, shape);
+  } else if (!take_name(name, shape)) {
+    later = nullptr;
+  }
+  std::vector<std::uint32_t> matrices;
+  std::size_t first = 0;
+  for (const auto& [part, count] : parts) {
+    const std::vector<std::size_t> own = {groups * count, in};
+    if (later != nullptr) {
+      matrices.push_back(
+          net_.add({part, own, true, {}, std::make_shared<RowsOfGroups>(later, rows, first, count, in)}));
+    } else {
+      matrices.push_back(add(part, own, rows_of_groups(values, rows, first, count, in), true));
+    }
+    first += count;
+  }
+  return matrices;
+}
+
 std::uint32_t Tensors::stacked(const std::string& name, const std::vector<std::string>& names,
                                const std::vector<std::size_t>& shape, bool matrix) {
   std::vector<float> all;

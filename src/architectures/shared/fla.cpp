@@ -66,10 +66,8 @@ Slice gated_feed_forward(Draft& draft, Slice h, Slice x, Function activation, st
 
 std::pair<std::uint32_t, std::uint32_t> halves(Draft& draft, const std::string& name, const std::string& first,
                                                const std::string& second, std::size_t inner, std::size_t size) {
-  const std::vector<float> both = draft.tensors.take(name, {2 * inner, size});
-  const auto middle = both.begin() + static_cast<std::ptrdiff_t>(both.size() / 2);
-  const std::uint32_t a = draft.tensors.add(first, {inner, size}, {both.begin(), middle}, true);
-  return {a, draft.tensors.add(second, {inner, size}, {middle, both.end()}, true)};
+  const std::vector<std::uint32_t> parts = draft.tensors.ungrouped(name, 1, {{first, inner}, {second, inner}}, size);
+  return {parts[0], parts[1]};
 }
 
 FlaShell::FlaShell(Draft& draft, std::size_t default_layers, const Form& form) {

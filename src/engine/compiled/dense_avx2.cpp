@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "cpu_features.hpp"
+#include "krohn/error.hpp"
 
 #if defined(KROHN_HAVE_AVX2_TARGET)
 #include <immintrin.h>
@@ -210,14 +211,10 @@ void choose_rows(const DenseRows& dense, const float* initial, std::span<const s
 template <int D>
 void choose_format(const DenseRows& dense, StateFormat format, const float* initial,
                    std::span<const std::span<const Symbol>> words, float* hidden) {
-  switch (format) {
-    case StateFormat::fp32:
-      return choose_rows<D, StateFormat::fp32>(dense, initial, words, hidden);
-    case StateFormat::fp16:
-      return choose_rows<D, StateFormat::fp16>(dense, initial, words, hidden);
-    case StateFormat::bf16:
-      return choose_rows<D, StateFormat::bf16>(dense, initial, words, hidden);
-  }
+  if (format == StateFormat::fp32) return choose_rows<D, StateFormat::fp32>(dense, initial, words, hidden);
+  if (format == StateFormat::fp16) return choose_rows<D, StateFormat::fp16>(dense, initial, words, hidden);
+  if (format == StateFormat::bf16) return choose_rows<D, StateFormat::bf16>(dense, initial, words, hidden);
+  throw InternalError("dense rows: expected a floating-point format");
 }
 
 }  // namespace

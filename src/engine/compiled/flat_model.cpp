@@ -9,6 +9,7 @@
 #include <string>
 
 #include "krohn/error.hpp"
+#include "krohn/model/integer_form.hpp"
 
 namespace krohn {
 namespace {
@@ -40,10 +41,41 @@ StateFormat format_of(Semantics semantics) {
       return StateFormat::fp16;
     case Semantics::bf16_state_v1:
       return StateFormat::bf16;
+    case Semantics::int8_wrap_state_v1:
+      return StateFormat::int8_wrap;
+    case Semantics::int8_saturate_state_v1:
+      return StateFormat::int8_saturate;
+    case Semantics::int16_wrap_state_v1:
+      return StateFormat::int16_wrap;
+    case Semantics::int16_saturate_state_v1:
+      return StateFormat::int16_saturate;
     case Semantics::fp32_fma_v1:
       break;
   }
   return StateFormat::fp32;
+}
+
+/// The vector that each factor reads by: the keys' arrays, or ones of their own.
+void add_reads(const TokenTable& table, FlatLayer& flat, Arena& arena) {
+  flat.read_offset = flat.key_offset;
+  flat.read_index = flat.key_index;
+  flat.read_value = flat.key_value;
+  if (!table.reads_apart()) return;
+  std::vector<std::uint32_t> offset = {0};
+  std::vector<std::uint32_t> index;
+  std::vector<float> value;
+  for (std::size_t row = 0; row < table.num_rows(); ++row) {
+    for (const GeneralizedHouseholder& factor : table.row(row).factors) {
+      for (const Entry& entry : factor.reads_by()) {
+        index.push_back(entry.index);
+        value.push_back(entry.value);
+      }
+      offset.push_back(static_cast<std::uint32_t>(index.size()));
+    }
+  }
+  flat.read_offset = arena.add(offset);
+  flat.read_index = arena.add(index);
+  flat.read_value = arena.add(value);
 }
 
 void add_readouts(const TableLayer& layer, FlatLayer& flat, Arena& arena) {
@@ -74,6 +106,10 @@ void add_readouts(const TableLayer& layer, FlatLayer& flat, Arena& arena) {
 }  // namespace
 
 FlatModel::FlatModel(const LrnnModel& model, Semantics semantics) {
+  if (integer_format(semantics)) {
+    std::vector<std::string> problems = integer_problems(model, semantics);
+    if (!problems.empty()) throw InputError(std::move(problems));
+  }
   Arena arena(words_);
   shape_.format = format_of(semantics);
   shape_.num_layers = static_cast<std::uint32_t>(model.layers().size());
@@ -96,6 +132,7 @@ FlatModel::FlatModel(const LrnnModel& model, Semantics semantics) {
     flat.key_offset = arena.add(a.key_offset);
     flat.key_index = arena.add(a.key_index);
     flat.key_value = arena.add(a.key_value);
+    add_reads(layer.table, flat, arena);
     flat.value_offset = arena.add(a.value_offset);
     flat.value_index = arena.add(a.value_index);
     flat.value_value = arena.add(a.value_value);

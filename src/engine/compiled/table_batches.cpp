@@ -33,7 +33,7 @@ constexpr std::size_t closure_steps = 400'000;
 constexpr std::size_t block_words = 64;
 
 /// Words of like length next to each other, longest first; equal lengths stay in order.
-std::vector<std::size_t> by_length(std::span<const Word> words) {
+std::vector<std::size_t> by_length(WordBatch words) {
   std::vector<std::size_t> order(words.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),
@@ -42,12 +42,13 @@ std::vector<std::size_t> by_length(std::span<const Word> words) {
 }
 
 /// All symbols but the last, which the reference runs.
-std::span<const Symbol> prefix_of(const Word& word) { return {word.data(), word.empty() ? 0 : word.size() - 1}; }
+std::span<const Symbol> prefix_of(std::span<const Symbol> word) {
+  return word.first(word.empty() ? 0 : word.size() - 1);
+}
 
 /// Words first .. of `order` that go to the device together: padded to the longest they stay within `bytes`, and at
 /// least half of that is symbols.
-std::size_t batch_end(std::span<const Word> words, const std::vector<std::size_t>& order, std::size_t first,
-                      std::size_t bytes) {
+std::size_t batch_end(WordBatch words, const std::vector<std::size_t>& order, std::size_t first, std::size_t bytes) {
   const std::size_t longest = (prefix_of(words[order[first]]).size() / DeviceWords::chunk + 1) * DeviceWords::chunk;
   std::size_t end = first;
   while (end < order.size() && (end - first + 1) * longest <= bytes &&
@@ -59,8 +60,21 @@ std::size_t batch_end(std::span<const Word> words, const std::vector<std::size_t
 
 }  // namespace
 
+Device TableMachine::device_for(Device asked) const {
+  const bool integers = integer_format(semantics_).has_value();
+  const bool apart = std::any_of(model_.layers().begin(), model_.layers().end(),
+                                 [](const TableLayer& layer) { return layer.table.reads_apart(); });
+  if (!integers && !apart) return asked;
+  if (asked == Device::cuda) {
+    throw DeviceError((integers ? "semantics " + std::string(semantics()) : "factors with read vectors of their own") +
+                      ": expected the CPU, which alone runs this, got --device cuda");
+  }
+  return Device::cpu;
+}
+
 /// The licence for the dense forms: one dense layer in which no reachable state is ever undefined.
 std::optional<DenseRows> TableMachine::licensed_rows(std::uint32_t max_size) const {
+  if (integer_format(semantics_)) return std::nullopt;
   std::optional<DenseRows> rows = dense_rows(model_);
   if (!rows || rows->size > max_size || std::uint64_t{rows->stride} * rows->rows > (1U << 30U)) return std::nullopt;
   const std::optional<Reachable> reachable = reachable_states(*this, closure_steps);
@@ -69,10 +83,10 @@ std::optional<DenseRows> TableMachine::licensed_rows(std::uint32_t max_size) con
 }
 
 /// Runs the last symbol of a word whose prefix led to `h`.
-void TableMachine::finish_word(std::size_t index, const Word& word, std::span<float> h, std::vector<std::byte>& state,
-                               Trace& trace) const {
+void TableMachine::finish_word(std::size_t index, std::span<const Symbol> word, std::span<float> h,
+                               std::vector<std::byte>& state, Trace& trace) const {
   if (word.empty() || std::any_of(h.begin(), h.end(), is_not_finite)) {
-    WordSteps(*this).run(index, word, nullptr, trace);
+    WordSteps(*this).run(index, word, std::nullopt, trace);
     return;
   }
   for (float& x : h) x += 0.0F;
@@ -87,8 +101,7 @@ void TableMachine::finish_word(std::size_t index, const Word& word, std::span<fl
   }
 }
 
-void TableMachine::run_avx2(const DenseRows& rows, std::span<const Word> words, const RunOptions& options,
-                            Trace& trace) const {
+void TableMachine::run_avx2(const DenseRows& rows, WordBatch words, const RunOptions& options, Trace& trace) const {
   const std::vector<std::size_t> order = by_length(words);
   const std::size_t blocks = (words.size() + dense_avx2_words - 1) / dense_avx2_words;
   parallel_blocks(blocks, threads_to_use(options.threads), [&](std::size_t block) {
@@ -107,7 +120,7 @@ void TableMachine::run_avx2(const DenseRows& rows, std::span<const Word> words, 
   });
 }
 
-void TableMachine::run_dense_on_device(const DenseRows& rows, std::span<const Word> words, const RunOptions& options,
+void TableMachine::run_dense_on_device(const DenseRows& rows, WordBatch words, const RunOptions& options,
                                        std::size_t bytes, Trace& trace) const {
   const std::vector<std::size_t> order = by_length(words);
   const unsigned threads = threads_to_use(options.threads);
@@ -142,7 +155,7 @@ void TableMachine::run_dense_on_device(const DenseRows& rows, std::span<const Wo
   }
 }
 
-void TableMachine::run_flat_on_device(std::span<const Word> words, const RunOptions& options, std::size_t bytes,
+void TableMachine::run_flat_on_device(WordBatch words, const RunOptions& options, std::size_t bytes,
                                       Trace& trace) const {
   // Symbols, labels and margins: up to 12 bytes a position.
   const std::size_t positions = std::max<std::size_t>(1, bytes / 12);
@@ -162,19 +175,19 @@ void TableMachine::run_flat_on_device(std::span<const Word> words, const RunOpti
         options.margins ? std::span<float>(trace.margins.data() + at, count) : std::span<float>());
     if (result.first_bad_word != FlatBatchResult::none) {
       const std::size_t bad = first + static_cast<std::size_t>(result.first_bad_word);
-      WordSteps(*this).run(bad, words[bad], nullptr, trace);
+      WordSteps(*this).run(bad, words[bad], std::nullopt, trace);
       throw InternalError("run: word " + std::to_string(bad + 1) + " is not finite on the device, but is on the CPU");
     }
     first = end;
   }
 }
 
-Trace TableMachine::run(std::span<const Word> words, const RunOptions& options) const {
+Trace TableMachine::run(WordBatch words, const RunOptions& options) const {
   check_symbols(*this, words, options.threads);
   std::uint64_t symbols = 0;
-  for (const Word& word : words) symbols += word.size();
+  for (std::size_t i = 0; i < words.size(); ++i) symbols += words[i].size();
   Trace trace = empty_trace(*this, words, options);
-  if (const std::optional<CudaDevice> device = choose_device(options.device, symbols >= device_symbols)) {
+  if (const std::optional<CudaDevice> device = choose_device(device_for(options.device), symbols >= device_symbols)) {
     trace.device = device->name;
     const std::size_t bytes = options.device_memory != 0 ? options.device_memory / 2 : device->free_memory / 4;
     std::optional<DenseRows> rows;

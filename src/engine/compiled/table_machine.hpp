@@ -36,7 +36,7 @@ class TableMachine final : public Machine {
   std::size_t state_size() const override { return 4 * initial_.size() + 4; }
   Observation initial(std::span<std::byte> state) const override;
   Observation step(std::span<std::byte> state, Symbol symbol) const override;
-  Trace run(std::span<const Word> words, const RunOptions& options) const override;
+  Trace run(WordBatch words, const RunOptions& options) const override;
   std::optional<Tables> tables() const override { return Tables{model_, semantics_}; }
   WalkPlan plan_walk(const EnumerateOptions& options) const override;
 
@@ -45,15 +45,18 @@ class TableMachine final : public Machine {
   void write(std::span<std::byte> state, const float* hidden, std::uint32_t undefined) const;
   Observation step_on(std::span<std::byte> state, Symbol symbol, float* hidden) const;
 
+  /// The device asked for, or the CPU where no device has the machine's form. Throws DeviceError if CUDA is asked for
+  /// there.
+  Device device_for(Device asked) const;
+
   // The forms of run() (table_batches.cpp); `bytes`: what a batch may take on the device.
   std::optional<DenseRows> licensed_rows(std::uint32_t max_size) const;
-  void finish_word(std::size_t index, const Word& word, std::span<float> h, std::vector<std::byte>& state,
+  void finish_word(std::size_t index, std::span<const Symbol> word, std::span<float> h, std::vector<std::byte>& state,
                    Trace& trace) const;
-  void run_avx2(const DenseRows& rows, std::span<const Word> words, const RunOptions& options, Trace& trace) const;
-  void run_dense_on_device(const DenseRows& rows, std::span<const Word> words, const RunOptions& options,
-                           std::size_t bytes, Trace& trace) const;
-  void run_flat_on_device(std::span<const Word> words, const RunOptions& options, std::size_t bytes,
-                          Trace& trace) const;
+  void run_avx2(const DenseRows& rows, WordBatch words, const RunOptions& options, Trace& trace) const;
+  void run_dense_on_device(const DenseRows& rows, WordBatch words, const RunOptions& options, std::size_t bytes,
+                           Trace& trace) const;
+  void run_flat_on_device(WordBatch words, const RunOptions& options, std::size_t bytes, Trace& trace) const;
 
   LrnnModel model_;
   Semantics semantics_;

@@ -200,7 +200,8 @@ WalkPlan TableMachine::plan_walk(const EnumerateOptions& options) const {
                         " are too many, or too long, for a CUDA device");
   }
   const std::uint32_t parts = std::max(1U, options.shard.count);
-  const std::optional<CudaDevice> device = choose_device(options.device, fits && *words / parts >= device_words);
+  const std::optional<CudaDevice> device =
+      choose_device(device_for(options.device), fits && *words / parts >= device_words);
   if (!device) return depth_first_plan();
   // A quarter of the memory for the frontier: hidden states, words and states of its nodes.
   const std::uint64_t most_nodes =

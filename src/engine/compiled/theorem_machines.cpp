@@ -146,7 +146,7 @@ class SeparateMachine final : public ChainMachine {
           if (entry.index == m) value = entry.value;
         }
         float dot = 0.0F;
-        for (const Entry& entry : factor.key) dot = op(dot + op(entry.value * h[entry.index * columns + m]));
+        for (const Entry& entry : factor.reads_by()) dot = op(dot + op(entry.value * h[entry.index * columns + m]));
         const float c = op(factor.beta * op(value - dot));
         for (const Entry& entry : factor.key) {
           float& x = h[entry.index * columns + m];
@@ -230,6 +230,10 @@ std::string Arithmetic::name() const {
 }
 
 Arithmetic arithmetic_of(Semantics semantics) {
+  if (integer_format(semantics)) {
+    throw InputError("semantics: expected floating point (fp32, fp16, bf16), which the theorems are about, got " +
+                     std::string(semantics_id(semantics)) + ", where sums wrap or saturate; see --format");
+  }
   for (const NumberFormat format : {NumberFormat::fp16, NumberFormat::bf16}) {
     if (canonical_semantics(format) == semantics) return {format, false};
   }

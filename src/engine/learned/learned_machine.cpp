@@ -9,6 +9,7 @@
 
 #include "krohn/engine/learned/carried_words.hpp"
 #include "krohn/error.hpp"
+#include "learned/collapsed_program.hpp"
 #include "learned/device_batches.hpp"
 #include "learned/prefix_tree.hpp"
 #include "word_steps.hpp"
@@ -61,13 +62,15 @@ class LearnedMachine final : public Machine {
     return values;
   }
 
-  Trace run(std::span<const Word> words, const RunOptions& options) const override {
+  std::shared_ptr<CollapsedStates> collapsed() const override { return collapsed_states(*model_, task_); }
+
+  Trace run(WordBatch words, const RunOptions& options) const override {
     check_symbols(*this, words, options.threads);
     Trace trace = empty_trace(*this, words, options);
     std::vector<Tokens> runs;
     double tokens = 0;
-    for (const Word& word : words) {
-      runs.push_back(tokens_of(task_, word));
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      runs.push_back(tokens_of(task_, words[i]));
       tokens += static_cast<double>(runs.back().size());
     }
     // The entry of a label after so many tokens, if it was asked for. Without a first token the empty word keeps `?`.
@@ -164,7 +167,7 @@ class LearnedMachine final : public Machine {
 
 }  // namespace
 
-Tokens tokens_of(const LearnedTask& task, const Word& word) {
+Tokens tokens_of(const LearnedTask& task, std::span<const Symbol> word) {
   Tokens tokens;
   tokens.reserve(word.size() + 1);
   if (task.first_token) tokens.push_back(*task.first_token);

@@ -90,7 +90,7 @@ std::optional<ClosureEvidence> ClosureEvidence::listed(const Machine& model, con
   const auto symbols = static_cast<Symbol>(model.alphabet().size());
   const bool bounded = !closure.closed;
   ClosureEvidence evidence;
-  evidence.state_words = pairs.state_size() / sizeof(std::uint32_t);
+  evidence.state_words = model.state_size() / sizeof(std::uint32_t);
   std::uint32_t kept = pairs.size();
   std::vector<std::uint32_t> depth(pairs.size(), 0);
   for (std::uint32_t i = 1; i < pairs.size(); ++i) depth[i] = depth[pairs.parent(i)] + 1;
@@ -98,12 +98,15 @@ std::optional<ClosureEvidence> ClosureEvidence::listed(const Machine& model, con
   if (bounded) {
     while (kept > 1 && depth[kept - 1] >= *closure.length) --kept;
   }
-  if (kept * (pairs.state_size() + (2 + std::size_t{symbols}) * sizeof(std::uint32_t)) > max_evidence_bytes) {
+  if (kept * (model.state_size() + (2 + std::size_t{symbols}) * sizeof(std::uint32_t)) > max_evidence_bytes) {
     return std::nullopt;
   }
+  CollapsedStates* const collapsed = closure.collapsed.get();
   std::vector<std::byte> pair(pairs.state_size() + sizeof(State));
+  std::vector<std::byte> carried(model.state_size());
   for (std::uint32_t i = 0; i < kept; ++i) {
-    const std::vector<std::uint32_t> state = words_of(pairs.state(i));
+    if (collapsed != nullptr) collapsed->expand(pairs.state(i), carried);
+    const std::vector<std::uint32_t> state = words_of(collapsed != nullptr ? carried : pairs.state(i));
     evidence.states.insert(evidence.states.end(), state.begin(), state.end());
     evidence.automaton_states.push_back(pairs.automaton_state(i));
     evidence.depths.push_back(depth[i]);
@@ -114,7 +117,12 @@ std::optional<ClosureEvidence> ClosureEvidence::listed(const Machine& model, con
         continue;
       }
       std::memcpy(pair.data(), pairs.pair(i), pairs.state_size());
-      model.step({pair.data(), pairs.state_size()}, a);
+      const std::span<std::byte> to = std::span(pair).first(pairs.state_size());
+      if (collapsed != nullptr) {
+        collapsed->step(to, a);
+      } else {
+        model.step(to, a);
+      }
       const State q = specification.automaton().next(pairs.automaton_state(i), a);
       std::memcpy(pair.data() + pairs.state_size(), &q, sizeof(q));
       const std::uint32_t target = pairs.find(pair.data());

@@ -38,7 +38,7 @@ struct LearnedTask {
 };
 
 /// The tokens of a word: the task's first one, if it has one, then those of the symbols.
-Tokens tokens_of(const LearnedTask& task, const Word& word);
+Tokens tokens_of(const LearnedTask& task, std::span<const Symbol> word);
 /// Every token that words of the task have.
 Tokens read_tokens(const LearnedTask& task);
 

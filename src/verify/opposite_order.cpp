@@ -1,5 +1,5 @@
 // The hint is no verdict: it rests on words of a fixed seed, so that the same command says the same.
-#include "opposite_order.hpp"
+#include "krohn/verify/opposite_order.hpp"
 
 #include <vector>
 
@@ -7,7 +7,7 @@
 #include "krohn/error.hpp"
 #include "krohn/numeric/splitmix64.hpp"
 
-namespace krohn::cli {
+namespace krohn {
 namespace {
 
 constexpr int num_words = 300;
@@ -62,4 +62,4 @@ std::optional<std::string> opposite_order_hint(const Machine& model, const std::
          ", where products take a new element in the other order; krohn check with that language decides";
 }
 
-}  // namespace krohn::cli
+}  // namespace krohn

@@ -1,0 +1,103 @@
+"""Checkpoints on disk, and what krohn computes with them."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+import torch
+from safetensors.torch import load_file, save_file
+
+import models
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def write_json(path, value):
+    """Objects over lines, lists of numbers on one."""
+
+    def text(x, indent):
+        if isinstance(x, dict) and x:
+            inner = ",\n".join("%s %s: %s" % (indent, json.dumps(k), text(v, indent + " ")) for k, v in x.items())
+            return "{\n%s}" % inner
+        return json.dumps(x)
+
+    pathlib.Path(path).write_text(text(value, "") + "\n")
+
+
+def save(folder, config, weights, task, record):
+    """weights: {name: tensor} of one model. Every file is whole at any time."""
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(
+        {name: value.detach().float().cpu().contiguous() for name, value in weights.items()},
+        folder / "model.safetensors.new",
+        metadata={"format": "pt"},
+    )
+    (folder / "model.safetensors.new").replace(folder / "model.safetensors")
+    write_json(folder / "config.json", config)
+    if hasattr(task, "symbols"):
+        write_json(folder / "task.json", task.task_json())
+    write_json(folder / "record.json", record)
+
+
+def load(folder):
+    """(config, {name: tensor})"""
+    folder = pathlib.Path(folder)
+    config = json.loads((folder / "config.json").read_text())
+    weights = load_file(folder / "model.safetensors")
+    return config, weights
+
+
+def find_krohn(path=None):
+    """The program, or None."""
+    for candidate in [path, ROOT / "build/cpu/krohn", shutil.which("krohn")]:
+        if candidate and pathlib.Path(candidate).is_file():
+            return str(candidate)
+    if path:
+        raise SystemExit("--krohn: no file " + str(path))
+    return None
+
+
+def krohn_logits(krohn, folder, ids):
+    """ids [B, T] -> logits [B, T, V] float32 by krohn's canonical run"""
+    with tempfile.TemporaryDirectory() as scratch:
+        tokens, logits = pathlib.Path(scratch, "in.safetensors"), pathlib.Path(scratch, "out.safetensors")
+        save_file({"input_ids": ids.long().contiguous()}, tokens)
+        run = subprocess.run(
+            [krohn, "run", str(folder), "--tokens", str(tokens), "--logits", str(logits), "--device", "cpu"],
+            capture_output=True,
+            text=True,
+        )
+        if run.returncode:
+            raise RuntimeError("krohn run %s: %s" % (folder, run.stderr.strip()))
+        return load_file(logits)["logits"]
+
+
+def compare(krohn, folder, ids):
+    """How the forward pass here and krohn's agree on ids [B, T].
+
+    Both are measured against the pass here in float64: krohn's error may be 8 times that of this pass in float32 (its
+    median over models is 1, docs/checkpoints.md), or 1e-4; and a label may differ only where the two largest logits are
+    closer than twice what is allowed."""
+    config, weights = load(folder)
+
+    def run(dtype):
+        with torch.no_grad():
+            return models.forward(config, {n: w[None].to(dtype) for n, w in weights.items()}, ids[None])[0].double()
+
+    exact, single = run(torch.float64), run(torch.float32)
+    theirs = krohn_logits(krohn, folder, ids).double()
+    allowed = max(1e-4, 8 * (single - exact).abs().max().item())
+    error = (theirs - exact).abs().max().item()
+    top = exact.topk(2, -1).values
+    differ = (theirs.argmax(-1) != exact.argmax(-1)) & (top[..., 0] - top[..., 1] > 2 * allowed)
+    return {
+        "positions": ids.numel(),
+        "krohn_error": error,
+        "float32_error": (single - exact).abs().max().item(),
+        "allowed": allowed,
+        "labels_differ": int(differ.sum()),
+        "agree": bool(error <= allowed and not differ.any()),
+    }

@@ -1,0 +1,190 @@
+"""The experiments by name: a task, a model, and how it is trained.
+
+The eighteen of Grazzi et al. 2025 (six models on three tasks) are here twice: `paper/NAME` with the paper's sizes and
+numbers of steps, and `NAME` scaled down to minutes on one GPU. What is scaled down: `d_model` 64 for 128; 3 seeds trained
+as one; fewer steps, ended by time; a curriculum of lengths; in parity, as in the word problems, an answer at every symbol.
+"""
+
+MODELS = {
+    "mlstm": ("xlstm_lm", {}),
+    "slstm": ("xlstm_lm", {"slstm_at": [0, 1]}),
+    "mamba-pos": ("paper_mamba_lm", {}),
+    "mamba-neg": ("paper_mamba_lm", {"positive_and_negative": True}),
+    "deltanet-pos": ("delta_net", {}),
+    "deltanet-neg": ("delta_net", {"allow_neg_eigval": True}),
+}
+TASKS = {"parity": "parity", "arithmetic": "modular-arithmetic", "brackets": "modular-arithmetic-brackets"}
+
+# length: longest training word, with its answer; first_length: where the curriculum starts (null: none).
+# letter_length: the longest word while letters are still added; all_by_half: all lengths by half of the run, solved or not.
+# few_letters: the share of training words over at most two letters (with an answer at every symbol).
+DEFAULTS = dict(
+    few_letters=0.0,
+    letter_length=16,
+    all_by_half=True,
+    steps=20000,
+    batch=128,
+    members=3,
+    cooldown=1000,
+    seed=0,
+    lr=2e-3,
+    weight_decay=0.0,
+    warmup=0.05,
+    length=40,
+    first_length=8,
+    rounding=0.0,
+    lengths=[40, 64, 128, 256],
+    rows=256,
+    evaluate_every=500,
+    time_limit=None,
+)
+
+EXPERIMENTS = {}
+
+
+def add(name, task, model, options=None, **training):
+    EXPERIMENTS[name] = {"task": task, "model": model, "options": options or {}, "training": training}
+
+
+for short, task in TASKS.items():
+    for name, (model, options) in MODELS.items():
+        long_run = (
+            {} if short == "parity" else dict(steps=60000, weight_decay=0.1, lr=1e-3 if model == "xlstm_lm" else 2e-3)
+        )
+        add("%s-%s" % (short, name), task, model, options, **long_run)
+        size = {
+            "paper_mamba_lm": {"d_model": 128},
+            "xlstm_lm": {"embedding_dim": 128},
+            "delta_net": {"hidden_size": 128, "intermediate_size": 512},
+        }[model]
+        decay = 0.0 if short == "parity" and model != "xlstm_lm" else 0.1
+        add(
+            "paper/%s-%s" % (short, name),
+            task,
+            model,
+            {**options, **size},
+            steps=20000 if short == "parity" else 100000,
+            lr=1e-3,
+            weight_decay=decay,
+            warmup=0.1,
+            first_length=None,
+            members=1,
+            batch=256,
+            seed=42,
+        )
+
+SIGNED = {"allow_neg_eigval": True, "use_short_conv": False}
+PRODUCT = {**SIGNED, "num_hidden_layers": 1}
+WORDS = dict(
+    few_letters=0.3, all_by_half=False, first_length=3, weight_decay=0.01, steps=40000, lengths=[40, 64, 128, 256, 512]
+)
+add(
+    "parity-small",
+    "parity",
+    "delta_net",
+    {**SIGNED, "num_hidden_layers": 1, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64},
+    members=1,
+    batch=32,
+    steps=2000,
+    evaluate_every=100,
+    cooldown=300,
+)
+add(
+    "parity-rounded",
+    "parity",
+    "delta_net",
+    {**SIGNED, "num_hidden_layers": 1, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64},
+    rounding=0.25,
+    steps=6000,
+)
+add("parity-kda-neg", "parity", "kda", {**PRODUCT, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64})
+add(
+    "parity-gated-deltanet-neg",
+    "parity",
+    "gated_deltanet",
+    {**PRODUCT, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64},
+)
+add("parity-xlstm11", "parity", "xlstm_lm", {"slstm_at": [1]})
+add("s3-deltaproduct2-neg", "s3", "gated_deltaproduct", {**PRODUCT}, **WORDS)
+add("s3-deltaproduct3-neg", "s3", "gated_deltaproduct", {**PRODUCT, "num_householder": 3}, **WORDS)
+add(
+    "s3-deltaproduct2-pos",
+    "s3",
+    "gated_deltaproduct",
+    {**PRODUCT, "allow_neg_eigval": False},
+    **{**WORDS, "steps": 15000},
+)
+add("s3-deltanet-neg", "s3", "delta_net", {**PRODUCT}, **{**WORDS, "steps": 15000})
+add("s3-gated-deltaproduct2-neg", "s3", "gated_deltaproduct", {**PRODUCT, "use_forget_gate": True}, **WORDS)
+add("s3-kda-neg", "s3", "kda", {**SIGNED}, **WORDS)
+add("s5-swaps-deltanet-neg", "s5-swaps", "delta_net", {**PRODUCT}, **{**WORDS, "length": 32})
+LETTERS = {**WORDS, "length": 40, "batch": 256, "steps": 100000, "lengths": [16, 40, 64, 128, 256, 512]}
+add(
+    "s5-deltaproduct4-neg",
+    "s5",
+    "gated_deltaproduct",
+    {**PRODUCT, "num_householder": 4, "hidden_size": 96, "num_heads": 6, "intermediate_size": 192},
+    **LETTERS,
+)
+add("a5-deltaproduct3-neg", "a5", "gated_deltaproduct", {**PRODUCT, "num_householder": 3, "num_heads": 6}, **LETTERS)
+add("z60-deltaproduct2-neg", "z60", "gated_deltaproduct", {**PRODUCT}, **LETTERS)
+add(
+    "flipflop-deltanet-pos",
+    "flipflop",
+    "delta_net",
+    {"num_hidden_layers": 1, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64},
+)
+add("flipflop-mamba-pos", "flipflop", "paper_mamba_lm", {"n_layers": 1, "d_model": 32})
+add(
+    "abb-gated-deltanet-pos",
+    "abb",
+    "gated_deltanet",
+    {**PRODUCT, "allow_neg_eigval": False, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64},
+)
+add(
+    "aba-deltanet-pos",
+    "aba",
+    "delta_net",
+    {"num_hidden_layers": 1, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64},
+)
+add(
+    "dyck-3-deltanet-neg",
+    "dyck-3",
+    "delta_net",
+    {"allow_neg_eigval": True, "num_hidden_layers": 2, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64},
+)
+
+# Hybrids of a diagonal and a Householder layer, and either alone, in one shell. krohn runs no such stack.
+for name, layers in (
+    ("mm", ["paper_mamba_lm"] * 2),
+    ("dd", ["delta_net"] * 2),
+    ("md", ["paper_mamba_lm", "delta_net"]),
+    ("dm", ["delta_net", "paper_mamba_lm"]),
+):
+    for task in ("modular-arithmetic", "s5-swaps", "recall"):
+        add(
+            "stack-%s-%s" % (name, task),
+            task,
+            "hybrid",
+            {"layers": layers, "positive_and_negative": True, "use_short_conv": True},
+            steps=30000,
+            weight_decay=0.1 if task == "modular-arithmetic" else 0.01,
+            length=24 if task == "recall" else 40,
+            first_length=None if task == "recall" else 4,
+            lengths=[24] if task == "recall" else [40, 64, 128, 256],
+        )
+RECALL = dict(length=24, first_length=None, lengths=[24], steps=20000)
+for name, (model, options) in {
+    **MODELS,
+    "kda-neg": ("kda", SIGNED),
+    "deltaproduct2-neg": ("gated_deltaproduct", SIGNED),
+}.items():
+    size = {"paper_mamba_lm": {"d_model": 64}, "xlstm_lm": {"embedding_dim": 64}}.get(model, {})
+    add("recall-%s" % name, "recall", model, {**options, **size}, **RECALL)
+
+
+def experiment(name):
+    if name not in EXPERIMENTS:
+        raise SystemExit("experiment: expected one of\n  %s\ngot %s" % ("\n  ".join(EXPERIMENTS), name))
+    e = EXPERIMENTS[name]
+    return {**e, "training": {**DEFAULTS, **e["training"]}}
