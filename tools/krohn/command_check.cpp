@@ -42,6 +42,7 @@ struct Arguments {
   std::uint64_t samples = 1000;
   std::uint64_t sample_length = 256;
   bool failing = true;
+  std::string method;
 };
 
 void print(const CheckReport& report, const std::optional<FailureReport>& failures, const Alphabet& alphabet) {
@@ -93,6 +94,7 @@ int run_check(const Arguments& arguments) {
   options.budget.memory = arguments.memory;
   options.budget.deadline = work.deadline();
   options.up_to = arguments.up_to;
+  options.method = arguments.method;
   options.exhaustive = arguments.exhaustive;
   options.begins = [&work](const std::string& method) { work.method(method); };
   options.progress = [&work](const EnumerateProgress& progress) { show_search(work, progress); };
@@ -159,6 +161,7 @@ void add_check(const Command& app, int& exit_code) {
       .add_option("--exhaustive", arguments->exhaustive,
                   "if nothing cheaper settles it, try every word up to this length")
       .check(natural_number());
+  command.add_option("--method", arguments->method, "only this method of the ladder, such as sets (default: all)");
   add_device_option(command, arguments->device, "where words run that are tried or drawn many at once");
   command
       .add_option("--samples", arguments->samples,

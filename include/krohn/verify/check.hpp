@@ -30,6 +30,8 @@ struct CheckOptions {
   std::optional<std::uint64_t> exhaustive = std::nullopt;
   /// Where those words, and those of searches and samples, run.
   Device device = Device::automatic;
+  /// The one method to use, as ladder() names it; empty for all.
+  std::string method = {};
   /// Called about twice a second while it does.
   std::function<void(const EnumerateProgress&)> progress;
   /// Called as a method begins, with its name.
