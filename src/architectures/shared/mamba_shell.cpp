@@ -151,10 +151,7 @@ Slice selective_scan(Draft& draft, const std::string& prefix, const SelectiveSca
   LinearRecurrence r = ProgramBuilder::recurrence(1, s.state_size, channels);
   r.decay = LinearRecurrence::Decay::rate;
   r.decays = ProgramBuilder::heads(step, 0);
-  // A recurrence's weights are at hand at every token: never left on the disk, unlike those of products.
-  const std::string rates = prefix + "A_log";
-  r.rates = {tensors.add(rates, {channels, s.state_size}, tensors.take(rates, {channels, s.state_size}), true), 1,
-             WeightUse::Derived::negative_exponential};
+  r.rates = {tensors.matrix(prefix + "A_log", channels, s.state_size), 1, WeightUse::Derived::negative_exponential};
   r.signed_rates = s.negative;
   RankOneUpdate update;
   update.write = ProgramBuilder::heads(selection.part(s.rank, s.state_size), 0);
