@@ -550,13 +550,25 @@ CompileResult compile_permutations(const Dfa& minimal, const CompileOptions& opt
   return result;
 }
 
-/// A layer of a family of its own in place of what was compiled before.
-CompileResult one_layer(CompiledGroup layer, const char* mode, const CompileResult& before) {
-  CompileResult result{std::move(layer.model), std::move(layer.hint), before.minimal};
+/// A layer of a family of its own, beside what products of reflections take, where that is known.
+CompileResult one_layer(CompiledGroup layer, const char* mode, const Dfa& minimal,
+                        const std::optional<ModelSize>& with_reflections) {
+  CompileResult result{std::move(layer.model), std::move(layer.hint), minimal};
   result.mode = mode;
-  result.widths = {before.minimal.num_states()};
-  result.with_reflections = before.with_reflections;
+  result.widths = {minimal.num_states()};
+  result.with_reflections = with_reflections;
   return result;
+}
+
+/// The layer of moves and swaps, where the options ask for it and the language has one.
+std::optional<CompiledGroup> moves_of(const Dfa& minimal, const CompileOptions& options) {
+  const bool pd = options.recurrence == Recurrence::pd;
+  if ((!pd && options.recurrence != Recurrence::rwkv7_widened) || options.representation || options.cascade.mode ||
+      options.spectrum != Spectrum::any || options.keys != KeyForm::integer) {
+    return std::nullopt;
+  }
+  begin(options, "moves of states");
+  return compile_moves(minimal, pd ? MoveOptions{} : MoveOptions{1, false});
 }
 
 /// In an integer semantics the model has its form, and all that a layer writes is in the format's range.
@@ -604,12 +616,23 @@ CompileResult compile(const Language& language, const CompileOptions& options) {
   const auto make = [&](const CompileOptions& by) {
     return as_group ? compile_permutations(minimal, by) : compile_cascade(minimal, by);
   };
-  CompileResult result = make(options);
-  if (options.recurrence != Recurrence::any) {
-    CompileOptions reflections = options;
-    reflections.resets = Resets::householder;
-    result.with_reflections = size_of(make(reflections).model);
-  }
+  std::optional<CompiledGroup> moves = moves_of(minimal, options);
+  const auto with_or_without_cascade = [&] {
+    try {
+      CompileResult made = make(options);
+      if (options.recurrence != Recurrence::any) {
+        CompileOptions reflections = options;
+        reflections.resets = Resets::householder;
+        made.with_reflections = size_of(make(reflections).model);
+      }
+      return made;
+    } catch (const ResourceError&) {
+      // A cascade past the caps is no matter where one layer does without.
+      if (!moves) throw;
+      return one_layer(*moves, "moves", minimal, std::nullopt);
+    }
+  };
+  CompileResult result = with_or_without_cascade();
   if (options.recurrence == Recurrence::kda && !options.representation && !options.cascade.mode &&
       options.spectrum == Spectrum::any && options.keys == KeyForm::integer) {
     begin(options, "symmetries of squares");
@@ -620,21 +643,14 @@ CompileResult compile(const Language& language, const CompileOptions& options) {
       const auto order =
           std::tuple(now.layers, now.hidden, now.factors) <=> std::tuple(before.layers, before.hidden, before.factors);
       if (order < 0 || (order == 0 && result.square_levels > 0)) {
-        result = one_layer(*std::move(squares), "squares", result);
+        result = one_layer(*std::move(squares), "squares", minimal, result.with_reflections);
       }
     }
   }
-  if ((options.recurrence == Recurrence::rwkv7_widened || options.recurrence == Recurrence::pd) &&
-      !options.representation && !options.cascade.mode && options.spectrum == Spectrum::any &&
-      options.keys == KeyForm::integer) {
-    begin(options, "moves of states");
-    const bool pd = options.recurrence == Recurrence::pd;
-    std::optional<CompiledGroup> moves = compile_moves(minimal, pd ? MoveOptions{} : MoveOptions{1, false});
-    // Of a PD layer a letter is one matrix, however many factors write it.
-    if (moves && std::tuple(size_of(moves->model).layers, size_of(moves->model).hidden) <
-                     std::tuple(size_of(result.model).layers, size_of(result.model).hidden)) {
-      result = one_layer(*std::move(moves), "moves", result);
-    }
+  // Of a PD layer a letter is one matrix, however many factors write it.
+  if (moves && std::tuple(size_of(moves->model).layers, size_of(moves->model).hidden) <
+                   std::tuple(size_of(result.model).layers, size_of(result.model).hidden)) {
+    result = one_layer(*std::move(moves), "moves", minimal, result.with_reflections);
   }
   require_in_range(result.model, options.semantics);
   result.states = language.given_states();

@@ -75,6 +75,9 @@ TEST_CASE("families and integers: what is compiled is proved, in its own arithme
     CHECK(checked.exit_code == 0);
     CHECK(nlohmann::json::parse(checked.out)["semantics"] == report["semantics"]);
   }
+  // Past the caps of the cascade one layer is left.
+  REQUIRE(run_krohn("compile random:12,3,1 --max-rows 100 --force -o " + model + " --family pd").exit_code == 0);
+  CHECK(run_krohn("check " + model + " random:12,3,1").exit_code == 0);
   // One move or one swap a letter: the clear of a bit, and its flip.
   REQUIRE(run_krohn("compile tomita:5 --force -o " + model + " --family rwkv7-widened").exit_code == 0);
   CHECK(run_krohn("check " + model + " tomita:5 --format bf16").exit_code == 0);
