@@ -1,5 +1,5 @@
 // Alphabets and the text form of words. Everything is decided on Unicode scalars, so that a symbol such as U+03B1
-// counts as one character.
+// counts as one character. Tested by tests/languages/language_test.cpp.
 #include "krohn/automata/alphabet.hpp"
 
 #include <utility>

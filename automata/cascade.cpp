@@ -16,7 +16,7 @@
 #include <utility>
 
 #include "krohn/automata/congruence.hpp"
-#include "krohn/automata/group_action.hpp"
+#include "krohn/automata/transformation.hpp"
 #include "krohn/error.hpp"
 
 namespace krohn {
@@ -490,7 +490,7 @@ class Assembler {
 // depth do not compete for the fewest rows: every row of that cascade allows looking at so many pairs of states, and so
 // many rows one congruence to be tried.
 constexpr std::size_t many_states = 50;
-constexpr std::size_t pairs_a_row = 16;
+constexpr std::size_t pairs_a_row = 2;
 constexpr std::size_t rows_a_congruence = 16384;
 
 Cascade chosen(const Dfa& dfa, const CascadeOptions& options, const DistinctLetters& letters) {
@@ -769,9 +769,10 @@ std::vector<std::string> verify_cascade(const Cascade& cascade, const Dfa& dfa) 
 
 std::optional<std::size_t> holonomy_depth(const Dfa& dfa, std::size_t max_family) {
   // The images are the states together and the singletons.
-  if (letters_are_permutations(dfa)) return dfa.num_states() > 1 ? 1 : 0;
+  const DistinctLetters letters = distinct_letters(dfa);
+  if (letters.permute) return dfa.num_states() > 1 ? 1 : 0;
   try {
-    return make_set_system(dfa.num_states(), distinct_letters(dfa).images, CascadeMode::holonomy, max_family)->depth();
+    return make_set_system(dfa.num_states(), letters.images, CascadeMode::holonomy, max_family)->depth();
   } catch (const ResourceError&) {
     return std::nullopt;
   }

@@ -9,6 +9,7 @@
 // for small groups, through all elements; with it G = N G_x, and the series of the point stabiliser G_x lifts to G.
 // Refuses (no series): n >= 5^5, and large groups of degree p^d whose order leaves the affine case open and whose
 // random elements show no N. The orders of the result are checked against the factors.
+// Tested by tests/automata/permutation_group_test.cpp.
 #include "krohn/automata/composition_series.hpp"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // Construction checks of Dfa. An existing value is valid: everything that reads one relies on it.
+// Tested by tests/automata/minimize_test.cpp.
 #include "krohn/automata/dfa.hpp"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // Both walk the automaton by levels: the states that the words of one length reach.
+// Tested by tests/checkpoints/open_model_test.cpp.
 #include "krohn/automata/domain.hpp"
 
 #include <map>

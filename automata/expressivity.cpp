@@ -305,7 +305,8 @@ std::string basis_name(Basis basis) {
   return basis == Basis::proved ? "proved" : basis == Basis::textbook ? "textbook" : "paper";
 }
 
-LanguageFacts letter_facts(const Dfa& minimal) {
+LanguageFacts letter_facts(const Language& language) {
+  const Dfa& minimal = language.minimal();
   LanguageFacts facts;
   facts.states = minimal.num_states();
   for (State q = 0; q < minimal.num_states(); ++q) {
@@ -317,21 +318,18 @@ LanguageFacts letter_facts(const Dfa& minimal) {
     facts.is_definite = definite(minimal);
     facts.is_piecewise_testable = piecewise_testable(minimal);
   }
-  facts.is_group = letters_are_permutations(minimal);
+  facts.is_group = language.is_group();
   facts.cycles_matter = cycles_are_told_apart(minimal);
-  std::vector<std::vector<State>> letters;
+  const std::vector<Transformation>& letters = language.letters().images;
   bool exponent_2 = true;
-  for (Symbol symbol = 0; symbol < minimal.num_symbols(); ++symbol) {
-    letters.push_back(minimal.letter(symbol));
-    const std::size_t period = period_of(letters.back());
+  for (std::size_t i = 0; i < letters.size(); ++i) {
+    const std::size_t period = period_of(letters[i]);
     exponent_2 = exponent_2 && period <= 2;
     if (period > facts.largest_letter_period || facts.letter.empty()) {
       facts.largest_letter_period = std::max(period, facts.largest_letter_period);
-      facts.letter = minimal.alphabet().name(symbol);
+      facts.letter = minimal.alphabet().name(language.letters().symbol[i]);
     }
   }
-  std::sort(letters.begin(), letters.end());
-  letters.erase(std::unique(letters.begin(), letters.end()), letters.end());
   facts.last_symbol_decides = facts.permutes_or_resets = facts.swaps_or_resets = facts.moves_or_resets = true;
   std::vector<Permutation> permutations;
   for (const std::vector<State>& letter : letters) {
@@ -372,6 +370,7 @@ LanguageFacts letter_facts(const Dfa& minimal) {
     }
   }
   if (facts.permutes_or_resets && !facts.is_group) {
+    std::sort(permutations.begin(), permutations.end());
     facts.reflection_layer = find_reflection_layer(facts.states, permutations);
   }
   return facts;

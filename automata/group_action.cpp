@@ -719,18 +719,6 @@ class Search {
 
 }  // namespace
 
-bool letters_are_permutations(const Dfa& dfa) {
-  std::vector<Symbol> last_seen(dfa.num_states(), static_cast<Symbol>(dfa.num_symbols()));
-  for (Symbol a = 0; a < dfa.num_symbols(); ++a) {
-    for (State q = 0; q < dfa.num_states(); ++q) {
-      Symbol& mark = last_seen[dfa.next(q, a)];
-      if (mark == a) return false;
-      mark = a;
-    }
-  }
-  return true;
-}
-
 std::size_t cycle_count(std::span<const std::uint32_t> permutation) {
   std::vector<bool> seen(permutation.size(), false);
   std::size_t cycles = 0;
@@ -743,18 +731,13 @@ std::size_t cycle_count(std::span<const std::uint32_t> permutation) {
 }
 
 GroupAction find_action(const Dfa& dfa) {
-  if (!letters_are_permutations(dfa)) {
+  DistinctLetters distinct = distinct_letters(dfa);
+  if (!distinct.permute) {
     throw InputError("letters: expected permutations of the states, got a letter that merges two states");
   }
   GroupAction action;
-  std::vector<Permutation> letters;
-  std::unordered_map<Permutation, std::uint32_t, TransformationHash> index;
-  for (Symbol a = 0; a < dfa.num_symbols(); ++a) {
-    const auto [at, is_new] = index.try_emplace(dfa.letter(a), static_cast<std::uint32_t>(letters.size()));
-    if (is_new) letters.push_back(at->first);
-    action.letter_of_symbol.push_back(at->second);
-  }
-  index.clear();
+  const std::vector<Permutation> letters = std::move(distinct.images);
+  action.letter_of_symbol = std::move(distinct.of_symbol);
 
   Search search(dfa.num_states(), dfa.start(), letters);
   const std::vector<BlockSystem> systems = search.choose();
@@ -805,10 +788,10 @@ GroupAction find_action(const Dfa& dfa) {
       }
     }
   }
-  std::unordered_map<Permutation, bool, TransformationHash> distinct;
+  std::unordered_map<Permutation, bool, TransformationHash> on_states;
   for (State q = 0; q < dfa.num_states(); ++q) {
     const std::span<const std::uint32_t> colours = action.state_colour(q);
-    if (!distinct.try_emplace(Permutation(colours.begin(), colours.end()), true).second) {
+    if (!on_states.try_emplace(Permutation(colours.begin(), colours.end()), true).second) {
       throw InternalError("group action: two states share a colouring");
     }
   }

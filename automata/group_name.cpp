@@ -12,6 +12,7 @@
 //   s^2 = r^(n/2). SL(2,3): order 24 and derived subgroup Q_8.
 // * direct products: normal subgroups N_1, N_2 with trivial meet and |N_1| |N_2| = |G|.
 // * Z_p:Z_k: a normal Z_p that is its own centraliser; Aut(Z_p) has one subgroup of order k.
+// Tested by tests/automata/permutation_group_test.cpp.
 #include <algorithm>
 #include <map>
 #include <numeric>

@@ -1,6 +1,7 @@
 // Breadth-first search over sets as bit masks (own hash table), Tarjan's components on the edges that keep the size,
 // and per component the Schreier generators u_X a u_{X.a}^-1 of G_P, where u_X carries the representative P to X along
 // a spanning tree. Cost: sets * letters * degree, and a membership test for every generator that is not the identity.
+// Tested by tests/automata/green_test.cpp.
 #include "krohn/automata/image_orbit.hpp"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // Flags from the groups G_P of image sets (image_orbit.hpp). A non-trivial G_P gives a word of period above 1, and
 // every group in the monoid divides some G_P; a property of groups that is inherited by divisors holds for all maximal
 // subgroups iff it holds for all G_P. A group found in a part of the orbit settles a flag to the negative; the positive
-// needs the whole orbit, or a monoid that is R-trivial or commutative.
+// needs the whole orbit, or a monoid that is R-trivial or commutative. Tested by tests/automata/green_test.cpp.
 #include "krohn/automata/monoid_flags.hpp"
 
 #include <algorithm>
@@ -95,13 +95,10 @@ std::optional<PeriodWitness> period_witness(const Dfa& dfa, const MonoidFacts& f
   return PeriodWitness{std::move(word), pattern.index, pattern.period};
 }
 
-}  // namespace
-
-MonoidFacts find_flags(const Dfa& dfa, std::size_t max_sets) {
-  DistinctLetters distinct = distinct_letters(dfa);
+MonoidFacts flags_of(const Dfa& dfa, const DistinctLetters& distinct, std::size_t max_sets) {
   MonoidFacts facts{{}, ImageOrbit(dfa.num_states(), distinct.images, max_sets), distinct};
   MonoidFlags& flags = facts.flags;
-  flags.is_group = letters_are_permutations(dfa);
+  flags.is_group = distinct.permute;
   flags.is_commutative = letters_commute(distinct.images);
 
   bool aperiodic = true;
@@ -193,6 +190,14 @@ MonoidFacts find_flags(const Dfa& dfa, std::size_t max_sets) {
     flags.not_solvable = std::move(witness);
   }
   return facts;
+}
+
+}  // namespace
+
+MonoidFacts find_flags(const Dfa& dfa, std::size_t max_sets) { return flags_of(dfa, distinct_letters(dfa), max_sets); }
+
+MonoidFacts find_flags(const Language& language, std::size_t max_sets) {
+  return flags_of(language.minimal(), language.letters(), max_sets);
 }
 
 }  // namespace krohn

@@ -1,5 +1,6 @@
 // Orbits by breadth-first search; blocks by the finest invariant partition that joins two points (Atkinson 1975), for
 // every choice of the second point. Cost: orbit length^2 * generators, near enough.
+// Tested by tests/automata/permutation_group_test.cpp.
 #include "permutation_action.hpp"
 
 #include <algorithm>

@@ -1,6 +1,7 @@
 // Elements are numbered in shortlex order of their least words, and least words are closed under factors. So the least
 // word of x a is that of x followed by a iff (x, a) is the first pair, in order, that gives the element; and where it
 // is not, w(x) a is the left side of a relation iff its suffix without the first letter is a least word.
+// Tested by tests/automata/varieties_test.cpp.
 #include "krohn/automata/presentation.hpp"
 
 #include <cstddef>

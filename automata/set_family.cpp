@@ -5,7 +5,7 @@
 // step down (a tile; a letter into another class, except where mode G finds the tile numberings in agreement) has
 // smaller height, so a letter that carries P onto P' on the same level maps tiles bijectively onto tiles.
 // Cost: a family of m sets over w words takes O(m |letters| w) for the images and O(m r w) for the tiles of the r
-// class representatives.
+// class representatives. Tested by tests/automata/cascade_test.cpp.
 #include "krohn/automata/set_family.hpp"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Elementary operations on transformations, each linear in the degree.
+// Elementary operations on transformations, each linear in the degree. Tested by tests/automata/green_test.cpp.
 #include "krohn/automata/transformation.hpp"
 
 #include <algorithm>
@@ -82,6 +82,7 @@ DistinctLetters distinct_letters(const Dfa& dfa) {
     if (is_new) {
       result.images.push_back(at->first);
       result.symbol.push_back(a);
+      result.permute = result.permute && rank_of(at->first) == at->first.size();
     }
     result.of_symbol.push_back(at->second);
   }

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""Times `krohn inspect --stability` on a DeltaNet of random weights: writes it in shards of bfloat16, runs, deletes it.
+"""Times `krohn inspect` on a published configuration with random weights: writes it in shards of bfloat16, runs, deletes.
 
-  tools/bench_inspect.py [--krohn build/cpu/krohn] [--size 1024] [--layers 24] [--keep FOLDER]
+  tools/bench_inspect.py [--krohn build/cpu/krohn] [--of NAME] [--size N] [--layers N] [--stability] [--keep FOLDER]
 
-Sizes: 1024 with 24 layers has 374 million parameters, 2048 with 24 layers 1.35 billion.
+Of: delta_net (default; sizes 1024 and 2048 with 24 layers have 374 million and 1.35 billion parameters), mamba2 (as
+flash-linear-attention's configurations: 1024 and 2048 with 48 layers have 381 million and 1.38 billion), mamba-hf (as
+state-spaces/mamba-370m-hf, 1.4b-hf and 2.8b-hf: 1024 and 48, 2048 and 48, 2560 and 64), qwen3_next (a hybrid with 64
+experts a layer, of which the linear layers alone are read). The last line has the memory beside the bytes of the files.
 """
 import argparse
 import json
@@ -30,34 +33,124 @@ def pool(size, seed):
     return b"".join(blocks)
 
 
-def tensors(size, layers, heads, inner):
-    yield "model.embeddings.weight", [VOCABULARY, size]
-    for i in range(layers):
-        p = "model.layers.%d." % i
-        yield p + "attn_norm.weight", [size]
-        yield p + "attn.b_proj.weight", [heads, size]
-        for name in ("q", "k", "v"):
-            yield p + "attn.%s_proj.weight" % name, [size, size]
-            yield p + "attn.%s_conv1d.weight" % name, [size, 1, 4]
-        yield p + "attn.o_norm.weight", [size // heads]
-        yield p + "attn.o_proj.weight", [size, size]
-        yield p + "mlp_norm.weight", [size]
-        yield p + "mlp.gate_proj.weight", [inner, size]
-        yield p + "mlp.up_proj.weight", [inner, size]
-        yield p + "mlp.down_proj.weight", [size, inner]
-    yield "model.norm.weight", [size]
-    yield "lm_head.weight", [VOCABULARY, size]
-
-
-def write(folder, size, layers, shards=4):
+def delta_net(size, layers):
     heads = size // 128
     inner = (int(size * 4 * 2 / 3) + 255) // 256 * 256
     config = {"model_type": "delta_net", "hidden_size": size, "num_hidden_layers": layers, "num_heads": heads,
               "vocab_size": VOCABULARY, "intermediate_size": inner, "allow_neg_eigval": True, "qk_activation": "silu",
               "qk_norm": "l2", "use_beta": True, "use_gate": False, "use_output_norm": True, "use_short_conv": True,
               "conv_size": 4, "tie_word_embeddings": False, "norm_eps": 1e-6}
+    shapes = {"model.embeddings.weight": [VOCABULARY, size]}
+    for i in range(layers):
+        p = "model.layers.%d." % i
+        shapes[p + "attn_norm.weight"] = [size]
+        shapes[p + "attn.b_proj.weight"] = [heads, size]
+        for name in ("q", "k", "v"):
+            shapes[p + "attn.%s_proj.weight" % name] = [size, size]
+            shapes[p + "attn.%s_conv1d.weight" % name] = [size, 1, 4]
+        shapes[p + "attn.o_norm.weight"] = [size // heads]
+        shapes[p + "attn.o_proj.weight"] = [size, size]
+        shapes[p + "mlp_norm.weight"] = [size]
+        shapes[p + "mlp.gate_proj.weight"] = [inner, size]
+        shapes[p + "mlp.up_proj.weight"] = [inner, size]
+        shapes[p + "mlp.down_proj.weight"] = [size, inner]
+    shapes["model.norm.weight"] = [size]
+    shapes["lm_head.weight"] = [VOCABULARY, size]
+    return config, shapes
+
+
+def mamba2(size, layers):
+    inner, heads, state = 2 * size, size // 32, 128
+    config = {"model_type": "mamba2", "hidden_size": size, "num_hidden_layers": layers, "vocab_size": VOCABULARY,
+              "expand": 2, "head_dim": 64, "num_heads": heads, "state_size": state, "n_groups": 1, "conv_kernel": 4,
+              "chunk_size": 256, "hidden_act": "silu", "rms_norm": True, "residual_in_fp32": True, "fuse_norm": True,
+              "fuse_cross_entropy": True, "norm_eps": 1e-5, "use_bias": False, "use_conv_bias": True,
+              "tie_word_embeddings": False, "time_step_rank": 128, "time_step_limit": [0.0, float("inf")],
+              "time_step_min": 0.001, "time_step_max": 0.1, "time_step_floor": 0.0001, "initializer_range": 0.02,
+              "rescale_prenorm_residual": True, "use_cache": True}
+    shapes = {"backbone.embeddings.weight": [VOCABULARY, size]}
+    for i in range(layers):
+        p = "backbone.layers.%d." % i
+        shapes[p + "norm.weight"] = [size]
+        for name in ("A_log", "D", "dt_bias"):
+            shapes[p + "mixer." + name] = [heads]
+        shapes[p + "mixer.conv1d.weight"] = [inner + 2 * state, 1, 4]
+        shapes[p + "mixer.conv1d.bias"] = [inner + 2 * state]
+        shapes[p + "mixer.in_proj.weight"] = [2 * inner + 2 * state + heads, size]
+        shapes[p + "mixer.norm.weight"] = [inner]
+        shapes[p + "mixer.out_proj.weight"] = [size, inner]
+    shapes["backbone.norm_f.weight"] = [size]
+    shapes["lm_head.weight"] = [VOCABULARY, size]
+    return config, shapes
+
+
+def mamba_hf(size, layers):
+    vocabulary, inner, state, rank = 50280, 2 * size, 16, (size + 15) // 16
+    config = {"model_type": "mamba", "architectures": ["MambaForCausalLM"], "hidden_size": size, "d_model": size,
+              "num_hidden_layers": layers, "n_layer": layers, "intermediate_size": inner, "d_inner": inner, "expand": 2,
+              "state_size": state, "conv_kernel": 4, "time_step_rank": rank, "vocab_size": vocabulary,
+              "hidden_act": "silu", "layer_norm_epsilon": 1e-5, "use_bias": False, "use_conv_bias": True,
+              "residual_in_fp32": True, "rms_norm": True, "fused_add_norm": True, "pad_vocab_size_multiple": 8,
+              "ssm_cfg": {}, "rescale_prenorm_residual": False, "initializer_range": 0.1, "time_step_floor": 0.0001,
+              "time_step_init_scheme": "random", "time_step_max": 0.1, "time_step_min": 0.001, "time_step_scale": 1.0,
+              "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0, "torch_dtype": "float32",
+              "transformers_version": "4.39.0.dev0", "use_cache": True}
+    shapes = {"backbone.embeddings.weight": [vocabulary, size]}
+    for i in range(layers):
+        p = "backbone.layers.%d." % i
+        shapes[p + "norm.weight"] = [size]
+        shapes[p + "mixer.A_log"] = [inner, state]
+        shapes[p + "mixer.D"] = [inner]
+        shapes[p + "mixer.conv1d.weight"] = [inner, 1, 4]
+        shapes[p + "mixer.conv1d.bias"] = [inner]
+        shapes[p + "mixer.in_proj.weight"] = [2 * inner, size]
+        shapes[p + "mixer.x_proj.weight"] = [rank + 2 * state, inner]
+        shapes[p + "mixer.dt_proj.weight"] = [inner, rank]
+        shapes[p + "mixer.dt_proj.bias"] = [inner]
+        shapes[p + "mixer.out_proj.weight"] = [size, inner]
+    shapes["backbone.norm_f.weight"] = [size]
+    return config, shapes
+
+
+def qwen3_next(size, layers):
+    key_heads, value_heads, head, experts, expert = 16, 32, 128, 64, 512
+    config = {"model_type": "qwen3_next", "hidden_size": size, "num_hidden_layers": layers,
+              "full_attention_interval": 4, "linear_num_key_heads": key_heads, "linear_num_value_heads": value_heads,
+              "linear_key_head_dim": head, "linear_value_head_dim": head, "linear_conv_kernel_dim": 4,
+              "rms_norm_eps": 1e-6, "hidden_act": "silu", "vocab_size": VOCABULARY, "num_experts": experts}
+    channels = 2 * key_heads * head + value_heads * head
+    shapes = {"model.embed_tokens.weight": [VOCABULARY, size]}
+    for i in range(layers):
+        p = "model.layers.%d." % i
+        shapes[p + "input_layernorm.weight"] = [size]
+        shapes[p + "post_attention_layernorm.weight"] = [size]
+        shapes[p + "mlp.gate.weight"] = [experts, size]
+        for e in range(experts):
+            for name, shape in (("gate", [expert, size]), ("up", [expert, size]), ("down", [size, expert])):
+                shapes[p + "mlp.experts.%d.%s_proj.weight" % (e, name)] = shape
+        if (i + 1) % 4 == 0:
+            for name, rows in (("q", 2 * size), ("k", 512), ("v", 512), ("o", size)):
+                shapes[p + "self_attn.%s_proj.weight" % name] = [rows, size]
+            continue
+        p += "linear_attn."
+        shapes[p + "in_proj_qkvz.weight"] = [channels + value_heads * head, size]
+        shapes[p + "in_proj_ba.weight"] = [2 * value_heads, size]
+        shapes[p + "conv1d.weight"] = [channels, 1, 4]
+        shapes[p + "A_log"] = [value_heads]
+        shapes[p + "dt_bias"] = [value_heads]
+        shapes[p + "norm.weight"] = [head]
+        shapes[p + "out_proj.weight"] = [size, value_heads * head]
+    shapes["model.norm.weight"] = [size]
+    return config, shapes
+
+
+MODELS = {"delta_net": delta_net, "mamba2": mamba2, "mamba-hf": mamba_hf, "qwen3_next": qwen3_next}
+
+
+def write(folder, model, size, layers, shards=4):
+    config, shapes = MODELS[model](size, layers)
     (folder / "config.json").write_text(json.dumps(config))
-    names = list(tensors(size, layers, heads, inner))
+    names = list(shapes.items())
     numbers = pool(size, 1)
     parts = [names[len(names) * s // shards:len(names) * (s + 1) // shards] for s in range(shards)]
     weight_map = {}
@@ -95,6 +188,8 @@ def write(folder, size, layers, shards=4):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--krohn", default="build/cpu/krohn")
+    parser.add_argument("--of", choices=MODELS, default="delta_net")
+    parser.add_argument("--stability", action="store_true")
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--layers", type=int, default=24)
     parser.add_argument("--keep")
@@ -102,14 +197,15 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(arguments.keep or temporary)
         os.makedirs(folder, exist_ok=True)
-        total = write(folder, arguments.size, arguments.layers)
+        total = write(folder, arguments.of, arguments.size, arguments.layers)
         print("%d parameters" % total, flush=True)
         start = time.time()
-        done = subprocess.run([arguments.krohn, "inspect", str(folder), "--stability", "--json"], capture_output=True,
+        done = subprocess.run([arguments.krohn, "inspect", str(folder), "--json"] + ["--stability"] * arguments.stability, capture_output=True,
                               text=True)
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        print("exit %d, %.1f s, %.1f s of processors, %.2f GiB at most" %
-              (done.returncode, time.time() - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 2 ** 20))
+        print("exit %d, %.1f s, %.1f s of processors, %.2f GiB at most, of %.2f GiB of weights" %
+              (done.returncode, time.time() - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 2 ** 20,
+               total / 2 ** 29))
         print(done.stderr, end="")
 
 

@@ -13,6 +13,7 @@
 #include "krohn/automata/alphabet.hpp"
 #include "krohn/automata/catalog.hpp"
 #include "krohn/automata/dfa.hpp"
+#include "krohn/automata/language.hpp"
 #include "krohn/automata/minimize.hpp"
 #include "krohn/automata/product.hpp"
 #include "krohn/automata/regex.hpp"

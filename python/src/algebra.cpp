@@ -64,7 +64,7 @@ void bind_algebra(nb::module_& m) {
       .def(
           "json", [](const Classification& c, const std::string& name) { return classification_json(c, name); },
           "name"_a)
-      .def_prop_ro("minimal", [](const Classification& c) { return c.minimal; })
+      .def_prop_ro("minimal", [](const Classification& c) { return c.language.minimal(); })
       .def(
           "egg_boxes",
           [](const Classification& c) {

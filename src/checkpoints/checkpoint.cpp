@@ -1,4 +1,5 @@
 // The configuration names the architecture; the architecture does the rest.
+// Tested by tests/checkpoints/checkpoint_golden_test.cpp.
 #include "krohn/checkpoints/checkpoint.hpp"
 
 #include <functional>

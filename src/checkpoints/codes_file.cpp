@@ -1,4 +1,4 @@
-// codes.safetensors: the codes of a hardened model's units, beside its weights.
+// codes.safetensors: the codes of a hardened model's units, beside its weights. Tested by tests/verify/harden_test.cpp.
 #include "codes_file.hpp"
 
 #include <algorithm>

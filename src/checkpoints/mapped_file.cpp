@@ -1,3 +1,4 @@
+// Tested by tests/checkpoints/safetensors_test.cpp.
 #include "mapped_file.hpp"
 
 #include <fcntl.h>

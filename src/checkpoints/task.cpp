@@ -1,4 +1,5 @@
 // Both shapes of task.json become one Task; what the model does not have is reported with the place in the file.
+// Tested by tests/checkpoints/open_model_test.cpp.
 #include "krohn/checkpoints/task.hpp"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // Where a checkpoint's tensors come from. Every file is read whole; views point into it.
+// Tested by tests/checkpoints/torch_file_test.cpp.
 #include "krohn/checkpoints/weights.hpp"
 
 #include <algorithm>
@@ -94,8 +95,9 @@ class MappedTensor final : public DeferredValues {
   std::shared_ptr<const MappedFile> file_;
 };
 
-/// Smaller tensors stay in memory.
-constexpr std::size_t least_deferred = std::size_t{1} << 10U;
+/// Tensors with fewer rows or columns stay in memory: they are small, and convolutions, decays of a state and other
+/// tensors that no product multiplies with are among them.
+constexpr std::size_t least_deferred = 32;
 
 Weights read_index(const fs::path& path, bool mapped) {
   const JsonDocument document = read_json(path);
@@ -203,7 +205,7 @@ std::optional<std::vector<float>> Weights::values(const std::string& tensor) con
 std::shared_ptr<const DeferredValues> Weights::deferred(const std::string& tensor) const {
   const TensorView* view = find(tensor);
   if (view->dtype != DType::f32 && view->dtype != DType::f16 && view->dtype != DType::bf16) return nullptr;
-  if (view->shape.size() != 2 || view->num_elements() < least_deferred) return nullptr;
+  if (view->shape.size() != 2 || std::min(view->shape[0], view->shape[1]) < least_deferred) return nullptr;
   for (const auto& file : mapped_) {
     if (file->holds(view->bytes)) return std::make_shared<MappedTensor>(*view, file);
   }

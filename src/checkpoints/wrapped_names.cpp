@@ -1,3 +1,4 @@
+// Tested by tests/checkpoints/torch_file_test.cpp.
 #include "wrapped_names.hpp"
 
 #include <algorithm>

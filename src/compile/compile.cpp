@@ -16,7 +16,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "krohn/automata/minimize.hpp"
 #include "krohn/compile/slot_layout.hpp"
 #include "krohn/error.hpp"
 #include "krohn/model/integer_form.hpp"
@@ -511,15 +510,6 @@ class Compiler {
   std::vector<std::uint32_t> middle_;  // per node of a split level
 };
 
-bool is_permutation(const std::vector<State>& images) {
-  std::vector<bool> seen(images.size(), false);
-  for (const State q : images) {
-    if (seen[q]) return false;
-    seen[q] = true;
-  }
-  return true;
-}
-
 void begin(const CompileOptions& options, const char* stage) {
   if (options.begins) options.begins(stage);
 }
@@ -602,11 +592,9 @@ ModelSize size_of(const LrnnModel& model) {
   return size;
 }
 
-CompileResult compile(const Dfa& dfa, const CompileOptions& options) {
-  begin(options, "minimal automaton");
-  const Dfa minimal = minimize(dfa);
-  const DistinctLetters letters = distinct_letters(minimal);
-  const bool permutes = std::all_of(letters.images.begin(), letters.images.end(), is_permutation);
+CompileResult compile(const Language& language, const CompileOptions& options) {
+  const Dfa& minimal = language.minimal();
+  const bool permutes = language.is_group();
   if (!permutes && options.representation) {
     throw InputError(
         "representation: expected a language all of whose letters are permutations, got one with a letter that is "
@@ -628,8 +616,10 @@ CompileResult compile(const Dfa& dfa, const CompileOptions& options) {
     if (std::optional<CompiledGroup> squares = compile_square_symmetries(minimal)) {
       const ModelSize now = size_of(squares->model);
       const ModelSize before = size_of(result.model);
-      // Fewer layers, then a smaller state, then fewer factors.
-      if (std::tuple(now.layers, now.hidden, now.factors) < std::tuple(before.layers, before.hidden, before.factors)) {
+      // Fewer layers, then a smaller state, then fewer factors; of squares either way, one layer without a cascade.
+      const auto order =
+          std::tuple(now.layers, now.hidden, now.factors) <=> std::tuple(before.layers, before.hidden, before.factors);
+      if (order < 0 || (order == 0 && result.square_levels > 0)) {
         result = one_layer(*std::move(squares), "squares", result);
       }
     }
@@ -647,8 +637,8 @@ CompileResult compile(const Dfa& dfa, const CompileOptions& options) {
     }
   }
   require_in_range(result.model, options.semantics);
-  result.states = dfa.num_states();
-  result.distinct_letters = letters.images.size();
+  result.states = language.given_states();
+  result.distinct_letters = language.letters().images.size();
   for (const TableLayer& layer : result.model.layers()) {
     result.hidden.push_back(layer.hidden_size());
     result.num_householder.push_back(layer.table.num_householder());

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "krohn/automata/group_action.hpp"
+#include "krohn/automata/transformation.hpp"
 #include "krohn/error.hpp"
 #include "krohn/model/horizon.hpp"
 #include "krohn/model/householder.hpp"
@@ -138,25 +139,13 @@ CompiledGroup compile_permutation(const Dfa& dfa, KeyForm keys) {
           one_layer_hint(dfa.num_states(), letters.symbol_of_row), true, std::nullopt};
 }
 
-/// The distinct letters and which of them each symbol is, numbered by first occurrence.
-std::vector<std::uint32_t> distinct_letters(const Dfa& dfa, std::vector<std::vector<State>>& letters) {
-  std::map<std::vector<State>, std::uint32_t> index;
-  std::vector<std::uint32_t> letter_of_symbol;
-  for (Symbol a = 0; a < dfa.num_symbols(); ++a) {
-    std::vector<State> images = dfa.letter(a);
-    const auto [at, is_new] = index.try_emplace(images, static_cast<std::uint32_t>(letters.size()));
-    if (is_new) letters.push_back(std::move(images));
-    letter_of_symbol.push_back(at->second);
-  }
-  return letter_of_symbol;
-}
-
 CompiledGroup compile_scalar(const Dfa& dfa) {
   if (dfa.num_states() != 2) {
     throw InputError("scalar: expected a language of two states (A = -1), got " + std::to_string(dfa.num_states()));
   }
-  std::vector<std::vector<State>> letters;
-  LetterRows rows = rows_of(distinct_letters(dfa, letters));
+  const DistinctLetters distinct = distinct_letters(dfa);
+  const std::vector<Transformation>& letters = distinct.images;
+  LetterRows rows = rows_of(distinct.of_symbol);
   std::vector<TokenRow> table;
   for (const std::vector<State>& letter : letters) {
     TokenRow row;
@@ -250,8 +239,9 @@ CompiledGroup compile_rotation(const Dfa& dfa, bool signed_gates) {
     throw ResourceError("rotation: expected at most " + std::to_string(max_rotation_states) + " states, got " +
                         std::to_string(order));
   }
-  std::vector<std::vector<State>> letters;
-  LetterRows rows = rows_of(distinct_letters(dfa, letters));
+  const DistinctLetters distinct = distinct_letters(dfa);
+  const std::vector<Transformation>& letters = distinct.images;
+  LetterRows rows = rows_of(distinct.of_symbol);
   const std::vector<std::uint32_t> position = positions_on_cycle(dfa, letters);
   std::vector<TokenRow> table;
   for (const std::vector<State>& letter : letters) {
@@ -332,7 +322,7 @@ CompiledGroup compile_representation(const Dfa& minimal, const OrthogonalReprese
 }
 
 CompiledGroup compile_group(const Dfa& minimal, const GroupOptions& options) {
-  if (!letters_are_permutations(minimal)) {
+  if (!distinct_letters(minimal).permute) {
     throw InputError("group: expected letters that permute the states, got one that merges two states");
   }
   if (minimal.num_states() == 1) {

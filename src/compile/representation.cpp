@@ -17,7 +17,7 @@
 #include <map>
 #include <optional>
 
-#include "krohn/automata/group_action.hpp"
+#include "krohn/automata/transformation.hpp"
 #include "krohn/error.hpp"
 
 namespace krohn {
@@ -217,7 +217,7 @@ std::optional<OrthogonalRepresentation> representation_of(const Dfa& dfa, const 
 }  // namespace
 
 std::vector<OrthogonalRepresentation> find_representations(const Dfa& minimal, std::size_t max_order) {
-  if (!letters_are_permutations(minimal)) {
+  if (!distinct_letters(minimal).permute) {
     throw InputError("representations: expected letters that permute the states, got one that merges two states");
   }
   const FiniteGroup group = enumerate(minimal, max_order);

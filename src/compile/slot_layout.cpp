@@ -6,7 +6,7 @@
 // A permutation of w one-hot coordinates takes w - #cycles transpositions, the least possible (Scherk: rank(g - I)).
 // A reset swaps the current block into the previous one where the old slot is still to be read, and overwrites the
 // current block. With nonnegative spectra the swap, whose eigenvalue is -1, is replaced by averaging the two blocks
-// after the previous one is cleared: half the old code stays.
+// after the previous one is cleared: half the old code stays. Tested by tests/compile/compile_test.cpp.
 #include "krohn/compile/slot_layout.hpp"
 
 #include <algorithm>

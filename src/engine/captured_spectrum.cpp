@@ -2,6 +2,7 @@
 // on its complement: with an orthonormal basis Q of the span (Householder QR), the eigenvalues are those of the product
 // with the keys Q^T k, and 1 for the rest, times the gate. One key: 1 - beta |k|^2. With a non-negative gate for each
 // coordinate, one factor is similar to the symmetric D^(1/2) (I - beta k k^T) D^(1/2).
+// Tested by python/tests/test_spectrum.py.
 #include "krohn/engine/captured_spectrum.hpp"
 
 #include <Eigen/Dense>

@@ -1,4 +1,4 @@
-// No silent fallback: who asks for CUDA gets it or an error.
+// No silent fallback: who asks for CUDA gets it or an error. Tested by tests/kernels/recurrent_test.cpp.
 #include "choose_device.hpp"
 
 #include <string>

@@ -1,6 +1,6 @@
 // The CPU's walk: each frontier node's subtree depth first, by one thread. Invariant: no word at or before the final
 // one in shortlex order is skipped, whatever the threads do, because a block is only ever cut to lengths that cannot
-// precede a word already found.
+// precede a word already found. Tested by tests/engine/enumerate_test.cpp.
 #include <algorithm>
 #include <atomic>
 #include <mutex>

@@ -1,5 +1,5 @@
 // An open-addressing index over keys in chunks that never move. The hash decides only the cost: keys are compared byte
-// by byte before two are taken for one.
+// by byte before two are taken for one. Tested by tests/verify/closure_test.cpp.
 #include "krohn/engine/key_set.hpp"
 
 #include <cstring>

@@ -6,6 +6,7 @@
 //
 // A word starts in the state that the first token, if there is one, leaves: that is found once, with the first batch.
 // Cost: the weights once a batch of 8192 tokens; memory: one group's weights, and for each thread a chunk's features.
+// Tested by tests/engine/spectrum_test.cpp.
 #include "layer_walk.hpp"
 
 #include <algorithm>

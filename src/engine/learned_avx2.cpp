@@ -3,7 +3,7 @@
 //
 // Only what is defined after the pragma is compiled for these instructions. Of that, what other files share is always
 // inlined, or is a template instantiated here on types of this file: no code with these instructions can be linked in
-// for another caller.
+// for another caller. Tested by tests/engine/learned_test.cpp.
 #include <cmath>
 #include <cstddef>
 #include <cstdint>

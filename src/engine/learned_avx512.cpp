@@ -1,6 +1,7 @@
 // The forward pass with AVX-512: sixteen words to a register, in one register a number or in two, which share each
 // weight that is read and hide each other's latency. Each lane does the canonical form's operations in the canonical
 // order. What is compiled for these instructions, and how it is kept from other callers, is as in learned_avx2.cpp.
+// Tested by tests/engine/learned_test.cpp.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>

@@ -1,6 +1,7 @@
 // The sums of 16 outputs for 8 tokens lie in registers while the inputs go by; blocks of 256 inputs of both operands,
 // converted and side by side, lie in the nearest cache. Every sum takes its terms in ascending order, whatever the
 // blocks: partial sums are stored and loaded exactly. Cost: rows * columns * count fused multiply-adds.
+// Tested by tests/engine/product_spectrum_test.cpp.
 #include "product_in_double.hpp"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // Functions are taken into products with one reader; then one pass over the operations hands out places, first fit.
+// Tested by tests/engine/enumerate_test.cpp.
 #include "krohn/engine/schedule.hpp"
 
 #include <algorithm>

@@ -1,5 +1,6 @@
 // The driver of a search: its breadth-first beginning, the split into parts, rounds, confirmation and conclusion.
 // Counts of words come by dynamic programming over the automaton (exact integers, no search).
+// Tested by tests/engine/enumerate_test.cpp.
 #include "search.hpp"
 
 #include <algorithm>

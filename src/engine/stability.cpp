@@ -1,6 +1,6 @@
 // Of M = I - w r^T with p = r . w, the singular values other than 1 are those of a plane with product |1 - p| and
 // squares that sum to 2 - 2 p + |r|^2 |w|^2. Other norms come from power iteration on A^T A, whose estimates grow
-// towards the square of the norm from below.
+// towards the square of the norm from below. Tested by tests/engine/spectrum_test.cpp.
 #include "stability.hpp"
 
 #include <algorithm>

@@ -1,6 +1,7 @@
 // Eigenvalues of a product of m factors on a scaled identity come from an m by m matrix: with M = I + W C^T, where W
 // holds the write vectors, the eigenvalues other than 1 are those of I + C^T W. C is built factor by factor: applying
 // I - w r^T to M from the left adds the column -M^T r. A diagonal decay with a factor (RWKV-7) is multiplied out.
+// Tested by tests/engine/spectrum_test.cpp.
 #include "transition.hpp"
 
 #include <cmath>

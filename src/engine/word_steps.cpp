@@ -1,4 +1,4 @@
-// Words in blocks, a block a thread at a time.
+// Words in blocks, a block a thread at a time. Tested by tests/engine/product_spectrum_test.cpp.
 #include "word_steps.hpp"
 
 #include <algorithm>

@@ -5,6 +5,7 @@
 // the rows of the class; the output is an integer matrix. It is exact where the layer reaches finitely many hidden
 // states, which are listed here by applying every action to every state found, in binary64; a layer with more than
 // max_states, or whose numbers do not stay multiples of 2^-16 below 2^16, gets none.
+// Tested by tests/tools/export_command_test.cpp.
 #include "krohn/export/dense.hpp"
 
 #include <algorithm>

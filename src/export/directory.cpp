@@ -1,3 +1,4 @@
+// Tested by tests/tools/export_command_test.cpp.
 #include "directory.hpp"
 
 #include <algorithm>

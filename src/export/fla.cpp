@@ -10,7 +10,6 @@
 #include <nlohmann/json.hpp>
 
 #include "directory.hpp"
-#include "krohn/automata/minimize.hpp"
 #include "krohn/error.hpp"
 #include "krohn/languages/format_json.hpp"
 #include "krohn/numeric/rounding.hpp"
@@ -543,13 +542,13 @@ const char* model_type_of(FlaArchitecture architecture) {
   throw InternalError("export: an unknown architecture");
 }
 
-FlaExport export_to_fla(const Dfa& dfa, const std::string& language, const FlaOptions& options) {
-  const Dfa minimal = minimize(dfa);
+FlaExport export_to_fla(const Language& language, const std::string& name, const FlaOptions& options) {
+  const Dfa& minimal = language.minimal();
   if (minimal.label_names().empty()) {
-    throw InputError(language + ": expected a language that gives some word a label, got none");
+    throw InputError(name + ": expected a language that gives some word a label, got none");
   }
   const auto plan_of = [&](FlaArchitecture architecture) {
-    return plan_stages(minimal, architecture == FlaArchitecture::delta_net, options.cascade);
+    return plan_stages(language, architecture == FlaArchitecture::delta_net, options.cascade);
   };
   FlaArchitecture architecture = FlaArchitecture::delta_net;
   StagePlan plan;
@@ -575,7 +574,7 @@ FlaExport export_to_fla(const Dfa& dfa, const std::string& language, const FlaOp
                         " parameters (--max-parameters), got a model of " + std::to_string(builder.parameters()) +
                         " in " + std::to_string(plan.stages.size()) + " layers");
   }
-  FlaExport result = builder.build(language);
+  FlaExport result = builder.build(name);
   if (result.parameters != builder.parameters()) throw InternalError("export: a wrong count of parameters");
   return result;
 }

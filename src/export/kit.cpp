@@ -5,6 +5,7 @@
 // (16 bits of a key, 24 of a state). The cases of decays next to 1 are no such numbers; their exact value is
 // exp(g t), and they carry a bound for kernels that round decays no more coarsely than binary32: t products with an
 // exp of 2 units each, (t + 1) 2^-21 in all, and the rounding of the output.
+// Tested by tests/tools/export_command_test.cpp.
 #include "krohn/export/kit.hpp"
 
 #include <algorithm>

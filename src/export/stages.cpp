@@ -5,6 +5,7 @@
 // signs takes, for each of its cycles of length k, k - 1 swaps where the cycle has places of both signs; two cycles of
 // one sign each, of different signs, are first joined by a swap; a cycle that is left over is joined with an outside
 // place of the other sign and takes k + 1. Signs are chosen to make the longest row shortest, then the readings few.
+// Tested by tests/export/fla_test.cpp.
 #include "stages.hpp"
 
 #include <algorithm>
@@ -666,9 +667,9 @@ bool Stage::gated() const {
   });
 }
 
-StagePlan plan_stages(const Dfa& minimal, bool signed_keys, const CascadeOptions& options) {
-  Planner planner(minimal, signed_keys);
-  return letters_are_permutations(minimal) && minimal.num_states() > 1 ? planner.group() : planner.cascade(options);
+StagePlan plan_stages(const Language& language, bool signed_keys, const CascadeOptions& options) {
+  Planner planner(language.minimal(), signed_keys);
+  return language.is_group() && language.minimal().num_states() > 1 ? planner.group() : planner.cascade(options);
 }
 
 }  // namespace krohn

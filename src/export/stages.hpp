@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "krohn/automata/cascade.hpp"
-#include "krohn/automata/dfa.hpp"
+#include "krohn/automata/language.hpp"
 
 namespace krohn {
 
@@ -101,8 +101,8 @@ struct StagePlan {
   std::string why_gate;
 };
 
-/// Plans for keys that may have negative entries (`signed_keys`) or not. `minimal` is a minimal automaton. Throws
+/// Plans for keys that may have negative entries (`signed_keys`) or not. Throws
 /// ResourceError past the caps of the cascade and of 2^20 configurations of a group's markers.
-StagePlan plan_stages(const Dfa& minimal, bool signed_keys, const CascadeOptions& options);
+StagePlan plan_stages(const Language& language, bool signed_keys, const CascadeOptions& options);
 
 }  // namespace krohn

@@ -1,4 +1,4 @@
-// Reading .ba by the rules of the header, line by line. Linear.
+// Reading .ba by the rules of the header, line by line. Linear. Tested by tests/languages/read_only_formats_test.cpp.
 #include "krohn/languages/format_ba.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // Reading and writing .hoa by the rules of the header: a tokenizer, a reader of header and body that stops at the first
 // token that does not fit, and formulas evaluated on all valuations at once, one bit each. Linear in the text times the
-// letters of an edge.
+// letters of an edge. Tested by tests/languages/more_formats_test.cpp.
 #include "krohn/languages/format_hoa.hpp"
 
 #include <algorithm>

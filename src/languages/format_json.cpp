@@ -1,4 +1,5 @@
 // Reading and writing krohn-automaton-v1 by the rules of the header. Linear in the text.
+// Tested by tests/languages/automaton_formats_test.cpp.
 #include "krohn/languages/format_json.hpp"
 
 #include <algorithm>

@@ -1,5 +1,6 @@
 // Reading automata that MONA prints and exports by the rules of the header: lines by how they begin, then the
 // transitions as cubes, or as decision diagrams that every letter walks through. Linear, but for the letters.
+// Tested by tests/languages/read_only_formats_test.cpp.
 #include "krohn/languages/format_mona.hpp"
 
 #include <algorithm>

@@ -1,5 +1,6 @@
 // See the header: the shunting yard of Dijkstra (1961), values 64 atoms at a time, and a depth-first search over the
 // atoms on three-valued partial valuations, which is kept on an explicit stack.
+// Tested by tests/languages/format_mata_test.cpp.
 #include "formula.hpp"
 
 #include <algorithm>

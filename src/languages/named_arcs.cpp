@@ -1,4 +1,5 @@
 // See the header. Linear in states times symbols, plus the subset construction where it is needed.
+// Tested by tests/languages/read_only_formats_test.cpp.
 #include "named_arcs.hpp"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// See the header. Linear in the transitions.
+// See the header. Linear in the transitions. Tested by tests/languages/more_formats_test.cpp.
 #include "sink.hpp"
 
 #include <utility>

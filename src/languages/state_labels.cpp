@@ -1,4 +1,5 @@
 // See the header. A sort of the different texts, and a look-up a state.
+// Tested by tests/languages/more_formats_test.cpp.
 #include "state_labels.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // See the header. The search for valuations tries only what a formula leaves possible, so that formulas that name
-// every bit cost about their letters.
+// every bit cost about their letters. Tested by tests/languages/more_formats_test.cpp.
 #include "valuation_letters.hpp"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // See the header. One scan without recursion; texts are views of the file where they hold no references.
+// Tested by tests/languages/format_jff_test.cpp.
 #include "xml_reader.hpp"
 
 #include <algorithm>

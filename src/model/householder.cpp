@@ -41,12 +41,13 @@ Rational exact(float value) {
 }
 
 Rational eigenvalue(const GeneralizedHouseholder& factor) {
-  Rational squares = 0;
-  for (const Entry& entry : factor.key) {
-    const Rational value = exact(entry.value);
-    squares += value * value;
+  Rational product = 0;
+  for (const Entry& k : factor.key) {
+    for (const Entry& r : factor.reads_by()) {
+      if (r.index == k.index) product += exact(k.value) * exact(r.value);
+    }
   }
-  return 1 - exact(factor.beta) * squares;
+  return 1 - exact(factor.beta) * product;
 }
 
 GeneralizedHouseholder reflection(const Eigen::VectorXd& unit) {

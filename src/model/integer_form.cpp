@@ -2,6 +2,7 @@
 // factor with read vector r, beta, value v and key k needs |beta| (|v| + M sum |r_j|) max |k_j| + M, which also bounds
 // the numbers on the way to it where |beta| and max |k_j| are at least 1; a write b needs |b| + M. All must be below
 // 2^31. In double: the parameters have 24 bits, so a sum or product that rounds is itself far beyond 2^31 or exact.
+// Tested by tests/engine/integer_semantics_test.cpp.
 #include "krohn/model/integer_form.hpp"
 
 #include <algorithm>

@@ -3,7 +3,7 @@
 // Everything is computed in double precision with the project's own exp and sigmoid and then rounded once to the
 // parameter format, so that a seed is the same model on every machine. GH factors whose rounded eigenvalue
 // 1 - beta |k|^2 leaves the range are drawn again. Cost: linear in the number of parameters; the rows of layer l are
-// 2^l. Refuses sizes beyond the header's.
+// 2^l. Refuses sizes beyond the header's. Tested by tests/verify/refute_test.cpp.
 #include "krohn/model/model_family.hpp"
 
 #include <cmath>

@@ -1,4 +1,5 @@
 // Sizes follow from tensors and operands; everything else is noted as it is said.
+// Tested by tests/model/program_test.cpp.
 #include "krohn/model/program_builder.hpp"
 
 #include <utility>

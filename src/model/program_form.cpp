@@ -1,5 +1,5 @@
 // Ranges are found backwards from the value that is asked for, a function at a time. Cost: the operations behind it,
-// and the weights of one product.
+// and the weights of one product. Tested by tests/engine/spectrum_test.cpp.
 #include "krohn/model/program_form.hpp"
 
 #include <algorithm>

@@ -1,5 +1,6 @@
 // TokenTable: flattening of rows into arrays and the checks that both ways of construction share. The checks are
 // linear in the size of the arrays, and collect up to a dozen problems before they throw.
+// Tested by tests/model/lrnn_model_test.cpp.
 #include "krohn/model/token_table.hpp"
 
 #include <algorithm>

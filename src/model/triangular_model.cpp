@@ -1,4 +1,5 @@
 // Triangular models: shape checks, all problems at once. Linear in the size of the matrices.
+// Tested by tests/verify/refute_test.cpp.
 #include "krohn/model/triangular_model.hpp"
 
 #include <cmath>

@@ -1,3 +1,4 @@
+// Tested by tests/project/json_schemas.py.
 #include "krohn/results/accuracy_report.hpp"
 
 #include "result_json.hpp"

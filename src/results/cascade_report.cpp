@@ -1,3 +1,4 @@
+// Tested by tests/results/cascade_picture_test.cpp.
 #include "krohn/results/cascade_report.hpp"
 
 #include <set>

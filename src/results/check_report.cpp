@@ -1,13 +1,13 @@
 // Prints what a check established. Nothing is decided here but which of the four verdicts meets the claim asked for.
+// Tested by tests/tools/checkpoint_commands_test.cpp.
 #include "krohn/results/check_report.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
-#include "krohn/automata/minimize.hpp"
+#include "check_json.hpp"
 
 namespace krohn {
 namespace {
@@ -18,12 +18,6 @@ struct Overloaded : Cases... {
 };
 template <typename... Cases>
 Overloaded(Cases...) -> Overloaded<Cases...>;
-
-nlohmann::ordered_json number_or_null(const std::optional<std::uint64_t>& value) {
-  return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json(nullptr);
-}
-
-using Json = nlohmann::ordered_json;
 
 Json failures_json(const FailureReport& report, const Alphabet& alphabet) {
   const auto word = [&](const Word& symbols) {
@@ -103,7 +97,7 @@ FailureReport report_failures(const Machine& machine, const Specification& speci
   return report;
 }
 
-std::optional<FailureReport> failures_of(const CheckReport& report, const OpenModel& open, const Dfa& language,
+std::optional<FailureReport> failures_of(const CheckReport& report, const OpenModel& open, const Language& language,
                                          const Budget& budget) {
   const auto* refuted = std::get_if<Refuted>(&report.verdict);
   if (refuted == nullptr || budget.interrupted()) return std::nullopt;
@@ -112,7 +106,7 @@ std::optional<FailureReport> failures_of(const CheckReport& report, const OpenMo
   const auto soon = std::chrono::steady_clock::now() + std::chrono::seconds(5);
   options.budget.deadline = std::min(options.budget.deadline.value_or(soon), soon);
   const std::optional<Machine::Tables> tables = open.machine->tables();
-  return report_failures(*open.machine, Specification(*open.machine, minimize(language)), refuted->counterexample.word,
+  return report_failures(*open.machine, Specification(*open.machine, language.minimal()), refuted->counterexample.word,
                          tables ? state_units(tables->model) : state_units(*open.learned), options);
 }
 
@@ -157,9 +151,9 @@ std::vector<std::pair<std::string, std::string>> failure_lines(const FailureRepo
   return lines;
 }
 
-std::string check_report_json(const CheckReport& report, const Alphabet& alphabet, std::optional<std::uint64_t> up_to,
-                              const std::optional<FailureReport>& failures) {
-  nlohmann::ordered_json json;
+Json check_json(const CheckReport& report, const Alphabet& alphabet, std::optional<std::uint64_t> up_to,
+                const std::optional<FailureReport>& failures) {
+  Json json;
   for (const char* name : {"verdict", "length", "word", "shortest", "expected", "observed", "margin", "position"}) {
     json[name] = nullptr;
   }
@@ -170,7 +164,7 @@ std::string check_report_json(const CheckReport& report, const Alphabet& alphabe
   json["pairs"] = report.pairs;
   json["steps"] = report.steps;
   json["domain"] = report.domain;
-  json["up_to"] = number_or_null(up_to);
+  json["up_to"] = value_or_null(up_to);
   json["holds"] = claim_holds(report.verdict, up_to);
   json["reason"] = nullptr;
   json["interrupted"] = report.interrupted;
@@ -187,7 +181,7 @@ std::string check_report_json(const CheckReport& report, const Alphabet& alphabe
                           const Counterexample& found = refuted.counterexample;
                           json["verdict"] = "REFUTED";
                           json["length"] = found.word.size();
-                          json["word"] = nlohmann::ordered_json::array();
+                          json["word"] = Json::array();
                           for (const Symbol symbol : found.word) json["word"].push_back(alphabet.name(symbol));
                           json["shortest"] = found.shortest;
                           json["expected"] = found.expected;
@@ -197,7 +191,7 @@ std::string check_report_json(const CheckReport& report, const Alphabet& alphabe
                         },
                         [&](const Unknown& unknown) {
                           json["verdict"] = "UNKNOWN";
-                          json["length"] = number_or_null(unknown.length);
+                          json["length"] = value_or_null(unknown.length);
                           json["reason"] = unknown.reason;
                         }},
              report.verdict);
@@ -209,11 +203,16 @@ std::string check_report_json(const CheckReport& report, const Alphabet& alphabe
     if (report.sample->bound) json["sample"]["bound"] = *report.sample->bound;
   }
   json["failing"] = failures ? failures_json(*failures, alphabet) : Json();
-  json["rungs"] = nlohmann::ordered_json::array();
+  json["rungs"] = Json::array();
   for (const Rung& rung : report.rungs) {
     json["rungs"].push_back({{"method", rung.method}, {"outcome", rung.outcome}, {"seconds", rung.seconds}});
   }
-  return json.dump(2) + '\n';
+  return json;
+}
+
+std::string check_report_json(const CheckReport& report, const Alphabet& alphabet, std::optional<std::uint64_t> up_to,
+                              const std::optional<FailureReport>& failures) {
+  return json_lines(check_json(report, alphabet, up_to, failures));
 }
 
 std::string final_line(const Verdict& verdict, const Alphabet& alphabet) {

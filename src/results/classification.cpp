@@ -1,12 +1,11 @@
 // Flags from the images of the state set, Green's relations from their orbits, the decision table from both.
+// Tested by tests/tools/language_commands_test.cpp.
 #include "krohn/results/classification.hpp"
 
 #include <algorithm>
 #include <map>
 #include <utility>
 
-#include "krohn/automata/minimize.hpp"
-#include "krohn/compile/compile.hpp"
 #include "krohn/error.hpp"
 #include "result_json.hpp"
 
@@ -93,34 +92,35 @@ std::vector<std::vector<std::string>> symbols_alike(const Dfa& dfa, const Distin
   return groups;
 }
 
-void add_cascade_facts(LanguageFacts& facts, const Dfa& minimal, std::size_t max_family) {
+// Fills in the sizes of a model and of a cascade of resets; returns the model.
+std::optional<CompileResult> add_cascade_facts(LanguageFacts& facts, const Language& language) {
+  std::optional<CompileResult> compiled;
   // The table is complete without these numbers: a cap that is met only leaves them out. A cascade's tables can be
   // quadratic in the states.
-  if (minimal.num_states() > max_states) return;
+  if (language.minimal().num_states() > max_states) return compiled;
   try {
     CompileOptions options;
-    options.cascade.max_family = max_family;
-    options.cascade.max_rows = max_rows;
+    options.cascade = decision_cascade_options();
     options.max_holonomy_family = 0;
-    const CompileResult compiled = compile(minimal, options);
-    facts.cascade_widths = compiled.hidden;
-    if (!compiled.num_householder.empty()) {
-      facts.compiled_householder = *std::max_element(compiled.num_householder.begin(), compiled.num_householder.end());
+    compiled = compile(language, options);
+    facts.cascade_widths = compiled->hidden;
+    if (!compiled->num_householder.empty()) {
+      facts.compiled_householder =
+          *std::max_element(compiled->num_householder.begin(), compiled->num_householder.end());
     }
   } catch (const ResourceError&) {
   } catch (const InputError&) {
   }
-  if (!facts.is_aperiodic.value_or(false)) return;
+  if (!facts.is_aperiodic.value_or(false)) return compiled;
   try {
-    CascadeOptions options;
-    options.max_family = max_family;
-    options.max_rows = max_rows;
+    CascadeOptions options = decision_cascade_options();
     options.resets_only = true;
     options.mode = CascadeMode::images;
-    facts.reset_widths = make_cascade(minimal, options).widths();
+    facts.reset_widths = make_cascade(language.minimal(), options).widths();
   } catch (const ResourceError&) {
   } catch (const InputError&) {
   }
+  return compiled;
 }
 
 Json expressivity_json(const std::vector<FamilyDecision>& table) {
@@ -144,13 +144,20 @@ Json expressivity_json(const std::vector<FamilyDecision>& table) {
 
 }  // namespace
 
-Classification classify(const Dfa& dfa, const ClassifyOptions& options) {
+CascadeOptions decision_cascade_options() {
+  CascadeOptions options;
+  options.max_family = max_decision_family;
+  options.max_rows = max_rows;
+  return options;
+}
+
+Classification classify(const Language& language, const ClassifyOptions& options) {
   const auto begins = [&options](const char* stage) {
     if (options.begins) options.begins(stage);
   };
-  Dfa minimal = minimize(dfa);
+  const Dfa& minimal = language.minimal();
   begins("images of the state set");
-  MonoidFacts facts = find_flags(minimal, options.max_monoid);
+  MonoidFacts facts = find_flags(language, options.max_monoid);
   GreenLimits limits;
   limits.r_classes = options.max_monoid;
   begins("Green's classes");
@@ -166,9 +173,9 @@ Classification classify(const Dfa& dfa, const ClassifyOptions& options) {
   }
   std::vector<std::vector<std::string>> alike = symbols_alike(minimal, facts.letters);
   begins("cascade");
-  LanguageFacts decided_from = letter_facts(minimal);
+  LanguageFacts decided_from = letter_facts(language);
   add_monoid_flags(decided_from, facts.flags);
-  add_cascade_facts(decided_from, minimal, max_decision_family);
+  std::optional<CompileResult> compiled = add_cascade_facts(decided_from, language);
   std::string reason;
   if (!facts.orbit.complete()) {
     reason = facts.orbit.size() < options.max_monoid
@@ -182,23 +189,25 @@ Classification classify(const Dfa& dfa, const ClassifyOptions& options) {
              std::to_string(limits.kernel_entries) + " numbers in their kernels";
   }
 
-  return {dfa,
-          std::move(minimal),
-          std::move(facts),
-          std::move(green),
-          varieties,
-          std::move(subgroups),
-          std::move(alike),
-          decide_expressivity(decided_from),
-          std::move(reason)};
+  std::vector<FamilyDecision> families = decide_expressivity(decided_from);
+  return {.language = language,
+          .facts = std::move(facts),
+          .green = std::move(green),
+          .varieties = varieties,
+          .subgroups = std::move(subgroups),
+          .alike = std::move(alike),
+          .families = std::move(families),
+          .decided_from = std::move(decided_from),
+          .compiled = std::move(compiled),
+          .max_monoid = options.max_monoid,
+          .unknown_because = std::move(reason)};
 }
 
-LanguageFamilies families_of(const std::string& name, const Dfa& dfa, std::size_t max_monoid) {
-  const Dfa minimal = minimize(dfa);
-  LanguageFacts facts = letter_facts(minimal);
-  add_monoid_flags(facts, find_flags(minimal, max_monoid).flags);
-  add_cascade_facts(facts, minimal, max_decision_family);
-  return {name, minimal.num_states(), decide_expressivity(facts)};
+LanguageFamilies families_of(const std::string& name, const Language& language, std::size_t max_monoid) {
+  LanguageFacts facts = letter_facts(language);
+  add_monoid_flags(facts, find_flags(language, max_monoid).flags);
+  add_cascade_facts(facts, language);
+  return {name, language.minimal().num_states(), decide_expressivity(facts)};
 }
 
 std::string families_json(const std::vector<LanguageFamilies>& languages) {
@@ -212,8 +221,7 @@ std::string families_json(const std::vector<LanguageFamilies>& languages) {
 }
 
 std::string classification_json(const Classification& c, const std::string& name) {
-  const Dfa& dfa = c.dfa;
-  const Dfa& minimal = c.minimal;
+  const Dfa& minimal = c.language.minimal();
   const MonoidFacts& facts = c.facts;
   const MonoidFlags& flags = facts.flags;
   const std::optional<GreenRelations>& green = c.green;
@@ -256,9 +264,9 @@ std::string classification_json(const Classification& c, const std::string& name
   }
   return json_lines(
       {{"language", name},
-       {"alphabet", dfa.alphabet().names()},
-       {"labels", dfa.label_names()},
-       {"states", dfa.num_states()},
+       {"alphabet", alphabet.names()},
+       {"labels", minimal.label_names()},
+       {"states", c.language.given_states()},
        {"min_states", minimal.num_states()},
        {"distinct_letters", facts.letters.images.size()},
        {"symbols_alike", c.alike},

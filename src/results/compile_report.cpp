@@ -1,3 +1,4 @@
+// Tested by tests/tools/compile_command_test.cpp.
 #include "krohn/results/compile_report.hpp"
 
 #include "krohn/compile/option_names.hpp"

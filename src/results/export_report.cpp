@@ -1,3 +1,4 @@
+// Tested by tests/tools/export_command_test.cpp.
 #include "krohn/results/export_report.hpp"
 
 #include "result_json.hpp"

@@ -1,28 +1,20 @@
+// Tested by tests/verify/extract_test.cpp.
 #include "krohn/results/extraction_report.hpp"
 
 #include <algorithm>
 #include <deque>
-#include <nlohmann/json.hpp>
 #include <utility>
 
-#include "krohn/automata/minimize.hpp"
 #include "krohn/error.hpp"
 #include "krohn/languages/format_json.hpp"
 #include "krohn/text/counted.hpp"
 #include "krohn/text/source_text.hpp"
 #include "krohn/verify/counterexample.hpp"
 #include "krohn/verify/failing.hpp"
+#include "result_json.hpp"
 
 namespace krohn {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-Json word_json(const Word& word, const Alphabet& alphabet) {
-  Json list = Json::array();
-  for (const Symbol a : word) list.push_back(alphabet.name(a));
-  return list;
-}
 
 /// Every word, less those that are too short for the model.
 std::optional<Dfa> all_words(const OpenModel& open) {
@@ -82,10 +74,10 @@ std::optional<std::uint64_t> length_of(const Extraction& extraction) {
 
 }  // namespace
 
-ExtractionComparison compare_extraction(const Extraction& extraction, const Machine& model, const Dfa& language,
+ExtractionComparison compare_extraction(const Extraction& extraction, const Machine& model, const Language& language,
                                         const std::string& name, const std::optional<Word>& known) {
-  require_labels(model, language, name);
-  const Specification specification(model, minimize(language));
+  require_labels(model, language.minimal(), name);
+  const Specification specification(model, language.minimal());
   const bool proved = std::holds_alternative<Exactly>(extraction.status);
   const auto* up_to = std::get_if<RightUpTo>(&extraction.status);
   const std::optional<std::uint64_t> length = up_to != nullptr ? std::optional(up_to->cover.length) : std::nullopt;
@@ -198,7 +190,7 @@ std::string extraction_json(const Extraction& extraction, const std::string& dom
   object["method"] = exactly != nullptr ? Json(exactly->method) : up_to != nullptr ? Json(up_to->method) : Json();
   object["semantics"] = extraction.semantics;
   object["domain"] = domain;
-  object["automaton"] = Json::parse(format_json(extraction.automaton));
+  object["automaton"] = json_of(format_json(extraction.automaton));
   Json words = Json::array();
   for (const Word& word : up_to != nullptr ? up_to->cover.words : access_words(extraction.automaton)) {
     words.push_back(word_json(word, alphabet));
@@ -241,7 +233,7 @@ std::string extraction_json(const Extraction& extraction, const std::string& dom
   object["rungs"] = rungs;
   object["ended_early"] = extraction.ended_early;
   object["interrupted"] = extraction.interrupted;
-  return object.dump(1) + "\n";
+  return json_lines(object);
 }
 
 Figure draw_extraction(const Extraction& extraction, const std::optional<ExtractionComparison>& comparison) {

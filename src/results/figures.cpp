@@ -1,6 +1,6 @@
 // The pictures of a report. Layouts are the simplest that stay legible: a circle for permutations (a cycle of the first
 // letter is a stretch of the circle), columns of breadth-first distance ordered by barycentres otherwise. Linear in
-// what is drawn but for the ordering of columns.
+// what is drawn but for the ordering of columns. Tested by tests/results/report_test.cpp.
 #include "krohn/results/figures.hpp"
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 #include <numeric>
 #include <set>
 
-#include "krohn/automata/group_action.hpp"
+#include "krohn/automata/transformation.hpp"
 #include "krohn/results/svg.hpp"
 #include "krohn/text/counted.hpp"
 
@@ -397,7 +397,7 @@ Figure draw_automaton(const Dfa& dfa, const std::vector<bool>& marked) {
   const std::vector<std::vector<State>> columns = columns_of(dfa);
   std::size_t tallest = 0;
   for (const auto& column : columns) tallest = std::max(tallest, column.size());
-  const bool circular = letters_are_permutations(dfa) || n > 30 || tallest > 9 || columns.size() > 12;
+  const bool circular = distinct_letters(dfa).permute || n > 30 || tallest > 9 || columns.size() > 12;
   const std::vector<Symbol> symbols = drawn_symbols(dfa, sink, circular);
   const bool all_drawn = symbols.size() == dfa.num_symbols();
   const bool by_letter = n > 30 || (!all_drawn && symbols.size() <= 4);

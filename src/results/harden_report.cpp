@@ -1,9 +1,11 @@
 // A verdict on the model itself stands beside whatever becomes of it: its shortest known wrong word.
+// Tested by tests/project/json_schemas.py.
 #include "krohn/results/harden_report.hpp"
 
 #include <chrono>
 #include <utility>
 
+#include "check_json.hpp"
 #include "krohn/checkpoints/checkpoint.hpp"
 #include "krohn/error.hpp"
 #include "krohn/results/check_report.hpp"
@@ -53,7 +55,7 @@ std::size_t HardenReport::codes() const {
   return count;
 }
 
-HardenReport harden_with_verdict(const OpenModel& model, const std::string& name, const Dfa& language,
+HardenReport harden_with_verdict(const OpenModel& model, const std::string& name, const Language& language,
                                  const HardenOptions& options) {
   if (model.learned == nullptr || !model.task) {
     throw InputError(name + ": expected a checkpoint with a task, got a compiled model");
@@ -79,7 +81,7 @@ HardenReport harden_with_verdict(const OpenModel& model, const std::string& name
     check_options.sample.words = 0;
     result.report = check(*result.machine, language, check_options);
   }
-  result.report.domain = model.domain(language);
+  result.report.domain = model.domain(language.minimal());
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }
@@ -90,8 +92,8 @@ std::string harden_report_json(const HardenReport& harden, const Alphabet& alpha
   for (const CodeDistance& d : hardening.distances) {
     distances.push_back({{"from", d.from}, {"to", d.to}, {"mean", d.mean}, {"most", d.most}});
   }
-  Json object = Json::parse(check_report_json(harden.report, alphabet, std::nullopt));
-  object["original"] = Json::parse(check_report_json(harden.original, alphabet, std::nullopt));
+  Json object = check_json(harden.report, alphabet, std::nullopt);
+  object["original"] = check_json(harden.original, alphabet, std::nullopt);
   object["hardening"] = {
       {"closed", hardening.closed},
       {"reason", hardening.reason},

@@ -1,44 +1,19 @@
-// Reports: what the other modules compute, as a page. Nothing is decided here. Parts that would take more than the
-// options allow are left out with a sentence.
+// Reports: what findings.cpp gathered, as a page. Nothing is found out here.
 #include "krohn/results/report.hpp"
 
-#include <algorithm>
-#include <chrono>
 #include <cmath>
-#include <functional>
 #include <map>
-#include <numeric>
+#include <utility>
 
-#include "krohn/automata/cascade.hpp"
 #include "krohn/automata/expressivity.hpp"
 #include "krohn/automata/green.hpp"
-#include "krohn/automata/minimize.hpp"
-#include "krohn/automata/monoid_flags.hpp"
-#include "krohn/compile/compile.hpp"
-#include "krohn/engine/spectrum.hpp"
-#include "krohn/error.hpp"
-#include "krohn/model/spectrum.hpp"
-#include "krohn/numeric/splitmix64.hpp"
 #include "krohn/results/check_report.hpp"
-#include "krohn/results/extraction_report.hpp"
 #include "krohn/results/figures.hpp"
 #include "krohn/results/svg.hpp"
 #include "krohn/text/counted.hpp"
-#include "krohn/verify/accuracy.hpp"
-#include "krohn/verify/check.hpp"
-#include "krohn/verify/lasso.hpp"
-#include "krohn/verify/layered_lasso.hpp"
-#include "krohn/verify/specification.hpp"
 
 namespace krohn {
 namespace {
-
-constexpr std::uint64_t most_words = 100;
-// Multiply-adds that a checkpoint's words, and the search for its lasso, may cost: some seconds each.
-constexpr double checkpoint_work = 2e11;
-constexpr double lasso_work = 2e10;
-/// The same of failing words, and of the automaton extracted.
-constexpr double search_work = 1e10;
 
 constexpr const char* style_sheet =
     "body{font-family:sans-serif;line-height:1.45;color:#222222;background:#ffffff;max-width:62rem;margin:2rem auto;"
@@ -62,13 +37,9 @@ constexpr const char* style_sheet =
 
 class Page {
  public:
-  Page(std::string title, std::function<void(const std::string&)> begins)
-      : title_(std::move(title)), begins_(std::move(begins)) {}
+  explicit Page(std::string title) : title_(std::move(title)) {}
 
-  void heading(const std::string& text) {
-    if (begins_) begins_(text);
-    body_ += "<h2>" + xml_escaped(text) + "</h2>\n";
-  }
+  void heading(const std::string& text) { body_ += "<h2>" + xml_escaped(text) + "</h2>\n"; }
   void note(const std::string& text) { body_ += "<p class=\"note\">" + xml_escaped(text) + "</p>\n"; }
   void figure(const Figure& figure) {
     if (figure.svg.empty()) {
@@ -121,22 +92,19 @@ class Page {
 
  private:
   std::string title_;
-  std::function<void(const std::string&)> begins_;
   std::string body_;
 };
 
 std::string yes_no(const std::optional<bool>& flag) { return !flag ? "unknown" : *flag ? "yes" : "no"; }
 
-std::size_t draw_below(SplitMix64& random, std::size_t n) { return static_cast<std::size_t>(random.next() % n); }
-
 // ---- languages ----------------------------------------------------------------------------------------------------
 
 std::string number_or_dash(const std::optional<std::size_t>& value) { return value ? std::to_string(*value) : "-"; }
 
-void add_expressivity(Page& page, const LanguageFacts& facts) {
+void add_expressivity(Page& page, const std::vector<FamilyDecision>& families) {
   page.heading("Which linear RNN can do it");
   std::vector<std::vector<std::string>> rows;
-  for (const FamilyDecision& d : decide_expressivity(facts)) {
+  for (const FamilyDecision& d : families) {
     std::string source = d.theorem;
     if (!d.theorem.empty()) {
       source += " (" + d.source + (d.basis == Basis::paper ? ", no proof here" : "") + "); " + d.arithmetic;
@@ -150,18 +118,17 @@ void add_expressivity(Page& page, const LanguageFacts& facts) {
       "\"Can\" is about weights that exist, at all lengths and in finite precision, not about what training finds.");
 }
 
-/// Everything about a language; the cascade's numbers go into the table.
-void add_language(Page& page, const Dfa& dfa, const Dfa& minimal, const ReportOptions& options) {
+/// Everything about a language.
+void add_language(Page& page, const LanguageFindings& found) {
+  const Classification& c = found.classification;
+  const Dfa& minimal = c.language.minimal();
+  const MonoidFacts& monoid = c.facts;
+  const std::optional<GreenRelations>& green = c.green;
   page.heading("Automaton");
   page.figure(draw_automaton(minimal));
-
-  const MonoidFacts monoid = find_flags(minimal, options.max_monoid);
-  GreenLimits limits;
-  limits.r_classes = options.max_monoid;
-  const std::optional<GreenRelations> green = find_green(monoid.orbit, limits);
   page.heading("Algebra");
   std::vector<std::pair<std::string, std::string>> lines{
-      {"states", std::to_string(dfa.num_states()) + ", minimal " + std::to_string(minimal.num_states())},
+      {"states", std::to_string(c.language.given_states()) + ", minimal " + std::to_string(minimal.num_states())},
       {"symbols",
        std::to_string(minimal.num_symbols()) + ", acting differently " + std::to_string(monoid.letters.images.size())},
       {"transition monoid", green ? green->order + (green->order == "1" ? " element" : " elements") : "order unknown"},
@@ -188,166 +155,20 @@ void add_language(Page& page, const Dfa& dfa, const Dfa& minimal, const ReportOp
   if (green) {
     page.figure(draw_egg_boxes(monoid.orbit, *green));
   } else {
-    page.note("Green's classes were left out: the monoid has more than " + std::to_string(options.max_monoid) +
+    page.note("Green's classes were left out: the monoid has more than " + std::to_string(c.max_monoid) +
               " images or R-classes.");
   }
 
-  LanguageFacts facts = letter_facts(minimal);
-  add_monoid_flags(facts, monoid.flags);
-  std::optional<Cascade> cascade;
-  try {
-    CascadeOptions cascade_options;
-    cascade_options.max_family = options.max_monoid;
-    cascade_options.max_rows = 400000;
-    cascade = make_cascade(minimal, cascade_options);
-    if (facts.is_aperiodic.value_or(false)) {
-      cascade_options.resets_only = true;
-      cascade_options.mode = CascadeMode::images;
-      facts.reset_widths = make_cascade(minimal, cascade_options).widths();
-    }
-  } catch (const ResourceError& error) {
-    page.note(std::string("Cascade: ") + error.what());
-  } catch (const InputError&) {
-    // No cascade of resets within the caps: the table leaves the numbers out.
-  }
-  try {
-    CompileOptions compile_options;
-    compile_options.cascade.max_family = options.max_monoid;
-    compile_options.max_holonomy_family = 0;
-    const CompileResult compiled = compile(minimal, compile_options);
-    facts.cascade_widths = compiled.hidden;
-    if (!compiled.num_householder.empty()) {
-      facts.compiled_householder = *std::max_element(compiled.num_householder.begin(), compiled.num_householder.end());
-    }
-  } catch (const ResourceError&) {
-    // As above.
-  }
-  add_expressivity(page, facts);
-  if (cascade) {
+  add_expressivity(page, c.families);
+  if (found.cascade) {
     page.heading("Cascade");
-    page.figure(draw_cascade(*cascade));
+    page.figure(draw_cascade(*found.cascade));
+  } else if (!found.no_cascade.empty()) {
+    page.note("Cascade: " + found.no_cascade);
   }
 }
 
 // ---- models -------------------------------------------------------------------------------------------------------
-
-void add_eigenvalues(Page& page, const LrnnModel& model) {
-  page.heading("Eigenvalues");
-  std::vector<EigenvalueSeries> series;
-  std::vector<std::string> methods;
-  for (std::size_t l = 0; l < model.layers().size(); ++l) {
-    const TokenTable& table = model.layers()[l].table;
-    EigenvalueSeries one{"layer " + std::to_string(l), {}};
-    constexpr std::size_t most_rows = 600;
-    for (std::size_t row = 0; row < std::min(table.num_rows(), most_rows); ++row) {
-      // A small cap on exact blocks: here the numbers are only shown.
-      for (const std::complex<double>& value : row_spectrum(table, row, 4).eigenvalues) {
-        const bool known = std::any_of(one.values.begin(), one.values.end(), [&](const std::complex<double>& other) {
-          return std::abs(other - value) < 1e-6;
-        });
-        if (!known) one.values.push_back(value);
-      }
-    }
-    series.push_back(std::move(one));
-  }
-  page.figure(draw_eigenvalues(series));
-}
-
-void add_eigenvalues(Page& page, const Program& model, const LearnedTask& task) {
-  page.heading("Eigenvalues");
-  SpectrumOptions options;
-  options.tokens = task.tokens;
-  options.first_token = task.first_token;
-  std::sort(options.tokens.begin(), options.tokens.end());
-  options.tokens.erase(std::unique(options.tokens.begin(), options.tokens.end()), options.tokens.end());
-  const LearnedSpectrum spectrum = compute_spectrum(model, options);
-  std::map<std::size_t, EigenvalueSeries> blocks;
-  std::vector<std::vector<std::string>> rows;
-  for (const HeadSpectrum& head : spectrum.heads) {
-    EigenvalueSeries& one = blocks[head.block];
-    one.name = "block " + std::to_string(head.block);
-    // Points nearer than a marker's width would hide one another.
-    for (const std::complex<double>& value : head.sample) {
-      const bool near = std::any_of(one.values.begin(), one.values.end(),
-                                    [&](const std::complex<double>& other) { return std::abs(other - value) < 0.004; });
-      if (!near) one.values.push_back(value);
-    }
-    char range[64];
-    std::snprintf(range, sizeof range, "%.4g to %.4g", head.least_real, head.most_real);
-    rows.push_back({std::to_string(head.block), std::to_string(head.head), range, std::to_string(head.negative),
-                    std::to_string(head.complex), std::to_string(head.eigenvalues)});
-  }
-  std::vector<EigenvalueSeries> series;
-  for (auto& [block, one] : blocks) series.push_back(std::move(one));
-  Figure figure = draw_eigenvalues(series);
-  figure.caption += " A sample, along " + std::to_string(spectrum.words) + " random words of length " +
-                    std::to_string(spectrum.length) + ".";
-  page.figure(figure);
-  page.table({"block", "head", "real parts", "negative", "not real", "eigenvalues seen"}, rows,
-             {true, true, false, true, true, true});
-  if (!spectrum.nonlinear_blocks.empty()) {
-    page.note("Some blocks are sLSTM, nonlinear networks without a state transition matrix; no theorem covers them.");
-  }
-}
-
-/// The letter that turns the automaton most, or the first symbol.
-Symbol loop_symbol(const Machine& machine, const std::optional<Dfa>& language) {
-  if (language) {
-    if (const auto symbol = machine.alphabet().find(letter_facts(minimize(*language)).letter)) return *symbol;
-  }
-  if (const auto symbol = machine.alphabet().find("1")) return *symbol;
-  return 0;
-}
-
-struct HiddenName {
-  std::size_t element = 0;
-  std::string name;
-};
-
-/// `elements` are candidates with their names; the six that move most are drawn.
-void add_trajectories(Page& page, const Machine& machine, Symbol symbol, const std::optional<Lasso>& lasso,
-                      const std::vector<HiddenName>& elements) {
-  page.heading("Hidden trajectories");
-  std::uint64_t length = 24;
-  // A lasso that begins beyond the plot is not waited for: fewer steps are easier to read.
-  if (lasso) {
-    const std::uint64_t whole = lasso->transient + 3 * lasso->period + 4;
-    length = lasso->transient < 240 ? std::clamp<std::uint64_t>(whole, 16, 240) : 48;
-  }
-  if (!lasso) length = 64;
-  std::vector<std::vector<float>> values;
-  std::vector<std::byte> state(machine.state_size());
-  machine.initial(state);
-  try {
-    for (std::uint64_t k = 0; k <= length; ++k) {
-      if (k > 0) machine.step(state, symbol);
-      values.push_back(machine.hidden(state));
-    }
-  } catch (const NumericError& error) {
-    page.note(error.what());
-  }
-  std::vector<std::pair<double, std::size_t>> moves;
-  for (std::size_t e = 0; e < elements.size(); ++e) {
-    double sum = 0.0;
-    double square = 0.0;
-    for (const auto& row : values) {
-      const auto v = static_cast<double>(row[elements[e].element]);
-      sum += v;
-      square += v * v;
-    }
-    const auto n = static_cast<double>(values.size());
-    moves.emplace_back(-(square / n - sum * sum / (n * n)), e);
-  }
-  std::stable_sort(moves.begin(), moves.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<Trajectory> trajectories;
-  for (std::size_t i = 0; i < std::min<std::size_t>(6, moves.size()); ++i) {
-    if (i > 0 && moves[i].first > -1e-12) break;
-    Trajectory one{elements[moves[i].second].name, {}};
-    for (const auto& row : values) one.values.push_back(static_cast<double>(row[elements[moves[i].second].element]));
-    trajectories.push_back(std::move(one));
-  }
-  page.figure(draw_trajectories(trajectories, machine.alphabet().name(symbol), lasso));
-}
 
 std::string exactness(const std::optional<bool>& exact, const std::optional<std::uint64_t>& horizon) {
   if (exact == true) return "The compiler claims exact arithmetic: the margin is the same at every length.";
@@ -355,35 +176,18 @@ std::string exactness(const std::optional<bool>& exact, const std::optional<std:
   return "No horizon is certified.";
 }
 
-/// Steps of a model of `work` multiply-adds a step, so that a search takes some seconds.
-std::uint64_t steps_for(double work, double most) {
-  return static_cast<std::uint64_t>(std::clamp(search_work / work, 1024.0, most));
-}
-
-/// The word that refutes the model, if one was found.
-std::optional<Word> add_verdict(Page& page, const Machine& machine, const Dfa& language, const InvariantHint* hint,
-                                const std::vector<StateUnit>& units, double work, const ReportOptions& options) {
+void add_verdict(Page& page, const VerdictFindings& found, const Alphabet& alphabet) {
   page.heading("Verdict");
-  CheckOptions how;
-  how.budget.deadline = std::chrono::steady_clock::now() +
-                        std::chrono::milliseconds(static_cast<std::int64_t>(1000.0 * options.check_seconds));
-  how.sample.words = 0;
-  const CheckReport report = check(machine, language, how, hint);
-  std::vector<std::pair<std::string, std::string>> lines{
-      {"verdict", final_line(report.verdict, machine.alphabet()).substr(2)}};
-  const auto* refuted = std::get_if<Refuted>(&report.verdict);
-  if (refuted != nullptr) {
-    const Counterexample& found = refuted->counterexample;
-    if (found.word.size() > 60) lines.front().second = "REFUTED " + stretches_text(found.word, machine.alphabet());
-    lines.emplace_back("the word", "of length " + std::to_string(found.word.size()) +
-                                       (found.shortest ? ", a shortest one" : ", shortened, not proved shortest"));
-    lines.emplace_back("at its end", "the language says " + found.expected + ", the model " + found.observed);
-    lines.emplace_back("where it breaks", "the labels part at position " + std::to_string(found.position));
-    FailingOptions failing;
-    failing.steps = steps_for(work, 1 << 19);
-    const FailureReport failures =
-        report_failures(machine, Specification(machine, minimize(language)), found.word, units, failing);
-    for (auto& line : failure_lines(failures, machine.alphabet())) lines.push_back(std::move(line));
+  const CheckReport& report = found.report;
+  std::vector<std::pair<std::string, std::string>> lines{{"verdict", final_line(report.verdict, alphabet).substr(2)}};
+  if (const auto* refuted = std::get_if<Refuted>(&report.verdict)) {
+    const Counterexample& word = refuted->counterexample;
+    if (word.word.size() > 60) lines.front().second = "REFUTED " + stretches_text(word.word, alphabet);
+    lines.emplace_back("the word", "of length " + std::to_string(word.word.size()) +
+                                       (word.shortest ? ", a shortest one" : ", shortened, not proved shortest"));
+    lines.emplace_back("at its end", "the language says " + word.expected + ", the model " + word.observed);
+    lines.emplace_back("where it breaks", "the labels part at position " + std::to_string(word.position));
+    for (auto& line : failure_lines(found.failures.value(), alphabet)) lines.push_back(std::move(line));
   } else if (const auto* unknown = std::get_if<Unknown>(&report.verdict)) {
     lines.emplace_back("why", unknown->reason);
     if (unknown->length)
@@ -392,124 +196,34 @@ std::optional<Word> add_verdict(Page& page, const Machine& machine, const Dfa& l
   lines.emplace_back("semantics", report.semantics);
   lines.emplace_back("domain", report.domain);
   page.facts(lines);
-  return refuted != nullptr ? std::optional<Word>(refuted->counterexample.word) : std::nullopt;
 }
 
 /// The automaton that the model implements, beside the language where there is one and the two differ.
-Dfa add_extraction(Page& page, const Machine& machine, const std::optional<Dfa>& domain, const InvariantHint* hint,
-                   const std::optional<Word>& refuting, double work) {
+void add_extraction(Page& page, const ExtractionFindings& found, const Alphabet& alphabet) {
   page.heading("What it learned");
-  ExtractOptions how;
-  // A compiled model is settled by its tables; searches of a learned one are cut by steps, so that no clock shows.
-  how.quick = !machine.tables();
-  how.budget.memory = std::size_t{64} << 20U;
-  how.steps = steps_for(work, how.quick ? 1 << 16 : 1 << 18);
-  how.max_states = 48;
-  how.sample.words = 0;
-  if (domain) how.guesses = {*domain};
-  if (refuting) how.words = {*refuting};
-  Extraction extraction = extract(machine, domain, how, hint);
-  const Dfa learned = extraction.automaton;
   std::vector<std::pair<std::string, std::string>> lines;
-  const std::string growth = growth_text(extraction);
-  if (!growth.empty()) lines.emplace_back("at every length", growth);
-  // Of a model that is right up to a length only, as long a length as leaves a picture.
-  constexpr std::size_t most_states = 24;
-  if (const auto* up_to = std::get_if<RightUpTo>(&extraction.status);
-      up_to != nullptr && learned.num_states() > most_states) {
-    lines.emplace_back("up to length " + std::to_string(up_to->cover.length),
-                       counted(learned.num_states(), "state") + " at least");
-    std::uint64_t length = up_to->cover.length;
-    Cover cover = up_to->cover;
-    while (length > 0 && cover.automaton.num_states() > most_states) cover = minimal_cover(learned, --length);
-    extraction.automaton = cover.automaton;
-    extraction.status = RightUpTo{std::move(cover), up_to->method};
+  if (!found.growth.empty()) lines.emplace_back("at every length", found.growth);
+  if (found.whole_length) {
+    lines.emplace_back("up to length " + std::to_string(*found.whole_length),
+                       counted(found.whole.num_states(), "state") + " at least");
   }
-  std::optional<ExtractionComparison> comparison;
-  if (domain) comparison = compare_extraction(extraction, machine, *domain, "the language", refuting);
-  lines.emplace_back("automaton", counted(extraction.automaton.num_states(), "state"));
-  lines.emplace_back("it is", status_text(extraction));
-  if (comparison) lines.emplace_back("compared", comparison_text(*comparison, machine.alphabet()));
+  lines.emplace_back("automaton", counted(found.drawn.automaton.num_states(), "state"));
+  lines.emplace_back("it is", status_text(found.drawn));
+  const std::optional<ExtractionComparison>& comparison = found.comparison;
+  if (comparison) lines.emplace_back("compared", comparison_text(*comparison, alphabet));
   page.facts(lines);
   if (!comparison || comparison->equal != true || comparison->up_to) {
-    page.figure(draw_extraction(extraction, comparison));
+    page.figure(draw_extraction(found.drawn, comparison));
   } else {
     page.note("It is the language's automaton, which is drawn below.");
   }
-  return learned;
 }
 
-/// The language's minimal automaton in the model's order of symbols, or the automaton extracted where there is none.
-Dfa in_order_of(const Machine& machine, const std::optional<Dfa>& language, const Dfa& extracted) {
-  return language ? Specification(machine, minimize(*language)).automaton() : extracted;
-}
-
-void add_clusters(Page& page, const Machine& machine, const std::vector<StateUnit>& units, const Dfa& automaton,
-                  double work, std::uint64_t length) {
-  page.heading("Learned states");
-  ClusterOptions how;
-  how.longest = std::min<std::uint64_t>(256, length);
-  how.long_words = std::clamp<std::size_t>(steps_for(work, 1 << 16) / 256, 4, 24);
-  const Clusters clusters = find_clusters(machine, units, automaton, std::nullopt, how);
-  page.figure(draw_clusters(clusters, automaton));
-  page.figure(draw_gaps(clusters.gaps));
-  page.note(
-      "Of " + counted(clusters.units, "head or layer state", "head and layer states") + " " +
-      std::to_string(clusters.telling_units) +
-      " tell the automaton's states apart by themselves on the short words: each lies nearest to the mean of its own "
-      "state.");
-}
-
-/// The margin at a position: below 0 where the language asks for another label; nothing where it asks for none.
-class SignedMargins {
- public:
-  SignedMargins(const Machine& machine, const std::optional<Dfa>& language) : machine_(machine) {
-    if (language) specification_.emplace(machine, *language);
-  }
-
-  /// take(t, margin) after each symbol t, from 0.
-  void along(const Word& word, const std::function<void(std::size_t, double)>& take) {
-    std::vector<std::byte> state(machine_.state_size());
-    machine_.initial(state);
-    State at = specification_ ? specification_->automaton().start() : 0;
-    for (std::size_t t = 0; t < word.size(); ++t) {
-      const Observation seen = machine_.step(state, word[t]);
-      auto margin = static_cast<double>(seen.margin);
-      if (specification_) {
-        at = specification_->automaton().next(at, word[t]);
-        if (specification_->automaton().label(at) == null_label) continue;
-        if (!specification_->agrees(seen.label, at)) margin = -margin;
-      }
-      take(t, margin);
-    }
-  }
-
- private:
-  const Machine& machine_;
-  std::optional<Specification> specification_;
-};
-
-void add_margins(Page& page, const Machine& machine, const std::optional<Dfa>& language,
-                 const std::optional<Word>& refuting, Symbol symbol, std::uint64_t words, std::uint64_t length,
-                 std::optional<std::uint64_t> horizon, const std::string& claim) {
+void add_margins(Page& page, const ModelFindings& found, const Alphabet& alphabet, std::optional<std::uint64_t> horizon,
+                 const std::string& claim) {
   page.heading("Margins");
-  length = std::max<std::uint64_t>(2, length);
-  std::vector<double> least(length, std::numeric_limits<double>::infinity());
-  std::vector<double> power(length, std::numeric_limits<double>::infinity());
-  std::vector<double> broken(refuting ? refuting->size() : 0, std::numeric_limits<double>::infinity());
-  SplitMix64 draw(1);
-  SignedMargins margins(machine, language);
-  try {
-    for (std::uint64_t w = 0; w < words; ++w) {
-      Word word(length);
-      for (Symbol& a : word) a = static_cast<Symbol>(draw_below(draw, machine.alphabet().size()));
-      margins.along(word, [&](std::size_t t, double margin) { least[t] = std::min(least[t], margin); });
-    }
-    margins.along(Word(length, symbol), [&](std::size_t t, double margin) { power[t] = margin; });
-    if (refuting) margins.along(*refuting, [&](std::size_t t, double margin) { broken[t] = margin; });
-  } catch (const NumericError& error) {
-    page.note(error.what());
-  }
+  const MarginFindings& margins = found.margins.value();
+  if (!margins.note.empty()) page.note(margins.note);
   const auto series = [&](const std::string& name, const std::vector<double>& values) {
     LengthSeries one{name, {}};
     for (std::size_t t = 0; t < values.size(); ++t) {
@@ -517,73 +231,53 @@ void add_margins(Page& page, const Machine& machine, const std::optional<Dfa>& l
     }
     return one;
   };
-  std::vector<LengthSeries> drawn{series("least of " + std::to_string(words) + " random words", least),
-                                  series("on " + machine.alphabet().name(symbol) + "^k", power)};
-  if (refuting) drawn.push_back(series("on the refuting word", broken));
+  std::vector<LengthSeries> drawn{series("least of " + std::to_string(margins.words) + " random words", margins.least),
+                                  series("on " + alphabet.name(found.symbol) + "^k", margins.power)};
+  if (!margins.refuting.empty()) drawn.push_back(series("on the refuting word", margins.refuting));
   Figure figure = draw_margins(drawn, horizon);
-  figure.caption += (language ? " Below 0 the label is wrong. " : " ") + claim;
+  figure.caption += (found.verdict ? " Below 0 the label is wrong. " : " ") + claim;
   page.figure(figure);
 }
 
-std::vector<HiddenName> hidden_names(const LrnnModel& model) {
-  std::vector<HiddenName> names;
-  std::size_t offset = 0;
-  for (std::size_t l = 0; l < model.layers().size(); ++l) {
-    const TokenTable& table = model.layers()[l].table;
-    for (std::size_t e = 0; e < model.layers()[l].hidden_size(); ++e) {
-      std::string name = "layer " + std::to_string(l) + ", h" + std::to_string(e / table.value_size());
-      if (table.value_size() > 1) name += "," + std::to_string(e % table.value_size());
-      names.push_back({offset + e, std::move(name)});
-    }
-    offset += model.layers()[l].hidden_size();
-  }
-  return names;
-}
-
-std::vector<HiddenName> hidden_names(const Program& model) {
-  std::vector<HiddenName> names;
-  for (const StatePart& part : model.state_parts()) {
-    if (part.kind != StatePart::Kind::hidden && part.kind != StatePart::Kind::cell) continue;
-    for (std::size_t e = 0; e < part.size; ++e) {
-      names.push_back({part.offset + e, "block " + std::to_string(part.layer) + ", " + std::to_string(e)});
-    }
-  }
-  return names;
-}
-
-void add_compiled_model(Page& page, const Machine& machine, const Machine::Tables& tables,
-                        const std::optional<Dfa>& language, const InvariantHint* hint, const std::optional<bool>& exact,
-                        const std::optional<std::uint64_t>& horizon, const ReportOptions& options) {
-  const auto& [model, semantics] = tables;
-  std::optional<Word> refuting;
-  const std::vector<StateUnit> units = state_units(model);
-  // A layer's step, on what a learned model is counted by, about.
-  const double work = 3000.0 * static_cast<double>(std::max<std::size_t>(1, model.layers().size()));
-  if (language) refuting = add_verdict(page, machine, *language, hint, units, work, options);
-  const Dfa learned = add_extraction(page, machine, language, hint, refuting, work);
-  const Symbol symbol = loop_symbol(machine, language);
-  if (!model.layers().empty()) {
-    add_margins(page, machine, language, refuting, symbol, options.words.value_or(most_words), options.length, horizon,
-                exactness(exact, horizon));
-  }
-  page.heading("Model");
+void add_spectrum(Page& page, const ModelFindings& found) {
+  if (found.eigenvalues.empty()) return;
+  page.heading("Eigenvalues");
+  Figure figure = draw_eigenvalues(found.eigenvalues);
+  if (!found.spectrum) return page.figure(figure);
+  const LearnedSpectrum& spectrum = *found.spectrum;
+  figure.caption += " A sample, along " + std::to_string(spectrum.words) + " random words of length " +
+                    std::to_string(spectrum.length) + ".";
+  page.figure(figure);
   std::vector<std::vector<std::string>> rows;
-  for (std::size_t l = 0; l < model.layers().size(); ++l) {
-    const TableLayer& layer = model.layers()[l];
-    rows.push_back({std::to_string(l), std::to_string(layer.table.key_size()), std::to_string(layer.table.value_size()),
-                    std::to_string(layer.table.num_householder()), std::to_string(layer.num_rows()),
-                    std::to_string(layer.table.num_rows())});
+  for (const HeadSpectrum& head : spectrum.heads) {
+    char range[64];
+    std::snprintf(range, sizeof range, "%.4g to %.4g", head.least_real, head.most_real);
+    rows.push_back({std::to_string(head.block), std::to_string(head.head), range, std::to_string(head.negative),
+                    std::to_string(head.complex), std::to_string(head.eigenvalues)});
   }
-  page.table({"layer", "key size", "value size", "n_h", "rows", "table rows"}, rows,
-             {true, true, true, true, true, true});
-  page.note("Semantics: " + std::string(semantics_id(semantics)) + ". " + exactness(exact, horizon));
-  if (model.layers().empty()) return;
-  add_eigenvalues(page, model);
-  const Word loop{symbol};
-  const LayeredLasso lasso =
-      find_layered_lasso(model, arithmetic_of(semantics), {}, loop, {.max_steps = options.lasso_steps});
-  add_trajectories(page, machine, symbol, lasso.lasso, hidden_names(model));
-  add_clusters(page, machine, units, in_order_of(machine, language, learned), work, options.length);
+  page.table({"block", "head", "real parts", "negative", "not real", "eigenvalues seen"}, rows,
+             {true, true, false, true, true, true});
+  if (!spectrum.nonlinear_blocks.empty()) {
+    page.note("Some blocks are sLSTM, nonlinear networks without a state transition matrix; no theorem covers them.");
+  }
+}
+
+void add_states(Page& page, const ModelFindings& found, const Alphabet& alphabet) {
+  if (!found.hidden) return;
+  const HiddenFindings& hidden = *found.hidden;
+  page.heading("Hidden trajectories");
+  if (!hidden.note.empty()) page.note(hidden.note);
+  page.figure(draw_trajectories(hidden.trajectories, alphabet.name(found.symbol), hidden.lasso));
+  if (!found.clusters) return;
+  const Clusters& clusters = *found.clusters;
+  page.heading("Learned states");
+  page.figure(draw_clusters(clusters, found.clustered.value()));
+  page.figure(draw_gaps(clusters.gaps));
+  page.note(
+      "Of " + counted(clusters.units, "head or layer state", "head and layer states") + " " +
+      std::to_string(clusters.telling_units) +
+      " tell the automaton's states apart by themselves on the short words: each lies nearest to the mean of its own "
+      "state.");
 }
 
 void add_accuracy(Page& page, const Accuracy& accuracy) {
@@ -608,74 +302,78 @@ void add_accuracy(Page& page, const Accuracy& accuracy) {
              {true, true, false, false, false});
 }
 
-}  // namespace
-
-std::string language_report(const Dfa& dfa, const std::string& name, const ReportOptions& options) {
-  Page page("Language " + name, options.begins);
-  const Dfa minimal = minimize(dfa);
-  add_language(page, dfa, minimal, options);
-  try {
-    CompileOptions compile_options;
-    compile_options.cascade.max_family = options.max_monoid;
-    compile_options.max_holonomy_family = 0;
-    CompileResult compiled = compile(minimal, compile_options);
-    const auto machine = make_machine(std::move(compiled.model), Semantics::fp32_fma_v1);
-    add_compiled_model(page, *machine, *machine->tables(), minimal, &compiled.hint, compiled.exact, compiled.horizon,
-                       options);
-  } catch (const ResourceError& error) {
-    page.note(std::string("Compiled model: ") + error.what());
+void add_tables(Page& page, const OpenModel& open, const Machine::Tables& tables, const ModelFindings& found) {
+  const auto& [model, semantics] = tables;
+  const Alphabet& alphabet = open.machine->alphabet();
+  if (found.verdict) add_verdict(page, *found.verdict, alphabet);
+  if (found.extraction) add_extraction(page, *found.extraction, alphabet);
+  if (found.margins) add_margins(page, found, alphabet, open.horizon, exactness(open.exact, open.horizon));
+  page.heading("Model");
+  std::vector<std::vector<std::string>> rows;
+  for (std::size_t l = 0; l < model.layers().size(); ++l) {
+    const TableLayer& layer = model.layers()[l];
+    rows.push_back({std::to_string(l), std::to_string(layer.table.key_size()), std::to_string(layer.table.value_size()),
+                    std::to_string(layer.table.num_householder()), std::to_string(layer.num_rows()),
+                    std::to_string(layer.table.num_rows())});
   }
-  return page.text();
+  page.table({"layer", "key size", "value size", "n_h", "rows", "table rows"}, rows,
+             {true, true, true, true, true, true});
+  page.note("Semantics: " + std::string(semantics_id(semantics)) + ". " + exactness(open.exact, open.horizon));
+  if (model.layers().empty()) return;
+  add_spectrum(page, found);
+  add_states(page, found, alphabet);
 }
 
-std::string model_report(const OpenModel& model, const std::string& name, const ReportOptions& options) {
-  Page page("Model " + name, options.begins);
-  if (const std::optional<Machine::Tables> tables = model.machine->tables()) {
-    add_compiled_model(page, *model.machine, *tables, model.automaton, model.hint ? &*model.hint : nullptr, model.exact,
-                       model.horizon, options);
-    if (model.automaton) add_language(page, *model.automaton, minimize(*model.automaton), options);
-    return page.text();
-  }
-  const Program& learned = *model.learned;
-  const std::optional<Dfa> language = model.own_language();
-  // Multiply-adds of a token, about.
-  const auto work = static_cast<double>(learned.num_parameters());
-  std::vector<std::uint64_t> lengths;
-  for (std::uint64_t length = 16; length <= options.length; length *= 2) lengths.push_back(length);
-  const auto symbols = static_cast<double>(std::accumulate(lengths.begin(), lengths.end(), options.length));
-  const std::uint64_t words = options.words.value_or(static_cast<std::uint64_t>(
-      std::clamp(checkpoint_work / (work * symbols), 10.0, static_cast<double>(most_words))));
-  const Symbol symbol = loop_symbol(*model.machine, language);
-  std::optional<Word> refuting;
-  const std::vector<StateUnit> units = state_units(learned);
-  if (language) refuting = add_verdict(page, *model.machine, *language, nullptr, units, work, options);
-  const Dfa extracted = add_extraction(page, *model.machine, language, nullptr, refuting, work);
-  add_margins(page, *model.machine, language, refuting, symbol, words, options.length, std::nullopt,
-              "No horizon is certified.");
+void add_checkpoint(Page& page, const OpenModel& open, const ModelFindings& found) {
+  const Program& learned = *open.learned;
+  const Alphabet& alphabet = open.machine->alphabet();
+  if (found.verdict) add_verdict(page, *found.verdict, alphabet);
+  if (found.extraction) add_extraction(page, *found.extraction, alphabet);
+  if (found.margins) add_margins(page, found, alphabet, std::nullopt, "No horizon is certified.");
   page.heading("Model");
   page.facts({{"architecture", learned.architecture()},
               {"blocks", std::to_string(learned.layers().size())},
               {"model size", std::to_string(learned.model_size())},
               {"parameters", std::to_string(learned.num_parameters())},
               {"numbers carried", std::to_string(learned.state_size())},
-              {"semantics", std::string(model.machine->semantics())},
-              {"task", model.task->description.empty() ? "as in task.json" : model.task->description}});
-  add_eigenvalues(page, learned, model.task->answers);
-  const Word loop{symbol};
-  const auto steps = static_cast<std::uint64_t>(std::clamp(lasso_work / work, 64.0, 200000.0));
-  const LassoSearch lasso = find_lasso(*model.machine, {}, loop, {.max_steps = std::min(options.lasso_steps, steps)});
-  add_trajectories(page, *model.machine, symbol, lasso.lasso, hidden_names(learned));
-  add_clusters(page, *model.machine, units, in_order_of(*model.machine, language, extracted), work, options.length);
-  // The automaton as the task gives it: own_language() may add a start for words outside the domain.
-  const std::optional<Dfa>& taught = model.task->automaton ? model.task->automaton : language;
-  if (taught) add_language(page, *taught, minimize(*taught), options);
-  if (language) {
-    AccuracyOptions accuracy;
-    accuracy.lengths = lengths;
-    accuracy.words = words;
-    accuracy.last_only = model.task->positions == Task::Positions::last;
-    add_accuracy(page, measure_accuracy(*model.machine, *language, accuracy));
+              {"semantics", std::string(open.machine->semantics())},
+              {"task", open.task->description.empty() ? "as in task.json" : open.task->description}});
+  add_spectrum(page, found);
+  add_states(page, found, alphabet);
+}
+
+}  // namespace
+
+std::string language_report(const Language& language, const std::string& name, const ReportOptions& options) {
+  Page page("Language " + name);
+  const LanguageFindings found = look_into(language, options);
+  add_language(page, found);
+  const std::optional<CompileResult>& compiled = found.classification.compiled;
+  if (!compiled) {
+    page.note("Compiled model: left out, as in the table above; krohn compile may make one.");
+    return page.text();
   }
+  OpenModel model{};
+  model.machine = make_machine(compiled->model, Semantics::fp32_fma_v1);
+  model.hint = compiled->hint;
+  model.exact = compiled->exact;
+  model.horizon = compiled->horizon;
+  model.automaton = language.minimal();
+  add_tables(page, model, model.machine->tables().value(), look_into(model, options, &found));
+  return page.text();
+}
+
+std::string model_report(const OpenModel& model, const std::string& name, const ReportOptions& options) {
+  Page page("Model " + name);
+  const ModelFindings found = look_into(model, options);
+  if (found.stopped) page.note("Ended early: what was not looked into by then is left out.");
+  if (const std::optional<Machine::Tables> tables = model.machine->tables()) {
+    add_tables(page, model, *tables, found);
+  } else {
+    add_checkpoint(page, model, found);
+  }
+  if (found.language) add_language(page, *found.language);
+  if (found.accuracy) add_accuracy(page, *found.accuracy);
   return page.text();
 }
 

@@ -16,7 +16,10 @@ namespace krohn {
 using Json = nlohmann::ordered_json;
 
 /// The text of one object, over several lines, with a final line feed.
-inline std::string json_lines(const Json& object) { return object.dump(2) + "\n"; }
+std::string json_lines(const Json& object);
+
+/// What another module's text of one value says.
+Json json_of(const std::string& text);
 
 /// The word as an array of its symbols' names.
 inline Json word_json(std::span<const Symbol> word, const Alphabet& alphabet) {

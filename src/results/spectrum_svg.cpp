@@ -1,4 +1,5 @@
 // One row a head. Coordinates are rounded to a hundredth of a pixel, so that equal spectra give equal bytes.
+// Tested by tests/tools/checkpoint_commands_test.cpp.
 #include "krohn/results/spectrum_svg.hpp"
 
 #include <algorithm>

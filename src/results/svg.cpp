@@ -1,5 +1,5 @@
 // Writing SVG. The shapes carry their style as attributes, so that a drawing needs no style sheet and survives being
-// cut out of its page. Linear in the number of shapes.
+// cut out of its page. Linear in the number of shapes. Tested by tests/results/report_test.cpp.
 #include "krohn/results/svg.hpp"
 
 #include <algorithm>

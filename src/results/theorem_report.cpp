@@ -1,4 +1,5 @@
 // Of a checkpoint the hypothesis is decided from its program, of a compiled model from its tables.
+// Tested by tests/tools/refute_command_test.cpp.
 #include "krohn/results/theorem_report.hpp"
 
 #include <algorithm>

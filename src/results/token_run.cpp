@@ -1,5 +1,6 @@
 // Logits are written where they belong by the threads that compute them. The state before the last token comes from
 // running every word without it, beside the whole word, with which it shares all of its steps.
+// Tested by tests/results/word_states_test.cpp.
 #include "krohn/results/token_run.hpp"
 
 #include <algorithm>

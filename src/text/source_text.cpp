@@ -1,5 +1,5 @@
 // Reading files whole, and quoting bytes of unknown origin: a message must stay one line of valid UTF-8 whatever the
-// file holds.
+// file holds. Tested by tests/text/json_document_test.cpp.
 #include "krohn/text/source_text.hpp"
 
 #include <fcntl.h>

@@ -7,7 +7,6 @@
 #include <set>
 #include <utility>
 
-#include "krohn/automata/minimize.hpp"
 #include "krohn/error.hpp"
 #include "krohn/verify/exactness.hpp"
 #include "krohn/verify/specification.hpp"
@@ -72,9 +71,9 @@ Concluded concluded(const Unknown& unknown) {
 
 // What any of the conclusions is a certificate of.
 template <typename Conclusions>
-Certificate certificate_of(const Conclusions& conclusions, const Machine& machine, const Dfa& language,
+Certificate certificate_of(const Conclusions& conclusions, const Machine& machine, const Language& language,
                            const CertificateSubject& subject) {
-  const Specification specification(machine, minimize(language));
+  const Specification specification(machine, language.minimal());
   Concluded what =
       std::visit(Overloaded{[](const auto& one) { return concluded(one); },
                             [&](const Refuted& refuted) -> Concluded {
@@ -105,12 +104,12 @@ std::string certificate_claim(const Certificate& certificate) {
   return claim_text(certificate.claim, certificate.semantics, certificate.evidence);
 }
 
-Certificate make_certificate(const CheckReport& report, const Machine& machine, const Dfa& language,
+Certificate make_certificate(const CheckReport& report, const Machine& machine, const Language& language,
                              const CertificateSubject& subject) {
   return certificate_of(report.verdict, machine, language, subject);
 }
 
-Certificate make_certificate(const TheoremReport& report, const Machine& machine, const Dfa& language,
+Certificate make_certificate(const TheoremReport& report, const Machine& machine, const Language& language,
                              const CertificateSubject& subject) {
   return certificate_of(report.conclusion, machine, language, subject);
 }

@@ -1,5 +1,6 @@
 // The ladder: a table of methods in the order of cost. A small closure (which settles small models with shortest
-// words), the hint's invariant, the certified horizon, fast refutation, the closure within the whole memory, every word
+// words), the hint's invariant, the certified horizon, fast refutation, sets around the states of a learned model, the
+// closure within the whole memory, every word
 // up to a length if asked for, and a sample. Every row either settles the question or leaves a bound, and may conclude
 // what the table says of it and nothing else. Nothing becomes REFUTED that was not replayed on the CPU reference, and
 // nothing PROVED but by evidence established on the bits. Where only words up to a length are asked about, longer words
@@ -12,7 +13,7 @@
 #include <utility>
 
 #include "krohn/automata/domain.hpp"
-#include "krohn/automata/minimize.hpp"
+#include "krohn/engine/learned/learned_machine.hpp"
 #include "krohn/error.hpp"
 #include "krohn/verify/counterexample.hpp"
 #include "krohn/verify/fast_refutation.hpp"
@@ -108,7 +109,7 @@ Finding draw(const Question& question) {
   return finding;
 }
 
-enum class Needs { nothing, tables, tables_and_hint, length, samples };
+enum class Needs { nothing, tables, tables_and_hint, learned, length, samples };
 
 struct Row {
   std::string_view method;
@@ -121,11 +122,12 @@ struct Row {
   Finding (*look)(const Question&);
 };
 
-constexpr std::array<Row, 7> rows = {{
+constexpr std::array<Row, 8> rows = {{
     {"closure", Needs::nothing, true, true, true, 0.2, close_small},
     {"invariant", Needs::tables_and_hint, true, false, true, 0.15, induct},
     {"horizon", Needs::tables, false, true, true, 0.25, look_at_horizon},
     {"fast refutation", Needs::nothing, false, false, true, 0.25, refute_fast},
+    {"sets", Needs::learned, true, true, true, 0.15, enclose_by_sets},
     {"closure", Needs::nothing, true, true, true, 0.6, close_whole},
     {"exhaustive", Needs::length, false, true, true, 1.0, enumerate_words},
     {"sample", Needs::samples, false, false, true, 1.0, draw},
@@ -139,6 +141,8 @@ std::string_view needs_in_words(Needs needs) {
       return "a model of tables";
     case Needs::tables_and_hint:
       return "a model of tables, with a hint";
+    case Needs::learned:
+      return "a learned model";
     case Needs::length:
       return "a length up to which every word is tried";
     case Needs::samples:
@@ -149,8 +153,8 @@ std::string_view needs_in_words(Needs needs) {
 
 class Ladder {
  public:
-  Ladder(const Machine& model, const Dfa& language, const CheckOptions& options, const InvariantHint* hint)
-      : model_(model), specification_(model, minimize(language)), options_(options), hint_(hint) {
+  Ladder(const Machine& model, const Language& language, const CheckOptions& options, const InvariantHint* hint)
+      : model_(model), specification_(model, language.minimal()), options_(options), hint_(hint) {
     report_.semantics = std::string(model.semantics());
     report_.domain = domain_in_words(specification_.automaton());
     report_.verdict = Unknown{std::nullopt, "nothing was tried"};
@@ -159,8 +163,9 @@ class Ladder {
   CheckReport climb() {
     std::vector<const Row*> left;
     for (const Row& row : rows) {
-      if (applies(row.needs)) left.push_back(&row);
+      if (applies(row.needs) && (options_.method.empty() || options_.method == row.method)) left.push_back(&row);
     }
+    if (left.empty()) throw InputError(no_such_method());
     const bool settled = std::any_of(left.begin(), left.end(),
                                      [&](const Row* row) { return take(*row, row == left.back() ? 1.0 : row->share); });
     if (!settled) conclude();
@@ -169,6 +174,18 @@ class Ladder {
   }
 
  private:
+  std::string no_such_method() const {
+    std::string known;
+    for (const Row& row : rows) {
+      if (row.method == options_.method) {
+        return "method: " + options_.method + " needs " + std::string(needs_in_words(row.needs)) +
+               ", which is not given";
+      }
+      if (known.find(row.method) == std::string::npos) known += (known.empty() ? "" : ", ") + std::string(row.method);
+    }
+    return "method: expected one of " + known + ", got " + options_.method;
+  }
+
   bool applies(Needs needs) const {
     switch (needs) {
       case Needs::nothing:
@@ -177,6 +194,8 @@ class Ladder {
         return model_.tables().has_value();
       case Needs::tables_and_hint:
         return model_.tables().has_value() && hint_ != nullptr;
+      case Needs::learned:
+        return learned_of(model_).has_value();
       case Needs::length:
         return options_.exhaustive.has_value();
       case Needs::samples:
@@ -370,7 +389,8 @@ std::vector<LadderRow> ladder() {
   return table;
 }
 
-CheckReport check(const Machine& model, const Dfa& language, const CheckOptions& options, const InvariantHint* hint) {
+CheckReport check(const Machine& model, const Language& language, const CheckOptions& options,
+                  const InvariantHint* hint) {
   return Ladder(model, language, options, hint).climb();
 }
 

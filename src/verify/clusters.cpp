@@ -1,6 +1,7 @@
 // Clusters of hidden states. A word's state of the automaton says which cluster its carried state belongs to. Means and
 // radii come from all short words; random words of doubling lengths show how the clusters drift. Directions: the two
 // leading eigenvectors of the points' Gram matrix (points are few, numbers carried may be many), in double.
+// Tested by tests/verify/failing_test.cpp.
 #include "krohn/verify/clusters.hpp"
 
 #include <Eigen/Eigenvalues>

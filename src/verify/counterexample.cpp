@@ -2,6 +2,7 @@
 // reference, and differs at its last position and at none before it. Shortening is by deletion of chunks of halving
 // length (Zeller and Hildebrandt's delta debugging) and, where no deletion helps, by leaving out one symbol and
 // replacing another; 2-minimal in this sense when it ends by itself, and not claimed to be shortest.
+// Tested by tests/verify/check_test.cpp.
 #include "krohn/verify/counterexample.hpp"
 
 #include <algorithm>

@@ -4,7 +4,7 @@
 // The W-method (Chow 1978) drives every transition and asks for the state behind it by a set of words that tells all
 // states apart. The beam follows the runs whose readouts come closest to a tie within some further symbols. Powers and
 // beams look at all words of their kind up to a length before either goes on to twice that length, so that a long power
-// does not hide a short word of another kind. Nothing here proves agreement.
+// does not hide a short word of another kind. Nothing here proves agreement. Tested by tests/verify/check_test.cpp.
 #include "krohn/verify/fast_refutation.hpp"
 
 #include <algorithm>

@@ -2,7 +2,7 @@
 // (model/horizon.cpp has the bound). So up to there the model is that automaton: slots, moved by the rows' successors,
 // with the labels that `next` gives. A breadth-first search over (slot, state) finds the first word on which this
 // automaton and the language differ, if any; every shorter word within the horizon agrees. The reference states are
-// guesses, and only the bound computed from them counts.
+// guesses, and only the bound computed from them counts. Tested by tests/verify/check_test.cpp.
 #include "krohn/verify/horizon_check.hpp"
 
 #include <algorithm>

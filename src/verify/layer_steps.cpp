@@ -1,6 +1,6 @@
 // Wraps one layer as models of its own: one whose symbols are the moves and whose labels are the slots that they hand
 // on, and one that reads before its update, so that its label is the current slot. The arithmetic is thereby the
-// engine's own, and nothing about it is written a second time here.
+// engine's own, and nothing about it is written a second time here. Tested by tests/verify/invariant_test.cpp.
 #include "krohn/verify/layer_steps.hpp"
 
 #include <algorithm>

@@ -8,7 +8,7 @@
 // their orbits end in a fixed point (two, for negative gates) however long the way; the way is walked at a few
 // nanoseconds a step, some 2 % of the time: leaping over it would save nothing, since every transient is replayed.
 // Cost: mu steps of the whole model a layer, plus the layer's own transient at the price of that layer. Every number is
-// confirmed by replaying the whole model.
+// confirmed by replaying the whole model. Tested by tests/verify/refute_test.cpp.
 #include "krohn/verify/layered_lasso.hpp"
 
 #include <algorithm>

@@ -68,5 +68,7 @@ Finding close_small(const Question& question);
 Finding close_whole(const Question& question);
 Finding induct(const Question& question);
 Finding look_at_horizon(const Question& question);
+/// Sets around the states of a learned model of one recurrence.
+Finding enclose_by_sets(const Question& question);
 
 }  // namespace krohn

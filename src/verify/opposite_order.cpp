@@ -1,4 +1,5 @@
 // The hint is no verdict: it rests on words of a fixed seed, so that the same command says the same.
+// Tested by tests/tools/language_commands_test.cpp.
 #include "krohn/verify/opposite_order.hpp"
 
 #include <vector>

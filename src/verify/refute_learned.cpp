@@ -7,7 +7,7 @@
 // sqrt(d) |w * weight| + |w . bias| by Cauchy and Schwarz, whatever the input. Eigenvalues: of the products of as many
 // consecutive tokens' matrices as the theorem speaks of, in double; one that it forbids, beyond the reach of rounding
 // errors (krohn/engine/product_spectrum.hpp), is a violation. In a first layer without convolution each symbol has one
-// matrix, and eigenvalues that are all surely allowed settle it.
+// matrix, and eigenvalues that are all surely allowed settle it. Tested by tests/engine/product_spectrum_test.cpp.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>

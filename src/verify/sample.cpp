@@ -1,6 +1,6 @@
 // Draws words from a declared distribution. The number of words is fixed beforehand, so that the Clopper-Pearson bound
 // holds; a sample that was cut short claims nothing. Labels are compared at every position, so a word counts as wrong
-// if any of its prefixes does. Refuses an empty design.
+// if any of its prefixes does. Refuses an empty design. Tested by tests/verify/check_test.cpp.
 #include "krohn/verify/sample.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // Lines a language up with a model by the names of symbols and labels. The automaton is rewritten once in the model's
 // symbol order, so that every later comparison is by index; states keep their numbers. Refuses alphabets that differ
-// as sets. Cost: states times symbols.
+// as sets. Cost: states times symbols. Tested by tests/checkpoints/open_model_test.cpp.
 #include "krohn/verify/specification.hpp"
 
 #include <algorithm>

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 
+#include "krohn/automata/transformation.hpp"
 #include "krohn/error.hpp"
 
 namespace krohn {
@@ -207,7 +208,7 @@ TEST_CASE("one state, letters that act alike, and automata that are refused") {
   const Dfa alike = Dfa::acceptor(numbered(3), 0, {1, 0, 1, 0, 1, 0}, {true, false});
   CHECK(find_action(alike).letter_of_symbol == Permutation{0, 1, 0});
   const Dfa merging = Dfa::acceptor(numbered(1), 0, {1, 1}, {true, false});
-  CHECK_FALSE(letters_are_permutations(merging));
+  CHECK_FALSE(distinct_letters(merging).permute);
   CHECK_THROWS_AS(find_action(merging), InputError);
   const Dfa unreachable = Dfa::acceptor(numbered(1), 0, {0, 1}, {true, false});
   CHECK_THROWS_AS(find_action(unreachable), InputError);

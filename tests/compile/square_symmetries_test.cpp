@@ -70,6 +70,20 @@ TEST_CASE("with resets: a zero gate and a write, one layer") {
   }
 }
 
+TEST_CASE("a level of a cascade as symmetries of squares, where no layer of its own does the language") {
+  // Cerny's automaton of four states: a turn, and a letter that merges two states.
+  const CompileResult result = compile_kda(corpus::language("cerny4").dfa);
+  CHECK(result.mode != "squares");
+  CHECK(result.square_levels == 1);
+  REQUIRE(result.with_reflections);
+  CHECK(result.model.layers().size() == result.with_reflections->layers);
+  CHECK(result.model.hidden_size() < result.with_reflections->hidden);
+  for (const Semantics semantics : every_semantics) {
+    CHECK(proved(result, semantics, false));
+    CHECK(proved(result, semantics, true));
+  }
+}
+
 TEST_CASE("what is no group of squares is left as it was") {
   for (const char* language : {"mod:3", "word:S3", "word:Z:8", "word:S4", "word:A5"}) {
     CAPTURE(std::string(language));

@@ -161,7 +161,7 @@ TEST_CASE("the form bounds what it can and says why it cannot") {
 TEST_CASE("numbers do not depend on threads, nor on whether weights lie in memory") {
   for (const char* name :
        {"golden/delta_net_neg", "golden/gated_deltaproduct_n2", "golden/mamba_default", "golden/rwkv7_default",
-        "golden/kda_default", "golden/mamba2_default", "golden/xlstm01_slstm"}) {
+        "golden/kda_default", "golden/mamba2_default", "golden/xlstm01_slstm", "golden/mambaLM_posneg"}) {
     CAPTURE(std::string(name));
     const fs::path directory = fs::path(KROHN_TEST_DATA) / name;
     const Program model = read_checkpoint(directory).model;

@@ -50,6 +50,7 @@ void check_page(const std::string& page) {
 
 ReportOptions small() {
   ReportOptions options;
+  options.max_monoid = 20000;
   options.check_seconds = 1.0;
   options.words = 10;
   options.length = 64;

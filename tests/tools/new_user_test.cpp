@@ -237,6 +237,28 @@ TEST_CASE("what takes over a second shows on a terminal what it does") {
   CHECK(shown.find("krohn: ended by the time limit of 4 s: ") != std::string::npos);
 }
 
+TEST_CASE("--time-limit holds for convert, which leaves no file, and for report, which leaves what it has") {
+  const TemporaryDirectory directory;
+  const std::filesystem::path file = directory / "language.json";
+  // A minimal automaton of 2^21 states.
+  const ProcessResult converted =
+      run_krohn("convert 're:(a|b)*a(a|b){20}' --minimize --time-limit 0.2 -o " + file.string());
+  CHECK(converted.exit_code == 20);
+  CHECK(converted.error.find("ended by the time limit of 0.2 s: there is no result") != std::string::npos);
+  CHECK(!std::filesystem::exists(file));
+  const std::filesystem::path page = directory / "page.html";
+  const ProcessResult reported =
+      run_krohn("report " + models + "s3_gated_deltaproduct_n2_neg --time-limit 0.3 -o " + page.string());
+  CHECK(reported.exit_code == 20);
+  CHECK(reported.error.find("the page has what was found until then") != std::string::npos);
+  std::ifstream stream(page);
+  const std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+  CHECK(text.find("Ended early") != std::string::npos);
+  CHECK(text.find("<h2>Verdict</h2>") != std::string::npos);
+  CHECK(text.find("<h2>Learned states</h2>") == std::string::npos);
+  CHECK(text.find("</html>") != std::string::npos);
+}
+
 TEST_CASE("--time-limit holds for accuracy") {
   const ProcessResult result = run_krohn(
       "accuracy " + models + "s3_gated_deltaproduct_n2_neg --lengths 16..65536 --words 2000 --time-limit 0.5");

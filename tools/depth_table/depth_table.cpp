@@ -139,7 +139,9 @@ void family_row(const std::string& name, const Dfa& dfa) {
     const CompileResult result = compile(dfa, options);
     states = result.minimal.num_states();
     if (row.empty()) row = " | " + sizes(*result.with_reflections);
-    row += " | " + sizes(size_of(result.model));
+    // What falls back to products of reflections is no layer of RWKV-7, which has one factor a token.
+    const bool other = family == Recurrence::rwkv7_widened && result.mode != "moves";
+    row += " | " + (other ? "-" : sizes(size_of(result.model)));
     if (result.mode == "squares" || result.square_levels > 0) row += " s";
     if (result.mode == "moves") row += " m";
   }

@@ -2,6 +2,7 @@
 #include "command.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
@@ -15,7 +16,7 @@
 
 namespace krohn::cli {
 
-void add_commands(CLI::App& app, int& exit_code) {
+void add_commands(const Command& app, int& exit_code) {
   add_compile(app, exit_code);
   add_check(app, exit_code);
   add_accuracy(app, exit_code);
@@ -80,17 +81,17 @@ bool is_model_argument(const std::string& argument) {
   return std::filesystem::is_directory(argument, ignored);
 }
 
-void add_alphabet_option(CLI::App& command, std::optional<std::string>& alphabet) {
+void add_alphabet_option(const Command& command, std::optional<std::string>& alphabet) {
   command.add_option("--alphabet", alphabet,
                      "the symbols: one a character, or a list separated by commas or spaces "
                      "(default: those that occur, ascending)");
 }
 
-void add_task_option(CLI::App& command, std::optional<std::string>& task) {
-  command.add_option("--task", task, "of a checkpoint: this file in place of its task.json")->type_name("FILE");
+void add_task_option(const Command& command, std::optional<std::string>& task) {
+  command.add_option("--task", task, "of a checkpoint: this file in place of its task.json").type_name("FILE");
 }
 
-void add_reading_options(CLI::App& command, ReadingHints& hints) {
+void add_reading_options(const Command& command, ReadingHints& hints) {
   const auto parse = [](const std::string& text) -> std::optional<std::array<std::uint32_t, 3>> {
     std::array<std::uint32_t, 3> numbers{};
     std::size_t at = 0;
@@ -102,58 +103,58 @@ void add_reading_options(CLI::App& command, ReadingHints& hints) {
     }
     return at == text.size() ? std::optional(numbers) : std::nullopt;
   };
-  const CLI::Validator version(
-      [parse](const std::string& text) {
-        return parse(text) ? std::string() : "expected a version such as 0.5.2, got '" + text + "'";
-      },
-      "");
+  const Rule version{[parse](const std::string& text) {
+                       return parse(text) ? std::string() : "expected a version such as 0.5.2, got '" + text + "'";
+                     },
+                     ""};
   command
-      .add_option_function<std::string>(
+      .add_function(
           "--fla-version", [&hints, parse](const std::string& text) { hints.fla_version = parse(text); },
           "of a checkpoint: the version of flash-linear-attention that it was trained with, where options changed "
           "their "
           "meaning (qk_norm at 0.6.0); the newest by default, and a note says so")
-      ->type_name("X.Y.Z")
-      ->check(version);
+      .type_name("X.Y.Z")
+      .check(version);
 }
 
-CLI::Option* add_device_option(CLI::App& command, std::string& device, const std::string& what) {
+Option add_device_option(const Command& command, std::string& device, const std::string& what) {
   return command.add_option("--device", device, what + ": auto (and say where), cpu or cuda")
-      ->check(one_of({"auto", "cpu", "cuda"}))
-      ->capture_default_str();
+      .check(one_of({"auto", "cpu", "cuda"}))
+      .capture_default_str();
 }
 
-void add_json_option(CLI::App& command, bool& json) {
+void add_json_option(const Command& command, bool& json) {
   command.add_flag("--json", json, "print one JSON object instead (docs/schemas)");
 }
 
-void add_time_limit_option(CLI::App& command, std::optional<double>& seconds) {
+void add_time_limit_option(const Command& command, std::optional<double>& seconds) {
   command.add_option("--time-limit", seconds, "seconds, then what there is so far (default: none)")
-      ->check(seconds_number());
+      .check(seconds_number());
 }
 
-void add_certificate_option(CLI::App& command, std::string& path, const std::string& what) {
-  command.add_option("--certificate", path, what)->type_name("FILE")->check([](const std::string& name) {
-    return name.empty() ? "expected a file's name, got none" : "";
-  });
+void add_certificate_option(const Command& command, std::string& path, const std::string& what) {
+  command.add_option("--certificate", path, what)
+      .type_name("FILE")
+      .check({[](const std::string& name) { return name.empty() ? "expected a file's name, got none" : ""; }, ""});
 }
 
-void add_semantics_option(CLI::App& command, std::optional<Semantics>& semantics, const std::string& by_default) {
+void add_semantics_option(const Command& command, std::optional<Semantics>& semantics, const std::string& by_default) {
   command
-      .add_option_function<std::string>(
+      .add_function(
           "--format,--semantics", [&semantics](const std::string& text) { semantics = parse_semantics(text); },
           "the arithmetic: fp32, fp16, bf16, int8-wrap, int8-saturate, int16-wrap, int16-saturate, or a name of "
           "docs/semantics.md (default: " +
               by_default + ")")
-      ->type_name("FORMAT")
-      ->check([](const std::string& text) {
-        return parse_semantics(text)
-                   ? std::string()
-                   : "expected " + std::string(semantics_short_names) + " or a semantics id, got '" + text + "'";
-      });
+      .type_name("FORMAT")
+      .check({[](const std::string& text) {
+                return parse_semantics(text) ? std::string()
+                                             : "expected " + std::string(semantics_short_names) +
+                                                   " or a semantics id, got '" + text + "'";
+              },
+              ""});
 }
 
-CLI::Validator natural_number(std::uint64_t low, std::uint64_t high) {
+Rule natural_number(std::uint64_t low, std::uint64_t high) {
   const std::string range = std::to_string(low) + " to " + std::to_string(high);
   const bool every = high == std::numeric_limits<std::uint64_t>::max();
   return {[=](std::string& text) -> std::string {
@@ -166,14 +167,15 @@ CLI::Validator natural_number(std::uint64_t low, std::uint64_t high) {
           every ? "" : range};
 }
 
-CLI::Validator byte_size() {
+Rule byte_size() {
   return {[](std::string& text) -> std::string {
             const std::string problem = "expected bytes, with K, M, G or T if wanted, got '" + text + "'";
             std::uint64_t number = 0;
             const char* end = text.data() + text.size();
             const auto [stop, error] = std::from_chars(text.data(), end, number);
             if (error != std::errc()) return problem;
-            std::string unit = CLI::detail::to_lower(std::string(stop, end));
+            std::string unit = std::string(stop, end);
+            for (char& c : unit) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
             if (unit.ends_with('b')) unit.pop_back();
             if (unit.size() == 2 && unit.ends_with('i')) unit.pop_back();
             const std::size_t at = unit.size() == 1 ? std::string_view("kmgt").find(unit) : std::string_view::npos;
@@ -186,19 +188,27 @@ CLI::Validator byte_size() {
           ""};
 }
 
-CLI::Validator one_of(std::vector<std::string> names) {
-  const std::string shown = "{" + CLI::detail::join(names) + "}";
-  return {[names = std::move(names)](std::string& text) -> std::string {
+Rule one_of(std::vector<std::string> names) {
+  const auto joined = [](const std::vector<std::string>& list, const char* between) {
+    std::string text;
+    for (const std::string& name : list) text += (&name == list.data() ? "" : between) + name;
+    return text;
+  };
+  std::string shown = "{" + joined(names, ",") + "}";
+  std::string listed = joined(names, ", ");
+  return {[names = std::move(names), listed = std::move(listed)](std::string& text) -> std::string {
             if (std::find(names.begin(), names.end(), text) != names.end()) return "";
-            return "expected one of " + CLI::detail::join(names, ", ") + ", got '" + text + "'";
+            return "expected one of " + listed + ", got '" + text + "'";
           },
-          shown};
+          std::move(shown)};
 }
 
-CLI::Validator seconds_number() {
+Rule seconds_number() {
   return {[](std::string& text) -> std::string {
             double number = 0.0;
-            if (CLI::detail::lexical_cast(text, number) && number >= 0.0 && number <= 1e9) return "";
+            const char* const end = text.data() + text.size();
+            const auto [stop, error] = std::from_chars(text.data(), end, number);
+            if (error == std::errc() && stop == end && number >= 0.0 && number <= 1e9) return "";
             return "expected seconds from 0 to 1e9, got '" + text + "'";
           },
           ""};
@@ -208,7 +218,7 @@ Device device_of(const std::string& name) {
   return name == "cpu" ? Device::cpu : name == "cuda" ? Device::cuda : Device::automatic;
 }
 
-void refuse_options(const CLI::App& command, std::initializer_list<const char*> options, const std::string& where) {
+void refuse_options(const Command& command, std::initializer_list<const char*> options, const std::string& where) {
   std::vector<std::string> problems;
   for (const char* option : options) {
     if (command.count(option) > 0) problems.push_back(std::string(option) + ": expected none " + where);

@@ -2,7 +2,6 @@
 // command_NAME.cpp, each with one function add_NAME.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
@@ -16,6 +15,7 @@
 #include "krohn/automata/dfa.hpp"
 #include "krohn/engine/device.hpp"
 #include "krohn/model/semantics.hpp"
+#include "options.hpp"
 
 namespace krohn::cli {
 
@@ -29,28 +29,28 @@ inline constexpr int exit_refuted = 10;
 inline constexpr int exit_unknown = 20;
 
 /// Registers every subcommand; a subcommand's callback stores its exit code in `exit_code`.
-void add_commands(CLI::App& app, int& exit_code);
+void add_commands(const Command& app, int& exit_code);
 
-void add_accuracy(CLI::App& app, int& exit_code);
-void add_check(CLI::App& app, int& exit_code);
-void add_classify(CLI::App& app, int& exit_code);
-void add_compile(CLI::App& app, int& exit_code);
-void add_convert(CLI::App& app, int& exit_code);
-void add_completion(CLI::App& app, int& exit_code);
-void add_cycles(CLI::App& app, int& exit_code);
-void add_explain(CLI::App& app, int& exit_code);
-void add_extract(CLI::App& app, int& exit_code);
-void add_export(CLI::App& app, int& exit_code);
-void add_harden(CLI::App& app, int& exit_code);
-void add_inspect(CLI::App& app, int& exit_code);
-void add_kit(CLI::App& app, int& exit_code);
-void add_manual(CLI::App& app, int& exit_code);
-void add_merge(CLI::App& app, int& exit_code);
-void add_refute(CLI::App& app, int& exit_code);
-void add_report(CLI::App& app, int& exit_code);
-void add_run(CLI::App& app, int& exit_code);
-void add_search(CLI::App& app, int& exit_code);
-void add_verify(CLI::App& app, int& exit_code);
+void add_accuracy(const Command& app, int& exit_code);
+void add_check(const Command& app, int& exit_code);
+void add_classify(const Command& app, int& exit_code);
+void add_compile(const Command& app, int& exit_code);
+void add_convert(const Command& app, int& exit_code);
+void add_completion(const Command& app, int& exit_code);
+void add_cycles(const Command& app, int& exit_code);
+void add_explain(const Command& app, int& exit_code);
+void add_extract(const Command& app, int& exit_code);
+void add_export(const Command& app, int& exit_code);
+void add_harden(const Command& app, int& exit_code);
+void add_inspect(const Command& app, int& exit_code);
+void add_kit(const Command& app, int& exit_code);
+void add_manual(const Command& app, int& exit_code);
+void add_merge(const Command& app, int& exit_code);
+void add_refute(const Command& app, int& exit_code);
+void add_report(const Command& app, int& exit_code);
+void add_run(const Command& app, int& exit_code);
+void add_search(const Command& app, int& exit_code);
+void add_verify(const Command& app, int& exit_code);
 
 /// Members in the order in which they are added.
 using Json = nlohmann::ordered_json;
@@ -79,48 +79,48 @@ inline constexpr const char* language_help =
     ".jff, .hoa, .dot, .mona, .aut, .ba)";
 
 /// Adds --alphabet.
-void add_alphabet_option(CLI::App& command, std::optional<std::string>& alphabet);
+void add_alphabet_option(const Command& command, std::optional<std::string>& alphabet);
 
 /// Adds --task.
-void add_task_option(CLI::App& command, std::optional<std::string>& task);
+void add_task_option(const Command& command, std::optional<std::string>& task);
 
 /// Adds --fla-version, where a checkpoint is opened.
-void add_reading_options(CLI::App& command, ReadingHints& hints);
+void add_reading_options(const Command& command, ReadingHints& hints);
 
 /// Adds --device: auto, cpu or cuda.
-CLI::Option* add_device_option(CLI::App& command, std::string& device, const std::string& what);
+Option add_device_option(const Command& command, std::string& device, const std::string& what);
 
 /// Adds --json.
-void add_json_option(CLI::App& command, bool& json);
+void add_json_option(const Command& command, bool& json);
 
 /// Adds --time-limit, in seconds; none by default.
-void add_time_limit_option(CLI::App& command, std::optional<double>& seconds);
+void add_time_limit_option(const Command& command, std::optional<double>& seconds);
 
 /// Adds --certificate.
-void add_certificate_option(CLI::App& command, std::string& path, const std::string& what);
+void add_certificate_option(const Command& command, std::string& path, const std::string& what);
 
 /// Adds --format and --semantics, two names of one option: a short or the full name of a semantics.
-void add_semantics_option(CLI::App& command, std::optional<Semantics>& semantics,
+void add_semantics_option(const Command& command, std::optional<Semantics>& semantics,
                           const std::string& by_default = "the model's");
 
 /// Accepts the decimal digits of a number from `low` to `high` only: the conversion to an unsigned number would wrap a
 /// sign and cut what is too large.
-CLI::Validator natural_number(std::uint64_t low = 0, std::uint64_t high = std::numeric_limits<std::uint64_t>::max());
+Rule natural_number(std::uint64_t low = 0, std::uint64_t high = std::numeric_limits<std::uint64_t>::max());
 
 /// Accepts bytes, or with K, M, G or T after the number the powers of 1024, and turns them into bytes.
-CLI::Validator byte_size();
+Rule byte_size();
 
 /// Accepts one of the names.
-CLI::Validator one_of(std::vector<std::string> names);
+Rule one_of(std::vector<std::string> names);
 
 /// Accepts a number of seconds from 0 to 10^9; NaN, which passes a range, is refused.
-CLI::Validator seconds_number();
+Rule seconds_number();
 
 /// What --device says: cpu, cuda, or auto.
 Device device_of(const std::string& name);
 
 /// Throws InputError that names every one of the options that the command line gives although it means nothing `where`
 /// it stands, such as "without --accuracy".
-void refuse_options(const CLI::App& command, std::initializer_list<const char*> options, const std::string& where);
+void refuse_options(const Command& command, std::initializer_list<const char*> options, const std::string& where);
 
 }  // namespace krohn::cli

@@ -4,6 +4,7 @@
 // "scaled"}; scaled is (value - chance) / (1 - chance), where a sequence's chance is that of guessing all of its
 // labels.
 #include <cstdio>
+#include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -87,35 +88,35 @@ int run_accuracy(const Arguments& arguments) {
 
 }  // namespace
 
-void add_accuracy(CLI::App& app, int& exit_code) {
-  CLI::App* command = app.add_subcommand("accuracy", "Measure a model's shares of right answers by length");
-  command->footer(
+void add_accuracy(const Command& app, int& exit_code) {
+  const Command command = app.add_subcommand("accuracy", "Measure a model's shares of right answers by length");
+  command.footer(
       "Accuracy on random words is no verdict: a model that answers a million of them right may be wrong on a word of\n"
       "one repeated symbol (krohn check).\n"
       "Exit codes: 0 measured, 20 ended early, with the words that were run.");
   const auto arguments = std::make_shared<Arguments>();
-  command->add_option("MODEL", arguments->model, "a model directory, or a checkpoint with a task.json")->required();
-  command->add_option("LANG", arguments->language,
-                      std::string(language_help) + "; default: the one that comes with the model");
-  add_alphabet_option(*command, arguments->alphabet);
-  add_task_option(*command, arguments->task);
-  add_semantics_option(*command, arguments->semantics);
+  command.add_option("MODEL", arguments->model, "a model directory, or a checkpoint with a task.json").required();
+  command.add_option("LANG", arguments->language,
+                     std::string(language_help) + "; default: the one that comes with the model");
+  add_alphabet_option(command, arguments->alphabet);
+  add_task_option(command, arguments->task);
+  add_semantics_option(command, arguments->semantics);
   command
-      ->add_option("--lengths", arguments->lengths, "A..B: both ends and the powers of two between; A..B:STEP; N,N,..")
-      ->type_name("LENGTHS")
-      ->capture_default_str();
-  command->add_option("--words", arguments->measurement.words, "random words of each length (default 512)")
-      ->check(natural_number(1, 10'000'000));
-  command->add_option("--seed", arguments->measurement.seed, "their seed (default 0)")->check(natural_number());
+      .add_option("--lengths", arguments->lengths, "A..B: both ends and the powers of two between; A..B:STEP; N,N,..")
+      .type_name("LENGTHS")
+      .capture_default_str();
+  command.add_option("--words", arguments->measurement.words, "random words of each length (default 512)")
+      .check(natural_number(1, 10'000'000));
+  command.add_option("--seed", arguments->measurement.seed, "their seed (default 0)").check(natural_number());
   command
-      ->add_option("--weights", arguments->measurement.symbol_weights,
-                   "how often each symbol is drawn, relative to the others, in the model's order")
-      ->delimiter(',');
-  add_device_option(*command, arguments->device, "where the words run");
-  add_time_limit_option(*command, arguments->time_limit);
-  add_json_option(*command, arguments->json);
-  command->callback([arguments, command, &exit_code] {
-    if (arguments->language.empty()) refuse_options(*command, {"--alphabet"}, "without LANG");
+      .add_option("--weights", arguments->measurement.symbol_weights,
+                  "how often each symbol is drawn, relative to the others, in the model's order")
+      .delimiter(',');
+  add_device_option(command, arguments->device, "where the words run");
+  add_time_limit_option(command, arguments->time_limit);
+  add_json_option(command, arguments->json);
+  command.callback([arguments, command, &exit_code] {
+    if (arguments->language.empty()) refuse_options(command, {"--alphabet"}, "without LANG");
     exit_code = run_accuracy(*arguments);
   });
 }

@@ -10,7 +10,6 @@
 
 #include "command.hpp"
 #include "interrupt.hpp"
-#include "krohn/automata/minimize.hpp"
 #include "krohn/checkpoints/open_model.hpp"
 #include "krohn/error.hpp"
 #include "krohn/results/certificate_file.hpp"
@@ -43,6 +42,7 @@ struct Arguments {
   std::uint64_t samples = 1000;
   std::uint64_t sample_length = 256;
   bool failing = true;
+  std::string method;
 };
 
 void print(const CheckReport& report, const std::optional<FailureReport>& failures, const Alphabet& alphabet) {
@@ -94,6 +94,7 @@ int run_check(const Arguments& arguments) {
   options.budget.memory = arguments.memory;
   options.budget.deadline = work.deadline();
   options.up_to = arguments.up_to;
+  options.method = arguments.method;
   options.exhaustive = arguments.exhaustive;
   options.begins = [&work](const std::string& method) { work.method(method); };
   options.progress = [&work](const EnumerateProgress& progress) { show_search(work, progress); };
@@ -105,7 +106,7 @@ int run_check(const Arguments& arguments) {
   options.sample.seed = arguments.seed;
   const OpenModel open = open_model(arguments.model, arguments.semantics, arguments.task, arguments.hints);
   for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
-  const Dfa language = language_of(open, arguments.language, arguments.alphabet);
+  const Language language = language_of(open, arguments.language, arguments.alphabet);
   const InvariantHint* const hint = open.hint ? &*open.hint : nullptr;
   CheckReport report = check(*open.machine, language, options, hint);
   std::optional<FailureReport> failures;
@@ -115,7 +116,7 @@ int run_check(const Arguments& arguments) {
   }
   if (report.interrupted) work.finish("the verdict is the best that was established");
   work.finish();
-  if (open.task && open.task->min_length > 0) report.domain = open.domain(language);
+  if (open.task && open.task->min_length > 0) report.domain = open.domain(language.minimal());
   if (!arguments.certificate.empty()) {
     write_certificate(arguments.certificate,
                       make_certificate(report, *open.machine, language,
@@ -136,45 +137,45 @@ int run_check(const Arguments& arguments) {
 
 }  // namespace
 
-void add_check(CLI::App& app, int& exit_code) {
-  CLI::App* command = app.add_subcommand("check", "Decide whether a model recognises a language");
-  command->footer(
+void add_check(const Command& app, int& exit_code) {
+  const Command command = app.add_subcommand("check", "Decide whether a model recognises a language");
+  command.footer(
       "The last line is 's PROVED' (all lengths), 's CERTIFIED N' (all words up to N), 's REFUTED word' or 's "
       "UNKNOWN'.\n"
       "Exit codes: 0 the claim asked for holds, 10 refuted, 20 unknown, or certified below what was asked for, 1 bad\n"
       "input, 2 usage, 3 resource or device.");
   const auto arguments = std::make_shared<Arguments>();
-  command->add_option("MODEL", arguments->model, "a model directory, or a checkpoint with a task.json")->required();
-  command->add_option("LANG", arguments->language,
-                      std::string(language_help) + "; default: the one that comes with the model");
-  add_alphabet_option(*command, arguments->alphabet);
-  add_task_option(*command, arguments->task);
-  add_reading_options(*command, arguments->hints);
-  add_semantics_option(*command, arguments->semantics);
-  command->add_option("--up-to", arguments->up_to, "ask only for the words up to this length")->check(natural_number());
-  command->add_option("--time-limit", arguments->time_limit, "seconds, then the best verdict so far (default 60)")
-      ->check(seconds_number());
-  command->add_option("--memory", arguments->memory, "bytes a search may hold, with K, M or G (default 4G)")
-      ->transform(byte_size());
+  command.add_option("MODEL", arguments->model, "a model directory, or a checkpoint with a task.json").required();
+  command.add_option("LANG", arguments->language,
+                     std::string(language_help) + "; default: the one that comes with the model");
+  add_alphabet_option(command, arguments->alphabet);
+  add_task_option(command, arguments->task);
+  add_reading_options(command, arguments->hints);
+  add_semantics_option(command, arguments->semantics);
+  command.add_option("--up-to", arguments->up_to, "ask only for the words up to this length").check(natural_number());
+  command.add_option("--time-limit", arguments->time_limit, "seconds, then the best verdict so far (default 60)")
+      .check(seconds_number());
+  command.add_option("--memory", arguments->memory, "bytes a search may hold, with K, M or G (default 4G)")
+      .transform(byte_size());
   command
-      ->add_option("--exhaustive", arguments->exhaustive,
-                   "if nothing cheaper settles it, try every word up to this length")
-      ->check(natural_number());
-  add_device_option(*command, arguments->device, "where words run that are tried or drawn many at once");
+      .add_option("--exhaustive", arguments->exhaustive,
+                  "if nothing cheaper settles it, try every word up to this length")
+      .check(natural_number());
+  command.add_option("--method", arguments->method, "only this method of the ladder, such as sets (default: all)");
+  add_device_option(command, arguments->device, "where words run that are tried or drawn many at once");
   command
-      ->add_option("--samples", arguments->samples,
-                   "if nothing settles it, draw so many random words (default 1000; 0: none)")
-      ->check(natural_number());
-  command
-      ->add_option("--sample-length", arguments->sample_length, "their lengths: uniform from 1 to this (default 256)")
-      ->check(natural_number(1, 1'000'000));
-  command->add_flag("!--no-families", arguments->failing,
-                    "of a refuted model, the verdict and the word alone: no families of failing words");
-  add_certificate_option(*command, arguments->certificate, "write what the verdict rests on to this file");
-  add_json_option(*command, arguments->json);
-  command->add_option("--seed", arguments->seed, "the seed of random words (default 0)")->check(natural_number());
-  command->callback([arguments, command, &exit_code] {
-    if (arguments->language.empty()) refuse_options(*command, {"--alphabet"}, "without LANG");
+      .add_option("--samples", arguments->samples,
+                  "if nothing settles it, draw so many random words (default 1000; 0: none)")
+      .check(natural_number());
+  command.add_option("--sample-length", arguments->sample_length, "their lengths: uniform from 1 to this (default 256)")
+      .check(natural_number(1, 1'000'000));
+  command.add_flag("!--no-families", arguments->failing,
+                   "of a refuted model, the verdict and the word alone: no families of failing words");
+  add_certificate_option(command, arguments->certificate, "write what the verdict rests on to this file");
+  add_json_option(command, arguments->json);
+  command.add_option("--seed", arguments->seed, "the seed of random words (default 0)").check(natural_number());
+  command.callback([arguments, command, &exit_code] {
+    if (arguments->language.empty()) refuse_options(command, {"--alphabet"}, "without LANG");
     exit_code = run_check(*arguments);
   });
 }

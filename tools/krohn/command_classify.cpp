@@ -146,16 +146,15 @@ void run_classify(const Options& options) {
     std::cout << classification_json(c, options.languages.front());
     return;
   }
-  const Dfa& dfa = c.dfa;
-  const Dfa& minimal = c.minimal;
+  const Dfa& minimal = c.language.minimal();
   const MonoidFlags& flags = c.facts.flags;
   const std::optional<GreenRelations>& green = c.green;
   const std::vector<SubgroupKind>& subgroups = c.subgroups;
   const Alphabet& alphabet = minimal.alphabet();
   std::vector<std::pair<std::string, std::string>> lines = {{"language", options.languages.front()},
-                                                            {"symbols", std::to_string(dfa.num_symbols())},
-                                                            {"labels", std::to_string(dfa.label_names().size())},
-                                                            {"states", std::to_string(dfa.num_states())},
+                                                            {"symbols", std::to_string(minimal.num_symbols())},
+                                                            {"labels", std::to_string(minimal.label_names().size())},
+                                                            {"states", std::to_string(c.language.given_states())},
                                                             {"min_states", std::to_string(minimal.num_states())}};
   for (std::size_t i = 0; i < c.alike.size() && i < max_printed_groups; ++i) {
     std::string text;
@@ -223,30 +222,30 @@ void run_classify(const Options& options) {
 
 }  // namespace
 
-void add_classify(CLI::App& app, int& exit_code) {
+void add_classify(const Command& app, int& exit_code) {
   const auto options = std::make_shared<Options>();
-  CLI::App* command =
+  const Command command =
       app.add_subcommand("classify", "Say what kind of language it is; of several, which linear RNNs can do which");
-  CLI::Option* language = command->add_option("LANG", options->languages, language_help);
-  CLI::Option* corpus =
+  const Option language = command.add_option("LANG", options->languages, language_help);
+  const Option corpus =
       command
-          ->add_option("--corpus", options->corpus,
-                       "a JSON file of many languages (tests/data/corpus/languages.json): print the table of these")
-          ->type_name("FILE");
-  command->add_flag("--list", options->list, "show the catalogue of named languages")
-      ->excludes(language)
-      ->excludes(corpus);
-  add_json_option(*command, options->json);
-  add_time_limit_option(*command, options->time_limit);
-  command->add_option("--max-monoid", options->max_monoid, "stop at this many image sets or R-classes (10^6)")
-      ->check(natural_number(1));
-  add_alphabet_option(*command, options->alphabet);
-  command->callback([options, &exit_code] {
+          .add_option("--corpus", options->corpus,
+                      "a JSON file of many languages (tests/data/corpus/languages.json): print the table of these")
+          .type_name("FILE");
+  command.add_flag("--list", options->list, "show the catalogue of named languages")
+      .excludes(language)
+      .excludes(corpus);
+  add_json_option(command, options->json);
+  add_time_limit_option(command, options->time_limit);
+  command.add_option("--max-monoid", options->max_monoid, "stop at this many image sets or R-classes (10^6)")
+      .check(natural_number(1));
+  add_alphabet_option(command, options->alphabet);
+  command.callback([options, &exit_code] {
     exit_code = exit_ok;
     if (options->list) {
       list_catalog(options->json);
     } else if (options->languages.empty() && options->corpus.empty()) {
-      throw CLI::RequiredError("LANG or --list");
+      require_argument("LANG or --list");
     } else if (options->languages.size() > 1 || !options->corpus.empty()) {
       if (!compare(*options)) exit_code = exit_unknown;
     } else {

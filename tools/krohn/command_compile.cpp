@@ -119,70 +119,71 @@ void print_report(const CompileResult& result, Semantics semantics, const std::s
 
 }  // namespace
 
-void add_compile(CLI::App& app, int& exit_code) {
+void add_compile(const Command& app, int& exit_code) {
   const auto arguments = std::make_shared<CompileArguments>();
-  CLI::App* command = app.add_subcommand("compile", "Compile a regular language into an exact linear RNN");
-  command->footer(
+  const Command command = app.add_subcommand("compile", "Compile a regular language into an exact linear RNN");
+  command.footer(
       "The language is re:REGEX, a file (.json, .att, .mata, .jff, .hoa, .dot, .mona, .aut, .ba) or a\n"
       "catalogue name.\n"
       "Every language compiles, in at most |Q|-1 layers, |Q| its minimal automaton's states, as far as --max-rows,\n"
       "--max-family and 1 GiB of sets of states let it.");
-  command->add_option("LANG", arguments->language, language_help)->required();
-  command->add_option("-o,--output", arguments->directory, "The model directory to write")
-      ->required()
-      ->type_name("DIR");
-  command->add_flag("--force", arguments->force, "Replace an existing model directory");
-  add_json_option(*command, arguments->json);
-  add_time_limit_option(*command, arguments->time_limit);
-  add_alphabet_option(*command, arguments->alphabet);
-  command->add_option("--cascade", arguments->cascade, "The cascade: auto (the shallowest), R, Z or G")
-      ->check(one_of(names_of(cascade_names)))
-      ->capture_default_str();
+  command.add_option("LANG", arguments->language, language_help).required();
+  command.add_option("-o,--output", arguments->directory, "The model directory to write").required().type_name("DIR");
+  command.add_flag("--force", arguments->force, "Replace an existing model directory");
+  add_json_option(command, arguments->json);
+  add_time_limit_option(command, arguments->time_limit);
+  add_alphabet_option(command, arguments->alphabet);
+  command.add_option("--cascade", arguments->cascade, "The cascade: auto (the shallowest), R, Z or G")
+      .check(one_of(names_of(cascade_names)))
+      .capture_default_str();
   command
-      ->add_option("--delay", arguments->delay,
-                   "How a layer tells the slot before the step: read-before its update, or a block that keeps it")
-      ->check(one_of(names_of(delay_names)))
-      ->capture_default_str();
+      .add_option("--delay", arguments->delay,
+                  "How a layer tells the slot before the step: read-before its update, or a block that keeps it")
+      .check(one_of(names_of(delay_names)))
+      .capture_default_str();
   command
-      ->add_option("--resets", arguments->resets,
-                   "householder projections, a value register, hybrid (a zero gate), or auto: the smallest state")
-      ->check(one_of(names_of(reset_names)))
-      ->capture_default_str();
-  command->add_option("--spectrum", arguments->spectrum, "Eigenvalues: any in [-1, 1], or nonnegative")
-      ->check(one_of(names_of(spectrum_names)))
-      ->capture_default_str();
-  command->add_option("--keys", arguments->keys, "integer, or dyadic unit keys on doubled coordinates")
-      ->check(one_of(names_of(key_names)))
-      ->capture_default_str();
+      .add_option("--resets", arguments->resets,
+                  "householder projections, a value register, hybrid (a zero gate), or auto: the smallest state")
+      .check(one_of(names_of(reset_names)))
+      .capture_default_str();
+  command.add_option("--spectrum", arguments->spectrum, "Eigenvalues: any in [-1, 1], or nonnegative")
+      .check(one_of(names_of(spectrum_names)))
+      .capture_default_str();
+  command.add_option("--keys", arguments->keys, "integer, or dyadic unit keys on doubled coordinates")
+      .check(one_of(names_of(key_names)))
+      .capture_default_str();
   command
-      ->add_option(
+      .add_option(
           "--representation", arguments->representation,
           "Of group languages: permutation, rotation (cyclic groups), scalar (two states), dimension or reflections "
           "(the least of either, inexact), or auto: the smallest exact one")
-      ->check(one_of(names_of(representation_names)))
-      ->capture_default_str();
+      .check(one_of(names_of(representation_names)))
+      .capture_default_str();
   command
-      ->add_option(
+      .add_option(
           "--family", arguments->family,
           "What a token's matrix may be: gated_deltaproduct (zero gates as resets), kda (signed gates: groups and "
           "levels as symmetries of squares), rwkv7-widened (a letter moves one state or swaps two: one layer), or pd "
           "(column one-hot matrices: one layer); each where that is smaller, and exact; says what products of "
           "reflections take")
-      ->check(one_of(names_of(recurrence_names)))
-      ->capture_default_str();
-  add_semantics_option(*command, arguments->semantics, "fp32");
-  command->add_option("--max-rows", arguments->max_rows, "Rows of all layers together")
-      ->check(natural_number())
-      ->capture_default_str();
-  command->add_option("--max-family", arguments->max_family, "Sets that a cascade may enumerate")
-      ->check(natural_number())
-      ->capture_default_str();
-  command->callback([arguments, &exit_code] {
+      .check(one_of(names_of(recurrence_names)))
+      .capture_default_str();
+  add_semantics_option(command, arguments->semantics, "fp32");
+  command.add_option("--max-rows", arguments->max_rows, "Rows of all layers together")
+      .check(natural_number())
+      .capture_default_str();
+  command.add_option("--max-family", arguments->max_family, "Sets that a cascade may enumerate")
+      .check(natural_number())
+      .capture_default_str();
+  command.callback([arguments, &exit_code] {
     require_writable_model(arguments->directory, arguments->force);
     Work work("compile", Work::Early::with_nothing, arguments->time_limit);
     CompileOptions options = options_of(*arguments);
-    options.begins = [&work](const std::string& stage) { work.method(stage); };
-    const CompileResult result = compile(language_argument(arguments->language, arguments->alphabet), options);
+    options.begins = [&work](const std::string& stage) { work.method(stage, Work::Time::goes_on); };
+    work.method("reading");
+    const Dfa dfa = language_argument(arguments->language, arguments->alphabet);
+    work.method("minimal automaton");
+    const CompileResult result = compile(dfa, options);
     const std::string report = compile_report_json(result, options, arguments->language);
     work.finish();
     ModelDirectory directory = model_directory(result, report);

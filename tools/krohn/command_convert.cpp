@@ -18,15 +18,20 @@ struct Options {
   std::optional<std::string> alphabet;
   bool minimal = false;
   bool json = false;
+  std::optional<double> time_limit;
 };
 
 int convert(const Options& options) {
   const bool to_output = options.output == "-";
   if (to_output && options.json)
     throw InputError("--json: expected none beside -o -, which writes the automaton there");
-  Work work("convert", Work::Early::with_nothing);
+  Work work("convert", Work::Early::with_nothing, options.time_limit);
+  work.method("reading");
   Dfa dfa = language_argument(options.language, options.alphabet);
-  if (options.minimal) dfa = minimize(dfa);
+  if (options.minimal) {
+    work.method("minimal automaton");
+    dfa = minimize(dfa);
+  }
   work.finish();
   if (to_output) {
     std::cout << format_language("." + options.to, dfa);
@@ -44,23 +49,24 @@ int convert(const Options& options) {
 
 }  // namespace
 
-void add_convert(CLI::App& app, int& exit_code) {
+void add_convert(const Command& app, int& exit_code) {
   const auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("convert", "Write a language as an automaton file");
-  command->add_option("LANG", options->language, language_help)->required();
+  const Command command = app.add_subcommand("convert", "Write a language as an automaton file");
+  command.add_option("LANG", options->language, language_help).required();
   command
-      ->add_option("-o,--output", options->output,
-                   "the file to write: .json, .att, .mata, .jff, .hoa or .dot; - for standard output")
-      ->type_name("FILE")
-      ->required();
-  command->add_option("--to", options->to, "with -o -: the format")
-      ->check(one_of({"json", "att", "mata", "jff", "hoa", "dot"}))
-      ->capture_default_str();
-  command->add_flag("--minimize", options->minimal, "write the minimal automaton");
-  add_alphabet_option(*command, options->alphabet);
-  add_json_option(*command, options->json);
-  command->callback([options, command, &exit_code] {
-    if (options->output != "-") refuse_options(*command, {"--to"}, "without -o -");
+      .add_option("-o,--output", options->output,
+                  "the file to write: .json, .att, .mata, .jff, .hoa or .dot; - for standard output")
+      .type_name("FILE")
+      .required();
+  command.add_option("--to", options->to, "with -o -: the format")
+      .check(one_of({"json", "att", "mata", "jff", "hoa", "dot"}))
+      .capture_default_str();
+  command.add_flag("--minimize", options->minimal, "write the minimal automaton");
+  add_alphabet_option(command, options->alphabet);
+  add_time_limit_option(command, options->time_limit);
+  add_json_option(command, options->json);
+  command.callback([options, command, &exit_code] {
+    if (options->output != "-") refuse_options(command, {"--to"}, "without -o -");
     exit_code = convert(*options);
   });
 }

@@ -174,25 +174,25 @@ int run_cycles(const Arguments& arguments) {
 
 }  // namespace
 
-void add_cycles(CLI::App& app, int& exit_code) {
-  CLI::App* command = app.add_subcommand("cycles", "Count how often rounding makes random models cycle");
-  command->footer(
+void add_cycles(const Command& app, int& exit_code) {
+  const Command command = app.add_subcommand("cycles", "Count how often rounding makes random models cycle");
+  command.footer(
       "A theorem takes exact powers and rounds at the end; where every step rounds, the rounding itself may keep a "
       "model\n"
       "from settling on 1^k. Random models of every family that satisfy the theorem's hypothesis are counted.\n"
       "Exit codes: 0 counted, 20 ended early, with the models that were tried.");
   const auto arguments = std::make_shared<Arguments>();
-  add_theorem_option(*command, arguments->theorem);
-  add_arithmetic_option(*command, arguments->arithmetic, "fp32 and bf16, fused and separate");
-  add_made_model_options(*command, arguments->models, "all of them");
-  command->add_option("--count", arguments->count, "models of each kind (default 200)")
-      ->check(natural_number(1, 100000000));
-  command->add_option("--budget", arguments->budget, "steps for the orbit of 1^k of each model (default 33554432)")
-      ->check(natural_number(1, std::uint64_t{1} << 48U));
-  add_time_limit_option(*command, arguments->time_limit);
-  add_json_option(*command, arguments->json);
-  command->callback([arguments, command, &exit_code] {
-    arguments->one_size = command->count("--size") > 0;
+  add_theorem_option(command, arguments->theorem);
+  add_arithmetic_option(command, arguments->arithmetic, "fp32 and bf16, fused and separate");
+  add_made_model_options(command, arguments->models, "all of them");
+  command.add_option("--count", arguments->count, "models of each kind (default 200)")
+      .check(natural_number(1, 100000000));
+  command.add_option("--budget", arguments->budget, "steps for the orbit of 1^k of each model (default 33554432)")
+      .check(natural_number(1, std::uint64_t{1} << 48U));
+  add_time_limit_option(command, arguments->time_limit);
+  add_json_option(command, arguments->json);
+  command.callback([arguments, command, &exit_code] {
+    arguments->one_size = command.count("--size") > 0;
     exit_code = run_cycles(*arguments);
   });
 }

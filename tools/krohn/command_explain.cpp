@@ -139,20 +139,20 @@ int explain(const std::string& group, std::optional<double> time_limit, bool jso
 
 }  // namespace
 
-void add_explain(CLI::App& app, int& exit_code) {
+void add_explain(const Command& app, int& exit_code) {
   struct Arguments {
     std::string group;
     std::optional<double> time_limit;
     bool json = false;
   };
   const auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("explain", "Show how a group's word problem is done in one layer");
-  command->footer(
+  const Command command = app.add_subcommand("explain", "Show how a group's word problem is done in one layer");
+  command.footer(
       "The representations trade dimensions against reflections; fewer reflections than shown cannot do it.");
-  command->add_option("GROUP", arguments->group, "S5, A:5, Z:6, D4, Q8, Z:2xZ:3, ..")->required();
-  add_time_limit_option(*command, arguments->time_limit);
-  add_json_option(*command, arguments->json);
-  command->callback(
+  command.add_option("GROUP", arguments->group, "S5, A:5, Z:6, D4, Q8, Z:2xZ:3, ..").required();
+  add_time_limit_option(command, arguments->time_limit);
+  add_json_option(command, arguments->json);
+  command.callback(
       [arguments, &exit_code] { exit_code = explain(arguments->group, arguments->time_limit, arguments->json); });
 }
 

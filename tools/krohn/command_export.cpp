@@ -27,6 +27,7 @@ struct Options {
   std::uint64_t max_parameters = FlaOptions{}.max_parameters;
   bool force = false;
   bool json = false;
+  std::optional<double> time_limit;
 };
 
 std::map<std::string, std::optional<FlaArchitecture>> architectures() {
@@ -59,7 +60,8 @@ int export_fla(const Options& options) {
   } else {
     language = language_argument(options.subject, options.alphabet);
   }
-  Work work("export", Work::Early::with_nothing);
+  Work work("export", Work::Early::with_nothing, options.time_limit);
+  work.method("weights");
   const FlaExport model = export_to_fla(*language, options.subject, fla);
   work.finish();
   write_fla_export(options.output, model, options.force);
@@ -87,7 +89,7 @@ int export_fla(const Options& options) {
 int export_arrays(const Options& options) {
   const bool torch = options.to == "torch";
   if (!torch) require_writable(options.output);
-  Work work("export", Work::Early::with_nothing);
+  Work work("export", Work::Early::with_nothing, options.time_limit);
   std::optional<LrnnModel> model;
   if (is_model_argument(options.subject)) {
     ModelDirectory directory = compiled_model(options.subject);
@@ -98,9 +100,11 @@ int export_arrays(const Options& options) {
     model = std::move(directory.model);
   } else {
     CompileOptions compile_options;
+    compile_options.begins = [&work](const std::string& stage) { work.method(stage); };
     compile_options.keys = options.keys == "dyadic" ? KeyForm::dyadic : KeyForm::integer;
     model = compile(language_argument(options.subject, options.alphabet), compile_options).model;
   }
+  work.method("arrays");
   const DenseExport dense = export_to_dense(*model, options.max_parameters);
   work.finish();
   for (const std::string& note : dense.notes) std::cerr << "note: " << note << '\n';
@@ -127,42 +131,43 @@ int export_arrays(const Options& options) {
 
 }  // namespace
 
-void add_export(CLI::App& app, int& exit_code) {
+void add_export(const Command& app, int& exit_code) {
   const auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("export", "Write a language as weights that other programs run");
-  command->footer(
+  const Command command = app.add_subcommand("export", "Write a language as weights that other programs run");
+  command.footer(
       "fla: a folder that flash-linear-attention and transformers load, a language model that tells the label after\n"
       "every symbol; exact in fp32 and bf16 (docs/fla.md). dense: a safetensors file of dense arrays (docs/dense.md).\n"
       "torch: a folder with a PyTorch module in one file and these arrays.");
-  command->add_option("MODEL|LANG", options->subject, std::string("a model that krohn compiled, or ") + language_help)
-      ->required();
-  command->add_option("--to", options->to, "fla, dense or torch")->required()->check(one_of({"fla", "dense", "torch"}));
-  command->add_option("-o,--output", options->output, "The folder to write, with --to dense the file")
-      ->required()
-      ->type_name("PATH");
+  command.add_option("MODEL|LANG", options->subject, std::string("a model that krohn compiled, or ") + language_help)
+      .required();
+  command.add_option("--to", options->to, "fla, dense or torch").required().check(one_of({"fla", "dense", "torch"}));
+  command.add_option("-o,--output", options->output, "The folder to write, with --to dense the file")
+      .required()
+      .type_name("PATH");
   std::vector<std::string> names;
   for (const auto& [name, architecture] : architectures()) names.push_back(name);
   command
-      ->add_option("--architecture", options->architecture,
-                   "With --to fla: the model, or auto: the first of delta_net, gated_deltanet and gated_deltaproduct "
-                   "that runs the language a level a layer")
-      ->check(one_of(names))
-      ->capture_default_str();
-  command->add_option("--keys", options->keys, "With --to dense and torch, of a LANG: dyadic unit keys, or integer")
-      ->check(one_of({"dyadic", "integer"}))
-      ->capture_default_str();
-  command->add_option("--max-parameters", options->max_parameters, "The largest export, in numbers")
-      ->check(natural_number(1))
-      ->capture_default_str();
-  command->add_flag("--force", options->force, "Replace an existing folder that holds an export");
-  add_alphabet_option(*command, options->alphabet);
-  add_json_option(*command, options->json);
-  command->callback([options, command, &exit_code] {
+      .add_option("--architecture", options->architecture,
+                  "With --to fla: the model, or auto: the first of delta_net, gated_deltanet and gated_deltaproduct "
+                  "that runs the language a level a layer")
+      .check(one_of(names))
+      .capture_default_str();
+  command.add_option("--keys", options->keys, "With --to dense and torch, of a LANG: dyadic unit keys, or integer")
+      .check(one_of({"dyadic", "integer"}))
+      .capture_default_str();
+  command.add_option("--max-parameters", options->max_parameters, "The largest export, in numbers")
+      .check(natural_number(1))
+      .capture_default_str();
+  command.add_flag("--force", options->force, "Replace an existing folder that holds an export");
+  add_alphabet_option(command, options->alphabet);
+  add_time_limit_option(command, options->time_limit);
+  add_json_option(command, options->json);
+  command.callback([options, command, &exit_code] {
     const bool fla = options->to == "fla";
-    if (fla) refuse_options(*command, {"--keys"}, "with --to fla");
-    if (!fla) refuse_options(*command, {"--architecture"}, "with --to " + options->to);
-    if (options->to == "dense") refuse_options(*command, {"--force"}, "with --to dense");
-    if (is_model_argument(options->subject)) refuse_options(*command, {"--alphabet", "--keys"}, "beside a MODEL");
+    if (fla) refuse_options(command, {"--keys"}, "with --to fla");
+    if (!fla) refuse_options(command, {"--architecture"}, "with --to " + options->to);
+    if (options->to == "dense") refuse_options(command, {"--force"}, "with --to dense");
+    if (is_model_argument(options->subject)) refuse_options(command, {"--alphabet", "--keys"}, "beside a MODEL");
     exit_code = fla ? export_fla(*options) : export_arrays(*options);
   });
 }

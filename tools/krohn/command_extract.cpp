@@ -132,9 +132,9 @@ int run_extract(Arguments arguments) {
 
 }  // namespace
 
-void add_extract(CLI::App& app, int& exit_code) {
-  CLI::App* command = app.add_subcommand("extract", "Find the automaton that a model implements");
-  command->footer(
+void add_extract(const Command& app, int& exit_code) {
+  const Command command = app.add_subcommand("extract", "Find the automaton that a model implements");
+  command.footer(
       "The last line is 's EXACT k' (the model's minimal automaton at every length, proved, of k states), 's AGREES N "
       "k'\n"
       "(a smallest automaton that is right on all words up to N) or 's HYPOTHESIS k' (no difference was found).\n"
@@ -142,43 +142,42 @@ void add_extract(CLI::App& app, int& exit_code) {
       "from\n"
       "LANG, 20 otherwise, 1 bad input, 2 usage, 3 resource or device.");
   const auto arguments = std::make_shared<Arguments>();
-  command->add_option("MODEL", arguments->model, "a model directory, or a checkpoint with a task.json")->required();
+  command.add_option("MODEL", arguments->model, "a model directory, or a checkpoint with a task.json").required();
   command
-      ->add_option(
+      .add_option(
           "-o,--output", arguments->output,
           "write the automaton (.json, .dot and other automaton files) or a picture of it (.svg; with --compare "
           "both, differing states marked; .dot marks them too)")
-      ->type_name("FILE");
+      .type_name("FILE");
   command
-      ->add_option("--up-to", arguments->options.up_to,
-                   "where nothing is proved for all lengths: be right on all words up to this length")
-      ->check(natural_number(0, 1'000'000));
-  command->add_option("--compare", arguments->compare, std::string(language_help))->type_name("LANG");
+      .add_option("--up-to", arguments->options.up_to,
+                  "where nothing is proved for all lengths: be right on all words up to this length")
+      .check(natural_number(0, 1'000'000));
+  command.add_option("--compare", arguments->compare, std::string(language_help)).type_name("LANG");
   command
-      ->add_option("--hypothesis", arguments->hypothesis,
-                   "an automaton to try first, such as that of the model's hardened form; it is checked, not believed")
-      ->type_name("LANG");
-  command->add_option("--max-states", arguments->options.max_states, "states of a hypothesis at most (default 256)")
-      ->check(natural_number(1, 1'000'000));
+      .add_option("--hypothesis", arguments->hypothesis,
+                  "an automaton to try first, such as that of the model's hardened form; it is checked, not believed")
+      .type_name("LANG");
+  command.add_option("--max-states", arguments->options.max_states, "states of a hypothesis at most (default 256)")
+      .check(natural_number(1, 1'000'000));
   command
-      ->add_option("--extra-states", arguments->options.extra_states,
-                   "the W-method covers models of so many states more than the hypothesis (default 1)")
-      ->check(natural_number(0, 16));
-  add_alphabet_option(*command, arguments->alphabet);
-  add_task_option(*command, arguments->task);
-  add_reading_options(*command, arguments->hints);
-  add_semantics_option(*command, arguments->semantics);
-  command->add_option("--time-limit", arguments->time_limit, "seconds, then the best so far (default 60)")
-      ->check(seconds_number());
-  command->add_option("--memory", arguments->memory, "bytes a search may hold, with K, M or G (default 4G)")
-      ->transform(byte_size());
-  add_device_option(*command, arguments->device, "where words run that are asked many at once");
-  command->add_option("--threads", arguments->threads, "CPU threads; 0 takes one a core")
-      ->check(natural_number(0, 4096));
-  add_json_option(*command, arguments->json);
-  command->callback([arguments, command, &exit_code] {
+      .add_option("--extra-states", arguments->options.extra_states,
+                  "the W-method covers models of so many states more than the hypothesis (default 1)")
+      .check(natural_number(0, 16));
+  add_alphabet_option(command, arguments->alphabet);
+  add_task_option(command, arguments->task);
+  add_reading_options(command, arguments->hints);
+  add_semantics_option(command, arguments->semantics);
+  command.add_option("--time-limit", arguments->time_limit, "seconds, then the best so far (default 60)")
+      .check(seconds_number());
+  command.add_option("--memory", arguments->memory, "bytes a search may hold, with K, M or G (default 4G)")
+      .transform(byte_size());
+  add_device_option(command, arguments->device, "where words run that are asked many at once");
+  command.add_option("--threads", arguments->threads, "CPU threads; 0 takes one a core").check(natural_number(0, 4096));
+  add_json_option(command, arguments->json);
+  command.callback([arguments, command, &exit_code] {
     if (arguments->compare.empty() && arguments->hypothesis.empty()) {
-      refuse_options(*command, {"--alphabet"}, "without --compare or --hypothesis");
+      refuse_options(command, {"--alphabet"}, "without --compare or --hypothesis");
     }
     exit_code = run_extract(*arguments);
   });

@@ -40,7 +40,7 @@ int run_harden(const Arguments& arguments) {
   const OpenModel open = open_model(arguments.model, std::nullopt, arguments.task);
   for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
   if (!arguments.certificate.empty()) require_writable(arguments.certificate);
-  const Dfa language = language_of(open, arguments.language, arguments.alphabet);
+  const Language language = language_of(open, arguments.language, arguments.alphabet);
   HardenOptions options;
   options.budget.stop = &interrupt_flag();
   options.budget.deadline = start + std::chrono::milliseconds(static_cast<std::int64_t>(arguments.time_limit * 1000.0));
@@ -87,36 +87,35 @@ int run_harden(const Arguments& arguments) {
 
 }  // namespace
 
-void add_harden(CLI::App& app, int& exit_code) {
-  CLI::App* command =
+void add_harden(const Command& app, int& exit_code) {
+  const Command command =
       app.add_subcommand("harden", "Snap a trained model's state to a few codes, and prove what comes of it");
-  command->footer(
+  command.footer(
       "Codes are states that the model itself reaches. The hardened model is another function than the model: its\n"
       "verdict is about semantics learned-fp32-snap-v1, and the model's own stands above it.\n"
       "Exit codes: 0 PROVED, 10 refuted, 20 unknown, 1 bad input, 2 usage, 3 resource.");
   const auto arguments = std::make_shared<Arguments>();
-  command->add_option("MODEL", arguments->model, "a checkpoint with a task.json")->required();
-  command->add_option("LANG", arguments->language,
-                      std::string(language_help) + "; default: the one that comes with the model");
+  command.add_option("MODEL", arguments->model, "a checkpoint with a task.json").required();
+  command.add_option("LANG", arguments->language,
+                     std::string(language_help) + "; default: the one that comes with the model");
   command
-      ->add_option("-o,--output", arguments->directory, "the directory to write: the checkpoint's files and its codes")
-      ->type_name("DIR")
-      ->required();
-  add_alphabet_option(*command, arguments->alphabet);
-  add_task_option(*command, arguments->task);
-  command->add_option("--certificate", arguments->certificate, "write the verdict's certificate to this file")
-      ->type_name("FILE");
-  command->add_option("--time-limit", arguments->time_limit, "seconds (default 60)")->check(seconds_number());
+      .add_option("-o,--output", arguments->directory, "the directory to write: the checkpoint's files and its codes")
+      .type_name("DIR")
+      .required();
+  add_alphabet_option(command, arguments->alphabet);
+  add_task_option(command, arguments->task);
+  command.add_option("--certificate", arguments->certificate, "write the verdict's certificate to this file")
+      .type_name("FILE");
+  command.add_option("--time-limit", arguments->time_limit, "seconds (default 60)").check(seconds_number());
   command
-      ->add_option(
-          "--method", arguments->method,
-          "codes: states of the model, found by refinement; grid: the points of a uniform grid (default codes)")
-      ->check(CLI::IsMember({"codes", "grid"}));
-  command->add_option("--max-codes", arguments->max_codes, "codes of a unit at most (default 256)")
-      ->check(natural_number(1, 65536));
-  command->add_flag("--force", arguments->force, "replace an existing directory");
-  command->add_flag("--json", arguments->json, "print one JSON object instead");
-  command->callback([arguments, &exit_code] { exit_code = run_harden(*arguments); });
+      .add_option("--method", arguments->method,
+                  "codes: states of the model, found by refinement; grid: the points of a uniform grid (default codes)")
+      .check(one_of({"codes", "grid"}));
+  command.add_option("--max-codes", arguments->max_codes, "codes of a unit at most (default 256)")
+      .check(natural_number(1, 65536));
+  command.add_flag("--force", arguments->force, "replace an existing directory");
+  command.add_flag("--json", arguments->json, "print one JSON object instead");
+  command.callback([arguments, &exit_code] { exit_code = run_harden(*arguments); });
 }
 
 }  // namespace krohn::cli

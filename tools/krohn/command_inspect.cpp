@@ -187,7 +187,7 @@ void inspect_model(const Options& options) {
   if (options.levels) std::cout << '\n' << cascade_text(model, *directory.hint);
 }
 
-void inspect(const CLI::App& command, Options& options) {
+void inspect(const Command& command, Options& options) {
   const std::string& target = options.target;
   if (!is_model_argument(target)) {
     refuse_options(command,
@@ -229,58 +229,55 @@ void inspect(const CLI::App& command, Options& options) {
 
 }  // namespace
 
-void add_inspect(CLI::App& app, int& exit_code) {
+void add_inspect(const Command& app, int& exit_code) {
   const auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("inspect", "Show what is in a model directory, or a language's automaton");
-  command->add_option("TARGET", options->target, std::string("a model directory, a checkpoint, or ") + language_help)
-      ->required();
-  add_json_option(*command, options->json);
-  add_time_limit_option(*command, options->time_limit);
-  command->add_flag("--tables", options->tables, "print every row of every layer (of a model)");
-  command->add_flag("--levels", options->levels,
-                    "print the cascade level by level: sets, tiles, contexts (of a model)");
-  command->add_flag("--dot", options->dot, "print the cascade as a Graphviz digraph (of a model)")->excludes("--json");
+  const Command command = app.add_subcommand("inspect", "Show what is in a model directory, or a language's automaton");
+  command.add_option("TARGET", options->target, std::string("a model directory, a checkpoint, or ") + language_help)
+      .required();
+  add_json_option(command, options->json);
+  add_time_limit_option(command, options->time_limit);
+  command.add_flag("--tables", options->tables, "print every row of every layer (of a model)");
+  command.add_flag("--levels", options->levels, "print the cascade level by level: sets, tiles, contexts (of a model)");
+  command.add_flag("--dot", options->dot, "print the cascade as a Graphviz digraph (of a model)").excludes("--json");
   command
-      ->add_option("--svg", options->checkpoint.svg,
-                   "of a checkpoint: draw its eigenvalues into this file, the JSON beside it")
-      ->type_name("FILE");
-  command->add_option("--words", options->checkpoint.words, "of a checkpoint: random words to take eigenvalues along")
-      ->check(natural_number(0, 1'000'000))
-      ->capture_default_str();
-  command->add_option("--length", options->checkpoint.length, "of a checkpoint: the length of those words")
-      ->check(natural_number(1, 1'000'000))
-      ->capture_default_str();
-  command->add_flag("--stability", options->checkpoint.stability,
-                    "of a checkpoint: the largest radius and norm of A(x) over symbols and words, of products along "
-                    "words, and what the architecture's form says for all inputs");
+      .add_option("--svg", options->checkpoint.svg,
+                  "of a checkpoint: draw its eigenvalues into this file, the JSON beside it")
+      .type_name("FILE");
+  command.add_option("--words", options->checkpoint.words, "of a checkpoint: random words to take eigenvalues along")
+      .check(natural_number(0, 1'000'000))
+      .capture_default_str();
+  command.add_option("--length", options->checkpoint.length, "of a checkpoint: the length of those words")
+      .check(natural_number(1, 1'000'000))
+      .capture_default_str();
+  command.add_flag("--stability", options->checkpoint.stability,
+                   "of a checkpoint: the largest radius and norm of A(x) over symbols and words, of products along "
+                   "words, and what the architecture's form says for all inputs");
   command
-      ->add_option(
-          "--inputs", options->checkpoint.inputs,
-          "of a model with attention layers, whose linear layers are shown: what they read, a safetensors file "
-          "with inputs [N, size], or inputs.I of layer I; without one, random directions")
-      ->type_name("FILE");
-  add_task_option(*command, options->checkpoint.task);
-  add_reading_options(*command, options->checkpoint.hints);
-  command->add_flag(
-      "--compare-forms", options->compare_forms,
-      "of a checkpoint: how far its chunked form (tensor-core arithmetic) and its canonical form part, by "
-      "length, and a word on which their labels differ; --words, --length, --seed, --form, --device");
+      .add_option("--inputs", options->checkpoint.inputs,
+                  "of a model with attention layers, whose linear layers are shown: what they read, a safetensors file "
+                  "with inputs [N, size], or inputs.I of layer I; without one, random directions")
+      .type_name("FILE");
+  add_task_option(command, options->checkpoint.task);
+  add_reading_options(command, options->checkpoint.hints);
+  command.add_flag("--compare-forms", options->compare_forms,
+                   "of a checkpoint: how far its chunked form (tensor-core arithmetic) and its canonical form part, by "
+                   "length, and a word on which their labels differ; --words, --length, --seed, --form, --device");
   command
-      ->add_option("--reference", options->forms.reference,
-                   "of a checkpoint: the same against another program's logits, a safetensors file with input_ids "
-                   "[B, T] and logits [B, T, V]")
-      ->type_name("FILE");
+      .add_option("--reference", options->forms.reference,
+                  "of a checkpoint: the same against another program's logits, a safetensors file with input_ids "
+                  "[B, T] and logits [B, T, V]")
+      .type_name("FILE");
   command
-      ->add_option("--form", options->forms.format, "what --compare-forms rounds operands to: bf16, or fp32 (16 bits)")
-      ->check(one_of({"bf16", "fp32"}))
-      ->capture_default_str();
-  add_device_option(*command, options->forms.device, "where --compare-forms runs");
-  command->add_option("--seed", options->forms.seed, "of the words of --compare-forms")
-      ->check(natural_number())
-      ->capture_default_str();
-  add_alphabet_option(*command, options->alphabet);
-  command->callback([options, command, &exit_code] {
-    inspect(*command, *options);
+      .add_option("--form", options->forms.format, "what --compare-forms rounds operands to: bf16, or fp32 (16 bits)")
+      .check(one_of({"bf16", "fp32"}))
+      .capture_default_str();
+  add_device_option(command, options->forms.device, "where --compare-forms runs");
+  command.add_option("--seed", options->forms.seed, "of the words of --compare-forms")
+      .check(natural_number())
+      .capture_default_str();
+  add_alphabet_option(command, options->alphabet);
+  command.callback([options, command, &exit_code] {
+    inspect(command, *options);
     exit_code = exit_ok;
   });
 }

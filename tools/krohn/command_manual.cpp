@@ -1,4 +1,5 @@
 // krohn completion SHELL and krohn manual: what shells and man read, made from the commands as they are.
+#include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -204,21 +205,21 @@ std::string manual(const CLI::App& app) {
 
 }  // namespace
 
-void add_completion(CLI::App& app, int& exit_code) {
-  CLI::App* command = app.add_subcommand("completion", "Print a shell's completion script");
+void add_completion(const Command& app, int& exit_code) {
+  const Command command = app.add_subcommand("completion", "Print a shell's completion script");
   const auto shell = std::make_shared<std::string>();
-  command->add_option("SHELL", *shell, "bash, zsh or fish")->required()->check(one_of({"bash", "zsh", "fish"}));
-  command->callback([shell, &app, &exit_code] {
-    std::cout << (*shell == "bash" ? bash(app) : *shell == "zsh" ? zsh(app) : fish(app));
+  command.add_option("SHELL", *shell, "bash, zsh or fish").required().check(one_of({"bash", "zsh", "fish"}));
+  command.callback([shell, app, &exit_code] {
+    std::cout << (*shell == "bash" ? bash(app.app()) : *shell == "zsh" ? zsh(app.app()) : fish(app.app()));
     exit_code = exit_ok;
   });
 }
 
-void add_manual(CLI::App& app, int& exit_code) {
-  CLI::App* command = app.add_subcommand("manual", "Print the manual page, for man");
-  command->footer("krohn manual >krohn.1; man ./krohn.1");
-  command->callback([&app, &exit_code] {
-    std::cout << manual(app);
+void add_manual(const Command& app, int& exit_code) {
+  const Command command = app.add_subcommand("manual", "Print the manual page, for man");
+  command.footer("krohn manual >krohn.1; man ./krohn.1");
+  command.callback([app, &exit_code] {
+    std::cout << manual(app.app());
     exit_code = exit_ok;
   });
 }

@@ -7,6 +7,7 @@
 #include "command.hpp"
 #include "krohn/automata/alphabet.hpp"
 #include "krohn/results/search_part.hpp"
+#include "work.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -14,10 +15,20 @@ namespace {
 struct Arguments {
   std::vector<std::string> files;
   bool json = false;
+  std::optional<double> time_limit;
 };
 
 int run_merge(const Arguments& arguments) {
-  const MergedSearch merged = merge_search_parts({arguments.files.begin(), arguments.files.end()});
+  Work work("merge", Work::Early::with_nothing, arguments.time_limit);
+  work.method("reading");
+  std::vector<SearchPart> parts;
+  for (const std::string& file : arguments.files) {
+    parts.push_back(read_search_part(file));
+    work.part(static_cast<double>(parts.size()), static_cast<double>(arguments.files.size()));
+  }
+  work.method("joining");
+  const MergedSearch merged = merge_search_parts(parts, arguments.files);
+  work.finish();
   const MergedEnumeration& result = merged.result;
   const Alphabet alphabet(merged.identity.alphabet);
   const std::string verdict = merged_verdict(merged);
@@ -41,15 +52,16 @@ int run_merge(const Arguments& arguments) {
 
 }  // namespace
 
-void add_merge(CLI::App& app, int& exit_code) {
-  CLI::App* command = app.add_subcommand("merge", "Join the parts of an exhaustive search");
-  command->footer(
+void add_merge(const Command& app, int& exit_code) {
+  const Command command = app.add_subcommand("merge", "Join the parts of an exhaustive search");
+  command.footer(
       "The parts come from krohn search MODEL LANG --up-to N --shard i/n --report FILE. A missing or doubled part, or\n"
       "one of another search, is refused.");
   const auto arguments = std::make_shared<Arguments>();
-  command->add_option("FILE", arguments->files, "the reports of all parts, in any order")->required();
-  add_json_option(*command, arguments->json);
-  command->callback([arguments, &exit_code] { exit_code = run_merge(*arguments); });
+  command.add_option("FILE", arguments->files, "the reports of all parts, in any order").required();
+  add_time_limit_option(command, arguments->time_limit);
+  add_json_option(command, arguments->json);
+  command.callback([arguments, &exit_code] { exit_code = run_merge(*arguments); });
 }
 
 }  // namespace krohn::cli

@@ -287,7 +287,7 @@ int list_examples(bool as_json) {
 }
 
 /// Of MODEL, --example and a made model each has options of its own; what means nothing is refused, all at once.
-void require_fitting_options(const CLI::App& command, const Arguments& arguments) {
+void require_fitting_options(const Command& command, const Arguments& arguments) {
   const bool model = !arguments.model.empty();
   const bool example = !arguments.example.empty();
   if (model) {
@@ -302,7 +302,7 @@ void require_fitting_options(const CLI::App& command, const Arguments& arguments
   require_arithmetic(arguments.made, arguments.semantics);
 }
 
-int run_refute(const CLI::App& command, const Arguments& arguments) {
+int run_refute(const Command& command, const Arguments& arguments) {
   if (arguments.list_examples) return list_examples(arguments.json);
   require_fitting_options(command, arguments);
   if (!arguments.certificate.empty()) require_writable(arguments.certificate);
@@ -323,9 +323,10 @@ int run_refute(const CLI::App& command, const Arguments& arguments) {
 
 }  // namespace
 
-void add_refute(CLI::App& app, int& exit_code) {
-  CLI::App* command = app.add_subcommand("refute", "Show where a model breaks that an impossibility theorem covers");
-  command->footer(
+void add_refute(const Command& app, int& exit_code) {
+  const Command command =
+      app.add_subcommand("refute", "Show where a model breaks that an impossibility theorem covers");
+  command.footer(
       "With MODEL: its theorem's hypothesis is checked on the exact weights, then two words are sought that leave the\n"
       "same bits but need different labels. Without: a model is made that satisfies the hypothesis (--family), or a\n"
       "boundary case is taken (--example).\n"
@@ -334,28 +335,25 @@ void add_refute(CLI::App& app, int& exit_code) {
       "where the model fails (what the theorem predicts), 0 and 's PROVED' where it recognises the language all the\n"
       "same, 20 not settled, 1 bad input (a model outside the hypothesis included), 2 usage, 3 resources.");
   const auto arguments = std::make_shared<Arguments>();
-  command->add_option("MODEL", arguments->model, "a model directory, or a checkpoint with a task.json");
-  add_reading_options(*command, arguments->hints);
-  add_theorem_option(*command, arguments->theorem);
-  add_arithmetic_option(*command, arguments->semantics, "the model's, else fp32");
-  add_made_model_options(*command, arguments->made, std::string(family_name(Family::mamba)));
-  command->add_option("--symbol", arguments->symbol, "the counted symbol (default 1)");
-  command->add_option("--example", arguments->example, "a named boundary case: parity-cycle, mod3-cycle");
-  command->add_flag("--list-examples", arguments->list_examples, "list the boundary cases");
+  command.add_option("MODEL", arguments->model, "a model directory, or a checkpoint with a task.json");
+  add_reading_options(command, arguments->hints);
+  add_theorem_option(command, arguments->theorem);
+  add_arithmetic_option(command, arguments->semantics, "the model's, else fp32");
+  add_made_model_options(command, arguments->made, std::string(family_name(Family::mamba)));
+  command.add_option("--symbol", arguments->symbol, "the counted symbol (default 1)");
+  command.add_option("--example", arguments->example, "a named boundary case: parity-cycle, mod3-cycle");
+  command.add_flag("--list-examples", arguments->list_examples, "list the boundary cases");
   command
-      ->add_option("--budget", arguments->budget,
-                   "steps for the orbit of 1^k (default 33554432; of a checkpoint 1048576)")
-      ->check(natural_number(1, std::uint64_t{1} << 48U));
-  add_certificate_option(*command, arguments->certificate,
+      .add_option("--budget", arguments->budget,
+                  "steps for the orbit of 1^k (default 33554432; of a checkpoint 1048576)")
+      .check(natural_number(1, std::uint64_t{1} << 48U));
+  add_certificate_option(command, arguments->certificate,
                          "write what was found to this file: the two words and the bits behind them");
-  add_time_limit_option(*command, arguments->time_limit);
-  add_json_option(*command, arguments->json);
-  command->callback([arguments, command, &exit_code] {
-    for (const CLI::Option* option : command->get_options()) {
-      if (option->count() > 0)
-        arguments->given.insert(option->get_lnames().empty() ? "model" : option->get_lnames()[0]);
-    }
-    exit_code = run_refute(*command, *arguments);
+  add_time_limit_option(command, arguments->time_limit);
+  add_json_option(command, arguments->json);
+  command.callback([arguments, command, &exit_code] {
+    arguments->given = command.given();
+    exit_code = run_refute(command, *arguments);
   });
 }
 

@@ -26,7 +26,7 @@ struct Arguments {
   ReportOptions options;
 };
 
-int run_report(const CLI::App& command, const Arguments& arguments) {
+int run_report(const Command& command, const Arguments& arguments) {
   const bool to_output = arguments.output == "-";
   if (to_output && arguments.json) throw InputError("--json: expected none beside -o -, which writes the page there");
   if (!to_output) {
@@ -38,11 +38,14 @@ int run_report(const CLI::App& command, const Arguments& arguments) {
     }
     require_writable(arguments.output);
   }
-  Work work("report", Work::Early::with_nothing, arguments.time_limit);
+  const bool of_model = is_model_argument(arguments.subject);
+  // Of a model the parts that were looked into make a page.
+  Work work("report", of_model ? Work::Early::with_result : Work::Early::with_nothing, arguments.time_limit);
   ReportOptions options = arguments.options;
+  options.stop = &work.stop();
   options.begins = [&work](const std::string& part) { work.method(part, Work::Time::goes_on); };
   std::string page;
-  if (is_model_argument(arguments.subject)) {
+  if (of_model) {
     refuse_options(command, {"--alphabet"}, "for a model");
     const OpenModel model = open_model(arguments.subject, arguments.semantics, arguments.task, arguments.hints);
     for (const std::string& note : model.notes) std::cerr << "krohn: " << note << '\n';
@@ -52,10 +55,11 @@ int run_report(const CLI::App& command, const Arguments& arguments) {
     const Dfa dfa = language_argument(arguments.subject, arguments.alphabet);
     page = language_report(dfa, arguments.subject, options);
   }
-  work.finish();
+  const bool stopped = work.finish("the page has what was found until then");
+  const int exit_code = stopped ? exit_unknown : exit_ok;
   if (to_output) {
     std::cout << page;
-    return exit_ok;
+    return exit_code;
   }
   write_file(arguments.output, page);
   if (arguments.json) {
@@ -63,37 +67,37 @@ int run_report(const CLI::App& command, const Arguments& arguments) {
   } else {
     std::cerr << "krohn: " << arguments.output << " written (" << page.size() << " bytes)\n";
   }
-  return exit_ok;
+  return exit_code;
 }
 
 }  // namespace
 
-void add_report(CLI::App& app, int& exit_code) {
-  CLI::App* command = app.add_subcommand("report", "Write a page of tables and pictures of a language or a model");
-  command->footer("The page is one XHTML file without scripts; it opens from disk and prints.");
+void add_report(const Command& app, int& exit_code) {
+  const Command command = app.add_subcommand("report", "Write a page of tables and pictures of a language or a model");
+  command.footer("The page is one XHTML file without scripts; it opens from disk and prints.");
   const auto arguments = std::make_shared<Arguments>();
-  command->add_option("LANG|MODEL", arguments->subject, language_help + std::string(", or a model directory"))
-      ->required();
-  add_reading_options(*command, arguments->hints);
-  command->add_option("-o,--output", arguments->output, "the file to write (.html); - for standard output")
-      ->type_name("FILE")
-      ->required();
+  command.add_option("LANG|MODEL", arguments->subject, language_help + std::string(", or a model directory"))
+      .required();
+  add_reading_options(command, arguments->hints);
+  command.add_option("-o,--output", arguments->output, "the file to write (.html); - for standard output")
+      .type_name("FILE")
+      .required();
   command
-      ->add_option("--words", arguments->options.words,
-                   "random words for margins and accuracies (default 100, of a large checkpoint fewer)")
-      ->check(natural_number(1, 1'000'000));
-  command->add_option("--length", arguments->options.length, "their length (default 512)")
-      ->check(natural_number(2, 1'000'000));
+      .add_option("--words", arguments->options.words,
+                  "random words for margins and accuracies (default 100, of a large checkpoint fewer)")
+      .check(natural_number(1, 1'000'000));
+  command.add_option("--length", arguments->options.length, "their length (default 512)")
+      .check(natural_number(2, 1'000'000));
   command
-      ->add_option("--max-monoid", arguments->options.max_monoid,
-                   "image sets and classes beyond which a part is left out (default 20000)")
-      ->check(natural_number());
-  add_alphabet_option(*command, arguments->alphabet);
-  add_task_option(*command, arguments->task);
-  add_semantics_option(*command, arguments->semantics);
-  add_time_limit_option(*command, arguments->time_limit);
-  add_json_option(*command, arguments->json);
-  command->callback([arguments, command, &exit_code] { exit_code = run_report(*command, *arguments); });
+      .add_option("--max-monoid", arguments->options.max_monoid,
+                  "image sets and classes beyond which a part is left out (10^6)")
+      .check(natural_number());
+  add_alphabet_option(command, arguments->alphabet);
+  add_task_option(command, arguments->task);
+  add_semantics_option(command, arguments->semantics);
+  add_time_limit_option(command, arguments->time_limit);
+  add_json_option(command, arguments->json);
+  command.callback([arguments, command, &exit_code] { exit_code = run_report(command, *arguments); });
 }
 
 }  // namespace krohn::cli

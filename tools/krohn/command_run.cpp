@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <iostream>
@@ -108,6 +109,7 @@ void run_checkpoint_tokens(const Options& options) {
   require_semantics(options);
   require_writable(options.logits);
   Work work("run", Work::Early::with_nothing, options.time_limit);
+  work.method("tokens");
   const Checkpoint checkpoint = read_checkpoint(options.model, options.hints);
   for (const std::string& note : checkpoint.notes) std::cerr << "krohn: " << note << '\n';
   const InputIds ids = read_input_ids(Safetensors::read(options.tokens), checkpoint.model);
@@ -123,6 +125,9 @@ void run_checkpoint_tokens(const Options& options) {
 }
 
 using LabelNames = std::vector<std::string>;
+
+/// Many enough for a device to be busy with, and few enough to look up between.
+constexpr std::size_t block_of_words = std::size_t{1} << 16U;
 
 /// The labels of a word, of which the empty prefix's is not printed where all positions are.
 std::span<const std::int32_t> answers_of(const Trace& trace, std::size_t word, bool all_positions) {
@@ -181,22 +186,31 @@ int run_words(const Options& options) {
   std::size_t answered = 0;
   const auto answer = [&](const std::string& text, const std::string& source) {
     const std::vector<Word> words = parse_words(text, source, machine.alphabet(), answered);
-    const Trace trace = machine.run(words, {.device = device,
-                                            .all_positions = options.all_positions,
-                                            .threads = options.threads,
-                                            .device_memory = options.memory,
-                                            .stop = &work.stop()});
-    if (answered == 0 && !options.json) {
-      work.clear();
-      say_device(options, trace.device);
-    }
-    device_name = trace.device;
-    answered += words.size();
-    if (options.json) {
-      add_labels(labels, trace, options.all_positions, names);
-    } else {
-      print_labels(trace, options.all_positions, names);
-    }
+    std::size_t done = 0;
+    // In blocks, so that the part done shows and an interrupt keeps the words before it. Without words once, for the
+    // device's name.
+    do {
+      const std::size_t count = std::min(words.size() - done, block_of_words);
+      const Trace trace = machine.run(std::span(words).subspan(done, count), {.device = device,
+                                                                              .all_positions = options.all_positions,
+                                                                              .threads = options.threads,
+                                                                              .device_memory = options.memory,
+                                                                              .stop = &work.stop()});
+      if (answered == 0) {
+        work.clear();
+        if (!options.json) say_device(options, trace.device);
+      }
+      device_name = trace.device;
+      answered += count;
+      done += count;
+      if (options.json) {
+        add_labels(labels, trace, options.all_positions, names);
+      } else {
+        work.clear();
+        print_labels(trace, options.all_positions, names);
+      }
+      work.part(static_cast<double>(done), static_cast<double>(words.size()));
+    } while (done < words.size());
   };
   try {
     if (!options.words.empty()) {
@@ -246,7 +260,7 @@ int run_states(const Options& options) {
   return exit_ok;
 }
 
-int run_model(const CLI::App& command, const Options& options) {
+int run_model(const Command& command, const Options& options) {
   const bool of_words = options.states == "every" && options.tokens.empty() && options.logits.empty();
   if (!of_words) refuse_options(command, {"--output"}, "without --states every and words");
   if (of_words) {
@@ -279,53 +293,52 @@ int run_model(const CLI::App& command, const Options& options) {
 
 }  // namespace
 
-void add_run(CLI::App& app, int& exit_code) {
+void add_run(const Command& app, int& exit_code) {
   const auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("run", "Run a model on words, one a line; print one label a line");
-  command->add_option("MODEL", options->model, "a model directory, or a checkpoint (with a task.json, to run words)")
-      ->required();
-  command->add_option("--words", options->words, "read the words from this file instead of standard input")
-      ->type_name("FILE");
-  command->add_flag("--all-positions", options->all_positions,
-                    "print the labels after every symbol, separated by spaces");
-  add_semantics_option(*command, options->semantics);
-  add_device_option(*command, options->device, "where to run");
+  const Command command = app.add_subcommand("run", "Run a model on words, one a line; print one label a line");
+  command.add_option("MODEL", options->model, "a model directory, or a checkpoint (with a task.json, to run words)")
+      .required();
+  command.add_option("--words", options->words, "read the words from this file instead of standard input")
+      .type_name("FILE");
+  command.add_flag("--all-positions", options->all_positions,
+                   "print the labels after every symbol, separated by spaces");
+  add_semantics_option(command, options->semantics);
+  add_device_option(command, options->device, "where to run");
   command
-      ->add_option("--sequence", options->sequence,
-                   "instead of words: the bytes of this file, of any length, as one word (a compiled model that "
-                   "reaches few hidden states)")
-      ->type_name("FILE");
+      .add_option("--sequence", options->sequence,
+                  "instead of words: the bytes of this file, of any length, as one word (a compiled model that "
+                  "reaches few hidden states)")
+      .type_name("FILE");
   command
-      ->add_option("--memory", options->memory, "bytes of device memory to use, with K, M or G (default: what is free)")
-      ->transform(byte_size());
-  command->add_option("--threads", options->threads, "CPU threads; 0 takes one a core")
-      ->check(natural_number(0, 4096))
-      ->capture_default_str();
-  command->add_option("--tokens", options->tokens, "of a checkpoint: read input_ids [B, T] from this safetensors file")
-      ->type_name("FILE");
-  command->add_option("--logits", options->logits, "with --tokens: write logits [B, T, V] to this safetensors file")
-      ->type_name("FILE");
-  CLI::Option* states =
+      .add_option("--memory", options->memory, "bytes of device memory to use, with K, M or G (default: what is free)")
+      .transform(byte_size());
+  command.add_option("--threads", options->threads, "CPU threads; 0 takes one a core")
+      .check(natural_number(0, 4096))
+      .capture_default_str();
+  command.add_option("--tokens", options->tokens, "of a checkpoint: read input_ids [B, T] from this safetensors file")
+      .type_name("FILE");
+  command.add_option("--logits", options->logits, "with --tokens: write logits [B, T, V] to this safetensors file")
+      .type_name("FILE");
+  const Option states =
       command
-          ->add_option(
-              "--states", options->states,
-              "with --tokens: write the states after the last token too, or those of every position; of words: "
-              "write those of every position to the file after -o")
-          ->type_name("[last|every]")
-          ->expected(0, 1)
-          ->check(one_of({"last", "every", ""}).description(""));
-  command->add_option("-o,--output", options->output, "with --states every and words: the safetensors file to write")
-      ->type_name("FILE");
-  add_task_option(*command, options->task);
-  add_reading_options(*command, options->hints);
-  add_time_limit_option(*command, options->time_limit);
-  add_json_option(*command, options->json);
-  command->footer(
+          .add_option("--states", options->states,
+                      "with --tokens: write the states after the last token too, or those of every position; of words: "
+                      "write those of every position to the file after -o")
+          .type_name("[last|every]")
+          .expected(0, 1)
+          .check({one_of({"last", "every", ""}).problem, ""});
+  command.add_option("-o,--output", options->output, "with --states every and words: the safetensors file to write")
+      .type_name("FILE");
+  add_task_option(command, options->task);
+  add_reading_options(command, options->hints);
+  add_time_limit_option(command, options->time_limit);
+  add_json_option(command, options->json);
+  command.footer(
       "A program at the other end of a pipe is answered line by line, as it asks.\n"
       "Exit codes: 0 every word was answered, 20 ended early.");
-  command->callback([options, command, states, &exit_code] {
-    if (states->count() > 0 && options->states.value_or("").empty()) options->states = "last";
-    exit_code = run_model(*command, *options);
+  command.callback([options, command, states, &exit_code] {
+    if (states.count() > 0 && options->states.value_or("").empty()) options->states = "last";
+    exit_code = run_model(command, *options);
   });
 }
 

@@ -141,34 +141,34 @@ int run_search(const Arguments& arguments) {
 
 }  // namespace
 
-void add_search(CLI::App& app, int& exit_code) {
-  CLI::App* command = app.add_subcommand("search", "Try every word up to a length, whole or in parts");
-  command->footer(
+void add_search(const Command& app, int& exit_code) {
+  const Command command = app.add_subcommand("search", "Try every word up to a length, whole or in parts");
+  command.footer(
       "The first word that differs, shorter ones first. With --report an ended search goes on where it ended when it "
       "is\n"
       "started again; --shard does one part of it, and krohn merge joins the reports of all parts.\n"
       "Exit codes: 0 every word (of the part) agrees, 10 a word differs, 20 ended early.");
   const auto arguments = std::make_shared<Arguments>();
-  command->add_option("MODEL", arguments->model, "a model directory, or a checkpoint with a task.json")->required();
-  command->add_option("LANG", arguments->language,
-                      std::string(language_help) + "; default: the one that comes with the model");
-  add_alphabet_option(*command, arguments->alphabet);
-  add_task_option(*command, arguments->task);
-  add_semantics_option(*command, arguments->semantics);
-  command->add_option("--up-to", arguments->up_to, "the longest words' length")->check(natural_number())->required();
-  command->add_option("--shard", arguments->shard, "only part i of n, written to --report")->type_name("i/n");
+  command.add_option("MODEL", arguments->model, "a model directory, or a checkpoint with a task.json").required();
+  command.add_option("LANG", arguments->language,
+                     std::string(language_help) + "; default: the one that comes with the model");
+  add_alphabet_option(command, arguments->alphabet);
+  add_task_option(command, arguments->task);
+  add_semantics_option(command, arguments->semantics);
+  command.add_option("--up-to", arguments->up_to, "the longest words' length").check(natural_number()).required();
+  command.add_option("--shard", arguments->shard, "only part i of n, written to --report").type_name("i/n");
   command
-      ->add_option("--report", arguments->report,
-                   "what was found, in this file; goes on from what an ended run left there")
-      ->type_name("FILE")
-      ->check([](const std::string& path) { return path.empty() ? "expected a file's name, got none" : ""; });
-  add_device_option(*command, arguments->device, "where the words run");
-  command->add_option("--memory", arguments->memory, "bytes of device memory, with K, M or G (default 4G)")
-      ->transform(byte_size());
-  add_time_limit_option(*command, arguments->time_limit);
-  add_json_option(*command, arguments->json);
-  command->callback([arguments, command, &exit_code] {
-    if (arguments->language.empty()) refuse_options(*command, {"--alphabet"}, "without LANG");
+      .add_option("--report", arguments->report,
+                  "what was found, in this file; goes on from what an ended run left there")
+      .type_name("FILE")
+      .check({[](const std::string& path) { return path.empty() ? "expected a file's name, got none" : ""; }, ""});
+  add_device_option(command, arguments->device, "where the words run");
+  command.add_option("--memory", arguments->memory, "bytes of device memory, with K, M or G (default 4G)")
+      .transform(byte_size());
+  add_time_limit_option(command, arguments->time_limit);
+  add_json_option(command, arguments->json);
+  command.callback([arguments, command, &exit_code] {
+    if (arguments->language.empty()) refuse_options(command, {"--alphabet"}, "without LANG");
     exit_code = run_search(*arguments);
   });
 }

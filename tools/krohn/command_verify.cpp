@@ -74,20 +74,19 @@ int run_verify(const Arguments& arguments) {
 
 }  // namespace
 
-void add_verify(CLI::App& app, int& exit_code) {
-  CLI::App* command = app.add_subcommand("verify", "Check a certificate of krohn check, without searching");
-  command->footer(
-      "Exit codes: 0 and one line 's VERIFIED ..'; 1 and the reason; 20 and 's UNCHECKED ..' for a report.");
+void add_verify(const Command& app, int& exit_code) {
+  const Command command = app.add_subcommand("verify", "Check a certificate of krohn check, without searching");
+  command.footer("Exit codes: 0 and one line 's VERIFIED ..'; 1 and the reason; 20 and 's UNCHECKED ..' for a report.");
   const auto arguments = std::make_shared<Arguments>();
-  command->add_option("CERTIFICATE", arguments->certificate, "the file")->required();
-  command->add_option("MODEL", arguments->model, "model directory; default: as named in the certificate");
-  command->add_option("LANG", arguments->language, "the language; default: as named in the certificate");
-  add_alphabet_option(*command, arguments->alphabet);
-  add_task_option(*command, arguments->task);
-  add_reading_options(*command, arguments->hints);
-  add_time_limit_option(*command, arguments->time_limit);
-  add_json_option(*command, arguments->json);
-  command->callback([arguments, &exit_code] { exit_code = run_verify(*arguments); });
+  command.add_option("CERTIFICATE", arguments->certificate, "the file").required();
+  command.add_option("MODEL", arguments->model, "model directory; default: as named in the certificate");
+  command.add_option("LANG", arguments->language, "the language; default: as named in the certificate");
+  add_alphabet_option(command, arguments->alphabet);
+  add_task_option(command, arguments->task);
+  add_reading_options(command, arguments->hints);
+  add_time_limit_option(command, arguments->time_limit);
+  add_json_option(command, arguments->json);
+  command.callback([arguments, &exit_code] { exit_code = run_verify(*arguments); });
 }
 
 }  // namespace krohn::cli

@@ -17,13 +17,13 @@ struct MadeModelArguments {
 };
 
 /// Adds --family, --range, --layers, --size, --householder and --seed.
-void add_made_model_options(CLI::App& command, MadeModelArguments& arguments, const std::string& default_family);
+void add_made_model_options(const Command& command, MadeModelArguments& arguments, const std::string& default_family);
 
 /// Adds --theorem: parity or modular:m.
-CLI::Option* add_theorem_option(CLI::App& command, std::string& theorem);
+Option add_theorem_option(const Command& command, std::string& theorem);
 
 /// Adds --format and --semantics, which here know the arithmetics of docs/semantics.md that only theorems are about.
-void add_arithmetic_option(CLI::App& command, std::string& arithmetic, const std::string& by_default);
+void add_arithmetic_option(const Command& command, std::string& arithmetic, const std::string& by_default);
 
 /// Throws InputError for an arithmetic that triangular models do not have.
 void require_arithmetic(const MadeModelArguments& arguments, const std::string& arithmetic);

@@ -53,7 +53,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   int exit_code = krohn::cli::exit_ok;
   try {
-    krohn::cli::add_commands(app, exit_code);
+    krohn::cli::add_commands(krohn::cli::Command(app), exit_code);
     // CLI11 answers an unknown subcommand with "a subcommand is required".
     if (argc > 1 && argv[1][0] != '-') {
       const std::vector<std::string> names = command_names(app);

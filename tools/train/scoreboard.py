@@ -49,23 +49,37 @@ def krohn_json(krohn, *arguments):
     return json.loads(run.stdout)
 
 
+def answers(krohn, folder, tokens):
+    """The logit that krohn finds largest after the last of tokens [rows, length]."""
+    with tempfile.TemporaryDirectory() as scratch:
+        file_in, file_out = pathlib.Path(scratch, "in"), pathlib.Path(scratch, "out")
+        save_file({"input_ids": tokens}, file_in)
+        command = [krohn, "run", str(folder), "--tokens", str(file_in), "--logits", str(file_out), "--device", "cpu"]
+        subprocess.run(command, check=True, capture_output=True)
+        return load_file(file_out)["logits"][:, -1].argmax(-1)
+
+
 def accuracy(krohn, folder, task, rows):
     """{length: share of right answers after the last symbol}"""
     random, result = np.random.default_rng(777), {}
     for wanted in LENGTHS:
-        length = task.length(wanted)
-        tokens, targets = task.words(random, rows, length)
-        with tempfile.TemporaryDirectory() as scratch:
-            file_in, file_out = pathlib.Path(scratch, "in"), pathlib.Path(scratch, "out")
-            save_file({"input_ids": tokens}, file_in)
-            subprocess.run(
-                [krohn, "run", str(folder), "--tokens", str(file_in), "--logits", str(file_out), "--device", "cpu"],
-                check=True,
-                capture_output=True,
-            )
-            said = load_file(file_out)["logits"][:, -1].argmax(-1)
-        result[str(length)] = round(float((said == targets[:, -1]).mean()), 4)
+        tokens, targets = task.words(random, rows, task.length(wanted))
+        right = answers(krohn, folder, tokens) == targets[:, -1]
+        result[str(tokens.shape[1])] = round(float(right.mean()), 4)
     return result
+
+
+def random_wrong_word(krohn, folder, task, rows):
+    """A random word that is answered wrongly, of the first length from the shortest on where one is drawn; or None."""
+    random, name = np.random.default_rng(778), {token: symbol for symbol, token in task.symbols.items()}
+    for length in range(task.min_length, 101):
+        if task.length(length) != length:
+            continue
+        tokens, targets = task.words(random, rows, length)
+        wrong = np.flatnonzero(answers(krohn, folder, tokens) != targets[:, -1])
+        if len(wrong):
+            return [name[int(t)] for t in tokens[wrong[0]]]
+    return None
 
 
 def spectrum(krohn, folder):
@@ -115,6 +129,9 @@ def check_model(krohn, folder, a, entry):
         k: check.get(k) for k in ("verdict", "word", "length", "shortest", "expected", "observed", "domain", "failed")
     }
     entry["check"]["length"] = len(check["word"]) if check.get("word") is not None else check.get("length")
+    if check.get("verdict") == "UNKNOWN" and min(entry["accuracy"].values()) < 1:
+        task = tasks.task(json.loads((folder / "record.json").read_text())["task"])
+        entry["check"]["random_word"] = random_wrong_word(krohn, folder, task, a.rows)
 
 
 def harden_model(krohn, folder, a, entry):
@@ -162,14 +179,16 @@ def word_text(word):
     return "`%s`" % text if len(text) <= 40 else "`%s ..`" % text[:36].rsplit(" ", 1)[0]
 
 
-def verdict_text(c, accuracy):
-    wrong = [int(length) for length, share in accuracy.items() if share < 1]
+def verdict_text(c):
+    drawn = c.get("random_word")
     if c.get("failed"):
         return "not run"
     if c["verdict"] == "REFUTED":
         return "REFUTED %d %s" % (c["length"], word_text(c["word"]))
     if c["verdict"] == "UNKNOWN":
-        return "UNKNOWN, right to %s" % c["length"] + ("; wrong on random words of %d" % min(wrong) if wrong else "")
+        return "UNKNOWN, right to %s" % c["length"] + (
+            "; wrong on a random word of %d %s" % (len(drawn), word_text(drawn)) if drawn else ""
+        )
     return c["verdict"] if c["length"] is None else "%s %s" % (c["verdict"], c["length"])
 
 
@@ -209,7 +228,7 @@ def row(name, label, task, entry, paper=None):
     cells += [at(n) for n in (40, 64, 100, 256, 512)]
     cells += [
         spectrum_text(entry["spectrum"]),
-        verdict_text(entry["check"], entry["accuracy"]),
+        verdict_text(entry["check"]),
         harden_text(entry["harden"]),
         automaton_text(entry["automaton"]),
     ]
@@ -305,7 +324,7 @@ def render(board):
     questions = json.loads((MODELS / "questions.json").read_text()) if (MODELS / "questions.json").exists() else []
     for kind in ("hybrids", "recall", "depth"):
         lines = [
-            "| model | task | parameters | seconds | steps | scaled accuracy by length |",
+            "| model | task | parameters | seconds to the best | steps | scaled accuracy by length |",
             "|---|---|---|---|---|---|",
         ]
         for q in questions:
@@ -353,8 +372,7 @@ def main():
         board = json.loads(file.read_text()) if file.exists() else {}  # another run may have added to it
         board[name] = entry
         print(
-            "%s: %.0f s, %s, %s"
-            % (name, entry["seconds"], verdict_text(entry["check"], entry["accuracy"]), harden_text(entry["harden"])),
+            "%s: %.0f s, %s, %s" % (name, entry["seconds"], verdict_text(entry["check"]), harden_text(entry["harden"])),
             flush=True,
         )
         lines = ",\n".join(" %s: %s" % (json.dumps(n), json.dumps(board[n])) for n in sorted(board) if n in names)

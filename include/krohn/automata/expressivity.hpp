@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "krohn/automata/dfa.hpp"
+#include "krohn/automata/language.hpp"
 #include "krohn/automata/monoid_flags.hpp"
 #include "krohn/automata/reflection_layer.hpp"
 
@@ -60,9 +60,8 @@ struct LanguageFacts {
 
 /// Fills in what the automaton itself shows: is_group, the letters' periods, degree and reflections of the group
 /// action, abelian_group, elementary_2_group, what its letters do singly, and cycles_matter (left false for an
-/// automaton with null labels of more than 4096 states or 2^26 edges between pairs of them). `minimal` is a minimal
-/// automaton.
-LanguageFacts letter_facts(const Dfa& minimal);
+/// automaton with null labels of more than 4096 states or 2^26 edges between pairs of them).
+LanguageFacts letter_facts(const Language& language);
 
 /// What the transition monoid of the minimal automaton shows.
 void add_monoid_flags(LanguageFacts& facts, const MonoidFlags& flags);

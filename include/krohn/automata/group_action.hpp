@@ -14,9 +14,6 @@
 
 namespace krohn {
 
-/// True if every letter permutes the states; for a minimal automaton: its transition monoid is a group.
-bool letters_are_permutations(const Dfa& dfa);
-
 /// An action of the transition group on `degree` points with a start colouring; see find_action.
 struct GroupAction {
   std::size_t degree = 0;

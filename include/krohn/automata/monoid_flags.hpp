@@ -9,6 +9,7 @@
 
 #include "krohn/automata/dfa.hpp"
 #include "krohn/automata/image_orbit.hpp"
+#include "krohn/automata/language.hpp"
 
 namespace krohn {
 
@@ -56,5 +57,7 @@ struct MonoidFacts {
 /// Computes the flags of the transition monoid of `dfa` (for the syntactic monoid: of a minimal automaton) from the
 /// images of its state set, of which at most `max_sets` are explored. Cost as ImageOrbit's.
 MonoidFacts find_flags(const Dfa& dfa, std::size_t max_sets = 1'000'000);
+/// Of the syntactic monoid.
+MonoidFacts find_flags(const Language& language, std::size_t max_sets = 1'000'000);
 
 }  // namespace krohn

@@ -55,6 +55,8 @@ struct DistinctLetters {
   std::vector<Symbol> symbol;
   /// Per transformation the list of images.
   std::vector<Transformation> images;
+  /// Whether all of them are permutations.
+  bool permute = true;
 };
 DistinctLetters distinct_letters(const Dfa& dfa);
 

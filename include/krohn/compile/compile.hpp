@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "krohn/automata/cascade.hpp"
-#include "krohn/automata/dfa.hpp"
+#include "krohn/automata/language.hpp"
 #include "krohn/compile/group.hpp"
 #include "krohn/model/hint.hpp"
 #include "krohn/model/lrnn_model.hpp"
@@ -125,6 +125,6 @@ struct CompileResult {
 };
 
 /// Throws ResourceError past a cap, InputError where the options ask for what the language does not have.
-CompileResult compile(const Dfa& dfa, const CompileOptions& options = {});
+CompileResult compile(const Language& language, const CompileOptions& options = {});
 
 }  // namespace krohn

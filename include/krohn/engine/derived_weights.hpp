@@ -19,6 +19,8 @@ std::vector<Weight> derived_weights(const std::vector<ProgramTensor>& tensors, c
   std::vector<Weight> result;
   if (!use.present()) return result;
   const ProgramTensor& tensor = tensors[use.tensor];
+  const TensorValues read(tensor);
+  const std::vector<float>& values = *read;
   const Weight zero = weight(0.0F);
   if (use.derived == Derived::cumulative_softmax) {
     using numeric::exp;
@@ -26,23 +28,23 @@ std::vector<Weight> derived_weights(const std::vector<ProgramTensor>& tensors, c
     using numeric::quotient;
     const std::size_t channels = tensor.extent(1);
     for (std::size_t c = 0; c < channels; ++c) {
-      Weight most = weight(tensor.values[c]);
-      for (std::size_t i = channels + c; i < tensor.values.size(); i += channels) {
-        most = maximum(most, weight(tensor.values[i]));
+      Weight most = weight(values[c]);
+      for (std::size_t i = channels + c; i < values.size(); i += channels) {
+        most = maximum(most, weight(values[i]));
       }
       Weight total = zero;
-      for (std::size_t i = c; i < tensor.values.size(); i += channels) {
-        total = total + exp(weight(tensor.values[i]) - most);
+      for (std::size_t i = c; i < values.size(); i += channels) {
+        total = total + exp(weight(values[i]) - most);
       }
       Weight sum = zero;
       for (std::size_t row = 1; row <= use.row; ++row) {
-        sum = sum + quotient(exp(weight(tensor.values[row * channels + c]) - most), total);
+        sum = sum + quotient(exp(weight(values[row * channels + c]) - most), total);
       }
       result.push_back(sum);
     }
     return result;
   }
-  for (const float value : tensor.values) {
+  for (const float value : values) {
     using numeric::exp;
     using numeric::sigmoid;
     const Weight x = weight(value);

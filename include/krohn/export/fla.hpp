@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "krohn/automata/cascade.hpp"
-#include "krohn/automata/dfa.hpp"
+#include "krohn/automata/language.hpp"
 #include "krohn/checkpoints/safetensors.hpp"
 
 namespace krohn {
@@ -70,9 +70,9 @@ struct FlaExport {
   std::vector<std::pair<std::string, std::string>> files;
 };
 
-/// `language` names the language in the files. Throws InputError where the architecture cannot run it a level a layer,
+/// `name` is what the files call the language. Throws InputError where the architecture cannot run it a level a layer,
 /// with the theorem, ResourceError past max_parameters (with the size), a key size of 256, or a cap of the cascade.
-FlaExport export_to_fla(const Dfa& dfa, const std::string& language, const FlaOptions& options = {});
+FlaExport export_to_fla(const Language& language, const std::string& name, const FlaOptions& options = {});
 
 /// Writes the directory aside and renames it. An existing one is refused unless `force` is true and it is empty or
 /// holds an export. Throws as PendingDirectory.

@@ -57,7 +57,7 @@ FailureReport report_failures(const Machine& machine, const Specification& speci
 
 /// The same around the word of a report that refutes, in a fifth of the time that the budget leaves and five seconds at
 /// most; nothing of other reports, and after an interrupt. `language` is the one that the model was checked against.
-std::optional<FailureReport> failures_of(const CheckReport& report, const OpenModel& open, const Dfa& language,
+std::optional<FailureReport> failures_of(const CheckReport& report, const OpenModel& open, const Language& language,
                                          const Budget& budget);
 
 /// Lines of a name and a text each, for people: "fails on" 1^k: every even k from 26 on .., and so on.

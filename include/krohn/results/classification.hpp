@@ -9,13 +9,15 @@
 #include <string>
 #include <vector>
 
+#include "krohn/automata/cascade.hpp"
 #include "krohn/automata/composition_series.hpp"
-#include "krohn/automata/dfa.hpp"
 #include "krohn/automata/expressivity.hpp"
 #include "krohn/automata/green.hpp"
+#include "krohn/automata/language.hpp"
 #include "krohn/automata/monoid_flags.hpp"
 #include "krohn/automata/permutation_group.hpp"
 #include "krohn/automata/varieties.hpp"
+#include "krohn/compile/compile.hpp"
 
 namespace krohn {
 
@@ -33,8 +35,7 @@ struct SubgroupKind {
 };
 
 struct Classification {
-  Dfa dfa;
-  Dfa minimal;
+  Language language;
   MonoidFacts facts;
   std::optional<GreenRelations> green;
   MonoidVarieties varieties;
@@ -43,9 +44,18 @@ struct Classification {
   /// Symbols with one action, those groups that have more than one symbol.
   std::vector<std::vector<std::string>> alike;
   std::vector<FamilyDecision> families;
+  /// What the families are decided from, and the compiled model among it; no model where it would take more than
+  /// decision_cascade_options() allow, or of more than 512 states.
+  LanguageFacts decided_from;
+  std::optional<CompileResult> compiled;
+  /// ClassifyOptions::max_monoid.
+  std::size_t max_monoid = 0;
   /// Why something is not known, or empty.
   std::string unknown_because;
 };
+
+/// The caps of the cascades behind the decision table, which is complete without the numbers that they leave out.
+CascadeOptions decision_cascade_options();
 
 struct ClassifyOptions {
   /// Image sets and R-classes at most.
@@ -54,7 +64,7 @@ struct ClassifyOptions {
   std::function<void(const std::string&)> begins = {};
 };
 
-Classification classify(const Dfa& dfa, const ClassifyOptions& options = {});
+Classification classify(const Language& language, const ClassifyOptions& options = {});
 
 /// One object over several lines, with a final line feed; `name` is the language's as typed.
 std::string classification_json(const Classification& classification, const std::string& name);
@@ -65,7 +75,7 @@ struct LanguageFamilies {
   std::size_t min_states = 0;
   std::vector<FamilyDecision> families;
 };
-LanguageFamilies families_of(const std::string& name, const Dfa& dfa, std::size_t max_monoid = 1'000'000);
+LanguageFamilies families_of(const std::string& name, const Language& language, std::size_t max_monoid = 1'000'000);
 
 /// One object over several lines, with a final line feed.
 std::string families_json(const std::vector<LanguageFamilies>& languages);

@@ -45,7 +45,7 @@ struct ExtractionComparison {
 /// Compares what was extracted with a language within the model's domain; a difference is a word that the model itself
 /// was run on. `known`: a word on which they are known to differ, which counts where nothing shorter is found and no
 /// length was asked for. Throws InputError where symbols or labels do not fit, naming them.
-ExtractionComparison compare_extraction(const Extraction& extraction, const Machine& model, const Dfa& language,
+ExtractionComparison compare_extraction(const Extraction& extraction, const Machine& model, const Language& language,
                                         const std::string& name, const std::optional<Word>& known = std::nullopt);
 
 /// What a model implements, beside a language where one is given.

@@ -31,7 +31,7 @@ struct HardenReport {
 
 /// A tenth of the time left goes to the model itself, at most four fifths of the rest to the codes. `name` is the
 /// model's, for messages. Throws InputError for a compiled model and for one that has codes, and as harden().
-HardenReport harden_with_verdict(const OpenModel& model, const std::string& name, const Dfa& language,
+HardenReport harden_with_verdict(const OpenModel& model, const std::string& name, const Language& language,
                                  const HardenOptions& options);
 
 /// One object over several lines, with a final line feed.

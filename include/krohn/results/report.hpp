@@ -6,35 +6,17 @@
 //  3. The same input gives the same bytes, but for a verdict that the time for it cut short.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-#include <functional>
-#include <optional>
 #include <string>
 
-#include "krohn/automata/dfa.hpp"
+#include "krohn/automata/language.hpp"
 #include "krohn/checkpoints/open_model.hpp"
+#include "krohn/results/findings.hpp"
 
 namespace krohn {
 
-struct ReportOptions {
-  /// Image sets, R-classes and sets of a cascade beyond which a part is left out (and the page says so).
-  std::size_t max_monoid = 20000;
-  /// Steps for a lasso; fewer of a checkpoint, by its size.
-  std::uint64_t lasso_steps = std::uint64_t{1} << 22U;
-  /// Words of a length for margins and accuracies; by default 100, and fewer, at least 10, of a checkpoint of more than
-  /// about a million parameters. The longest of them.
-  std::optional<std::uint64_t> words = std::nullopt;
-  std::uint64_t length = 512;
-  /// Seconds for the verdict of a model with a language.
-  double check_seconds = 10.0;
-  /// Called as a part begins, with its name.
-  std::function<void(const std::string&)> begins = {};
-};
-
 /// The report of a language, as typed in `name`: the automaton, its algebra, the decision table of linear-RNN families,
-/// the cascade, and the model that the compiler makes of it.
-std::string language_report(const Dfa& dfa, const std::string& name, const ReportOptions& options = {});
+/// the cascade, and the model that the compiler makes of it, where the decision table has one.
+std::string language_report(const Language& language, const std::string& name, const ReportOptions& options = {});
 
 /// The report of a model. Where a language comes with it: the verdict first, with the word that refutes it, where along
 /// that word the labels part, and families of failing words. Then the automaton that it implements beside the

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "krohn/automata/dfa.hpp"
+#include "krohn/automata/language.hpp"
 #include "krohn/engine/machine.hpp"
 #include "krohn/verify/check.hpp"
 #include "krohn/verify/evidence/evidence.hpp"
@@ -47,11 +47,11 @@ struct CertificateSubject {
 
 /// The certificate of a verdict of check() on this model and language. Where the evidence would take more than 2 GiB,
 /// or the verdict is UNKNOWN, it has NoEvidence. Of CERTIFIED it claims the length that the evidence shows.
-Certificate make_certificate(const CheckReport& report, const Machine& machine, const Dfa& language,
+Certificate make_certificate(const CheckReport& report, const Machine& machine, const Language& language,
                              const CertificateSubject& subject);
 
 /// The certificate of a theorem's conclusion on this model, whose language is `language`.
-Certificate make_certificate(const TheoremReport& report, const Machine& machine, const Dfa& language,
+Certificate make_certificate(const TheoremReport& report, const Machine& machine, const Language& language,
                              const CertificateSubject& subject);
 
 /// Checks the certificate against the model, in its semantics, and the language, trusting nothing in

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "krohn/automata/dfa.hpp"
+#include "krohn/automata/language.hpp"
 #include "krohn/engine/enumerate.hpp"
 #include "krohn/engine/machine.hpp"
 #include "krohn/model/hint.hpp"
@@ -30,6 +30,8 @@ struct CheckOptions {
   std::optional<std::uint64_t> exhaustive = std::nullopt;
   /// Where those words, and those of searches and samples, run.
   Device device = Device::automatic;
+  /// The one method to use, as ladder() names it; empty for all.
+  std::string method = {};
   /// Called about twice a second while it does.
   std::function<void(const EnumerateProgress&)> progress;
   /// Called as a method begins, with its name.
@@ -80,7 +82,7 @@ std::vector<LadderRow> ladder();
 /// Checks any machine, one of tables by its tables too and, where it has one, by its untrusted hint. Throws InputError
 /// where the alphabets differ, NumericError where a reachable step gives NaN or infinity. Limits and interrupts give
 /// the best verdict so far.
-CheckReport check(const Machine& model, const Dfa& language, const CheckOptions& options,
+CheckReport check(const Machine& model, const Language& language, const CheckOptions& options,
                   const InvariantHint* hint = nullptr);
 
 }  // namespace krohn

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "krohn/automata/dfa.hpp"
+#include "krohn/automata/language.hpp"
 #include "krohn/engine/learned/learned_machine.hpp"
 #include "krohn/verify/budget.hpp"
 
@@ -88,6 +88,7 @@ struct Hardening {
 /// before the first symbol with several tolerances, then from means of own states over words that lead to one state of
 /// the language's automaton and end alike; leaves out codes that the closure does not need. Throws InputError where
 /// alphabets or labels differ, NumericError where the model's own run gives NaN or infinity.
-Hardening harden(const Program& program, const LearnedTask& task, const Dfa& language, const HardenOptions& options);
+Hardening harden(const Program& program, const LearnedTask& task, const Language& language,
+                 const HardenOptions& options);
 
 }  // namespace krohn

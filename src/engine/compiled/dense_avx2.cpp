@@ -2,7 +2,7 @@
 // rows. Symbols arrive as eight columns of an 8 x 8 transpose; a row's parameters come from one register permutation
 // each where there are at most eight rows, else from transposed loads of the eight rows. Words that end early go on
 // with the identity row. NaN and infinity stay in the hidden state (section 6: multiplying by a gate of 0 keeps them
-// too), so that the caller checks the end.
+// too), so that the caller checks the end. Tested by tests/engine/machine_test.cpp.
 #include "compiled/dense_avx2.hpp"
 
 #include <algorithm>

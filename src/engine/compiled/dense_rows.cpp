@@ -1,5 +1,5 @@
 // Dense rows are built from TokenTable::row, symbol by symbol. Factors with an empty key are dropped: they do nothing,
-// but padded with zeros an overflow of beta * v would reach the hidden state.
+// but padded with zeros an overflow of beta * v would reach the hidden state. Tested by tests/engine/machine_test.cpp.
 #include "krohn/engine/compiled/dense_rows.hpp"
 
 #include <algorithm>

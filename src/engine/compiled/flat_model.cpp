@@ -1,6 +1,7 @@
 // Flattening of a model: every array of every layer goes into one arena of 32-bit words, by offset, so that a copy of
 // the arena on a device needs no pointers mended. The initial hidden states are stored already rounded to the state
 // format (docs/semantics.md, section 4), which is where an overflow is found. Linear in the size of the model.
+// Tested by tests/engine/machine_test.cpp.
 #include "krohn/engine/compiled/flat_model.hpp"
 
 #include <bit>

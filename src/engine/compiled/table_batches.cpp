@@ -2,7 +2,7 @@
 // for and no reachable state can tie, dense forms (run_dense_avx2, run_dense_cuda) run all symbols of a word but the
 // last, which the reference runs, so that the label, the margin and the errors come from the reference itself; a word
 // whose state is not finite is run again by the reference for the error's text. Other models run on a CUDA device by
-// flat_step, the reference's own formulas.
+// flat_step, the reference's own formulas. Tested by tests/engine/run_test.cpp.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>

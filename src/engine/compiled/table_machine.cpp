@@ -2,6 +2,7 @@
 // mostly present are decoded from a dense copy, slot-major, so that the compiler vectorises over slots; an absent
 // weight then takes part as +0, which changes no score but the sign of a zero (docs/semantics.md, section 6). Every
 // function on the way exists twice, for machines with and without FMA, with the same bits.
+// Tested by tests/engine/machine_test.cpp.
 #include "compiled/table_machine.hpp"
 
 #include <algorithm>

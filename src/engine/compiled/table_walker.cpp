@@ -8,6 +8,7 @@
 // What the device does not report rests on the equality of bits (canonical) or on the same formulas (flat). A canonical
 // report that the reference does not confirm sends the search on by the flat walk. The least report of a round is the
 // first word out of order of its lengths, because a round visits every word of them.
+// Tested by tests/engine/enumerate_test.cpp.
 #include <algorithm>
 #include <cmath>
 #include <cstring>

@@ -1,6 +1,7 @@
 // Plain loops for the semantics of illustrations: a chain of layers as in docs/semantics.md, sections 3 to 5, around
 // an update that is either the canonical one with every operation rounded on its own, or a triangular matrix product.
 // Nothing here is fast; the bits are the point. Linear in the size of the touched rows a token.
+// Tested by tests/verify/refute_test.cpp.
 #include "krohn/engine/compiled/theorem_machines.hpp"
 
 #include <cmath>

@@ -1,5 +1,6 @@
 // Invariant: expand(words) is the state that led to words, entry by entry, as long as no unit was left without a code.
 // What the newest slot of a tail holds after one token depends on that token alone, so one step a token tells it.
+// Tested by tests/verify/harden_test.cpp.
 #include "krohn/engine/learned/carried_words.hpp"
 
 #include <algorithm>

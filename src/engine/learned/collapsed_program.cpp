@@ -6,6 +6,7 @@
 // later groups read, each from where its last writer left it.
 //
 // Cost of a step: a lookup a group, and what is met for the first time. Refused: state parts that two groups use.
+// Tested by tests/verify/collapsed_test.cpp.
 #include "collapsed_program.hpp"
 
 #include <algorithm>

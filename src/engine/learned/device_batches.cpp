@@ -1,5 +1,6 @@
 // Words are sorted by length and taken in groups whose states fit in a quarter of the memory twice; a group advances by
 // chunks of time whose rows fit in half of it, so that words that have ended drop off its end.
+// Tested by tests/kernels/learned_test.cpp.
 #include "learned/device_batches.hpp"
 
 #include <algorithm>

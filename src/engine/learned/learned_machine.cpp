@@ -1,5 +1,5 @@
 // The machine of a learned model: forward passes one token a call, with scratch memory that calls lend each other, and
-// many words at once as run_learned or a device has them.
+// many words at once as run_learned or a device has them. Tested by tests/engine/learned_test.cpp.
 #include "krohn/engine/learned/learned_machine.hpp"
 
 #include <algorithm>
@@ -25,6 +25,8 @@ class LearnedMachine final : public Machine {
     if (!model_->snapped()) return;
     words_.emplace(*model_, read_tokens(task_));
   }
+
+  LearnedView view() const { return {*model_, task_}; }
 
   const Alphabet& alphabet() const override { return task_.alphabet; }
   const std::vector<std::string>& label_names() const override { return task_.label_names; }
@@ -222,6 +224,11 @@ Observation LearnedTask::observe(std::span<const float> logits) const {
   // Equal logits of different labels: nothing is the largest.
   if (margin <= 0.0F) return {undefined_label, 0.0F};
   return {best.label, margin};
+}
+
+std::optional<LearnedView> learned_of(const Machine& machine) {
+  const auto* learned = dynamic_cast<const LearnedMachine*>(&machine);
+  return learned == nullptr ? std::nullopt : std::optional(learned->view());
 }
 
 std::unique_ptr<Machine> make_machine(std::shared_ptr<const Program> model, LearnedTask task) {

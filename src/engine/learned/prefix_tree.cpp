@@ -2,7 +2,7 @@
 // room for the states of one batch; a batch is expanded piece by piece before the next one replaces it. Invariant:
 // everything before the batch at hand in lexicographic order has been tried up to the target (or to one less than the
 // length of a word found), so that the last word found, the shortest, is the first in shortlex order. Nodes of the
-// target's length leave no state.
+// target's length leave no state. Tested by tests/engine/enumerate_test.cpp.
 #include "learned/prefix_tree.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Tested by tests/verify/harden_test.cpp.
 #include "krohn/engine/learned/snapping_run.hpp"
 
 #include "krohn/engine/interpreter.hpp"

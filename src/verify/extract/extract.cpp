@@ -211,7 +211,7 @@ class Extracting {
 
   /// krohn check of an automaton. True if that proves it; a word on which it is wrong goes to `wrong_`, a length up to
   /// which it is right to `agrees_`.
-  bool checked(const Dfa& automaton, const Budget& budget, std::optional<std::uint64_t> up_to, bool draw) {
+  bool checked(const Language& language, const Budget& budget, std::optional<std::uint64_t> up_to, bool draw) {
     CheckOptions how;
     how.budget = budget;
     how.up_to = up_to;
@@ -222,8 +222,8 @@ class Extracting {
     how.begins = options_.begins;
     how.sample = options_.sample;
     if (!draw) how.sample.words = 0;
-    const Machine& machine = machine_for(automaton);
-    const CheckReport report = check(machine, automaton, how, &machine == &model_ ? hint_ : nullptr);
+    const Machine& machine = machine_for(language.minimal());
+    const CheckReport report = check(machine, language, how, &machine == &model_ ? hint_ : nullptr);
     for (const Rung& rung : report.rungs) rungs_.push_back(rung);
     agrees_.reset();
     wrong_.reset();
@@ -316,13 +316,14 @@ class Extracting {
         return false;
       }
       series_.push_back(hypothesis->num_states());
-      const Dfa& automaton = hypothesis.emplace(minimize(*hypothesis));
+      const Language language = *hypothesis;
+      const Dfa& automaton = language.minimal();
       best_ = Best{automaton, NotExcluded{}};
       growing_ = false;
       std::optional<Word> word = difference(automaton);
       if (!word && std::holds_alternative<Exactly>(best_->status)) return true;
       if (!word && !options_.quick) {
-        if (checked(automaton, options_.budget.share(0.6), options_.up_to, true)) {
+        if (checked(language, options_.budget.share(0.6), options_.up_to, true)) {
           exactly(automaton, method_);
           return true;
         }

@@ -1,5 +1,6 @@
 // One node a word. Carried states lie beside the nodes that were stepped to, as many as memory allows; a node from a
 // batch has none, and going on from there begins at the nearest node before it that has one.
+// Tested by tests/verify/extract_test.cpp.
 #include "extract/observation_tree.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // The words of the full length are run in batches of neighbours, which share their beginnings; the labels at all
 // positions fill the levels of the tree of words. From the last level up, words of one level with equal labels on all
-// that follows become one state (an acyclic automaton, by hashing).
+// that follows become one state (an acyclic automaton, by hashing). Tested by tests/verify/extract_test.cpp.
 #include "extract/table.hpp"
 
 #include <algorithm>

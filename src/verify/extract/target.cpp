@@ -1,3 +1,4 @@
+// Tested by tests/verify/extract_test.cpp.
 #include "extract/target.hpp"
 
 #include <algorithm>

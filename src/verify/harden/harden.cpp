@@ -97,10 +97,10 @@ struct Walk {
 
 class Refinement {
  public:
-  Refinement(const Program& program, const LearnedTask& task, const Dfa& language, const HardenOptions& options)
+  Refinement(const Program& program, const LearnedTask& task, const Language& language, const HardenOptions& options)
       : program_(program),
         task_(task),
-        specification_(task.alphabet, task.label_names, minimize(language)),
+        specification_(task.alphabet, task.label_names, language.minimal()),
         options_(options),
         own_(program),
         snapped_(program),
@@ -603,7 +603,8 @@ class Refinement {
 
 }  // namespace
 
-Hardening harden(const Program& program, const LearnedTask& task, const Dfa& language, const HardenOptions& options) {
+Hardening harden(const Program& program, const LearnedTask& task, const Language& language,
+                 const HardenOptions& options) {
   return Refinement(program, task, language, options).run();
 }
 

@@ -45,4 +45,11 @@ Tokens read_tokens(const LearnedTask& task);
 /// The canonical form of a learned model on a task. Throws as LearnedTask::validate.
 std::unique_ptr<Machine> make_machine(std::shared_ptr<const Program> model, LearnedTask task);
 
+/// What a learned machine runs; it lives as long as the machine. Nothing of other machines.
+struct LearnedView {
+  const Program& program;
+  const LearnedTask& task;
+};
+std::optional<LearnedView> learned_of(const Machine& machine);
+
 }  // namespace krohn

@@ -18,6 +18,7 @@
 
 #include "krohn/verify/evidence/closure.hpp"
 #include "krohn/verify/evidence/horizon.hpp"
+#include "krohn/verify/evidence/inductive_sets.hpp"
 #include "krohn/verify/evidence/invariant.hpp"
 #include "krohn/verify/evidence/lasso.hpp"
 #include "krohn/verify/evidence/none.hpp"
@@ -26,7 +27,8 @@
 namespace krohn {
 
 using Evidence =
-    std::variant<NoEvidence, ClosureEvidence, InvariantEvidence, WordEvidence, LassoEvidence, HorizonEvidence>;
+    std::variant<NoEvidence, ClosureEvidence, InvariantEvidence, WordEvidence, LassoEvidence, HorizonEvidence,
+                 InductiveSetsEvidence>;
 
 std::string_view evidence_kind(const Evidence& evidence);
 /// Empty evidence of the kind, to read fields into; nothing for a name that is no kind.

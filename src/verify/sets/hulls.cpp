@@ -1,0 +1,289 @@
+// Hulls: a recurrence without a read is a recurrence of each entry of the state by itself, s = a s + w v with a in
+// (-1, 1). Where the decay is the same for all columns, S[j, m] = sum over contexts b of y_b[j] v_b[m] with
+// y_b[j] = a_c[j] y_b[j] + [b = c] w_c[j], so that entry j of the y is bounded jointly, in directions u:
+//     h'[u] >= u_c w_c[j] + a_c[j] h[u]   (h[-u] where a_c[j] < 0).
+// Elsewhere, or with many contexts, every entry is a generator of its own. From above: h = largest of |u_c w_c| / (1 -
+// |a|) over all contexts is closed, and what the step makes of closed tables is closed again and within them.
+//
+// Rounding: the canonical step is s' = fma(c, w, fl(a s)), two roundings of at most u |s|, u |s'|; c is taken as the
+// canonical form computes it, so it has none. Errors obey e' = a e + what is added: at most 2 u max |s| / (1 - max |a|)
+// by entry. The answer is a sum of key_size terms by fma, off by at most key_size u of the sum of their sizes.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "sets/enclosing.hpp"
+
+namespace krohn::sets {
+namespace {
+
+constexpr std::size_t most_joint_contexts = 8;
+constexpr std::size_t sweeps = 400;
+
+class Hulls final : public Enclosing {
+ public:
+  Hulls(const System& system, bool joint)
+      : Enclosing(system, joint ? system.contexts().size() : 1, system.recurrence().key_size,
+                  Fan(joint ? system.contexts().size() : 1,
+                      joint && system.contexts().size() == 2 ? Fan::even_places(3) : std::vector<double>())),
+        joint_(joint) {
+    const std::size_t columns = system.recurrence().value_size;
+    for (std::size_t h = 0; h < system.heads(); ++h) {
+      for (std::size_t m = 0; m < (joint ? 1 : columns); ++m) readers_.push_back({h, m, joint ? columns : 1});
+    }
+    tables_.supports.assign(system.situations().size() * pitch(), 0.0);
+    for (const Context& context : system.contexts()) {
+      std::vector<std::vector<float>> changes;
+      for (const HeadStep& step : context.heads) {
+        std::vector<float> change = step.value;
+        if (step.scales) {
+          for (float& x : change) x = step.beta * x;
+        }
+        changes.push_back(std::move(change));
+      }
+      changes_.push_back(std::move(changes));
+    }
+  }
+
+  std::string_view name() const override { return "hulls"; }
+
+  double value(std::size_t reader, std::size_t generator, std::size_t m) const override {
+    return joint_ ? change(static_cast<std::uint32_t>(generator), readers_[reader].head, m) : 1.0;
+  }
+  void begin(std::uint32_t context, std::size_t reader, double* functional) const override {
+    std::ranges::copy(step(context, reader).query, functional);
+  }
+  void back(std::uint32_t context, std::size_t reader, double* functional, double* t, double* sizes) const override {
+    const HeadStep& s = step(context, reader);
+    double sum = 0.0;
+    double size = 0.0;
+    for (std::size_t j = 0; j < size_; ++j) {
+      const double term = functional[j] * write(context, reader, j);
+      sum += term;
+      size += std::abs(term);
+      functional[j] *= decay(s, j, readers_[reader].first);
+    }
+    t[joint_ ? context : 0] += sum;
+    sizes[joint_ ? context : 0] += size;
+  }
+  void supports(std::uint32_t situation, std::size_t reader, const double* functional, double* out) const override {
+    const std::size_t directions = combinations_.size();
+    const double* own = tables_.supports.data() + situation * pitch() + reader * size_ * directions;
+    for (std::size_t u = 0; u < directions; ++u) {
+      const std::size_t other = opposite(u);
+      double sum = 0.0;
+      double size = 0.0;
+      for (std::size_t j = 0; j < size_; ++j) {
+        const double p = functional[j];
+        const double term = std::abs(p) * own[j * directions + (p >= 0.0 ? u : other)];
+        sum += term;
+        size += std::abs(term);
+      }
+      out[u] = sum + slack * size;
+    }
+  }
+  double reach(std::size_t reader) const override {
+    double sum = 0.0;
+    for (std::size_t j = 0; j < size_; ++j) {
+      double most = 0.0;
+      for (std::size_t s = 0; s < system_.situations().size(); ++s) {
+        for (std::size_t u = 0; u < combinations_.size(); ++u) most = std::max(most, std::abs(entry(s, reader, j, u)));
+      }
+      sum += most;
+    }
+    return sum;
+  }
+
+  double rounding(std::uint32_t context, std::size_t reader, std::size_t m) const override {
+    const HeadStep& s = step(context, reader);
+    double sum = 0.0;
+    const double terms = static_cast<double>(size_) * fp32_unit * 1.01;
+    for (std::size_t j = 0; j < size_; ++j) {
+      const std::size_t at = (reader * size_ + j) * readers_[reader].count + m;
+      sum += std::abs(static_cast<double>(s.query[j])) * (errors_[at] + terms * (largest_[at] + errors_[at]));
+    }
+    return sum * (1.0 + slack) + static_cast<double>(size_) * fp32_least;
+  }
+  bool bound_rounding(std::optional<std::uint64_t>) override {
+    const std::size_t count = readers_.front().count;
+    errors_.assign(readers_.size() * size_ * count, 0.0);
+    largest_ = errors_;
+    std::vector<double> u(generators_);
+    std::vector<Fan::Part> parts;
+    for (std::size_t r = 0; r < readers_.size(); ++r) {
+      for (std::size_t j = 0; j < size_; ++j) {
+        double fastest = 0.0;
+        for (std::uint32_t c = 0; c < system_.contexts().size(); ++c) {
+          fastest = std::max(fastest, std::abs(decay(step(c, r), j, readers_[r].first)));
+        }
+        if (!(fastest < 1.0)) return false;
+        for (std::size_t m = 0; m < count; ++m) {
+          // Both signs of the combination of generators that entry (j, m) is.
+          double most = 0.0;
+          for (const double sign : {1.0, -1.0}) {
+            for (std::size_t b = 0; b < generators_; ++b) u[b] = sign * value(r, b, m);
+            combinations_.decompose(u.data(), parts);
+            for (std::size_t s = 0; s < system_.situations().size(); ++s) {
+              double far = 0.0;
+              double size = 0.0;
+              for (const Fan::Part& part : parts) {
+                const double term = part.weight * entry(s, r, j, part.direction);
+                far += term;
+                size += std::abs(term);
+              }
+              most = std::max(most, far + slack * size);
+            }
+          }
+          const std::size_t at = (r * size_ + j) * count + m;
+          // |s| of the canonical form is at most `most` and the error e; e = 2 u (most + e) / (1 - a), solved for e.
+          // The states inside of a step, a s, are no larger than those before it.
+          const double room = 1.0 - fastest * (1.0 + slack);
+          const double added = 2.0 * fp32_unit * 1.01;
+          if (!(room > 8.0 * added)) return false;
+          const double error = (added * most + fp32_least) / (room - added) * (1.0 + slack);
+          errors_[at] = error;
+          largest_[at] = most;
+        }
+      }
+    }
+    return true;
+  }
+
+  std::optional<std::string> close(const Budget& budget) override {
+    const std::size_t directions = combinations_.size();
+    for (std::size_t r = 0; r < readers_.size(); ++r) {
+      for (std::size_t j = 0; j < size_; ++j) {
+        for (std::size_t u = 0; u < directions; ++u) {
+          double most = 0.0;
+          for (std::uint32_t c = 0; c < system_.contexts().size(); ++c) {
+            const double a = std::abs(decay(step(c, r), j, readers_[r].first));
+            const double room = 1.0 - a;
+            if (!(room > 0x1p-20)) {
+              return "entry " + std::to_string(j) + " of head " + std::to_string(readers_[r].head) +
+                     " does not decay: no hull";
+            }
+            // Against both signs, since a may be negative.
+            most = std::max(most, std::abs(added(c, r, j, u)) / room);
+          }
+          for (std::size_t s = 0; s < system_.situations().size(); ++s) {
+            tables_.supports[s * pitch() + (r * size_ + j) * directions + u] = most * (1.0 + 0x1p-20) + 0x1p-100;
+          }
+        }
+      }
+    }
+    std::vector<double> next;
+    for (std::size_t sweep = 0; sweep < sweeps; ++sweep) {
+      if (budget.interrupted() || budget.out_of_time()) break;
+      step_tables(next);
+      double change = 0.0;
+      double most = 0.0;
+      for (std::size_t i = 0; i < next.size(); ++i) {
+        // Within the tables before, which the slack of doubles could leave.
+        next[i] = std::min(next[i], tables_.supports[i]);
+        change = std::max(change, tables_.supports[i] - next[i]);
+        most = std::max(most, std::abs(tables_.supports[i]));
+      }
+      tables_.supports.swap(next);
+      if (change <= 1e-6 * most) break;
+    }
+    // Room for the slack of doubles: what is the same for all situations and directions of an entry only shrinks.
+    const std::size_t directions_of_entry = combinations_.size();
+    for (std::size_t i = 0; i < readers_.size() * size_; ++i) {
+      double most = 0.0;
+      for (std::size_t s = 0; s < system_.situations().size(); ++s) {
+        for (std::size_t u = 0; u < directions_of_entry; ++u) {
+          most = std::max(most, std::abs(tables_.supports[s * pitch() + i * directions_of_entry + u]));
+        }
+      }
+      for (std::size_t s = 0; s < system_.situations().size(); ++s) {
+        for (std::size_t u = 0; u < directions_of_entry; ++u) {
+          tables_.supports[s * pitch() + i * directions_of_entry + u] += 0x1p-20 * most + 0x1p-90;
+        }
+      }
+    }
+    return closed() ? std::nullopt : std::optional<std::string>("the hulls do not close");
+  }
+
+  bool closed() const override {
+    std::vector<double> next;
+    step_tables(next);
+    for (std::size_t i = 0; i < next.size(); ++i) {
+      if (!(next[i] <= tables_.supports[i])) return false;
+    }
+    return true;
+  }
+
+ private:
+  std::size_t pitch() const { return readers_.size() * size_ * combinations_.size(); }
+  double entry(std::size_t situation, std::size_t reader, std::size_t j, std::size_t u) const {
+    return tables_.supports[situation * pitch() + (reader * size_ + j) * combinations_.size() + u];
+  }
+  const HeadStep& step(std::uint32_t context, std::size_t reader) const {
+    return system_.contexts()[context].heads[readers_[reader].head];
+  }
+  double change(std::uint32_t context, std::size_t head, std::size_t m) const {
+    return static_cast<double>(changes_[context][head][m]);
+  }
+  double decay(const HeadStep& s, std::size_t j, std::size_t first) const {
+    const std::size_t columns = system_.recurrence().value_size;
+    const std::size_t at = s.decay.size() == 1 ? 0 : s.decay.size() == size_ ? j : j * columns + first;
+    return static_cast<double>(s.decay[at]);
+  }
+  /// What the context's token adds to entry j of its generator.
+  double write(std::uint32_t context, std::size_t reader, std::size_t j) const {
+    const HeadStep& s = step(context, reader);
+    if (s.write.empty()) return 0.0;
+    const double w = static_cast<double>(s.write[j]);
+    return joint_ ? w : w * change(context, readers_[reader].head, readers_[reader].first);
+  }
+  double added(std::uint32_t context, std::size_t reader, std::size_t j, std::size_t u) const {
+    return combinations_.direction(u)[joint_ ? context : 0] * write(context, reader, j);
+  }
+  std::size_t opposite(std::size_t u) const { return combinations_.opposite(u); }
+
+  /// The least tables that the step allows: what every set must hold of the tables before.
+  void step_tables(std::vector<double>& next) const {
+    constexpr double none = -std::numeric_limits<double>::infinity();
+    next.assign(tables_.supports.size(), none);
+    const std::size_t directions = combinations_.size();
+    for (std::size_t r = 0; r < readers_.size(); ++r) {
+      for (std::size_t j = 0; j < size_; ++j) {
+        const std::size_t at = (r * size_ + j) * directions;
+        for (std::size_t u = 0; u < directions; ++u) {
+          const auto first = system_.first_context();
+          const double begin = first ? added(*first, r, j, u) : 0.0;
+          next[at + u] = begin + slack * std::abs(begin);
+        }
+        for (std::uint32_t s = 0; s < system_.situations().size(); ++s) {
+          for (Symbol x = 0; x < system_.symbols(); ++x) {
+            const std::uint32_t c = system_.context(s, x);
+            const double a = decay(step(c, r), j, readers_[r].first);
+            double* to = next.data() + system_.next(s, x) * pitch() + at;
+            const double* from = tables_.supports.data() + s * pitch() + at;
+            for (std::size_t u = 0; u < directions; ++u) {
+              const double own = added(c, r, j, u);
+              const double kept = std::abs(a) * from[a >= 0.0 ? u : opposite(u)];
+              to[u] = std::max(to[u], own + kept + slack * (std::abs(own) + std::abs(kept)));
+            }
+          }
+        }
+      }
+    }
+  }
+
+  bool joint_;
+  /// By context and head: the canonical form's change of every column.
+  std::vector<std::vector<std::vector<float>>> changes_;
+  std::vector<double> errors_;
+  std::vector<double> largest_;
+};
+
+}  // namespace
+
+std::unique_ptr<Enclosing> make_hulls(const System& system) {
+  const LinearRecurrence::Decay decay = system.recurrence().decay;
+  const bool by_column = decay == LinearRecurrence::Decay::rate || decay == LinearRecurrence::Decay::element;
+  return std::make_unique<Hulls>(system, !by_column && system.contexts().size() <= most_joint_contexts);
+}
+
+}  // namespace krohn::sets

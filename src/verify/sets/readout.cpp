@@ -1,0 +1,240 @@
+#include "sets/readout.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <span>
+#include <utility>
+
+#include "krohn/engine/affine.hpp"
+#include "krohn/engine/interpreter.hpp"
+#include "krohn/error.hpp"
+
+namespace krohn::sets {
+namespace {
+
+template <int Symbols>
+class ReadoutOf final : public Readout {
+ public:
+  using Number = affine::Form<Symbols>;
+
+  ReadoutOf(const System& system, const Enclosing& enclosing)
+      : system_(system), enclosing_(enclosing), pass_(system.program()), logits_(system.program().num_logits()) {
+    const Schedule& schedule = pass_.schedule();
+    for (std::size_t i = 0; i < schedule.operations.size(); ++i) {
+      if (std::holds_alternative<LinearRecurrence>(schedule.operations[i].operation.kind)) recurrence_ = i;
+    }
+    end_ = schedule.operations.size();
+    if (end_ < 2) return;
+    // A last norm multiplies all logits by one positive number (and the weights): the sign of their differences is
+    // that of the differences without it.
+    const auto* head = std::get_if<Product>(&schedule.operations[end_ - 1].operation.kind);
+    const auto* norm = std::get_if<Normalization>(&schedule.operations[end_ - 2].operation.kind);
+    if (head == nullptr || norm == nullptr || end_ - 2 <= recurrence_) return;
+    if (norm->kind != Normalization::Kind::rms || norm->groups != 1 || norm->bias != no_index || norm->epsilon < 1e-30)
+      return;
+    if (head->bias != no_index || head->onto.present() || head->copies != 1 || head->inputs != 0) return;
+    const std::uint32_t size = schedule.operations[end_ - 2].operation.size;
+    if (!(head->in == Slice{schedule.operations[end_ - 2].value, 0, size})) return;
+    if (system.program().tensors()[head->weight].shape.size() != 2) return;
+    norm_ = norm;
+    head_ = head;
+    norm_size_ = size;
+    end_ -= 2;
+  }
+
+  Outcome evaluate(std::uint32_t context, State state, const Box& box) override {
+    try {
+      const Frozen& frozen = frozen_of(context);
+      features_ = frozen.features;
+      state_ = frozen.state;
+      Injector injector(*this, context, box);
+      const std::uint32_t token = system_.contexts()[context].tokens.back();
+      for (std::size_t i = recurrence_; i < end_; ++i) {
+        pass_.run_operation(i, features_.data(), state_.data(), &token, &injector);
+      }
+      return compare(state);
+    } catch (const affine::Undecided& undecided) {
+      return {false, true, undecided.operation};
+    }
+  }
+
+ private:
+  /// The features and tails of a context before the recurrence.
+  struct Frozen {
+    bool ready = false;
+    std::vector<Number> features;
+    std::vector<Number> state;
+  };
+
+  class Injector final : public forward::Probe<Number> {
+   public:
+    Injector(const ReadoutOf& owner, std::uint32_t context, const Box& box)
+        : owner_(owner), context_(context), box_(box) {}
+    void recurrence(std::size_t, std::size_t, std::size_t, std::size_t, const forward::Decay<Number>&,
+                    std::span<const forward::Update<Number>>) override {}
+    bool answer(std::size_t, std::size_t head, std::size_t, const Number*, Number* out) override {
+      const Enclosing& sets = owner_.enclosing_;
+      const std::size_t generators = sets.generators();
+      for (std::size_t r = 0; r < sets.readers().size(); ++r) {
+        const Enclosing::Reader& reader = sets.readers()[r];
+        if (reader.head != head) continue;
+        for (std::size_t m = 0; m < reader.count; ++m) {
+          Number x;
+          x.exact = false;
+          double size = 0.0;
+          for (std::size_t b = 0; b < generators; ++b) {
+            const double v = sets.value(r, b, m);
+            const double t = box_.centers[r * generators + b];
+            x.center += v * t;
+            x.radius += std::abs(v) * box_.radii[r * generators + b];
+            size += std::abs(v * t);
+            for (std::size_t i = 0; i < generators; ++i) {
+              const double c = v * box_.coefficients[(r * generators + b) * generators + i];
+              const std::size_t symbol = r * generators + i;
+              size += std::abs(c);
+              if (symbol < static_cast<std::size_t>(Symbols)) {
+                x.coefficients[symbol] += c;
+              } else {
+                x.radius += std::abs(c);
+              }
+            }
+          }
+          x.radius = (x.radius + sets.rounding(context_, r, m) + slack * size) * (1.0 + slack);
+          out[reader.first + m] = x;
+        }
+      }
+      return true;
+    }
+
+   private:
+    const ReadoutOf& owner_;
+    std::uint32_t context_;
+    const Box& box_;
+  };
+
+  /// Takes part in computing what lies before the recurrence, and answers nothing.
+  class Silent final : public forward::Probe<Number> {
+   public:
+    explicit Silent(std::size_t answer) : answer_(answer) {}
+    void recurrence(std::size_t, std::size_t, std::size_t, std::size_t, const forward::Decay<Number>&,
+                    std::span<const forward::Update<Number>>) override {}
+    bool answer(std::size_t, std::size_t, std::size_t queries, const Number*, Number* out) override {
+      std::fill_n(out, queries * answer_, Number());
+      return true;
+    }
+
+   private:
+    std::size_t answer_;
+  };
+
+  const Frozen& frozen_of(std::uint32_t context) {
+    frozen_.resize(system_.contexts().size());
+    Frozen& frozen = frozen_[context];
+    if (frozen.ready) return frozen;
+    frozen.state.resize(system_.program().state_size());
+    frozen.features.resize(pass_.schedule().num_features);
+    pass_.initial(frozen.state.data());
+    Silent silent(system_.recurrence().answer_size());
+    const Tokens& tokens = system_.contexts()[context].tokens;
+    for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
+      pass_.step(frozen.state.data(), &tokens[i], logits_.data(), &silent);
+    }
+    for (std::size_t i = 0; i < recurrence_; ++i) {
+      pass_.run_operation(i, frozen.features.data(), frozen.state.data(), &tokens.back(), &silent);
+    }
+    frozen.ready = true;
+    return frozen;
+  }
+
+  Outcome compare(State state) {
+    const Specification& specification = system_.specification();
+    const std::vector<LearnedTask::Output>& outputs = system_.task().outputs;
+    if (norm_ == nullptr) {
+      const Schedule& schedule = pass_.schedule();
+      std::copy_n(features_.data() + schedule.place[schedule.operations.back().value], logits_.size(), logits_.data());
+    }
+    std::optional<Outcome> best;
+    double highest = -std::numeric_limits<double>::infinity();
+    for (const LearnedTask::Output& winner : outputs) {
+      if (!specification.agrees(winner.label, state)) continue;
+      Outcome outcome{true, true, nullptr};
+      double least = std::numeric_limits<double>::infinity();
+      for (const LearnedTask::Output& other : outputs) {
+        if (specification.agrees(other.label, state)) continue;
+        const Number difference = norm_ == nullptr ? sum(logits_[winner.logit], logits_[other.logit], -1.0)
+                                                   : before_norm(winner.logit, other.logit);
+        outcome.right = outcome.right && difference.lower() > 0.0;
+        outcome.middle = outcome.middle && difference.center > 0.0;
+        least = std::min(least, difference.center);
+      }
+      if (least > highest || !best) {
+        best = outcome;
+        highest = least;
+      }
+    }
+    return best.value_or(Outcome{});
+  }
+
+  /// The difference of two logits over the norm's factor g > 0. Canonically y_i = fl(fl(x_i g) w_i), and a logit is the
+  /// sum of y_i W_i by fma: together g (sum of x_i w_i W_i, each term off by at most n + 2 roundings), and what falls
+  /// below the normal numbers: n terms of less than 2^-108 in either logit. g is at least 2^-51, since |x_i| < 2^50;
+  /// the weights of both are at most 2^20.
+  Number before_norm(std::uint32_t winner, std::uint32_t other) {
+    const Program& program = system_.program();
+    const ProgramTensor& weight = program.tensors()[head_->weight];
+    const std::size_t rows = weight.shape[0];
+    const float* scale = norm_->weight == no_index ? nullptr : program.tensors()[norm_->weight].values.data();
+    const Number* x = features_.data() + pass_.schedule().at(norm_->in);
+    Number result;
+    result.exact = false;
+    double sizes = 0.0;
+    double involved = 0.0;
+    for (std::size_t i = 0; i < norm_size_; ++i) {
+      const double w = scale == nullptr          ? 1.0
+                       : norm_->weight_is_offset ? static_cast<double>(1.0F + scale[i])
+                                                 : static_cast<double>(scale[i]);
+      const double a = static_cast<double>(weight.values[i * rows + winner]);
+      const double b = static_cast<double>(weight.values[i * rows + other]);
+      const double magnitude = x[i].magnitude();
+      if (!(magnitude < 0x1p50 && std::abs(w) < 0x1p20 && std::abs(a) < 0x1p20 && std::abs(b) < 0x1p20)) {
+        throw affine::Undecided{"the last norm, beyond 2^50"};
+      }
+      const double by = w * (a - b);
+      result.center += by * x[i].center;
+      for (int k = 0; k < Symbols; ++k) result.coefficients[k] += by * x[i].coefficients[k];
+      result.radius += std::abs(by) * x[i].radius;
+      sizes += std::abs(w) * (std::abs(a) + std::abs(b)) * magnitude;
+    }
+    involved = sizes;
+    const double n = static_cast<double>(norm_size_);
+    // Of the doubles: n terms of three roundings.
+    result.radius += (n + 3.0) * affine::unit * 1.01 * sizes + (n + 4.0) * 0x1p-52 * involved + n * 0x1p-50;
+    result.radius *= 1.0 + slack;
+    return result;
+  }
+
+  const System& system_;
+  const Enclosing& enclosing_;
+  forward::Interpreter<forward::OneByOne<Number>> pass_;
+  std::vector<Number> logits_;
+  std::vector<Number> features_;
+  std::vector<Number> state_;
+  std::vector<Frozen> frozen_;
+  std::size_t recurrence_ = 0;
+  std::size_t end_ = 0;
+  const Normalization* norm_ = nullptr;
+  const Product* head_ = nullptr;
+  std::size_t norm_size_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Readout> make_readout(const System& system, const Enclosing& enclosing) {
+  const std::size_t symbols = enclosing.readers().size() * enclosing.generators();
+  if (symbols <= 4) return std::make_unique<ReadoutOf<4>>(system, enclosing);
+  if (symbols <= 8) return std::make_unique<ReadoutOf<8>>(system, enclosing);
+  return std::make_unique<ReadoutOf<64>>(system, enclosing);
+}
+
+}  // namespace krohn::sets
