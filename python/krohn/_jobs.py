@@ -38,7 +38,8 @@ def compile(
         spectrum: Eigenvalues: any in [-1, 1], or nonnegative (aperiodic languages only).
         keys: integer, or dyadic unit keys on doubled coordinates.
         representation: Of group languages: permutation, rotation, scalar, dimension, reflections, or auto.
-        family: What a token's matrix may be: any, gated_deltaproduct (zero gates as resets), or kda (signed gates).
+        family: What a token's matrix may be: any, gated_deltaproduct (zero gates as resets), kda (signed gates),
+            rwkv7-widened (a letter moves one state or swaps two) or pd (column one-hot matrices).
         max_rows: Rows of all layers together.
         max_family: Sets that a cascade may enumerate.
         progress: Told the stages.

@@ -85,10 +85,11 @@ class Answers(Sequence[Any]):
 class Layer:
     """A compiled layer in dense form: one row for each thing that a token can do to the hidden state H [d, v].
 
-    H becomes diag(gate) H, then for each factor H += k (beta (value - k^T H)), then H += write.
+    H becomes diag(gate) H, then for each factor H += k (beta (value - r^T H)), then H += write.
 
     Attributes:
-        keys: float32 [rows, n_h, d]; rows with fewer factors are filled with zeros.
+        keys: float32 [rows, n_h, d], k of each factor; rows with fewer factors are filled with zeros.
+        reads: float32 [rows, n_h, d], r of each factor: its key, but in models of the families rwkv7-widened and pd.
         betas: float32 [rows, n_h].
         values: float32 [rows, n_h, v].
         gates: float32 [rows, d].
@@ -100,6 +101,7 @@ class Layer:
     """
 
     keys: npt.NDArray[np.float32]
+    reads: npt.NDArray[np.float32]
     betas: npt.NDArray[np.float32]
     values: npt.NDArray[np.float32]
     gates: npt.NDArray[np.float32]

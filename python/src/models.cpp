@@ -227,6 +227,7 @@ nb::dict layer_dict(const LrnnModel& model, std::size_t index) {
   const std::size_t d = table.key_size();
   const std::size_t v = table.value_size();
   std::vector<float> keys(rows * factors * d, 0.0F);
+  std::vector<float> reads(rows * factors * d, 0.0F);
   std::vector<float> betas(rows * factors, 0.0F);
   std::vector<float> values(rows * factors * v, 0.0F);
   std::vector<float> gates(rows * d, 1.0F);
@@ -237,12 +238,14 @@ nb::dict layer_dict(const LrnnModel& model, std::size_t index) {
     for (std::size_t f = 0; f < row.factors.size(); ++f) {
       betas[r * factors + f] = row.factors[f].beta;
       for (const Entry& e : row.factors[f].key) keys[(r * factors + f) * d + e.index] = e.value;
+      for (const Entry& e : row.factors[f].reads_by()) reads[(r * factors + f) * d + e.index] = e.value;
       for (const Entry& e : row.factors[f].value) values[(r * factors + f) * v + e.index] = e.value;
     }
     for (const Entry& e : row.write) writes[r * d * v + e.index] = e.value;
   }
   nb::dict result;
   result["keys"] = array_of(std::move(keys), {rows, factors, d});
+  result["reads"] = array_of(std::move(reads), {rows, factors, d});
   result["betas"] = array_of(std::move(betas), {rows, factors});
   result["values"] = array_of(std::move(values), {rows, factors, v});
   result["gates"] = array_of(std::move(gates), {rows, d});
