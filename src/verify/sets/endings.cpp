@@ -1,3 +1,4 @@
+// Tested by tests/verify/sets_test.cpp.
 #include "sets/endings.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Tested by tests/verify/sets_test.cpp.
 #include "sets/fan.hpp"
 
 #include <algorithm>

@@ -13,7 +13,7 @@
 // beta_c k_c, times the largest (key_size + 4) u |k| R + 2 u |v|. Beside it every entry is rounded once in the last fma
 // and, where there is a gate, once in t: a vector of norm at most (1 or 2) u R in any direction, which A_c shrinks by
 // its norm rho: (1 or 2) u R / (1 - rho) for ever, (1 or 2) u R N max(1, rho)^N after N tokens. The answer has another
-// key_size u |q| R. R is what the exact sets give plus both errors.
+// key_size u |q| R. R is what the exact sets give plus both errors. Tested by tests/verify/sets_test.cpp.
 #include <algorithm>
 #include <array>
 #include <cmath>

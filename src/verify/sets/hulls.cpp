@@ -8,6 +8,7 @@
 // Rounding: the canonical step is s' = fma(c, w, fl(a s)), two roundings of at most u |s|, u |s'|; c is taken as the
 // canonical form computes it, so it has none. Errors obey e' = a e + what is added: at most 2 u max |s| / (1 - max |a|)
 // by entry. The answer is a sum of key_size terms by fma, off by at most key_size u of the sum of their sizes.
+// Tested by tests/verify/sets_test.cpp.
 #include <algorithm>
 #include <cmath>
 #include <limits>

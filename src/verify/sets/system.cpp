@@ -1,3 +1,4 @@
+// Tested by tests/verify/sets_test.cpp.
 #include "sets/system.hpp"
 
 #include <algorithm>
