@@ -195,6 +195,15 @@ TEST_CASE("a model that is wrong at 56 symbols closes from means of its own stat
   CHECK(std::any_of(tsl.hardening.codes.begin(), tsl.hardening.codes.end(), is_mean));
 }
 
+TEST_CASE("stabilizers, which are infinite before the first token, are hardened with the rest") {
+  const std::filesystem::path models = std::filesystem::path(KROHN_SOURCE_DIR) / "models";
+  CHECK(harden_model(models / "parity-slstm").hardening.closed);
+  const Hardened wrong = harden_model(models / "parity-mlstm");
+  CHECK_FALSE(wrong.hardening.closed);
+  REQUIRE(wrong.hardening.original_wrong);
+  CHECK(wrong.hardening.original_wrong->size() <= 40);
+}
+
 TEST_CASE("vectors of words are snapped with the bits of one word at a time") {
   for (const std::string& name : healthy) {
     CAPTURE(name);

@@ -156,8 +156,10 @@ class Refinement {
 
   // ---- codes ------------------------------------------------------------------------------------------------------
 
-  /// Adds a code unless it is near to one; true if it was added.
+  /// Adds a code unless it is near to one, or not finite, as a stabilizer is before the first token; true if it was
+  /// added.
   bool add(UnitCodes& u, std::span<const float> state, const Word& word, CodeOrigin origin, double tolerance) {
+    if (!std::ranges::all_of(state, [](float x) { return std::isfinite(x); })) return false;
     double norm = squared_norm(state);
     for (const std::vector<float>& code : u.codes) norm = std::max(norm, squared_norm(code));
     for (const std::vector<float>& code : u.codes) {
@@ -390,6 +392,12 @@ class Refinement {
     for (UnitCodes& u : units_) {
       u = {u.part, u.unit, {}, {}, {}};
       add(u, unit_of(state, u), Word{}, CodeOrigin::own_run, tolerance);
+    }
+    // A stabilizer has its first code behind the first symbol.
+    if (std::ranges::any_of(units_, [](const UnitCodes& u) { return u.codes.empty(); }) &&
+        !add_own(Word{0}, tolerance)) {
+      best.original_wrong = Word{0};
+      return note(best, "the model itself is wrong on a word of 1 symbol");
     }
     if (suffix) {
       if (const std::optional<Word> wrong = add_means(*suffix, tolerance)) {
