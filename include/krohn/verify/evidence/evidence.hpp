@@ -26,9 +26,8 @@
 
 namespace krohn {
 
-using Evidence =
-    std::variant<NoEvidence, ClosureEvidence, InvariantEvidence, WordEvidence, LassoEvidence, HorizonEvidence,
-                 InductiveSetsEvidence>;
+using Evidence = std::variant<NoEvidence, ClosureEvidence, InvariantEvidence, WordEvidence, LassoEvidence,
+                              HorizonEvidence, InductiveSetsEvidence>;
 
 std::string_view evidence_kind(const Evidence& evidence);
 /// Empty evidence of the kind, to read fields into; nothing for a name that is no kind.
