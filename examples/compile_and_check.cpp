@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <exception>
 #include <krohn/krohn.hpp>
-#include <span>
 #include <string>
 #include <variant>
 
@@ -19,7 +18,7 @@ int main(int argc, char** argv) try {
   // A model becomes a function from words to labels in an arithmetic.
   const auto machine = krohn::make_machine(compiled.model, krohn::Semantics::bf16_state_v1);
   const krohn::Word word(5, 0);
-  const krohn::Trace trace = machine->run(std::span(&word, 1));
+  const krohn::Trace trace = machine->run({&word, 1});
   const auto label = static_cast<std::size_t>(trace.label(0));
   std::printf("%s: %s\n", machine->alphabet().format_word(word).c_str(), machine->label_names()[label].c_str());
 

@@ -17,6 +17,8 @@ class WordBatch {
   template <class Words>
   requires std::convertible_to<const Words&, std::span<const Word>> WordBatch(const Words& words)
       : WordBatch(std::span<const Word>(words).data(), std::span<const Word>(words).size()) {}
+  /// `count` words from `words` on.
+  WordBatch(const Word* words, std::size_t count) : words_(words), count_(count) {}
   /// `count` words of `length` symbols, one `stride` symbols behind the other.
   WordBatch(const Symbol* first, std::size_t count, std::size_t length, std::ptrdiff_t stride)
       : first_(first), count_(count), length_(length), stride_(stride) {}
@@ -28,8 +30,6 @@ class WordBatch {
   }
 
  private:
-  WordBatch(const Word* words, std::size_t count) : words_(words), count_(count) {}
-
   const Word* words_ = nullptr;
   const Symbol* first_ = nullptr;
   std::size_t count_ = 0;
