@@ -1,4 +1,4 @@
-// Where a checkpoint's tensors come from. Every file is read whole; views point into it.
+// Where a checkpoint's tensors come from. Files are read whole, or mapped; views point into them.
 // Tested by tests/checkpoints/torch_file_test.cpp.
 #include "krohn/checkpoints/weights.hpp"
 

@@ -13,6 +13,7 @@
 #include <tuple>
 
 #include "corpus.hpp"
+#include "error_of.hpp"
 #include "krohn/error.hpp"
 #include "krohn/languages/format_att.hpp"
 #include "krohn/languages/format_json.hpp"
@@ -20,15 +21,6 @@
 
 namespace krohn {
 namespace {
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "";
-}
 
 std::string json_error(const std::string& text) {
   return error_of([&] { parse_format_json(text, "f.json"); });

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <functional>
 
+#include "error_of.hpp"
 #include "krohn/automata/minimize.hpp"
 #include "krohn/automata/regex.hpp"
 #include "krohn/error.hpp"
@@ -31,15 +32,6 @@ LanguageSource read(const std::string& text, const std::optional<Alphabet>& alph
 
 LanguageSource read_with(const std::string& text, const std::string& table) {
   return parse_format_att(text, "f", std::nullopt, AttSymbolTable{"t", table});
-}
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "";
 }
 
 std::string error(const std::string& text) {

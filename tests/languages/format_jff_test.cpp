@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "error_of.hpp"
 #include "krohn/automata/minimize.hpp"
 #include "krohn/automata/regex.hpp"
 #include "krohn/error.hpp"
@@ -25,15 +26,6 @@ std::filesystem::path file(const char* name) {
 
 LanguageSource read(const std::string& text, const std::optional<Alphabet>& alphabet = std::nullopt) {
   return parse_format_jff(text, "f", alphabet);
-}
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "";
 }
 
 std::string machine(const std::string& inside, const std::string& type = "fa") {

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "error_of.hpp"
 #include "krohn/automata/minimize.hpp"
 #include "krohn/automata/regex.hpp"
 #include "krohn/error.hpp"
@@ -23,15 +24,6 @@ std::filesystem::path file(const char* name) { return std::filesystem::path(KROH
 
 LanguageSource read(const std::string& text, const std::optional<Alphabet>& alphabet = std::nullopt) {
   return parse_format_mata(text, "f", alphabet);
-}
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "";
 }
 
 std::string error(const std::string& text) {

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "corpus.hpp"
+#include "error_of.hpp"
 #include "krohn/automata/catalog.hpp"
 #include "krohn/automata/minimize.hpp"
 #include "krohn/error.hpp"
@@ -16,15 +17,6 @@
 
 namespace krohn {
 namespace {
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "";
-}
 
 void check_contains(const std::string& text, const std::string& part) {
   CAPTURE(text);

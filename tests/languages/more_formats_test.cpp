@@ -8,6 +8,7 @@
 #include <random>
 
 #include "corpus.hpp"
+#include "error_of.hpp"
 #include "krohn/automata/catalog.hpp"
 #include "krohn/automata/minimize.hpp"
 #include "krohn/automata/nfa.hpp"
@@ -41,15 +42,6 @@ const std::vector<Format>& formats() {
        [](std::string_view text, const std::optional<Alphabet>&) { return parse_format_dot(text, "f"); }},
   };
   return list;
-}
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "";
 }
 
 Dfa random_dfa(std::mt19937& random, bool acceptor, bool single_characters) {

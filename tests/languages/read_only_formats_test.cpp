@@ -10,6 +10,7 @@
 #include <map>
 #include <random>
 
+#include "error_of.hpp"
 #include "krohn/automata/minimize.hpp"
 #include "krohn/automata/regex.hpp"
 #include "krohn/error.hpp"
@@ -25,15 +26,6 @@ namespace krohn {
 namespace {
 
 using Notes = std::vector<std::string>;
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "";
-}
 
 const std::string mona =
     "DFA for formula with free variables: P Q \nInitial state: 0 \nAccepting states: 2 \nRejecting states: 1 \n"
