@@ -49,6 +49,7 @@ class RClasses {
       : orbit_(orbit),
         degree_(orbit.degree()),
         letters_(orbit.letters().size()),
+        limits_(limits),
         limit_(std::min(limits.r_classes, limits.kernel_entries / std::max<std::size_t>(1, orbit.degree()))),
         table_(64, none) {
     if (degree_ > std::numeric_limits<Point>::max()) {
@@ -65,6 +66,7 @@ class RClasses {
     fresh_.assign(kernel_.begin(), kernel_.end());
     classify(start);
     for (std::uint32_t i = 0; i < size(); ++i) {
+      if (limits_.stopped()) return false;
       for (const Transformation& letter : orbit_.letters()) {
         const std::uint32_t target = classify(multiply(letter, i));
         if (target == none) return false;
@@ -218,6 +220,7 @@ class RClasses {
   const ImageOrbit& orbit_;
   std::size_t degree_;
   std::size_t letters_;
+  const GreenLimits& limits_;
   std::size_t limit_;
   std::vector<std::uint32_t> table_;  // the first class of a key (component, kernel)
   std::size_t keys_ = 0;
@@ -379,6 +382,7 @@ std::optional<GreenRelations> find_green(const ImageOrbit& orbit, const GreenLim
       work += members.size() * component.members.size() * component.rank;
       counted = counted && work <= limits.idempotent_work;
       for (std::size_t i = 0; counted && i < members.size(); ++i) {
+        counted = !limits.stopped();
         std::size_t count = 0;
         for (const std::uint32_t set : component.members) {
           count += is_transversal(orbit.points(set), classes.kernel(members[i]), stamp, clock) ? 1 : 0;

@@ -33,9 +33,10 @@ constexpr std::size_t max_sample = 16;
 
 }  // namespace
 
-ImageOrbit::ImageOrbit(std::size_t degree, std::vector<Transformation> letters, std::size_t max_sets)
+ImageOrbit::ImageOrbit(std::size_t degree, std::vector<Transformation> letters, std::size_t max_sets,
+                       const std::atomic<bool>* stop)
     : degree_(degree), words_((degree + 63) / 64), letters_(std::move(letters)) {
-  explore(max_sets);
+  explore(max_sets, stop);
   find_components();
   find_groups();
 }
@@ -55,7 +56,7 @@ std::uint32_t ImageOrbit::find(std::span<const std::uint32_t> points) const {
   return lookup(bits);
 }
 
-void ImageOrbit::explore(std::size_t max_sets) {
+void ImageOrbit::explore(std::size_t max_sets, const std::atomic<bool>* stop) {
   const auto grow_table = [&] {
     table_.assign(std::max<std::size_t>(64, table_.size() * 2), none);
     const std::size_t mask = table_.size() - 1;
@@ -87,6 +88,11 @@ void ImageOrbit::explore(std::size_t max_sets) {
   for (std::size_t q = 0; q < degree_; ++q) image[q / 64] |= std::uint64_t{1} << (q % 64);
   insert(image, none, none);
   for (std::uint32_t set = 0; set < size(); ++set) {
+    if (stop != nullptr && stop->load(std::memory_order_relaxed)) {
+      complete_ = false;
+      next_.resize(size() * letters_.size(), none);
+      return;
+    }
     for (std::uint32_t a = 0; a < letters_.size(); ++a) {
       std::fill(image.begin(), image.end(), 0U);
       for (std::size_t i = offset_[set]; i < offset_[set + 1]; ++i) {

@@ -95,8 +95,9 @@ std::optional<PeriodWitness> period_witness(const Dfa& dfa, const MonoidFacts& f
   return PeriodWitness{std::move(word), pattern.index, pattern.period};
 }
 
-MonoidFacts flags_of(const Dfa& dfa, const DistinctLetters& distinct, std::size_t max_sets) {
-  MonoidFacts facts{{}, ImageOrbit(dfa.num_states(), distinct.images, max_sets), distinct};
+MonoidFacts flags_of(const Dfa& dfa, const DistinctLetters& distinct, std::size_t max_sets,
+                     const std::atomic<bool>* stop) {
+  MonoidFacts facts{{}, ImageOrbit(dfa.num_states(), distinct.images, max_sets, stop), distinct};
   MonoidFlags& flags = facts.flags;
   flags.is_group = distinct.permute;
   flags.is_commutative = letters_commute(distinct.images);
@@ -194,10 +195,12 @@ MonoidFacts flags_of(const Dfa& dfa, const DistinctLetters& distinct, std::size_
 
 }  // namespace
 
-MonoidFacts find_flags(const Dfa& dfa, std::size_t max_sets) { return flags_of(dfa, distinct_letters(dfa), max_sets); }
+MonoidFacts find_flags(const Dfa& dfa, std::size_t max_sets) {
+  return flags_of(dfa, distinct_letters(dfa), max_sets, nullptr);
+}
 
-MonoidFacts find_flags(const Language& language, std::size_t max_sets) {
-  return flags_of(language.minimal(), language.letters(), max_sets);
+MonoidFacts find_flags(const Language& language, std::size_t max_sets, const std::atomic<bool>* stop) {
+  return flags_of(language.minimal(), language.letters(), max_sets, stop);
 }
 
 }  // namespace krohn

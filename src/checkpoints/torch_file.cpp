@@ -1,6 +1,6 @@
-// A zip directory reader for stored entries, a pickle machine that can only build plain values, and the layout of
-// torch's storages. Every length is checked against the bytes that are there before it is used; nesting costs no
-// recursion, since the machine works on a stack. Cost: one pass.
+// A pickle machine that can only build plain values, and the layout of torch's storages. Every length is checked
+// against the bytes that are there before it is used; nesting costs no recursion, since the machine works on a stack.
+// Cost: one pass.
 #include "krohn/checkpoints/torch_file.hpp"
 
 #include <algorithm>
@@ -17,6 +17,7 @@
 
 #include "krohn/error.hpp"
 #include "krohn/text/source_text.hpp"
+#include "zip_archive.hpp"
 
 namespace krohn {
 namespace {
@@ -42,105 +43,6 @@ std::uint64_t little(std::string_view bytes, std::size_t at, std::size_t count) 
     value |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[at + i])) << (8 * i);
   }
   return value;
-}
-
-// ---- zip ----------------------------------------------------------------------------------------------------------
-
-std::uint32_t crc32(std::string_view bytes) {
-  static const std::array<std::uint32_t, 256> table = [] {
-    std::array<std::uint32_t, 256> t{};
-    for (std::uint32_t i = 0; i < 256; ++i) {
-      std::uint32_t c = i;
-      for (int k = 0; k < 8; ++k) c = (c & 1U) != 0 ? 0xEDB88320U ^ (c >> 1U) : c >> 1U;
-      t[i] = c;
-    }
-    return t;
-  }();
-  std::uint32_t crc = 0xFFFFFFFFU;
-  for (const char byte : bytes) crc = table[(crc ^ static_cast<unsigned char>(byte)) & 0xFFU] ^ (crc >> 8U);
-  return crc ^ 0xFFFFFFFFU;
-}
-
-/// The entries of an archive by name, as views into `bytes`.
-std::map<std::string, std::string_view, std::less<>> read_zip(std::string_view bytes, const std::string& source) {
-  constexpr std::size_t end_size = 22;
-  const std::size_t earliest = bytes.size() > end_size + 65535 ? bytes.size() - end_size - 65535 : 0;
-  std::optional<std::size_t> end;
-  for (std::size_t at = bytes.size() < end_size ? 0 : bytes.size() - end_size + 1; at-- > earliest;) {
-    if (bytes.substr(at, 4) == "PK\x05\x06") {
-      end = at;
-      break;
-    }
-  }
-  if (!end || bytes.size() < end_size)
-    fail(source, "expected a zip archive's directory at its end, got none (truncated?)");
-  std::uint64_t count = little(bytes, *end + 10, 2);
-  std::uint64_t size = little(bytes, *end + 12, 4);
-  std::uint64_t offset = little(bytes, *end + 16, 4);
-  // Where a field is full, the 64-bit directory has the value; torch always writes one.
-  if (*end >= 20 && bytes.substr(*end - 20, 4) == "PK\x06\x07") {
-    const std::uint64_t at = little(bytes, *end - 20 + 8, 8);
-    if (at > bytes.size() || bytes.size() - at < 56 || bytes.substr(at, 4) != "PK\x06\x06") {
-      fail(source, "expected the 64-bit zip directory where its locator points");
-    }
-    count = little(bytes, at + 32, 8);
-    size = little(bytes, at + 40, 8);
-    offset = little(bytes, at + 48, 8);
-  }
-  if (offset > bytes.size() || size > bytes.size() - offset) {
-    fail(source, "expected a zip directory inside the file, got one beyond its end (truncated?)");
-  }
-  std::map<std::string, std::string_view, std::less<>> entries;
-  std::size_t at = offset;
-  const std::size_t stop = offset + size;
-  std::uint64_t total = 0;
-  for (std::uint64_t i = 0; i < count; ++i) {
-    if (stop - at < 46 || bytes.substr(at, 4) != "PK\x01\x02") fail(source, "zip directory: expected an entry");
-    const std::uint64_t flags = little(bytes, at + 8, 2);
-    const std::uint64_t method = little(bytes, at + 10, 2);
-    const std::uint64_t crc = little(bytes, at + 16, 4);
-    std::uint64_t packed = little(bytes, at + 20, 4);
-    std::uint64_t plain = little(bytes, at + 24, 4);
-    const std::uint64_t name_size = little(bytes, at + 28, 2);
-    const std::uint64_t extra_size = little(bytes, at + 30, 2);
-    const std::uint64_t comment_size = little(bytes, at + 32, 2);
-    std::uint64_t local = little(bytes, at + 42, 4);
-    if (stop - at - 46 < name_size + extra_size + comment_size) fail(source, "zip directory: expected a whole entry");
-    const std::string name(bytes.substr(at + 46, name_size));
-    const std::string_view extra = bytes.substr(at + 46 + name_size, extra_size);
-    for (std::size_t e = 0; e + 4 <= extra.size();) {
-      const std::uint64_t tag = little(extra, e, 2);
-      const std::uint64_t length = little(extra, e + 2, 2);
-      if (extra.size() - e - 4 < length) break;
-      if (tag == 1) {
-        std::size_t field = e + 4;
-        for (std::uint64_t* value : {&plain, &packed, &local}) {
-          if (*value == 0xFFFFFFFFU && field + 8 <= e + 4 + length) {
-            *value = little(extra, field, 8);
-            field += 8;
-          }
-        }
-      }
-      e += 4 + length;
-    }
-    at += 46 + name_size + extra_size + comment_size;
-    if ((flags & 1U) != 0) fail(source, shown(name) + ": expected an entry that is not encrypted");
-    if (method != 0 || packed != plain) fail(source, shown(name) + ": expected a stored (uncompressed) entry");
-    if (local > bytes.size() || bytes.size() - local < 30 || bytes.substr(local, 4) != "PK\x03\x04") {
-      fail(source, shown(name) + ": expected the entry where the zip directory points");
-    }
-    const std::uint64_t data = local + 30 + little(bytes, local + 26, 2) + little(bytes, local + 28, 2);
-    if (data > bytes.size() || plain > bytes.size() - data) {
-      fail(source, shown(name) + ": expected " + std::to_string(plain) + " bytes, got a file that ends before");
-    }
-    const std::string_view content = bytes.substr(data, plain);
-    // Entries that overlap would make a small file a long computation.
-    total += plain;
-    if (total > bytes.size()) fail(source, shown(name) + ": expected entries that do not overlap");
-    if (crc32(content) != crc) fail(source, shown(name) + ": expected the checksum of the zip directory, got another");
-    if (!entries.emplace(name, content).second) fail(source, shown(name) + ": expected once, got twice");
-  }
-  return entries;
 }
 
 // ---- the pickle machine -------------------------------------------------------------------------------------------
@@ -617,7 +519,7 @@ TorchFile collect(const Value& root, const std::map<std::string, std::string_vie
   return file;
 }
 
-TorchFile parse_archive(std::string_view bytes, TorchFile file, const std::string& source) {
+TorchFile parse_archive(std::string_view bytes, const std::string& source) {
   const auto entries = read_zip(bytes, source);
   std::optional<std::string> prefix;
   for (const auto& [name, content] : entries) {
@@ -626,15 +528,18 @@ TorchFile parse_archive(std::string_view bytes, TorchFile file, const std::strin
     prefix = name.substr(0, name.size() - std::string_view("data.pkl").size());
   }
   if (!prefix) fail(source, "expected an entry data.pkl in the archive, got none");
-  if (const auto order = entries.find(*prefix + "byteorder"); order != entries.end() && order->second != "little") {
-    fail(source, "byteorder: expected 'little', got " + shown(order->second));
+  if (const auto order = entries.find(*prefix + "byteorder"); order != entries.end() && *order->second != "little") {
+    fail(source, "byteorder: expected 'little', got " + shown(*order->second));
   }
+  TorchFile file;
   std::map<std::string, std::string_view, std::less<>> storages;
   const std::string data = *prefix + "data/";
   for (const auto& [name, content] : entries) {
-    if (name.starts_with(data)) storages.emplace(name.substr(data.size()), content);
+    if (!name.starts_with(data)) continue;
+    storages.emplace(name.substr(data.size()), *content);
+    file.owners.push_back(content);
   }
-  Machine machine(entries.at(*prefix + "data.pkl"), source);
+  Machine machine(*entries.at(*prefix + "data.pkl"), source);
   const ValuePtr root = machine.run();
   return collect(*root, storages, std::move(file), source);
 }
@@ -696,12 +601,12 @@ bool is_torch_file(std::string_view bytes) {
          !(bytes.size() > 8 && bytes[8] == '{');
 }
 
-TorchFile parse_torch_file(std::string bytes, const std::string& source) {
-  const auto owner = std::make_shared<const std::string>(std::move(bytes));
+TorchFile parse_torch_file(std::string_view bytes, const std::string& source) {
+  if (bytes.starts_with("PK")) return parse_archive(bytes, source);
+  const auto owner = std::make_shared<const std::string>(bytes);
   TorchFile file;
   file.owners.push_back(owner);
-  return owner->starts_with("PK") ? parse_archive(*owner, std::move(file), source)
-                                  : parse_legacy(*owner, std::move(file), source);
+  return parse_legacy(*owner, std::move(file), source);
 }
 
 }  // namespace krohn

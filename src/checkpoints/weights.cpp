@@ -29,20 +29,14 @@ class WeightsBuilder {
   void add_file(const fs::path& path) {
     if (mapped_) {
       const std::shared_ptr<const MappedFile> map = MappedFile::open(path);
-      if (!is_torch_file(map->bytes())) {
-        const Safetensors file = Safetensors::parse(map->bytes(), path.string(), map);
-        weights_.tensors_.insert(weights_.tensors_.end(), file.tensors().begin(), file.tensors().end());
-        weights_.mapped_.push_back(map);
-        return;
-      }
-    }
-    std::string bytes = read_file(path, max_weight_bytes);
-    if (is_torch_file(bytes)) {
-      TorchFile file = parse_torch_file(std::move(bytes), path.string());
-      weights_.owners_.insert(weights_.owners_.end(), file.owners.begin(), file.owners.end());
-      weights_.tensors_.insert(weights_.tensors_.end(), file.tensors.begin(), file.tensors.end());
+      if (is_torch_file(map->bytes())) return add_torch_file(map->bytes(), path.string());
+      const Safetensors file = Safetensors::parse(map->bytes(), path.string(), map);
+      weights_.tensors_.insert(weights_.tensors_.end(), file.tensors().begin(), file.tensors().end());
+      weights_.mapped_.push_back(map);
       return;
     }
+    std::string bytes = read_file(path, max_weight_bytes);
+    if (is_torch_file(bytes)) return add_torch_file(bytes, path.string());
     auto file = std::make_shared<Safetensors>(Safetensors::parse(std::move(bytes), path.string()));
     weights_.tensors_.insert(weights_.tensors_.end(), file->tensors().begin(), file->tensors().end());
     weights_.owners_.push_back(std::move(file));
@@ -72,6 +66,12 @@ class WeightsBuilder {
   }
 
  private:
+  void add_torch_file(std::string_view bytes, const std::string& source) {
+    TorchFile file = parse_torch_file(bytes, source);
+    weights_.owners_.insert(weights_.owners_.end(), file.owners.begin(), file.owners.end());
+    weights_.tensors_.insert(weights_.tensors_.end(), file.tensors.begin(), file.tensors.end());
+  }
+
   Weights weights_;
   bool mapped_;
 };

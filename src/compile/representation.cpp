@@ -10,8 +10,7 @@
 // square of the states. Refuses orders above the cap.
 #include "krohn/compile/representation.hpp"
 
-#include <Eigen/Dense>
-#include <Eigen/Eigenvalues>
+#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -19,6 +18,7 @@
 
 #include "krohn/automata/transformation.hpp"
 #include "krohn/error.hpp"
+#include "krohn/model/eigenvalues.hpp"
 
 namespace krohn {
 namespace {
@@ -109,8 +109,10 @@ std::vector<Irreducible> irreducibles(const std::vector<std::vector<std::size_t>
       m(static_cast<Index>(g), static_cast<Index>(table[t][g])) += c;
     }
   }
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(m);
-  const Eigen::VectorXd& values = solver.eigenvalues();
+  const SymmetricDecomposition decomposition =
+      symmetric_decomposition({m.data(), static_cast<std::size_t>(m.size())}, n);
+  const Eigen::Map<const Eigen::VectorXd> values(decomposition.values.data(), m.rows());
+  const Eigen::Map<const Eigen::MatrixXd> vectors(decomposition.vectors.data(), m.rows(), m.rows());
   // Entries of about 1, sums of n of them: computed eigenvalues are right to n * 2^-50 or so; random ones differ by far
   // more. A wrong cut would show as a character that is no class function's norm; see below.
   const double gap = 1e-9 * (1.0 + values.cwiseAbs().maxCoeff());
@@ -119,7 +121,7 @@ std::vector<Irreducible> irreducibles(const std::vector<std::vector<std::size_t>
     Index end = first + 1;
     while (end < values.size() && values(end) - values(end - 1) < gap) ++end;
     Irreducible part;
-    part.basis = solver.eigenvectors().middleCols(first, end - first);
+    part.basis = vectors.middleCols(first, end - first);
     part.character.resize(static_cast<Index>(n));
     for (std::size_t s = 0; s < n; ++s) {
       double trace = 0.0;

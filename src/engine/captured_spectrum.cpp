@@ -5,11 +5,12 @@
 // Tested by python/tests/test_spectrum.py.
 #include "krohn/engine/captured_spectrum.hpp"
 
-#include <Eigen/Dense>
+#include <Eigen/Core>
 #include <cmath>
 #include <string>
 
 #include "krohn/error.hpp"
+#include "krohn/model/eigenvalues.hpp"
 
 namespace krohn {
 namespace {
@@ -17,8 +18,8 @@ namespace {
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
-void require_found(Eigen::ComputationInfo info) {
-  if (info != Eigen::Success) throw NumericError("the eigenvalues of a state-transition matrix were not found");
+std::span<const double> entries(const MatrixXd& matrix) {
+  return {matrix.data(), static_cast<std::size_t>(matrix.size())};
 }
 
 /// The product of I - beta_i k_i k_i^T over the columns k_i, the first acting first.
@@ -84,13 +85,10 @@ std::vector<std::complex<double>> captured_spectrum(const CapturedUpdates<T>& up
         const VectorXd scaled = root.cwiseProduct(keys.col(0));
         MatrixXd symmetric = gate.asDiagonal();
         symmetric -= betas[0] * scaled * scaled.transpose();
-        const Eigen::SelfAdjointEigenSolver<MatrixXd> solver(symmetric, Eigen::EigenvaluesOnly);
-        require_found(solver.info());
-        for (const double value : solver.eigenvalues()) values.emplace_back(value, 0.0);
+        for (const double value : symmetric_eigenvalues(entries(symmetric), size)) values.emplace_back(value, 0.0);
       } else {
-        const Eigen::EigenSolver<MatrixXd> solver(product_of(keys, betas) * gate.asDiagonal(), false);
-        require_found(solver.info());
-        for (const std::complex<double>& value : solver.eigenvalues()) values.push_back(value);
+        const MatrixXd gated = product_of(keys, betas) * gate.asDiagonal();
+        for (const std::complex<double>& value : eigenvalues(entries(gated), size)) values.push_back(value);
       }
       continue;
     }
@@ -101,11 +99,11 @@ std::vector<std::complex<double>> captured_spectrum(const CapturedUpdates<T>& up
       values.emplace_back(gate * (1.0 - betas[0] * keys.col(0).squaredNorm()), 0.0);
       continue;
     }
-    const Eigen::HouseholderQR<MatrixXd> qr(keys);
-    const MatrixXd inside = qr.matrixQR().topRows(span).template triangularView<Eigen::Upper>();
-    const Eigen::EigenSolver<MatrixXd> solver(product_of(inside, betas), false);
-    require_found(solver.info());
-    for (const std::complex<double>& value : solver.eigenvalues()) values.push_back(gate * value);
+    const std::vector<double> triangle = qr_triangle(entries(keys), size, factors);
+    const MatrixXd inside = product_of(Eigen::Map<const MatrixXd>(triangle.data(), span, columns), betas);
+    for (const std::complex<double>& value : eigenvalues(entries(inside), static_cast<std::size_t>(span))) {
+      values.push_back(gate * value);
+    }
   }
   return values;
 }

@@ -12,7 +12,7 @@
 // behind them are a few thousand operations' worth of 2^-53; they are thousands of times smaller.
 #include "krohn/engine/product_spectrum.hpp"
 
-#include <Eigen/Eigenvalues>
+#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -20,6 +20,7 @@
 
 #include "krohn/engine/interpreter.hpp"
 #include "krohn/error.hpp"
+#include "krohn/model/eigenvalues.hpp"
 #include "transition.hpp"
 #include "word_walk.hpp"
 
@@ -32,7 +33,7 @@ constexpr std::uint64_t most_power_steps = std::uint64_t{1} << 14U;
 
 /// What is known for sure of each eigenvalue of a matrix.
 struct Certainty {
-  Eigen::VectorXcd values;
+  std::vector<std::complex<double>> values;
   std::vector<bool> not_real;
   std::vector<bool> negative;
   bool all_real = false;
@@ -41,15 +42,15 @@ struct Certainty {
 
 Certainty certainty_of(const Eigen::MatrixXd& matrix, double error) {
   const auto size = static_cast<std::size_t>(matrix.rows());
-  const Eigen::EigenSolver<Eigen::MatrixXd> solver(matrix);
-  Certainty certainty{solver.eigenvalues(), std::vector<bool>(size, false), std::vector<bool>(size, false)};
-  const Eigen::VectorXcd& values = certainty.values;
-  const Eigen::MatrixXcd vectors = solver.eigenvectors();
-  const Eigen::MatrixXcd inverse = vectors.partialPivLu().inverse();
+  EigenDecomposition decomposition = eigen_decomposition(entries(matrix), size);
+  const Eigen::Map<const Eigen::VectorXcd> values(decomposition.values.data(), matrix.rows());
+  const Eigen::Map<const Eigen::MatrixXcd> vectors(decomposition.vectors.data(), matrix.rows(), matrix.rows());
+  const Eigen::Map<const Eigen::MatrixXcd> inverse(decomposition.inverse.data(), matrix.rows(), matrix.rows());
   const double residual = (matrix * vectors - vectors * values.asDiagonal()).norm();
   const double radius = vectors.norm() * inverse.norm() * (error + residual * inverse.norm());
+  Certainty certainty{std::move(decomposition.values), std::vector<bool>(size, false), std::vector<bool>(size, false)};
   if (!std::isfinite(radius)) return certainty;
-  const auto value = [&](std::size_t i) { return values(static_cast<Eigen::Index>(i)); };
+  const auto value = [&](std::size_t i) { return certainty.values[i]; };
   certainty.all_real = true;
   certainty.all_positive = true;
   std::vector<bool> seen(size, false);
@@ -159,13 +160,9 @@ class ProductCollector final : public forward::Probe<double> {
       spectrum.most_real = std::max(spectrum.most_real, product.scale);
     }
     if (matrix.rows() == 0) return;
-    const Eigen::EigenSolver<Eigen::MatrixXd> solver(matrix, false);
-    if (solver.info() != Eigen::Success) {
-      throw NumericError("the eigenvalues of a product of state-transition matrices were not found");
-    }
     // An eigenvector problem only where its answer could change what is kept.
     bool news = spectrum.all_real || spectrum.all_positive;
-    for (const std::complex<double>& unscaled : solver.eigenvalues()) {
+    for (const std::complex<double>& unscaled : eigenvalues(entries(matrix), static_cast<std::size_t>(matrix.rows()))) {
       const std::complex<double> value = product.scale * unscaled;
       spectrum.least_real = std::min(spectrum.least_real, value.real());
       spectrum.most_real = std::max(spectrum.most_real, value.real());
@@ -178,7 +175,7 @@ class ProductCollector final : public forward::Probe<double> {
     spectrum.all_real = spectrum.all_real && certainty.all_real;
     spectrum.all_positive = spectrum.all_positive && certainty.all_positive;
     for (std::size_t i = 0; i < certainty.not_real.size(); ++i) {
-      const std::complex<double> value = product.scale * certainty.values(static_cast<Eigen::Index>(i));
+      const std::complex<double> value = product.scale * certainty.values[i];
       if (certainty.not_real[i] && more_not_real(spectrum, value)) spectrum.not_real = {head, word_, value};
       if (certainty.negative[i] && more_negative(spectrum, value)) spectrum.negative = {head, word_, value};
     }

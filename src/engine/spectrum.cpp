@@ -1,7 +1,7 @@
 // Every token's matrix as its updates make it (transition.hpp), its eigenvalues, and what is counted of them.
 #include "krohn/engine/spectrum.hpp"
 
-#include <Eigen/Dense>
+#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -12,6 +12,7 @@
 
 #include "krohn/engine/interpreter.hpp"
 #include "krohn/error.hpp"
+#include "krohn/model/eigenvalues.hpp"
 #include "krohn/model/program_form.hpp"
 #include "layer_walk.hpp"
 #include "stability.hpp"
@@ -122,9 +123,9 @@ class Collector final : public TokenProbe {
     }
     if (transition.symmetric.size() > 0) {
       require_finite(transition.symmetric);
-      const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(transition.symmetric, Eigen::EigenvaluesOnly);
-      require_found(solver.info());
-      for (const double value : solver.eigenvalues()) add(spectrum, {value, 0.0});
+      for (const double value : symmetric_eigenvalues(entries(transition.symmetric), key_size)) {
+        add(spectrum, {value, 0.0});
+      }
       return;
     }
     const ReducedProduct product = reduced_product(std::span(&transition, 1));
@@ -175,17 +176,13 @@ class Collector final : public TokenProbe {
     return heads_.back();
   }
 
-  static void require_found(Eigen::ComputationInfo info) {
-    if (info != Eigen::Success) throw NumericError("the eigenvalues of a state-transition matrix were not found");
-  }
-
   void solve(HeadSpectrum& spectrum, const Eigen::MatrixXd& matrix, double scale) {
     require_finite(matrix);
     if (matrix.rows() == 0) return;
     if (matrix.rows() == 1) return add(spectrum, {scale * matrix(0, 0), 0.0});
-    const Eigen::EigenSolver<Eigen::MatrixXd> solver(matrix, false);
-    require_found(solver.info());
-    for (const std::complex<double>& value : solver.eigenvalues()) add(spectrum, scale * value);
+    for (const std::complex<double>& value : eigenvalues(entries(matrix), static_cast<std::size_t>(matrix.rows()))) {
+      add(spectrum, scale * value);
+    }
   }
 
   void add(HeadSpectrum& s, std::complex<double> value) {

@@ -1,7 +1,7 @@
 // How large the matrices of a layer's recurrences become, alone and multiplied along words.
 #pragma once
 
-#include <Eigen/Dense>
+#include <Eigen/Core>
 #include <cstddef>
 #include <map>
 #include <span>

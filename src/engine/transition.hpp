@@ -1,7 +1,7 @@
 // What a token does to a head's state, S -> A S, and products of such matrices along a word.
 #pragma once
 
-#include <Eigen/Dense>
+#include <Eigen/Core>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -49,6 +49,11 @@ struct ReducedProduct {
 /// and they are all `full` or none is. At most key_size eigenvalues differ from `scale`, however many factors there
 /// are.
 ReducedProduct reduced_product(std::span<const Transition> transitions);
+
+/// Column after column.
+inline std::span<const double> entries(const Eigen::MatrixXd& matrix) {
+  return {matrix.data(), static_cast<std::size_t>(matrix.size())};
+}
 
 /// Throws NumericError if an entry is not finite.
 void require_finite(const Eigen::MatrixXd& matrix);

@@ -10,7 +10,7 @@
 // impossible, since m reflections fix a space of codimension at most m.
 #include "krohn/model/householder.hpp"
 
-#include <Eigen/Dense>
+#include <Eigen/Core>
 #include <algorithm>
 #include <boost/multiprecision/cpp_int.hpp>
 #include <cmath>

@@ -11,8 +11,7 @@
 // cap are answered `undecided`.
 #include "krohn/model/spectrum.hpp"
 
-#include <Eigen/Dense>
-#include <Eigen/Eigenvalues>
+#include <Eigen/Core>
 #include <algorithm>
 #include <bit>
 #include <boost/multiprecision/cpp_int.hpp>
@@ -22,6 +21,7 @@
 #include <unordered_map>
 
 #include "krohn/error.hpp"
+#include "krohn/model/eigenvalues.hpp"
 
 namespace krohn {
 namespace {
@@ -171,8 +171,7 @@ bool upper_triangular(const RationalMatrix& a) {
 }
 
 std::vector<std::complex<double>> eigenvalues_of(const Eigen::MatrixXd& matrix) {
-  const Eigen::VectorXcd values = Eigen::EigenSolver<Eigen::MatrixXd>(matrix, false).eigenvalues();
-  return {values.begin(), values.end()};
+  return eigenvalues({matrix.data(), static_cast<std::size_t>(matrix.size())}, static_cast<std::size_t>(matrix.rows()));
 }
 
 std::vector<std::complex<double>> numeric_eigenvalues(const RationalMatrix& a) {

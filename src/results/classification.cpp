@@ -157,8 +157,9 @@ Classification classify(const Language& language, const ClassifyOptions& options
   };
   const Dfa& minimal = language.minimal();
   begins("images of the state set");
-  MonoidFacts facts = find_flags(language, options.max_monoid);
+  MonoidFacts facts = find_flags(language, options.max_monoid, options.stop);
   GreenLimits limits;
+  limits.stop = options.stop;
   limits.r_classes = options.max_monoid;
   begins("Green's classes");
   std::optional<GreenRelations> green = find_green(facts.orbit, limits);
@@ -175,9 +176,12 @@ Classification classify(const Language& language, const ClassifyOptions& options
   begins("cascade");
   LanguageFacts decided_from = letter_facts(language);
   add_monoid_flags(decided_from, facts.flags);
-  std::optional<CompileResult> compiled = add_cascade_facts(decided_from, language);
+  std::optional<CompileResult> compiled;
+  if (!options.stopped()) compiled = add_cascade_facts(decided_from, language);
   std::string reason;
-  if (!facts.orbit.complete()) {
+  if (options.stopped()) {
+    reason = "an early end of the work";
+  } else if (!facts.orbit.complete()) {
     reason = facts.orbit.size() < options.max_monoid
                  ? "images of the state set with more than " + std::to_string(ImageOrbit::max_points) + " points in all"
                  : "more than " + std::to_string(options.max_monoid) + " images of the state set (--max-monoid)";

@@ -365,8 +365,13 @@ LanguageFindings look_into(const Language& language, const ReportOptions& option
   ClassifyOptions how;
   how.max_monoid = options.max_monoid;
   how.begins = options.begins;
+  how.stop = options.stop;
   LanguageFindings found{classify(language, how), std::nullopt, {}};
   begin(options, "cascade");
+  if (options.stopped()) {
+    found.no_cascade = "the work was ended early";
+    return found;
+  }
   try {
     // A picture, from which nothing is decided: caps of its own.
     CascadeOptions picture;

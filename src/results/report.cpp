@@ -347,10 +347,13 @@ void add_checkpoint(Page& page, const OpenModel& open, const ModelFindings& foun
 std::string language_report(const Language& language, const std::string& name, const ReportOptions& options) {
   Page page("Language " + name);
   const LanguageFindings found = look_into(language, options);
+  if (options.stopped()) page.note("Ended early: what was not looked into by then is left out.");
   add_language(page, found);
   const std::optional<CompileResult>& compiled = found.classification.compiled;
-  if (!compiled) {
-    page.note("Compiled model: left out, as in the table above; krohn compile may make one.");
+  if (!compiled || options.stopped()) {
+    if (!options.stopped()) {
+      page.note("Compiled model: left out, as in the table above; krohn compile may make one.");
+    }
     return page.text();
   }
   OpenModel model{};

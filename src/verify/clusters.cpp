@@ -4,12 +4,13 @@
 // Tested by tests/verify/failing_test.cpp.
 #include "krohn/verify/clusters.hpp"
 
-#include <Eigen/Eigenvalues>
+#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "krohn/error.hpp"
+#include "krohn/model/eigenvalues.hpp"
 #include "krohn/numeric/splitmix64.hpp"
 
 namespace krohn {
@@ -128,15 +129,17 @@ void project(Clusters& clusters, const std::vector<Sampled>& points) {
   }
   x.rowwise() -= x.colwise().mean().eval();
   const Eigen::MatrixXd gram = x * x.transpose();
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(gram);
+  const SymmetricDecomposition axes =
+      symmetric_decomposition({gram.data(), static_cast<std::size_t>(gram.size())}, points.size());
+  const Eigen::Map<const Eigen::MatrixXd> vectors(axes.vectors.data(), n, n);
   const double all = gram.trace();
   double shown = 0.0;
   std::vector<std::vector<double>> along(2, std::vector<double>(points.size(), 0.0));
   for (int axis = 0; axis < 2 && axis < n; ++axis) {
     const Eigen::Index column = n - 1 - axis;
-    const double value = std::max(0.0, solver.eigenvalues()(column));
+    const double value = std::max(0.0, axes.values[static_cast<std::size_t>(column)]);
     shown += value;
-    Eigen::VectorXd vector = solver.eigenvectors().col(column);
+    Eigen::VectorXd vector = vectors.col(column);
     // A direction has two signs; the largest entry is positive.
     Eigen::Index largest = 0;
     vector.cwiseAbs().maxCoeff(&largest);

@@ -113,7 +113,7 @@ inline void safetensors(std::string_view bytes) {
   }
 }
 
-inline void torch(std::string_view bytes) { static_cast<void>(parse_torch_file(std::string(bytes), "f")); }
+inline void torch(std::string_view bytes) { static_cast<void>(parse_torch_file(bytes, "f")); }
 
 /// Against a model of eight tokens and eight logits.
 inline void task(std::string_view bytes) {

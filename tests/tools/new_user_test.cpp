@@ -259,6 +259,26 @@ TEST_CASE("--time-limit holds for convert, which leaves no file, and for report,
   CHECK(text.find("</html>") != std::string::npos);
 }
 
+TEST_CASE("classify and report of a language that end early tell what was found by then") {
+  // A million image sets take longer than this on any machine.
+  const std::string language = "random:200,2,1 --time-limit 0.3";
+  const ProcessResult classified = run_krohn("classify " + language);
+  CHECK(classified.exit_code == 20);
+  CHECK(classified.error.find("ended by the time limit of 0.3 s: what was not found by then is not known") !=
+        std::string::npos);
+  CHECK(classified.out.find("because of an early end of the work") != std::string::npos);
+  CHECK(classified.out.find("min_states") != std::string::npos);
+  const TemporaryDirectory directory;
+  const std::filesystem::path page = directory / "page.html";
+  const ProcessResult reported = run_krohn("report " + language + " -o " + page.string());
+  CHECK(reported.exit_code == 20);
+  std::ifstream stream(page);
+  const std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+  CHECK(text.find("Ended early") != std::string::npos);
+  CHECK(text.find("Compiled model") == std::string::npos);
+  CHECK(text.find("</html>") != std::string::npos);
+}
+
 TEST_CASE("--time-limit holds for accuracy") {
   const ProcessResult result = run_krohn(
       "accuracy " + models + "s3_gated_deltaproduct_n2_neg --lengths 16..65536 --words 2000 --time-limit 0.5");

@@ -135,16 +135,20 @@ bool compare(const Options& options) {
   return whole;
 }
 
-void run_classify(const Options& options) {
+// False where it ended early.
+bool run_classify(const Options& options) {
   Work work("classify", Work::Early::with_nothing, options.time_limit);
   ClassifyOptions classify_options;
   classify_options.max_monoid = options.max_monoid;
   classify_options.begins = [&work](const std::string& stage) { work.method(stage); };
-  const Classification c = classify(language_argument(options.languages.front(), options.alphabet), classify_options);
-  work.finish();
+  classify_options.stop = &work.stop();
+  const Language language = language_argument(options.languages.front(), options.alphabet);
+  work.has_result();
+  const Classification c = classify(language, classify_options);
+  const bool whole = !work.finish("what was not found by then is not known");
   if (options.json) {
     std::cout << classification_json(c, options.languages.front());
-    return;
+    return whole;
   }
   const Dfa& minimal = c.language.minimal();
   const MonoidFlags& flags = c.facts.flags;
@@ -218,6 +222,7 @@ void run_classify(const Options& options) {
   if (!c.unknown_because.empty()) lines.emplace_back("unknown", "because of " + c.unknown_because);
   print_table(lines);
   print_expressivity(c.families);
+  return whole;
 }
 
 }  // namespace
@@ -248,8 +253,8 @@ void add_classify(const Command& app, int& exit_code) {
       require_argument("LANG or --list");
     } else if (options->languages.size() > 1 || !options->corpus.empty()) {
       if (!compare(*options)) exit_code = exit_unknown;
-    } else {
-      run_classify(*options);
+    } else if (!run_classify(*options)) {
+      exit_code = exit_unknown;
     }
   });
 }

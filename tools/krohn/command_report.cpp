@@ -39,7 +39,7 @@ int run_report(const Command& command, const Arguments& arguments) {
     require_writable(arguments.output);
   }
   const bool of_model = is_model_argument(arguments.subject);
-  // Of a model the parts that were looked into make a page.
+  // Once there is something to look into, the parts that were looked into make a page.
   Work work("report", of_model ? Work::Early::with_result : Work::Early::with_nothing, arguments.time_limit);
   ReportOptions options = arguments.options;
   options.stop = &work.stop();
@@ -52,8 +52,9 @@ int run_report(const Command& command, const Arguments& arguments) {
     page = model_report(model, arguments.subject, options);
   } else {
     refuse_options(command, {"--format", "--task", "--fla-version"}, "for a language");
-    const Dfa dfa = language_argument(arguments.subject, arguments.alphabet);
-    page = language_report(dfa, arguments.subject, options);
+    const Language language = language_argument(arguments.subject, arguments.alphabet);
+    work.has_result();
+    page = language_report(language, arguments.subject, options);
   }
   const bool stopped = work.finish("the page has what was found until then");
   const int exit_code = stopped ? exit_unknown : exit_ok;

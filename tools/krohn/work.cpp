@@ -57,6 +57,11 @@ void Work::detail(const std::string& text) {
   detail_ = text;
 }
 
+void Work::has_result() {
+  const std::lock_guard lock(mutex_);
+  early_ = Early::with_result;
+}
+
 void Work::clear() {
   const std::lock_guard lock(mutex_);
   if (shown_) std::fprintf(stderr, "\r\033[K");

@@ -33,6 +33,9 @@ class Work {
   std::optional<Clock::time_point> deadline() const noexcept { return deadline_; }
   bool interrupted() const noexcept;
 
+  /// From here on the work ends early with a result.
+  void has_result();
+
   /// Whether the time left is counted from here.
   enum class Time { begins, goes_on };
   /// What is being done now, in a word or two. Where time begins the part done is unknown again.
@@ -55,7 +58,7 @@ class Work {
   std::string reason() const;
 
   const std::string name_;
-  const Early early_;
+  Early early_;
   const bool terminal_;
   const Clock::time_point start_ = Clock::now();
   std::optional<Clock::time_point> deadline_;

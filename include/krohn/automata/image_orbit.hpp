@@ -5,6 +5,7 @@
 // every one of them divides the monoid: aperiodicity, solvability and the like are read off without listing elements.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -40,8 +41,9 @@ class ImageOrbit {
 
   /// Explores at most `max_sets` sets, breadth first from the full set. Where there are more, complete() is false and
   /// the components and groups are those of the part explored: groups found there are real, others may be missing.
-  /// Sets of one point form components without a group.
-  ImageOrbit(std::size_t degree, std::vector<Transformation> letters, std::size_t max_sets);
+  /// Sets of one point form components without a group. Once `stop` is true no more sets are explored.
+  ImageOrbit(std::size_t degree, std::vector<Transformation> letters, std::size_t max_sets,
+             const std::atomic<bool>* stop = nullptr);
 
   bool complete() const noexcept { return complete_; }
   std::size_t size() const noexcept { return offset_.size() - 1; }
@@ -73,7 +75,7 @@ class ImageOrbit {
     Permutation action;
   };
   std::vector<Loop> loops(std::size_t component) const;
-  void explore(std::size_t max_sets);
+  void explore(std::size_t max_sets, const std::atomic<bool>* stop);
   void find_components();
   void find_groups();
   std::uint32_t lookup(std::span<const std::uint64_t> bits) const;

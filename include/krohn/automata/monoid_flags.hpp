@@ -1,6 +1,7 @@
 // What kind of language it is, read off the groups in the transition monoid of its minimal automaton, with witnesses.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -58,6 +59,8 @@ struct MonoidFacts {
 /// images of its state set, of which at most `max_sets` are explored. Cost as ImageOrbit's.
 MonoidFacts find_flags(const Dfa& dfa, std::size_t max_sets = 1'000'000);
 /// Of the syntactic monoid.
-MonoidFacts find_flags(const Language& language, std::size_t max_sets = 1'000'000);
+/// Once `stop` is true no more sets are explored: flags that need them are not known.
+MonoidFacts find_flags(const Language& language, std::size_t max_sets = 1'000'000,
+                       const std::atomic<bool>* stop = nullptr);
 
 }  // namespace krohn

@@ -17,6 +17,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "krohn/checkpoints/safetensors.hpp"
@@ -32,7 +33,7 @@ struct TorchFile {
 /// True if the bytes begin as one of the two forms does.
 bool is_torch_file(std::string_view bytes);
 
-/// Throws InputError naming what breaks rules 1 to 4; a global is named with its module.
-TorchFile parse_torch_file(std::string bytes, const std::string& source);
+/// Copies what it keeps of `bytes`. Throws InputError naming what breaks rules 1 to 4; a global is named with its module.
+TorchFile parse_torch_file(std::string_view bytes, const std::string& source);
 
 }  // namespace krohn

@@ -3,6 +3,7 @@
 // As JSON: docs/schemas/v1/classify.json.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <optional>
@@ -62,6 +63,9 @@ struct ClassifyOptions {
   std::size_t max_monoid = 1'000'000;
   /// Called as a stage begins, with its name.
   std::function<void(const std::string&)> begins = {};
+  /// Once true, what is not found by then is not known; null for none.
+  const std::atomic<bool>* stop = nullptr;
+  bool stopped() const noexcept { return stop != nullptr && stop->load(std::memory_order_relaxed); }
 };
 
 Classification classify(const Language& language, const ClassifyOptions& options = {});

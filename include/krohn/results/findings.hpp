@@ -38,7 +38,7 @@ struct ReportOptions {
   double check_seconds = 10.0;
   /// Called as a part begins, with its name.
   std::function<void(const std::string&)> begins = {};
-  /// Once true, of a model the parts that did not begin are left out; null for none.
+  /// Once true, the parts that did not begin are left out; null for none.
   const std::atomic<bool>* stop = nullptr;
   bool stopped() const noexcept { return stop != nullptr && stop->load(std::memory_order_relaxed); }
 };
