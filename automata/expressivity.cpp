@@ -17,9 +17,9 @@ namespace krohn {
 namespace {
 
 /// The least p with a^i = a^{i+p} for some i: the least common multiple of the cycle lengths, saturating.
-std::size_t period_of(const std::vector<State>& letter) {
-  constexpr std::size_t limit = std::size_t{1} << 40U;
-  std::size_t period = 1;
+std::uint64_t period_of(const std::vector<State>& letter) {
+  constexpr std::uint64_t limit = std::uint64_t{1} << 40U;
+  std::uint64_t period = 1;
   std::vector<int> seen(letter.size(), -1);
   for (State start = 0; start < letter.size(); ++start) {
     State q = start;
@@ -28,7 +28,7 @@ std::size_t period_of(const std::vector<State>& letter) {
       q = letter[q];
     }
     if (seen[q] != static_cast<int>(start)) continue;
-    std::size_t length = 0;
+    std::uint64_t length = 0;
     State at = q;
     do {
       at = letter[at];
@@ -323,7 +323,7 @@ LanguageFacts letter_facts(const Language& language) {
   const std::vector<Transformation>& letters = language.letters().images;
   bool exponent_2 = true;
   for (std::size_t i = 0; i < letters.size(); ++i) {
-    const std::size_t period = period_of(letters[i]);
+    const std::uint64_t period = period_of(letters[i]);
     exponent_2 = exponent_2 && period <= 2;
     if (period > facts.largest_letter_period || facts.letter.empty()) {
       facts.largest_letter_period = std::max(period, facts.largest_letter_period);

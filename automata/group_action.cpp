@@ -124,6 +124,45 @@ struct BlockSystem {
   std::size_t size() const { return representative.size(); }
 };
 
+/// Systems, those of fewest blocks first. A binary heap with its steps written out: which of equally coarse systems
+/// comes first decides the group action that is found, and the standard's heaps leave it to the library.
+class CoarsestFirst {
+ public:
+  bool empty() const { return heap_.empty(); }
+
+  void push(std::unique_ptr<BlockSystem> system) {
+    heap_.emplace_back();
+    rise(heap_.size() - 1, std::move(system));
+  }
+
+  std::unique_ptr<BlockSystem> pop() {
+    std::unique_ptr<BlockSystem> first = std::move(heap_.front());
+    std::unique_ptr<BlockSystem> last = std::move(heap_.back());
+    heap_.pop_back();
+    if (heap_.empty()) return first;
+    // The gap goes down along the coarser children, the second of equals, and the last system rises from there.
+    std::size_t gap = 0;
+    for (std::size_t child = 2; child <= heap_.size(); child = 2 * gap + 2) {
+      if (child == heap_.size() || heap_[child]->size() > heap_[child - 1]->size()) --child;
+      heap_[gap] = std::move(heap_[child]);
+      gap = child;
+    }
+    rise(gap, std::move(last));
+    return first;
+  }
+
+ private:
+  void rise(std::size_t gap, std::unique_ptr<BlockSystem> system) {
+    while (gap > 0 && heap_[(gap - 1) / 2]->size() > system->size()) {
+      heap_[gap] = std::move(heap_[(gap - 1) / 2]);
+      gap = (gap - 1) / 2;
+    }
+    heap_[gap] = std::move(system);
+  }
+
+  std::vector<std::unique_ptr<BlockSystem>> heap_;
+};
+
 struct Candidate {
   BlockSystem system;
   StateSet kernel;
@@ -492,8 +531,7 @@ class Search {
 
   void close_upwards(const BlockSystem& finest) {
     std::unordered_set<StateSet, StateSet::Hash> seen;
-    const auto finer = [](const auto& x, const auto& y) { return x->size() > y->size(); };
-    std::vector<std::unique_ptr<BlockSystem>> heap;
+    CoarsestFirst heap;
     const std::size_t limit = spent_ + std::max(closure_budget, closure_budget_per_state * states_);
     // The new system made, or nothing where the join is a known one; `whole` says that it left one block.
     const auto take = [&](const BlockSystem& system, std::uint32_t j, bool& whole) -> BlockSystem* {
@@ -509,8 +547,7 @@ class Search {
       auto coarser = std::make_unique<BlockSystem>(quotient(system, merging));
       add(*coarser);
       BlockSystem* made = coarser.get();
-      heap.push_back(std::move(coarser));
-      std::push_heap(heap.begin(), heap.end(), finer);
+      heap.push(std::move(coarser));
       return made;
     };
     const auto expand = [&](const BlockSystem& system, std::size_t until) {
@@ -540,9 +577,7 @@ class Search {
     }
     bool complete = expand(finest, spent_ + closure_budget / 2);
     while (!heap.empty() && spent_ <= limit) {
-      std::pop_heap(heap.begin(), heap.end(), finer);
-      const std::unique_ptr<BlockSystem> system = std::move(heap.back());
-      heap.pop_back();
+      const std::unique_ptr<BlockSystem> system = heap.pop();
       complete = expand(*system, limit) && complete;
     }
     complete_ = complete && heap.empty();

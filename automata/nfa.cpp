@@ -332,7 +332,7 @@ std::optional<Dominance> find_dominance(const Nfa& nfa, const Moves& moves, cons
   }
   std::vector<std::uint64_t> able(words);
   std::size_t steps = 0;
-  for (std::size_t i = 0; i < queue.size(); ++i) {
+  for (std::size_t i = 0; i < queue.size();) {
     const std::uint32_t to = queue[i];
     queued[to] = false;
     for (std::size_t a = 0; a < k; ++a) {
@@ -362,9 +362,10 @@ std::optional<Dominance> find_dominance(const Nfa& nfa, const Moves& moves, cons
       steps += (end - begin) * words;
       if (steps > max_simulation_steps) return std::nullopt;
     }
+    ++i;
     if (i > 4 * n && i > queue.size() / 2) {
-      queue.erase(queue.begin(), queue.begin() + static_cast<std::ptrdiff_t>(i + 1));
-      i = static_cast<std::size_t>(-1);
+      queue.erase(queue.begin(), queue.begin() + static_cast<std::ptrdiff_t>(i));
+      i = 0;
     }
   }
   Dominance dominance{words, std::vector<std::uint64_t>(n * words, 0)};

@@ -288,7 +288,7 @@ Safetensors Safetensors::parse(std::string_view bytes, std::string source, std::
 }
 
 Safetensors Safetensors::read(const std::filesystem::path& path) {
-  return parse(read_file(path, std::numeric_limits<std::size_t>::max()), path.string());
+  return parse(read_file(path, std::numeric_limits<std::uint64_t>::max()), path.string());
 }
 
 const TensorView* Safetensors::find(std::string_view name) const noexcept {

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t max_weight_bytes = std::size_t{1} << 40U;
+constexpr std::uint64_t max_weight_bytes = std::uint64_t{1} << 40U;
 
 }  // namespace
 

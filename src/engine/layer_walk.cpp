@@ -31,21 +31,21 @@ constexpr std::size_t batch_tokens = 8192;
 constexpr std::size_t chunk_bytes = std::size_t{1} << 26U;
 constexpr std::size_t most_chunk_tokens = 512;
 
-/// Runs `work(i)` for i < count on so many threads; the first error is thrown again.
+/// Runs `work(i)` for i < count on so many threads, this one among them; the first error is thrown again.
 template <class Work>
 void in_parallel(std::size_t count, const Work& work) {
   std::vector<std::exception_ptr> errors(count);
-  {
-    std::vector<std::jthread> threads;
-    for (std::size_t i = 0; i < count; ++i) {
-      threads.emplace_back([&, i] {
-        try {
-          work(i);
-        } catch (...) {
-          errors[i] = std::current_exception();
-        }
-      });
+  const auto run = [&](std::size_t i) {
+    try {
+      work(i);
+    } catch (...) {
+      errors[i] = std::current_exception();
     }
+  };
+  {
+    std::vector<std::jthread> others;
+    for (std::size_t i = 1; i < count; ++i) others.emplace_back(run, i);
+    if (count != 0) run(0);
   }
   for (const std::exception_ptr& error : errors) {
     if (error) std::rethrow_exception(error);

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "cpu_features.hpp"
+#include "krohn/engine/threads.hpp"
 #include "krohn/error.hpp"
 #include "learned/device_batches.hpp"
 #include "learned/finite_logits.hpp"
@@ -180,8 +181,7 @@ void run_on_cpu(const Program& model, std::span<const Tokens> words, const Learn
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::sort(order.begin(), order.end(),
             [&](std::size_t a, std::size_t b) { return words[a] != words[b] ? words[a] < words[b] : a < b; });
-  std::size_t threads = options.threads != 0 ? options.threads : std::thread::hardware_concurrency();
-  threads = std::max<std::size_t>(threads, 1);
+  std::size_t threads = threads_to_use(options.threads);
   // One word a thread goes alone, eight columns to a vector, with the same bits; more of them a vector of words at a
   // time, in chunks of whole vectors, small enough that every thread has one, at most 64 words and states of 256 MiB.
   const std::size_t share = (order.size() + threads - 1) / threads;

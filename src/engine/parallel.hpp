@@ -9,11 +9,9 @@
 #include <thread>
 #include <vector>
 
-namespace krohn {
+#include "krohn/engine/threads.hpp"
 
-inline unsigned threads_to_use(unsigned asked) {
-  return asked != 0 ? asked : std::max(1U, std::thread::hardware_concurrency());
-}
+namespace krohn {
 
 /// Calls work(block) for every block below `blocks`, each once, on up to `threads` threads; blocks are handed out in
 /// ascending order. If calls throw, the exception of the lowest block that threw is rethrown: the same one for every

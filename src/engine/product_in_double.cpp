@@ -5,9 +5,9 @@
 #include "product_in_double.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "cpu_features.hpp"
+#include "krohn/numeric/fused.hpp"
 
 #if defined(KROHN_HAVE_AVX2_TARGET)
 #include <immintrin.h>
@@ -27,7 +27,7 @@ void plain_kernel(std::size_t size, const double* w, const double* x, double* ti
   for (std::size_t i = 0; i < size; ++i) {
     for (std::size_t t = 0; t < tokens; ++t) {
       for (std::size_t r = 0; r < outputs; ++r) {
-        tile[t * outputs + r] = std::fma(w[i * outputs + r], x[i * tokens + t], tile[t * outputs + r]);
+        tile[t * outputs + r] = numeric::fused(w[i * outputs + r], x[i * tokens + t], tile[t * outputs + r]);
       }
     }
   }

@@ -143,7 +143,7 @@ ScanResult scan(const Machine& model, const SymbolSource& source, const ScanOpti
     read_size = options.device_memory != 0 ? std::clamp<std::size_t>(options.device_memory / 2, 4096, device_symbols)
                                            : device_symbols;
   }
-  // One buffer is read while the other is walked.
+  // One buffer is read while the other is walked, where there is a thread for it.
   std::vector<std::uint8_t> buffer(read_size);
   std::vector<std::uint8_t> ahead(read_size);
   const auto read = [&source, alphabet](std::vector<std::uint8_t>& into, std::uint64_t position) {
@@ -156,7 +156,10 @@ ScanResult scan(const Machine& model, const SymbolSource& source, const ScanOpti
   while (filled != 0) {
     result.length += filled;
     std::future<std::size_t> reading;
-    if (filled == buffer.size()) reading = std::async(std::launch::async, read, std::ref(ahead), result.length);
+    if (filled == buffer.size()) {
+      const std::launch how = threads > 1 ? std::launch::async : std::launch::deferred;
+      reading = std::async(how, read, std::ref(ahead), result.length);
+    }
     if (device && !device_scan && (options.device == Device::cuda || filled == buffer.size())) {
       const MachineView view{static_cast<std::uint32_t>(plan.machine.count), static_cast<std::uint32_t>(alphabet),
                              plan.machine.next.data()};

@@ -7,10 +7,10 @@
 #include <limits>
 #include <map>
 #include <memory>
-#include <thread>
 #include <utility>
 
 #include "krohn/engine/interpreter.hpp"
+#include "krohn/engine/threads.hpp"
 #include "krohn/error.hpp"
 #include "krohn/model/eigenvalues.hpp"
 #include "krohn/model/program_form.hpp"
@@ -249,7 +249,7 @@ LearnedSpectrum compute_spectrum(const Program& model, const SpectrumOptions& op
     if (form.stabilized) spectrum.stabilized_blocks.push_back(i);
   }
   if (options.tokens.empty()) return spectrum;
-  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+  const std::size_t cores = threads_to_use(0);
   const std::size_t threads = options.threads == 0 ? cores : std::min(options.threads, cores);
   std::vector<std::unique_ptr<Collector>> collectors;
   std::vector<TokenProbe*> probes;

@@ -22,7 +22,7 @@
 namespace krohn {
 namespace {
 
-constexpr std::size_t max_formula_work = std::size_t{1} << 32U;
+constexpr std::uint64_t max_formula_work = std::uint64_t{1} << 32U;
 constexpr std::size_t max_arcs = std::size_t{1} << 26U;
 constexpr std::string_view mata_epsilon = "4294967295";
 constexpr std::string_view kinds = "@NFA-explicit, @DFA-explicit, @NFA-bits or @NFA";
@@ -534,7 +534,7 @@ class Section {
   std::vector<Token> first_places_;  // of the symbols
   std::set<std::string> epsilons_;
   std::vector<FormulaArc> formula_arcs_;
-  std::size_t work_ = 0;
+  std::uint64_t work_ = 0;
   NamedArcs arcs_;
 };
 

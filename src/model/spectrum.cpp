@@ -407,12 +407,12 @@ class ProductSet {
 
  private:
   static std::size_t hash_of(const RationalMatrix& matrix) {
-    std::size_t hash = 0;
+    std::uint64_t hash = 0;
     for (std::size_t i = 0; i < matrix.entries.size(); ++i) {
       if (matrix.entries[i] == 0) continue;
       hash = hash * 31 + std::hash<double>()(matrix.entries[i].convert_to<double>()) + i;
     }
-    return hash;
+    return static_cast<std::size_t>(hash ^ (hash >> 32U));
   }
   std::vector<RationalMatrix> matrices_;
   std::vector<std::vector<std::uint32_t>> rows_;

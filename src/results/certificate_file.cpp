@@ -27,7 +27,7 @@ static_assert(std::endian::native == std::endian::little, "words are copied as t
 
 constexpr std::string_view first_line = "krohn-certificate-v2\n";
 constexpr std::size_t digest_size = 32;
-constexpr std::size_t max_file_bytes = std::size_t{4} << 30U;
+constexpr std::uint64_t max_file_bytes = std::uint64_t{4} << 30U;
 constexpr std::uint64_t max_count = std::numeric_limits<std::uint32_t>::max();
 
 std::string digest_of(std::string_view bytes) {

@@ -115,7 +115,7 @@ void write_hardened(const fs::path& from, const fs::path& to, const Program& pro
   for (const fs::directory_entry& entry : fs::directory_iterator(from)) {
     const std::string name = entry.path().filename();
     if (entry.is_regular_file() && name != "codes.safetensors") {
-      directory.write(name, read_file(entry.path(), std::size_t{1} << 40U));
+      directory.write(name, read_file(entry.path(), std::uint64_t{1} << 40U));
     }
   }
   directory.write("codes.safetensors", format_codes(program));

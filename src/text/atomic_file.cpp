@@ -83,6 +83,18 @@ void synchronise_directory(const fs::path& path) {
   ::close(descriptor);
 }
 
+// Swaps what two paths name, in one step; false with errno, which is ENOSYS where the system has no such step.
+bool exchange(const fs::path& one, const fs::path& other) {
+#if defined(RENAME_EXCHANGE)
+  return ::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0;
+#else
+  static_cast<void>(one);
+  static_cast<void>(other);
+  errno = ENOSYS;
+  return false;
+#endif
+}
+
 // Where the bytes for `path` go.
 struct Target {
   fs::path path;
@@ -173,7 +185,7 @@ void PendingDirectory::commit() {
     // RENAME_NOREPLACE would refuse an empty directory that appeared meanwhile; plain rename replaces only that.
     if (std::rename(aside_.c_str(), path_.c_str()) != 0) raise(path_, "a path that can be written", errno);
     aside_.clear();
-  } else if (::renameat2(AT_FDCWD, aside_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) == 0) {
+  } else if (exchange(aside_, path_)) {
     // aside_ is the old directory now.
     fs::remove_all(aside_, ignored);
     aside_.clear();

@@ -66,7 +66,7 @@ void for_each_printable(std::string_view text, Each&& each) {
 
 }  // namespace
 
-std::string read_file(const std::filesystem::path& path, std::size_t max_bytes) {
+std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes) {
   const OpenFile file(path);
   if (file.descriptor() < 0) raise(path, "a readable file", errno);
   struct stat status {};
@@ -77,9 +77,12 @@ std::string read_file(const std::filesystem::path& path, std::size_t max_bytes) 
   };
   std::string bytes;
   if (S_ISREG(status.st_mode)) {
-    const auto size = static_cast<std::size_t>(status.st_size);
+    const auto size = static_cast<std::uint64_t>(status.st_size);
     if (size > max_bytes) too_large();
-    bytes.reserve(size);
+    if (size > bytes.max_size()) {
+      throw ResourceError(path.string() + ": " + std::to_string(size) + " bytes are too many for this machine");
+    }
+    bytes.reserve(static_cast<std::size_t>(size));
   }
   std::array<char, 1U << 16U> buffer;
   while (true) {

@@ -119,7 +119,7 @@ class Batch {
     ++items_;
   }
   // False if the set may not grow by what is left.
-  bool flush(std::size_t memory) {
+  bool flush(std::uint64_t memory) {
     for (std::size_t i = 0; i < items_; ++i) pairs_.prefetch_pair(hashes_[i]);
     for (std::size_t i = 0; i < items_; ++i) {
       const std::byte* pair = bytes_.data() + i * pair_size_;
@@ -171,7 +171,7 @@ Closure joint_closure(const Machine& model, const Specification& specification, 
 
   Batch batch(pairs);
   const auto flush = [&] {
-    const std::size_t other = carried.memory();
+    const std::uint64_t other = carried.memory();
     return batch.flush(options.budget.memory - std::min(other, options.budget.memory));
   };
   // Whether pairs as the model carries them would take less.

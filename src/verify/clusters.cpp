@@ -137,7 +137,11 @@ void project(Clusters& clusters, const std::vector<Sampled>& points) {
   std::vector<std::vector<double>> along(2, std::vector<double>(points.size(), 0.0));
   for (int axis = 0; axis < 2 && axis < n; ++axis) {
     const Eigen::Index column = n - 1 - axis;
-    const double value = std::max(0.0, axes.values[static_cast<std::size_t>(column)]);
+    // An eigenvalue within the solver's error (of the order of n + d units of roundoff of the largest) is 0: what is
+    // seen along such a direction would be rounding errors.
+    const double noise = static_cast<double>(n + d) * std::numeric_limits<double>::epsilon() * axes.values.back();
+    const double found = axes.values[static_cast<std::size_t>(column)];
+    const double value = found > noise ? found : 0.0;
     shown += value;
     Eigen::VectorXd vector = vectors.col(column);
     // A direction has two signs; the largest entry is positive.

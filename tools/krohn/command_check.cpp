@@ -33,7 +33,7 @@ struct Arguments {
   std::optional<Semantics> semantics;
   std::optional<std::uint64_t> up_to;
   double time_limit = 60.0;
-  std::uint64_t memory = std::uint64_t{4} << 30U;
+  std::uint64_t memory = default_memory;
   bool json = false;
   std::uint64_t seed = 0;
   std::string certificate;
@@ -155,7 +155,10 @@ void add_check(const Command& app, int& exit_code) {
   command.add_option("--up-to", arguments->up_to, "ask only for the words up to this length").check(natural_number());
   command.add_option("--time-limit", arguments->time_limit, "seconds, then the best verdict so far (default 60)")
       .check(seconds_number());
-  command.add_option("--memory", arguments->memory, "bytes a search may hold, with K, M or G (default 4G)")
+  command
+      .add_option("--memory", arguments->memory,
+                  std::string("bytes a search may hold, with K, M or G (default ") +
+                      std::to_string(default_memory >> 30U) + "G)")
       .transform(byte_size());
   command
       .add_option("--exhaustive", arguments->exhaustive,

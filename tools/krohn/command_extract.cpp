@@ -32,7 +32,7 @@ struct Arguments {
   ReadingHints hints;
   std::optional<Semantics> semantics;
   double time_limit = 60.0;
-  std::uint64_t memory = std::uint64_t{4} << 30U;
+  std::uint64_t memory = default_memory;
   std::string device = "auto";
   unsigned threads = 0;
   bool json = false;
@@ -170,7 +170,10 @@ void add_extract(const Command& app, int& exit_code) {
   add_semantics_option(command, arguments->semantics);
   command.add_option("--time-limit", arguments->time_limit, "seconds, then the best so far (default 60)")
       .check(seconds_number());
-  command.add_option("--memory", arguments->memory, "bytes a search may hold, with K, M or G (default 4G)")
+  command
+      .add_option("--memory", arguments->memory,
+                  std::string("bytes a search may hold, with K, M or G (default ") +
+                      std::to_string(default_memory >> 30U) + "G)")
       .transform(byte_size());
   add_device_option(command, arguments->device, "where words run that are asked many at once");
   command.add_option("--threads", arguments->threads, "CPU threads; 0 takes one a core").check(natural_number(0, 4096));

@@ -38,7 +38,9 @@ template Option Command::add_option(const std::string&, double&, const std::stri
 template Option Command::add_option(const std::string&, std::optional<double>&, const std::string&) const;
 template Option Command::add_option(const std::string&, std::vector<double>&, const std::string&) const;
 template Option Command::add_option(const std::string&, unsigned&, const std::string&) const;
-template Option Command::add_option(const std::string&, std::uint64_t&, const std::string&) const;
+// One of the two is std::uint64_t, and std::size_t is that one or the other.
+template Option Command::add_option(const std::string&, unsigned long&, const std::string&) const;
+template Option Command::add_option(const std::string&, unsigned long long&, const std::string&) const;
 template Option Command::add_option(const std::string&, std::optional<std::uint64_t>&, const std::string&) const;
 
 Option Command::add_flag(const std::string& names, bool& value, const std::string& description) const {

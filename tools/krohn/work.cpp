@@ -1,4 +1,5 @@
-// A thread of its own looks at the interrupt flag twenty times a second, so that work which never asks is ended too.
+// A thread of its own looks at the interrupt flag twenty times a second, so that work which never asks is ended too. On
+// a machine without threads the work itself looks when it tells how far it is.
 #include "work.hpp"
 
 #include <unistd.h>
@@ -9,6 +10,7 @@
 
 #include "command.hpp"
 #include "interrupt.hpp"
+#include "krohn/engine/threads.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -26,12 +28,14 @@ Work::Work(std::string name, Early early, std::optional<double> time_limit)
     time_limit_ = *time_limit;
     deadline_ = start_ + std::chrono::milliseconds(static_cast<std::int64_t>(*time_limit * 1000.0));
   }
-  watcher_ = std::jthread([this](const std::stop_token& token) { watch(token); });
+  if (machine_has_threads) watcher_ = std::jthread([this](const std::stop_token& token) { watch(token); });
 }
 
 Work::~Work() {
-  watcher_.request_stop();
-  watcher_.join();
+  if (watcher_.joinable()) {
+    watcher_.request_stop();
+    watcher_.join();
+  }
   if (shown_) std::fprintf(stderr, "\r\033[K");
 }
 
@@ -40,21 +44,25 @@ bool Work::interrupted() const noexcept { return interrupt_flag().load(std::memo
 void Work::method(const std::string& text, Time time) {
   const std::lock_guard lock(mutex_);
   method_ = text;
-  if (time == Time::goes_on) return;
-  detail_.clear();
-  done_ = total_ = 0.0;
-  method_start_ = Clock::now();
+  if (time == Time::begins) {
+    detail_.clear();
+    done_ = total_ = 0.0;
+    method_start_ = Clock::now();
+  }
+  if (!machine_has_threads) look();
 }
 
 void Work::part(double done, double total) {
   const std::lock_guard lock(mutex_);
   done_ = done;
   total_ = total;
+  if (!machine_has_threads) look();
 }
 
 void Work::detail(const std::string& text) {
   const std::lock_guard lock(mutex_);
   detail_ = text;
+  if (!machine_has_threads) look();
 }
 
 void Work::has_result() {
@@ -86,24 +94,27 @@ bool Work::finish(const std::string& what_follows) {
 }
 
 void Work::watch(const std::stop_token& token) {
-  Clock::time_point drawn = start_;
   while (!token.stop_requested()) {
     std::this_thread::sleep_for(glance);
-    const Clock::time_point now = Clock::now();
     const std::lock_guard lock(mutex_);
     if (finished_) return;
-    if (interrupted() || (deadline_ && now >= *deadline_)) {
-      stop_ = true;
-      if (early_ == Early::with_nothing) {
-        if (shown_) std::fprintf(stderr, "\r\033[K");
-        std::fprintf(stderr, "krohn: %s: there is no result\n", reason().c_str());
-        _exit(exit_unknown);
-      }
+    look();
+  }
+}
+
+void Work::look() {
+  const Clock::time_point now = Clock::now();
+  if (interrupted() || (deadline_ && now >= *deadline_)) {
+    stop_ = true;
+    if (early_ == Early::with_nothing) {
+      if (shown_) std::fprintf(stderr, "\r\033[K");
+      std::fprintf(stderr, "krohn: %s: there is no result\n", reason().c_str());
+      _exit(exit_unknown);
     }
-    if (terminal_ && now - start_ >= silence && now - drawn >= redraw) {
-      show(now);
-      drawn = now;
-    }
+  }
+  if (terminal_ && now - start_ >= silence && now - drawn_ >= redraw) {
+    show(now);
+    drawn_ = now;
   }
 }
 

@@ -54,6 +54,8 @@ class Work {
 
  private:
   void watch(const std::stop_token& token);
+  /// Ends what is over its time, shows what is due. `mutex_` is held.
+  void look();
   void show(Clock::time_point now);
   std::string reason() const;
 
@@ -67,6 +69,7 @@ class Work {
   std::atomic<bool> late_ = false;
   bool finished_ = false;
   bool shown_ = false;
+  Clock::time_point drawn_ = start_;
   mutable std::mutex mutex_;
   std::string method_;
   std::string detail_;

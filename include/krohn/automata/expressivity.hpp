@@ -27,7 +27,7 @@ struct LanguageFacts {
   /// that this was not shown for.
   bool cycles_matter = true;
   /// The largest number p of the least (i, p) with a^i = a^{i+p} over the letters a of the minimal automaton.
-  std::size_t largest_letter_period = 1;
+  std::uint64_t largest_letter_period = 1;
   /// The letter with that period.
   std::string letter;
   std::size_t states = 0;

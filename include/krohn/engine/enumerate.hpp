@@ -62,7 +62,7 @@ struct EnumerateOptions {
   Device device = Device::automatic;
   unsigned threads = 0;
   /// The most bytes to use on a CUDA device; 0 leaves it to the search.
-  std::size_t device_memory = 0;
+  std::uint64_t device_memory = 0;
   /// The search ends here with what is established, as by the flag.
   std::optional<std::chrono::steady_clock::time_point> deadline;
   /// Polled; once true, the search ends with what is established.

@@ -68,7 +68,7 @@ struct LearnedRunOptions {
   unsigned threads = 0;
   Device device = Device::automatic;
   /// The most bytes of device memory to use; 0 for what is free.
-  std::size_t device_memory = 0;
+  std::uint64_t device_memory = 0;
 };
 
 /// Called for every word and position (0 = after the first token) with the logits, and with the state after it where

@@ -46,7 +46,7 @@ struct RunOptions {
   /// CPU threads; 0 takes one a core.
   unsigned threads = 0;
   /// The most bytes of device memory to use; 0 for what is free.
-  std::size_t device_memory = 0;
+  std::uint64_t device_memory = 0;
   /// Polled on the CPU; once true, the run ends with a StoppedError. Null for none.
   const std::atomic<bool>* stop = nullptr;
   void check_stop() const {

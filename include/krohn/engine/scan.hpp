@@ -26,7 +26,7 @@ SymbolSource source_of(std::span<const std::uint8_t> symbols);
 struct ScanOptions {
   Device device = Device::automatic;
   unsigned threads = 0;
-  std::size_t device_memory = 0;
+  std::uint64_t device_memory = 0;
 };
 
 struct ScanResult {

@@ -6,14 +6,9 @@
 #include <bit>
 #include <cstdint>
 
+#include "krohn/numeric/fused.hpp"
 #include "krohn/numeric/host_device.hpp"
 #include "krohn/numeric/rounding.hpp"
-
-#if defined(__CUDACC__)
-#define KROHN_ALWAYS_INLINE __forceinline__
-#else
-#define KROHN_ALWAYS_INLINE [[gnu::always_inline]] inline
-#endif
 
 namespace krohn {
 
@@ -84,15 +79,9 @@ struct FlatDecode {
   bool overflow = false;
 };
 
-KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE float fused(float a, float b, float c) {
-#if defined(__CUDA_ARCH__)
-  return __fmaf_rn(a, b, c);
-#else
-  return __builtin_fmaf(a, b, c);
-#endif
-}
+using numeric::fused;
 
-KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE float float_at(const std::uint32_t* words, std::uint32_t index) {
+KROHN_INLINE_DEVICE float float_at(const std::uint32_t* words, std::uint32_t index) {
 #if defined(__CUDA_ARCH__)
   return __uint_as_float(words[index]);
 #else
@@ -101,7 +90,7 @@ KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE float float_at(const std::uint32_t* words,
 }
 
 /// store() of docs/semantics.md; adding +0 turns -0 into +0 and changes nothing else.
-KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE float stored(float x, StateFormat format) {
+KROHN_INLINE_DEVICE float stored(float x, StateFormat format) {
   if (format == StateFormat::fp16) return round_to_fp16(x) + 0.0F;
   if (format == StateFormat::bf16) return round_to_bf16(x) + 0.0F;
 #if !defined(__CUDA_ARCH__)
@@ -149,8 +138,8 @@ KROHN_ALWAYS_INLINE void apply_integer_row(const std::uint32_t* w, const FlatLay
 
 /// Applies table row `row`; `hidden[i]` is element i of the layer. Returns false if a stored element is not finite.
 template <class Hidden>
-KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE bool apply_row(const std::uint32_t* w, const FlatLayer& layer, std::uint32_t row,
-                                                     StateFormat format, Hidden hidden) {
+KROHN_INLINE_DEVICE bool apply_row(const std::uint32_t* w, const FlatLayer& layer, std::uint32_t row,
+                                   StateFormat format, Hidden hidden) {
 #if !defined(__CUDA_ARCH__)
   if (is_integer(format)) {
     apply_integer_row(w, layer, row, format, hidden);
@@ -225,7 +214,7 @@ struct FlatMaximum {
   std::uint32_t count = 0;
   bool overflow = false;
 
-  KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE void add(float score) {
+  KROHN_INLINE_DEVICE void add(float score) {
     overflow = overflow || is_not_finite(score);
     if (count == 0 || score > best) {
       second = best;
@@ -236,7 +225,7 @@ struct FlatMaximum {
     }
     ++count;
   }
-  KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE FlatDecode decode() const {
+  KROHN_INLINE_DEVICE FlatDecode decode() const {
     if (overflow) return {-1, 0.0F, true};
     if (count == 1) return {0, std::bit_cast<float>(0x7F800000U), false};
     if (best == second) return {-1, 0.0F, false};
@@ -247,9 +236,8 @@ struct FlatMaximum {
 /// Decodes by the sparse weights as stored.
 struct SparseDecoder {
   template <class Hidden>
-  KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE FlatDecode operator()(const std::uint32_t* w, const FlatLayer& layer,
-                                                              std::uint32_t, std::uint32_t readout,
-                                                              Hidden hidden) const {
+  KROHN_INLINE_DEVICE FlatDecode operator()(const std::uint32_t* w, const FlatLayer& layer, std::uint32_t,
+                                            std::uint32_t readout, Hidden hidden) const {
     FlatMaximum maximum;
     const std::uint32_t end = w[layer.readout_slot + readout + 1];
     for (std::uint32_t s = w[layer.readout_slot + readout]; s < end; ++s) {
@@ -268,13 +256,13 @@ template <class Hidden>
 struct HiddenFrom {
   Hidden hidden;
   std::uint32_t offset;
-  KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE decltype(auto) operator[](std::uint32_t i) const { return hidden[offset + i]; }
+  KROHN_INLINE_DEVICE decltype(auto) operator[](std::uint32_t i) const { return hidden[offset + i]; }
 };
 
 /// One symbol of a run that is not undefined. On label -1 the caller poisons; the hidden state is then unspecified.
 template <class Hidden, class Decoder>
-KROHN_HOST_DEVICE KROHN_ALWAYS_INLINE FlatStep flat_step(const FlatModelView& model, std::uint32_t symbol,
-                                                         Hidden hidden, const Decoder& decoder) {
+KROHN_INLINE_DEVICE FlatStep flat_step(const FlatModelView& model, std::uint32_t symbol, Hidden hidden,
+                                       const Decoder& decoder) {
   const std::uint32_t* w = model.words;
   auto row = static_cast<std::int32_t>(w[model.symbol_row + symbol]);
   float margin = std::bit_cast<float>(0x7F800000U);

@@ -23,11 +23,7 @@
 
 #include <cstdint>
 
-#if defined(__CUDACC__)
-#define KROHN_INLINE_DEVICE __host__ __device__ __forceinline__
-#else
-#define KROHN_INLINE_DEVICE [[gnu::always_inline]] inline
-#endif
+#include "krohn/numeric/fused.hpp"
 
 namespace krohn::numeric {
 
@@ -43,22 +39,6 @@ template <class Number>
 inline constexpr bool single_precision = sizeof(Scalar<Number>) == sizeof(float);
 
 // ---- primitives of float and double -------------------------------------------------------------------------------
-
-/// a * b + c, rounded once.
-KROHN_INLINE_DEVICE float fused(float a, float b, float c) {
-#if defined(__CUDA_ARCH__)
-  return __fmaf_rn(a, b, c);
-#else
-  return __builtin_fmaf(a, b, c);
-#endif
-}
-KROHN_INLINE_DEVICE double fused(double a, double b, double c) {
-#if defined(__CUDA_ARCH__)
-  return __fma_rn(a, b, c);
-#else
-  return __builtin_fma(a, b, c);
-#endif
-}
 
 /// a / b, correctly rounded.
 KROHN_INLINE_DEVICE float quotient(float a, float b) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -13,7 +14,7 @@ inline constexpr std::size_t max_text_bytes = std::size_t{1} << 30U;
 
 /// The bytes of a file; pipes and devices are read to their end. Throws InputError where the file cannot be opened or
 /// read, is a directory, or has more than `max_bytes`; ResourceError where the machine is at fault.
-std::string read_file(const std::filesystem::path& path, std::size_t max_bytes = max_text_bytes);
+std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes = max_text_bytes);
 
 /// `text` in single quotes, as it may stand in a message: bytes that are not printable UTF-8 as \xHH, and the middle
 /// left out beyond `most` scalars, which must be at least 16.

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "krohn/error.hpp"
+#include "krohn/numeric/fused.hpp"
 
 namespace krohn {
 namespace {
@@ -100,7 +101,7 @@ class ChainMachine : public Machine {
     float second = -std::numeric_limits<float>::infinity();
     for (std::size_t slot = 0; slot < readout.num_slots(); ++slot) {
       float score = readout.bias[slot];
-      for (const Entry& entry : readout.weight[slot]) score = std::fma(entry.value, h[entry.index], score);
+      for (const Entry& entry : readout.weight[slot]) score = numeric::fused(entry.value, h[entry.index], score);
       finite(score);
       if (slot == 0 || score > best_score) {
         if (slot != 0) second = best_score;
@@ -174,9 +175,9 @@ class TriangularMachine final : public ChainMachine {
     for (std::size_t i = size; i-- > 0;) {
       float acc = 0.0F;
       for (std::size_t j = 0; j < i; ++j) {
-        if (lower[i * size + j] != 0.0F) acc = std::fma(lower[i * size + j], h[j], acc);
+        if (lower[i * size + j] != 0.0F) acc = numeric::fused(lower[i * size + j], h[j], acc);
       }
-      acc = std::fma(row.gate.size() == 1 ? row.gate[0] : row.gate[i], h[i], acc);
+      acc = numeric::fused(row.gate.size() == 1 ? row.gate[0] : row.gate[i], h[i], acc);
       h[i] = acc + write[i];
     }
   }

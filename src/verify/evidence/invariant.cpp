@@ -21,7 +21,7 @@ namespace krohn {
 namespace {
 
 // A compiled layer has at most some thousand hidden states; a layer that is not exact would go on for ever.
-constexpr std::size_t most_memory = std::size_t{256} << 20U;
+constexpr std::uint64_t most_memory = std::uint64_t{256} << 20U;
 
 // The induction of invariant.cpp with listed rows and hidden states.
 class ListedInvariant {
