@@ -78,9 +78,7 @@ int run_accuracy(const Arguments& arguments) {
   if (arguments.json) {
     std::cout << accuracy_json(accuracy, options, semantics);
   } else {
-    if (options.device == Device::automatic && !accuracy.device.empty()) {
-      std::fprintf(stderr, "krohn: ran on %s\n", accuracy.device.c_str());
-    }
+    say_device(arguments.device, accuracy.device);
     print_text(accuracy, options, semantics);
   }
   return accuracy.stopped ? exit_unknown : exit_ok;
@@ -112,7 +110,7 @@ void add_accuracy(const Command& app, int& exit_code) {
       .add_option("--weights", arguments->measurement.symbol_weights,
                   "how often each symbol is drawn, relative to the others, in the model's order")
       .delimiter(',');
-  add_device_option(command, arguments->device, "where the words run");
+  add_device_options(command, arguments->device, "where the words run");
   add_time_limit_option(command, arguments->time_limit);
   add_json_option(command, arguments->json);
   command.callback([arguments, command, &exit_code] {
