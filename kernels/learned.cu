@@ -475,9 +475,12 @@ struct LearnedDevice::Memory {
         case Op::Kind::stabilizer:
           stabilizer_kernel<<<dim3((x.words + row_threads - 1) / row_threads, op.count), row_threads>>>(op, x);
           break;
-        case Op::Kind::recurrence:
-          run_recurrence_cuda(elements::recurrence(recurrences[op.w0], x));
+        case Op::Kind::recurrence: {
+          Recurrence recurrence = elements::recurrence(recurrences[op.w0], x);
+          recurrence.single = single;
+          run_recurrence_cuda(recurrence);
           break;
+        }
         case Op::Kind::cell: {
           const std::size_t bytes = 5 * sizeof(float) * op.size;
           allow_shared_memory(cell_kernel, bytes);

@@ -48,10 +48,7 @@ struct DeviceTeam::Queue {
 };
 
 DeviceTeam::DeviceTeam(std::vector<Member> members, Bind bind)
-    : members_(std::move(members)),
-      bind_(std::move(bind)),
-      failure_(members_.size()),
-      failure_text_(members_.size()) {
+    : members_(std::move(members)), bind_(std::move(bind)), failure_(members_.size()), failure_text_(members_.size()) {
   if (members_.empty()) throw InternalError("device team: expected a member, got none");
   std::set<int> started;
   for (const Member& member : members_) {
@@ -178,7 +175,8 @@ void DeviceTeam::run(std::size_t parts, const Task& task) {
   }
   if (queue.error) std::rethrow_exception(queue.error);
   if (queue.stopped || !queue.has_part()) return;
-  const auto first = std::find_if(failure_.begin(), failure_.end(), [](const auto& failure) { return failure != nullptr; });
+  const auto first =
+      std::find_if(failure_.begin(), failure_.end(), [](const auto& failure) { return failure != nullptr; });
   const bool alike = std::all_of(failure_text_.begin(), failure_text_.end(),
                                  [&](const std::string& text) { return text == failure_text_.front(); });
   if (alike) std::rethrow_exception(*first);

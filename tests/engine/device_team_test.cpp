@@ -102,7 +102,8 @@ TEST_CASE("a worker that fails in the middle leaves its part to the others, and 
         CHECK(DeviceTeam::tells_of_failure(team.description()));
         // The next call does without it.
         Log again(parts);
-        team.work(workers, parts, open_worker, [&](Worker& worker, std::size_t part) { again.end(part, worker.member); });
+        team.work(workers, parts, open_worker,
+                  [&](Worker& worker, std::size_t part) { again.end(part, worker.member); });
         CHECK(again.each_once());
         CHECK(std::none_of(again.by.begin(), again.by.end(), [&](const auto& member) { return member == failing; }));
       }
@@ -127,11 +128,10 @@ TEST_CASE("members that cannot start are done without, also where they alone had
 TEST_CASE("where every member fails the error tells of each; the only one's error is thrown as it was") {
   DeviceTeam team(members(2), no_device);
   std::vector<std::unique_ptr<Worker>> workers(2);
-  CHECK_THROWS_WITH_AS(team.work(workers, 8, open_worker,
-                                 [&](Worker& worker, std::size_t) {
-                                   throw DeviceError("fault " + std::to_string(worker.member));
-                                 }),
-                       "every CUDA device failed: device 0: fault 0; device 1: fault 1", DeviceError);
+  CHECK_THROWS_WITH_AS(
+      team.work(workers, 8, open_worker,
+                [&](Worker& worker, std::size_t) { throw DeviceError("fault " + std::to_string(worker.member)); }),
+      "every CUDA device failed: device 0: fault 0; device 1: fault 1", DeviceError);
   // Nothing is left to ask.
   CHECK_THROWS_AS(team.work(workers, 1, open_worker, [](Worker&, std::size_t) {}), DeviceError);
   DeviceTeam one(members(1), no_device);
@@ -215,8 +215,8 @@ TEST_CASE("devices by name") {
   CHECK(two->workers[3] == 1);
   CHECK(std::accumulate(two->workers.begin(), two->workers.end(), 0) == 3);
   CHECK(parse_device("cuda:3,0,0") == two);
-  for (const char* text : {"", "gpu", "cuda:", "cuda:,", "cuda:0,", "cuda:,0", "cuda:-1", "cuda:+1", "cuda:64", "cuda:0 1",
-                           "cuda:0;1", "cuda:0x1", "CUDA"}) {
+  for (const char* text : {"", "gpu", "cuda:", "cuda:,", "cuda:0,", "cuda:,0", "cuda:-1", "cuda:+1", "cuda:64",
+                           "cuda:0 1", "cuda:0;1", "cuda:0x1", "CUDA"}) {
     CHECK_MESSAGE(!parse_device(text), text);
   }
   CHECK_NOTHROW(require_device(Device::cpu));

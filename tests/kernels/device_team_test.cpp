@@ -1,6 +1,6 @@
 // label: gpu
-// Several workers give what one gives, bit for bit, also where one of them fails; the workers share device 0, so that one
-// device is enough. Where every worker fails there is an error, and the CPU is not asked.
+// Several workers give what one gives, bit for bit, also where one of them fails; the workers share device 0, so that
+// one device is enough. Where every worker fails there is an error, and the CPU is not asked.
 #include "krohn/engine/device_team.hpp"
 
 #include <doctest/doctest.h>
@@ -157,8 +157,8 @@ struct Learned {
 Learned learned_model() {
   RandomProgram random(11);
   auto model = std::make_shared<const Program>(random.make("delta", {2, 16, 2, Beta::doubled}));
-  LearnedTask task{Alphabet({"a", "b"}), {1, 2 % static_cast<std::uint32_t>(model->vocabulary_size())}, 0,
-                   {"l0", "l1", "l2"}, {}};
+  LearnedTask task{
+      Alphabet({"a", "b"}), {1, 2 % static_cast<std::uint32_t>(model->vocabulary_size())}, 0, {"l0", "l1", "l2"}, {}};
   for (std::uint32_t i = 0; i < model->num_logits(); ++i) task.outputs.push_back({i, static_cast<std::int32_t>(i % 3)});
   std::unique_ptr<Machine> machine = make_machine(model, task);
   return {std::move(model), std::move(task), std::move(machine)};
@@ -286,8 +286,8 @@ TEST_CASE("the first word that is not finite is named, whoever met it") {
   std::vector<Word> words(200, Word(20, 0));
   words[77] = words[140] = Word(20, 1);
   for (const std::size_t count : {1U, 3U}) {
-    CHECK_THROWS_WITH_AS(machine->run(words, {workers(count), true, false, 0, 4'000}), doctest::Contains("word 78, position"),
-                         NumericError);
+    CHECK_THROWS_WITH_AS(machine->run(words, {workers(count), true, false, 0, 4'000}),
+                         doctest::Contains("word 78, position"), NumericError);
   }
 }
 

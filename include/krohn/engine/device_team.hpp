@@ -46,10 +46,10 @@ class DeviceTeam {
   /// after the other on a thread on its device. Before its first part a member whose `workers` entry is null makes it
   /// with open(member). `stopped`, asked before each part, ends the work early.
   ///
-  /// A member for which DeviceError or ResourceError is thrown (its device fails, or is full) has its worker deleted and
-  /// takes no more parts, in this call and all later ones; the part goes to another member, from its beginning. Where no
-  /// member is left, the error is thrown: the only one, or a DeviceError that tells of all. Any other exception ends the
-  /// work, and that of the lowest part is rethrown.
+  /// A member for which DeviceError or ResourceError is thrown (its device fails, or is full) has its worker deleted
+  /// and takes no more parts, in this call and all later ones; the part goes to another member, from its beginning.
+  /// Where no member is left, the error is thrown: the only one, or a DeviceError that tells of all. Any other
+  /// exception ends the work, and that of the lowest part is rethrown.
   template <class Worker, class Open, class Work>
   void work(std::vector<std::unique_ptr<Worker>>& workers, std::size_t parts, const Open& open, const Work& work,
             const std::function<bool()>& stopped = {}) {
