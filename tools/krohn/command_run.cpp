@@ -306,7 +306,8 @@ void add_run(const Command& app, int& exit_code) {
                   "reaches few hidden states)")
       .type_name("FILE");
   command
-      .add_option("--memory", options->memory, "bytes of device memory to use, with K, M or G (default: what is free)")
+      .add_option("--memory", options->memory,
+                  "bytes of memory to use on each device, with K, M or G (default: what is free)")
       .transform(byte_size());
   command.add_option("--threads", options->threads, "CPU threads; 0 takes one a core")
       .check(natural_number(0, 4096))
