@@ -4,6 +4,7 @@
 #include <cuda_runtime.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <utility>
@@ -113,10 +114,10 @@ unsigned resident_blocks(Kernel kernel, int threads, std::size_t shared_bytes) {
   return static_cast<unsigned>((blocks > 0 ? blocks : 1) * multiprocessors());
 }
 
-/// Allows `kernel` that much dynamic shared memory.
+/// Allows `kernel` that much dynamic shared memory, beside up to 16 KiB that it declares.
 template <class Kernel>
 void allow_shared_memory(Kernel kernel, std::size_t bytes) {
-  if (bytes > 48U * 1024U) {
+  if (bytes > 32U * 1024U) {
     KROHN_CUDA_CHECK(
         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)));
   }

@@ -1,4 +1,4 @@
-// The current device by name, and its ceilings. A missing driver and a machine without a device are answers, not
+// The devices by name, and the ceilings of one. A missing driver and a machine without a device are answers, not
 // errors.
 #include <algorithm>
 #include <cstdint>
@@ -61,24 +61,30 @@ DeviceCeilings measure_device_ceilings() {
   return ceilings;
 }
 
-std::optional<CudaDevice> find_cuda_device(std::string* reason) {
+std::vector<CudaDevice> find_cuda_devices(std::string* reason) {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status != cudaSuccess || count == 0) {
     if (reason != nullptr) *reason = status != cudaSuccess ? cudaGetErrorString(status) : "no CUDA device";
     cudaGetLastError();
-    return std::nullopt;
+    return {};
   }
-  int current = 0;
-  cudaDeviceProp properties{};
-  CudaDevice device;
+  std::vector<CudaDevice> devices;
+  for (int number = 0; number < count; ++number) {
+    cudaDeviceProp properties{};
+    KROHN_CUDA_CHECK(cudaGetDeviceProperties(&properties, number));
+    devices.push_back({number, properties.name});
+  }
+  return devices;
+}
+
+void use_cuda_device(int number) { KROHN_CUDA_CHECK(cudaSetDevice(number)); }
+
+std::size_t free_device_memory() {
+  std::size_t free = 0;
   std::size_t total = 0;
-  KROHN_CUDA_CHECK(cudaGetDevice(&current));
-  KROHN_CUDA_CHECK(cudaGetDeviceProperties(&properties, current));
-  KROHN_CUDA_CHECK(cudaMemGetInfo(&device.free_memory, &total));
-  device.name = properties.name;
-  device.multiprocessors = properties.multiProcessorCount;
-  return device;
+  KROHN_CUDA_CHECK(cudaMemGetInfo(&free, &total));
+  return free;
 }
 
 DeviceNumbers::DeviceNumbers(std::size_t size) : size_(size) {

@@ -321,6 +321,30 @@ __global__ void label_kernel(const __grid_constant__ LearnedRows x, std::uint32_
   if (row < x.rows) out[row] = elements::label(x, logits, num_logits, answers, num_answers, row);
 }
 
+struct CheckArgs {
+  const std::uint32_t* delta;
+  const std::int32_t* expected;
+  const std::uint32_t* from;  // of the first parent
+  std::uint32_t* to;          // null where nothing lies below
+  std::uint32_t num_tokens;
+  bool compare;
+  LearnedDevice::Checked* checked;
+};
+
+__global__ void check_kernel(const __grid_constant__ LearnedRows x, std::uint32_t logits, std::uint32_t num_logits,
+                             const LearnedAnswer* answers, std::uint32_t num_answers, CheckArgs args) {
+  const std::uint32_t row = blockIdx.x * blockDim.x + threadIdx.x;
+  if (row >= x.rows) return;
+  const std::uint32_t before = args.from[row / args.num_tokens];
+  const std::uint32_t state = args.delta[static_cast<std::size_t>(before) * args.num_tokens + row % args.num_tokens];
+  if (args.to != nullptr) args.to[row] = state;
+  const std::int32_t label = elements::label(x, logits, num_logits, answers, num_answers, row);
+  const std::int32_t expected = args.expected[state];
+  const bool differs = args.compare && expected != LearnedAutomatonView::any_label && expected != label;
+  if (differs || label == not_finite_label) atomicMin(&args.checked->first_wrong, row);
+  if (row + 1 == x.rows) args.checked->last_label = label;
+}
+
 /// [features, pitch] to [rows, features].
 __global__ void turn_kernel(const float* in, std::size_t pitch, std::uint32_t features, std::uint32_t rows,
                             float* out) {
@@ -367,12 +391,13 @@ void copy_from(const DeviceArray<T>& array, std::span<T> values, std::size_t fir
 
 struct LearnedStates::Memory {
   DeviceArray<float> numbers;
+  DeviceArray<std::uint32_t> automaton;
   std::size_t capacity = 0;
 };
 
 LearnedStates::LearnedStates(std::size_t capacity, std::size_t state_size)
-    : memory_(std::make_unique<Memory>(
-          Memory{DeviceArray<float>(capacity * std::max<std::size_t>(state_size, 1)), capacity})) {}
+    : memory_(std::make_unique<Memory>(Memory{DeviceArray<float>(capacity * std::max<std::size_t>(state_size, 1)),
+                                              DeviceArray<std::uint32_t>(capacity), capacity})) {}
 LearnedStates::~LearnedStates() = default;
 LearnedStates::LearnedStates(LearnedStates&&) noexcept = default;
 LearnedStates& LearnedStates::operator=(LearnedStates&&) noexcept = default;
@@ -390,6 +415,9 @@ struct LearnedDevice::Memory {
   DeviceArray<float> features;
   DeviceArray<std::uint32_t> token, word, first_row, length, source, symbols;
   mutable DeviceArray<std::int32_t> labels;
+  DeviceArray<std::uint32_t> delta;
+  DeviceArray<std::int32_t> expected;
+  DeviceArray<Checked> checked{1};
   mutable DeviceArray<float> turned;
   /// Of the last batch.
   LearnedRows rows;
@@ -447,9 +475,12 @@ struct LearnedDevice::Memory {
         case Op::Kind::stabilizer:
           stabilizer_kernel<<<dim3((x.words + row_threads - 1) / row_threads, op.count), row_threads>>>(op, x);
           break;
-        case Op::Kind::recurrence:
-          run_recurrence_cuda(elements::recurrence(recurrences[op.w0], x));
+        case Op::Kind::recurrence: {
+          Recurrence recurrence = elements::recurrence(recurrences[op.w0], x);
+          recurrence.single = single;
+          run_recurrence_cuda(recurrence);
           break;
+        }
         case Op::Kind::cell: {
           const std::size_t bytes = 5 * sizeof(float) * op.size;
           allow_shared_memory(cell_kernel, bytes);
@@ -543,6 +574,32 @@ void LearnedDevice::branch(const LearnedStates& from, std::size_t begin, std::si
   x.longest = 1;
   x.source = m.source.data();
   m.run(x, true);
+}
+
+void LearnedDevice::set_automaton(const LearnedAutomatonView& automaton, LearnedStates& states,
+                                  std::span<const std::uint32_t> automaton_states) {
+  memory_->delta = DeviceArray<std::uint32_t>(automaton.delta);
+  memory_->expected = DeviceArray<std::int32_t>(automaton.expected);
+  copy_to(states.memory().automaton, automaton_states);
+}
+
+LearnedDevice::Checked LearnedDevice::check(const LearnedStates& from, std::size_t begin, LearnedStates* to,
+                                            bool compare) {
+  Memory& m = *memory_;
+  Checked checked;
+  if (m.rows.rows == 0) return checked;
+  require(m.answers.size() > 0 && m.expected.size() > 0, "answers, and an automaton");
+  const auto tokens = static_cast<std::uint32_t>(m.delta.size() / m.expected.size());
+  require(begin + m.rows.rows / tokens <= from.capacity() && (to == nullptr || m.rows.rows <= to->capacity()),
+          "room for the automaton's states");
+  copy_to(m.checked, std::span<const Checked>(&checked, 1));
+  check_kernel<<<(m.rows.rows + row_threads - 1) / row_threads, row_threads>>>(
+      m.rows, m.logits, m.num_logits, m.answers.data(), static_cast<std::uint32_t>(m.answers.size()),
+      {m.delta.data(), m.expected.data(), from.memory().automaton.data() + begin,
+       to == nullptr ? nullptr : to->memory().automaton.data(), tokens, compare, m.checked.data()});
+  check_launch("check_kernel");
+  copy_from(m.checked, std::span<Checked>(&checked, 1));
+  return checked;
 }
 
 void LearnedDevice::labels(std::span<std::int32_t> out) const {

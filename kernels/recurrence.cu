@@ -9,6 +9,10 @@
 // side, which bounds a step from below by 4 key_size clocks; many words hide it, and then the bound is 3 (4 with a
 // decay) instructions an element and update.
 //
+// Where every word has a single token (the branches of a prefix tree) nothing is a chain of tokens, and the states' way
+// from and to memory is the work: a block takes 32 words of one head, turns their vectors in shared memory, and each of
+// its warps takes some of the words, 32 columns of S at a time, a column a lane: loads and stores of whole lines.
+//
 // The general form, for what has no register form, keeps S in memory and follows recurrence_column.
 #include <cuda_pipeline.h>
 
@@ -438,6 +442,129 @@ __global__ void __launch_bounds__(most_columns, 2)
   }
 }
 
+// ---- one token a word -----------------------------------------------------------------------------------------------
+
+constexpr std::uint32_t single_words = 32;  // a block, and columns
+constexpr std::uint32_t single_threads = 256;
+
+/// Where a word's vectors begin in its record in shared memory. Key-sized ones begin at multiples of 4 and have D
+/// numbers, those behind key_size zero.
+struct SingleShape {
+  std::uint32_t decay = 0;  // key_size elements, or one
+  std::uint32_t query = 0;
+  std::uint32_t read[Recurrence::most_updates] = {};
+  std::uint32_t write[Recurrence::most_updates] = {};
+  std::uint32_t value[Recurrence::most_updates] = {};
+  std::uint32_t beta[Recurrence::most_updates] = {};
+  std::uint32_t output = 0;
+  std::uint32_t size = 0;  // 4 modulo 32: quads of eight words then lie in different banks
+};
+
+/// A block: words 32 blockIdx.x .. of head blockIdx.y, columns 32 blockIdx.z ..
+template <int D, Decay K>
+__global__ void __launch_bounds__(single_threads)
+    single_kernel(const __grid_constant__ Recurrence r, const __grid_constant__ SingleShape shape) {
+  extern __shared__ float4 shared_quads[];
+  float* shared = reinterpret_cast<float*>(shared_quads);
+  const std::uint32_t first_word = blockIdx.x * single_words;
+  const std::uint32_t h = blockIdx.y;
+  const std::uint32_t first_column = blockIdx.z * single_words;
+  const std::uint32_t lane = threadIdx.x % single_words;
+  const std::uint32_t warp = threadIdx.x / single_words;
+  constexpr std::uint32_t warps = single_threads / single_words;
+  const std::uint32_t words = min(single_words, r.words - first_word);
+  const std::uint32_t columns = min(single_words, r.value_size - first_column);
+  const auto load = [&](const RecurrenceInput& array, std::uint32_t first, std::uint32_t count, std::uint32_t to) {
+    const float* from = array.data + (h / array.group) * array.head + first * array.element + first_word + lane;
+    if (lane >= words) return;
+    for (std::uint32_t e = warp; e < count; e += warps) shared[lane * shape.size + to + e] = from[e * array.element];
+  };
+  const auto load_keys = [&](const RecurrenceInput& array, std::uint32_t to) {
+    load(array, 0, r.key_size, to);
+    for (std::uint32_t e = r.key_size + warp; e < D; e += warps) shared[lane * shape.size + to + e] = 0.0F;
+  };
+  if constexpr (K == Decay::scalar) load(r.decay, 0, 1, shape.decay);
+  if constexpr (K == Decay::key) load_keys(r.decay, shape.decay);
+  load_keys(r.query, shape.query);
+  for (std::uint32_t u = 0; u < r.num_updates; ++u) {
+    const RecurrenceUpdate& update = r.updates[u];
+    load_keys(update.write, shape.write[u]);
+    if (update.read.data != nullptr && shape.read[u] != shape.write[u]) load_keys(update.read, shape.read[u]);
+    if (update.value.data != nullptr) load(update.value, first_column, columns, shape.value[u]);
+    if (update.beta.data != nullptr) load(update.beta, 0, 1, shape.beta[u]);
+  }
+  __syncthreads();
+  const std::size_t stride = r.value_size;
+  for (std::uint32_t i = warp; i < words; i += warps) {
+    const std::uint32_t w = first_word + i;
+    const float* record = shared + i * shape.size;
+    const auto dot = [&](std::uint32_t vector, const float(&S)[D]) {
+      float sum = 0.0F;
+#pragma unroll
+      for (int j = 0; j < D; j += 4) {
+        const Four x = four(record + vector + j);
+#pragma unroll
+        for (int l = 0; l < 4; ++l) {
+          if (j + l < r.key_size) sum = __fmaf_rn(x.v[l], S[j + l], sum);
+        }
+      }
+      return sum;
+    };
+    float S[D];
+    const float* from = r.state_in;
+    if (from != nullptr) {
+      from += recurrence_detail::state_offset(r, r.source != nullptr ? r.source[w] : w, h) + first_column + lane;
+    }
+#pragma unroll
+    for (int j = 0; j < D; ++j) {
+      S[j] = from != nullptr && lane < columns && j < r.key_size ? from[j * stride] : 0.0F;
+    }
+    float undecayed = 0.0F;
+    if (r.num_updates > 0 && r.updates[0].reads_undecayed) undecayed = dot(shape.read[0], S);
+    if constexpr (K == Decay::scalar) {
+      const float a = record[shape.decay];
+#pragma unroll
+      for (int j = 0; j < D; ++j) S[j] = a * S[j];
+    }
+    if constexpr (K == Decay::key) {
+#pragma unroll
+      for (int j = 0; j < D; j += 4) {
+        const Four x = four(record + shape.decay + j);
+#pragma unroll
+        for (int l = 0; l < 4; ++l) S[j + l] = x.v[l] * S[j + l];
+      }
+    }
+    for (std::uint32_t u = 0; u < r.num_updates; ++u) {
+      const RecurrenceUpdate& update = r.updates[u];
+      float difference = 0.0F;
+      if (update.value.data != nullptr && lane < columns) difference = record[shape.value[u] + lane];
+      if (update.read.data != nullptr) {
+        difference = difference - (update.reads_undecayed ? undecayed : dot(shape.read[u], S));
+      }
+      const float change = update.beta.data == nullptr ? difference : record[shape.beta[u]] * difference;
+#pragma unroll
+      for (int j = 0; j < D; j += 4) {
+        const Four x = four(record + shape.write[u] + j);
+#pragma unroll
+        for (int l = 0; l < 4; ++l) S[j + l] = __fmaf_rn(change, x.v[l], S[j + l]);
+      }
+    }
+    if (lane < columns) shared[i * shape.size + shape.output + lane] = dot(shape.query, S);
+    if (r.state_out == nullptr || h % r.state_group != 0 || lane >= columns) continue;
+    float* to = r.state_out + recurrence_detail::state_offset(r, w, h) + first_column + lane;
+#pragma unroll
+    for (int j = 0; j < D; ++j) {
+      if (j < r.key_size) __stcs(to + j * stride, S[j]);
+    }
+  }
+  __syncthreads();
+  if (lane >= words) return;
+  float* out = r.output.data + (h / r.output.group) * r.output.head + first_word + lane;
+  for (std::uint32_t e = warp; e < columns; e += warps) {
+    out[(first_column + e) * r.output.element] = shared[lane * shape.size + shape.output + e];
+  }
+}
+
 /// S lies in `states`, one for every head, laid out as if state_group were 1.
 __global__ void general_kernel(const __grid_constant__ Recurrence r, float* states) {
   const std::uint64_t id = static_cast<std::uint64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
@@ -541,6 +668,49 @@ void launch(const Recurrence& r, std::uint32_t keys, std::uint32_t values, std::
   }
 }
 
+/// Starts the form for single tokens, or does nothing where the recurrence has another.
+bool launch_single(const Recurrence& r) {
+  if (!r.single || r.key_size > 64) return false;
+  if (r.decay_kind != Decay::none && r.decay_kind != Decay::scalar && r.decay_kind != Decay::key) return false;
+  SingleShape shape;
+  const std::uint32_t D = r.key_size <= 16 ? 16 : r.key_size <= 32 ? 32 : 64;
+  const auto take = [&shape](std::uint32_t count) {
+    shape.size += count;
+    return shape.size - count;
+  };
+  shape.query = take(D);
+  if (r.decay_kind == Decay::key) shape.decay = take(D);
+  for (std::uint32_t u = 0; u < r.num_updates; ++u) {
+    shape.write[u] = shape.read[u] = take(D);
+    if (r.updates[u].read.data != nullptr && !same(r.updates[u].read, r.updates[u].write)) shape.read[u] = take(D);
+  }
+  for (std::uint32_t u = 0; u < r.num_updates; ++u) {
+    if (r.updates[u].value.data != nullptr) shape.value[u] = take(single_words);
+    if (r.updates[u].beta.data != nullptr) shape.beta[u] = take(1);
+  }
+  if (r.decay_kind == Decay::scalar) shape.decay = take(1);
+  shape.output = take(single_words);
+  shape.size = (shape.size + 31U - 4U) / 32U * 32U + 4U;
+  const std::size_t bytes = sizeof(float) * single_words * shape.size;
+  if (bytes > block_shared_bytes) return false;
+  const dim3 grid((r.words + single_words - 1) / single_words, r.heads,
+                  (r.value_size + single_words - 1) / single_words);
+  const auto start = [&](auto kernel) {
+    allow_shared_memory(kernel, bytes);
+    kernel<<<grid, single_threads, bytes>>>(r, shape);
+    check_launch("single_kernel");
+    return true;
+  };
+  const auto start_kind = [&]<int D>() {
+    if (r.decay_kind == Decay::none) return start(single_kernel<D, Decay::none>);
+    if (r.decay_kind == Decay::scalar) return start(single_kernel<D, Decay::scalar>);
+    return start(single_kernel<D, Decay::key>);
+  };
+  if (D == 16) return start_kind.template operator()<16>();
+  if (D == 32) return start_kind.template operator()<32>();
+  return start_kind.template operator()<64>();
+}
+
 bool is_delta(const Recurrence& r) {
   if (r.num_updates == 0 || (r.decay_kind != Decay::none && r.decay_kind != Decay::scalar)) return false;
   return std::all_of(r.updates, r.updates + r.num_updates, [](const RecurrenceUpdate& u) {
@@ -582,6 +752,7 @@ void run_recurrence_cuda(const Recurrence& recurrence) {
   require(r.ridge.data == nullptr || (r.value_size > r.key_size && !r.reads_before), "more values than keys");
   require((r.codes == nullptr) == (r.num_codes == 0), "codes and their number");
   if (r.key_size <= 128 && !r.reads_before && r.ridge.data == nullptr && r.codes == nullptr) {
+    if (launch_single(r)) return;
     if (is_delta(r)) {
       const std::uint32_t n = r.num_updates;
       return r.decay_kind == Decay::none ? launch<Form::delta, Decay::none>(r, n + 1, n, n)

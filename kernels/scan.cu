@@ -9,6 +9,7 @@
 #include <cub/device/device_scan.cuh>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -145,10 +146,9 @@ struct PieceScan::Memory {
     check_launch("walk_kernel");
   }
 
-  /// Walks the first `count` symbols of the buffer.
-  std::uint32_t advance(std::size_t count, std::uint32_t state) {
+  /// Of the first `count` symbols of the buffer, at least one.
+  PieceEffect effect(std::size_t count) {
     last_count = count;
-    if (count == 0) return state;
     // One piece for every resident thread, or every group of threads that starts in all states.
     const std::size_t wanted = std::max<std::size_t>(1, std::size_t{blocks} * walk_threads / starts);
     std::size_t piece = std::max((count + wanted - 1) / wanted, least_piece);
@@ -164,8 +164,13 @@ struct PieceScan::Memory {
     if (!monoid) {
       std::vector<std::uint32_t> images(tasks);
       KROHN_CUDA_CHECK(cudaMemcpy(images.data(), ends.data(), 4 * std::size_t{tasks}, cudaMemcpyDeviceToHost));
-      for (std::size_t p = 0; p < pieces; ++p) state = images[p * starts + state];
-      return state;
+      PieceEffect all;
+      for (std::uint32_t start = 0; start < starts; ++start) {
+        std::uint32_t state = start;
+        for (std::size_t p = 0; p < pieces; ++p) state = images[p * starts + state];
+        all.image.push_back(state);
+      }
+      return all;
     }
     if (prefixes.size() < tasks) prefixes = DeviceArray<std::uint32_t>(tasks);
     std::size_t bytes = 0;
@@ -173,10 +178,10 @@ struct PieceScan::Memory {
     if (temporary.size() < bytes) temporary = DeviceArray<std::uint8_t>(bytes);
     KROHN_CUDA_CHECK(
         cub::DeviceScan::InclusiveScan(temporary.data(), bytes, ends.data(), prefixes.data(), multiply(), tasks));
-    std::uint32_t element = 0;
-    KROHN_CUDA_CHECK(cudaMemcpy(&element, prefixes.data() + (tasks - 1), sizeof element, cudaMemcpyDeviceToHost));
-    for (; element != 0; element = rest[element]) state = next[std::size_t{state} * num_symbols + first[element]];
-    return state;
+    PieceEffect all;
+    KROHN_CUDA_CHECK(
+        cudaMemcpy(&all.element, prefixes.data() + (tasks - 1), sizeof all.element, cudaMemcpyDeviceToHost));
+    return all;
   }
 };
 
@@ -216,15 +221,21 @@ PieceScan::PieceScan(const MachineView& machine, const MonoidView* monoid, std::
 
 PieceScan::~PieceScan() = default;
 
-std::uint32_t PieceScan::advance(std::span<const std::uint8_t> symbols, std::uint32_t state) {
+PieceEffect PieceScan::effect(std::span<const std::uint8_t> symbols) {
   Memory& m = *memory_;
-  while (!symbols.empty()) {
-    const std::span<const std::uint8_t> part = symbols.first(std::min(symbols.size(), m.capacity));
-    KROHN_CUDA_CHECK(cudaMemcpy(m.buffer.data(), part.data(), part.size(), cudaMemcpyHostToDevice));
-    state = m.advance(part.size(), state);
-    symbols = symbols.subspan(part.size());
+  if (symbols.size() > m.capacity) {
+    throw DeviceError("scan: expected at most " + std::to_string(m.capacity) + " symbols");
   }
-  return state;
+  if (symbols.empty()) {
+    PieceEffect none;
+    if (!m.monoid) {
+      none.image.resize(m.starts);
+      std::iota(none.image.begin(), none.image.end(), 0U);
+    }
+    return none;
+  }
+  KROHN_CUDA_CHECK(cudaMemcpy(m.buffer.data(), symbols.data(), symbols.size(), cudaMemcpyHostToDevice));
+  return m.effect(symbols.size());
 }
 
 std::uint32_t PieceScan::advance_random(std::size_t count, std::uint64_t seed, std::uint32_t state,
@@ -236,8 +247,12 @@ std::uint32_t PieceScan::advance_random(std::size_t count, std::uint64_t seed, s
   check_launch("random_bytes_kernel");
   KROHN_CUDA_CHECK(cudaDeviceSynchronize());
   EventTimer timer;
-  state = m.advance(count, state);
+  const PieceEffect all = m.effect(count);
   milliseconds += timer.milliseconds();
+  if (!m.monoid) return all.image[state];
+  for (std::uint32_t element = all.element; element != 0; element = m.rest[element]) {
+    state = m.next[std::size_t{state} * m.num_symbols + m.first[element]];
+  }
   return state;
 }
 

@@ -27,10 +27,12 @@ struct ChunkedRecurrence::Plan {};
 struct LearnedStates::Memory {};
 struct LearnedDevice::Memory {};
 
-std::optional<CudaDevice> find_cuda_device(std::string* reason) {
+std::vector<CudaDevice> find_cuda_devices(std::string* reason) {
   if (reason != nullptr) *reason = missing;
-  return std::nullopt;
+  return {};
 }
+void use_cuda_device(int) { refuse(); }
+std::size_t free_device_memory() { refuse(); }
 
 DeviceCeilings measure_device_ceilings() { refuse(); }
 
@@ -61,6 +63,10 @@ void LearnedDevice::branch(const LearnedStates&, std::size_t, std::size_t, std::
                            LearnedStates*) {
   refuse();
 }
+void LearnedDevice::set_automaton(const LearnedAutomatonView&, LearnedStates&, std::span<const std::uint32_t>) {
+  refuse();
+}
+LearnedDevice::Checked LearnedDevice::check(const LearnedStates&, std::size_t, LearnedStates*, bool) { refuse(); }
 void LearnedDevice::labels(std::span<std::int32_t>) const { refuse(); }
 void LearnedDevice::logits(std::span<float>) const { refuse(); }
 
@@ -100,7 +106,7 @@ std::uint64_t FlatTree::walk(std::uint64_t, std::uint64_t, std::size_t, std::siz
 
 PieceScan::PieceScan(const MachineView&, const MonoidView*, std::size_t) { refuse(); }
 PieceScan::~PieceScan() = default;
-std::uint32_t PieceScan::advance(std::span<const std::uint8_t>, std::uint32_t) { refuse(); }
+PieceEffect PieceScan::effect(std::span<const std::uint8_t>) { refuse(); }
 std::uint32_t PieceScan::advance_random(std::size_t, std::uint64_t, std::uint32_t, double&) { refuse(); }
 void PieceScan::symbols(std::span<std::uint8_t>) const { refuse(); }
 

@@ -145,7 +145,7 @@ def check(
         samples: If nothing settles it, draw so many random words.
         sample_length: Their lengths: uniform from 1 to this.
         seed: Of the random words.
-        device: Where words run that are tried or drawn many at once: auto, cpu or cuda.
+        device: Where words run that are tried or drawn many at once: auto, cpu, cuda, or numbers as in cuda:0,1.
         failing: Of a model that is refuted, look for more words on which it fails, around the one that refutes, for
             some seconds at most: `CheckResult.failing`.
         progress: Told the methods, and how far a search has come.
@@ -197,7 +197,7 @@ def extract(
         extra_states: The W-method covers models of so many states more than the hypothesis.
         time_limit: Seconds, then the best so far; None for none.
         memory: Bytes that a search may hold.
-        device: Where words run that are asked many at once: auto, cpu or cuda.
+        device: Where words run that are asked many at once: auto, cpu, cuda, or numbers as in cuda:0,1.
         threads: Of the CPU; 0 takes one a core.
 
     Raises:
@@ -360,7 +360,7 @@ def accuracy(
         words: Of each length.
         seed: Of the words, which are the same everywhere.
         weights: How often each symbol is drawn, relative to the others.
-        device: auto, cpu or cuda.
+        device: auto, cpu, cuda, or numbers as in cuda:0,1.
     """
     return as_model(model).accuracy(
         language, lengths=lengths, words=words, seed=seed, weights=weights, device=device, progress=progress
@@ -384,7 +384,7 @@ def search(
         language: By default the one that comes with the model.
         up_to: The longest words' length.
         time_limit: Seconds, then what there is so far.
-        device: auto, cpu or cuda.
+        device: auto, cpu, cuda, or numbers as in cuda:0,1.
         threads: Of the CPU; 0 takes one a core.
         progress: Told the words tried and how many there are.
     """

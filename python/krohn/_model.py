@@ -261,7 +261,7 @@ class Model:
                 changed meanwhile.
             all_positions: The label before the first symbol and after each, instead of the last one only.
             margins: How far the readout was from another label.
-            device: auto, cpu or cuda: the labels are the same bits.
+            device: auto, cpu, cuda, or numbers as in cuda:0,1: the labels are the same bits.
             threads: Of the CPU; 0 takes one a core.
         """
         result: Any = self._core.run(words, all_positions, margins, device, threads, callback(progress))

@@ -53,7 +53,7 @@ def search(
         parts: How many; by default eight for each thread of the cluster. The result does not depend on it.
         directory: Where finished parts are kept, on a disk that the workers need not see; a search that was ended goes
             on from there. What `krohn search --report` wrote is read too, and `krohn merge` joins the files.
-        device: Of each part: auto, cpu or cuda.
+        device: Of each part: auto, cpu, cuda, or numbers as in cuda:0,1.
         threads: CPU threads of each part; Dask runs one part a thread.
         attempts: How often a part may be lost with its worker before the search gives up.
         progress: Told parts done and in all.

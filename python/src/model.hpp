@@ -51,12 +51,12 @@ struct Model {
 
 /// Throws InputError for another name, DeviceError where there is no such device.
 inline Device device_named(const std::string& name) {
-  if (name != "auto" && name != "cpu" && name != "cuda") {
-    throw InputError("device: expected one of auto, cpu, cuda, got '" + name + "'");
+  const std::optional<Device> device = parse_device(name);
+  if (!device) {
+    throw InputError("device: expected one of auto, cpu, cuda, or cuda: and numbers (cuda:0,1), got '" + name + "'");
   }
-  const Device device = name == "cpu" ? Device::cpu : name == "cuda" ? Device::cuda : Device::automatic;
-  require_device(device);
-  return device;
+  require_device(*device);
+  return *device;
 }
 
 inline std::optional<std::chrono::steady_clock::time_point> deadline_in(std::optional<double> seconds) {

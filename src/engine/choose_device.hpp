@@ -1,15 +1,15 @@
-// The one place where --device becomes a device.
+// The one place where --device becomes devices.
 #pragma once
 
-#include <optional>
+#include <memory>
 
 #include "krohn/engine/device.hpp"
-#include "krohn/kernels/device.hpp"
+#include "krohn/engine/device_team.hpp"
 
 namespace krohn {
 
-/// The CUDA device to use, or nothing for the CPU. Device::automatic takes CUDA if there is a device and
-/// `large_enough`; Device::cuda throws DeviceError, with the reason, where there is none.
-std::optional<CudaDevice> choose_device(Device asked, bool large_enough);
+/// The CUDA devices to use, or null for the CPU. Device::automatic takes them all if there are any and `large_enough`;
+/// of those asked for, DeviceError, with the reason, where one is missing.
+std::shared_ptr<DeviceTeam> choose_devices(const Device& asked, bool large_enough);
 
 }  // namespace krohn

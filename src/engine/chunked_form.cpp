@@ -337,10 +337,11 @@ ChunkedLogits run_chunked_form(const Program& model, std::span<const Tokens> wor
       }
     }
   }
-  const std::optional<CudaDevice> device = choose_device(options.device, true);
+  const std::shared_ptr<DeviceTeam> team = choose_devices(options.device, true);
   ChunkedLogits result;
-  result.device = device ? device->name : "cpu";
+  result.device = team ? team->description() : "cpu";
   if (length == 0) return result;
+  std::vector<std::unique_ptr<Stateless>> workers(team ? team->size() : 0);
   const std::size_t blocks = model.layers().size();
   const std::size_t num_logits = model.num_logits();
   result.logits.resize(words.size() * length * num_logits);
@@ -366,8 +367,10 @@ ChunkedLogits run_chunked_form(const Program& model, std::span<const Tokens> wor
     const std::vector<float> beta = updates_outside(arrays.beta, shape.heads, n, 1);
     arrays.output.resize(words.size() * length * shape.heads * shape.value_size);
     const ChunkedHostArrays host{arrays.query, key, value, beta, arrays.decay, {}, arrays.output, {}};
-    if (device) {
-      run_chunked(arrays.rule, options.format, shape, 1.0F, host);
+    if (team) {
+      // One product of everything: the first device that can.
+      team->work(workers, 1, make_stateless,
+                 [&](Stateless&, std::size_t) { run_chunked(arrays.rule, options.format, shape, 1.0F, host); });
     } else {
       run_chunked_cpu(arrays.rule, options.format, shape, 1.0F, host);
     }
@@ -381,6 +384,7 @@ ChunkedLogits run_chunked_form(const Program& model, std::span<const Tokens> wor
     throw NumericError("chunked form: word " + std::to_string(i / (length * num_logits)) + ", position " +
                        std::to_string(i / num_logits % length) + ": a logit is not finite");
   }
+  result.device = team ? team->description() : "cpu";
   return result;
 }
 

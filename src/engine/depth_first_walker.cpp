@@ -113,9 +113,9 @@ class DepthFirstWalker final : public Walker {
 }  // namespace
 
 WalkPlan depth_first_plan() {
-  return {"cpu", frontier_nodes, [](Search& search, const Frontier& frontier) {
-            return std::make_unique<DepthFirstWalker>(search, frontier);
-          }};
+  return {
+      [] { return std::string("cpu"); }, frontier_nodes,
+      [](Search& search, const Frontier& frontier) { return std::make_unique<DepthFirstWalker>(search, frontier); }};
 }
 
 }  // namespace krohn

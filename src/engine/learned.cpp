@@ -263,9 +263,9 @@ std::string run_learned(const Program& model, std::span<const Tokens> words, con
       if (token >= model.vocabulary_size()) throw InputError(bad_token(token, model));
     }
   }
-  if (const std::optional<CudaDevice> device = choose_device(model, tokens, options.device)) {
-    run_on_device(model, words, *device, options.device_memory, sink);
-    return device->name;
+  if (const auto team = choose_devices(model, tokens, options.device)) {
+    run_on_devices(model, words, *team, options.device_memory, sink);
+    return team->description();
   }
   run_on_cpu(model, words, options, sink);
   return cpu_name();

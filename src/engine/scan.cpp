@@ -1,7 +1,7 @@
 // The sequence is read in blocks. On the CPU a block is cut into pieces, several of which a thread walks side by side
 // in the monoid's table (independent look-ups hide each other's latency); the elements found act on the machine's state
-// in order. Without a monoid the machine walks the block symbol by symbol. On a CUDA device PieceScan does both. The
-// last symbol is run by the reference, which gives label and margin.
+// in order. Without a monoid the machine walks the block symbol by symbol. On CUDA devices PieceScan does both, a block
+// a device. The last symbol is run by the reference, which gives label and margin.
 #include "krohn/engine/scan.hpp"
 
 #include <algorithm>
@@ -67,6 +67,16 @@ class MachineWalk {
     for (const std::uint8_t a : symbols) state = step(state, a);
     return state;
   }
+  /// The state that an element of the monoid makes of a state.
+  std::uint32_t after(std::uint32_t state, std::uint32_t element) const {
+    for (; element != 0; element = plan_.monoid->rest[element]) {
+      state = step(state, static_cast<std::uint8_t>(plan_.monoid->first[element]));
+    }
+    return state;
+  }
+  std::uint32_t after(std::uint32_t state, const PieceEffect& effect) const {
+    return plan_.monoid ? after(state, effect.element) : effect.image[state];
+  }
   /// The same, by the monoid where there is one and in parallel.
   std::uint32_t advance(std::uint32_t state, std::span<const std::uint8_t> symbols, unsigned threads) const {
     if (!plan_.monoid) return walk(state, symbols);
@@ -77,11 +87,7 @@ class MachineWalk {
       elements[i] = elements_of(monoid, symbols.subspan(i * run_symbols, run_symbols));
     });
     for (const auto& run : elements) {
-      for (std::uint32_t element : run) {
-        for (; element != 0; element = monoid.rest[element]) {
-          state = step(state, static_cast<std::uint8_t>(monoid.first[element]));
-        }
-      }
+      for (const std::uint32_t element : run) state = after(state, element);
     }
     return walk(state, symbols.subspan(runs * run_symbols));
   }
@@ -89,6 +95,41 @@ class MachineWalk {
  private:
   const ScanPlan& plan_;
   std::uint32_t num_symbols_;
+};
+
+/// The blocks of a sequence, each walked by one of a team's devices without knowing the state before it.
+class DeviceScan {
+ public:
+  DeviceScan(const ScanPlan& plan, std::uint32_t num_symbols, std::shared_ptr<DeviceTeam> team, std::size_t block)
+      : plan_(plan),
+        num_symbols_(num_symbols),
+        team_(std::move(team)),
+        block_(block),
+        scans_(team_ ? team_->size() : 0) {}
+
+  std::uint32_t advance(const MachineWalk& machine, std::uint32_t state, std::span<const std::uint8_t> symbols) {
+    std::vector<PieceEffect> effects((symbols.size() + block_ - 1) / block_);
+    team_->work(
+        scans_, effects.size(), [this](std::size_t) { return open(); },
+        [&](PieceScan& scan, std::size_t i) {
+          effects[i] = scan.effect(symbols.subspan(i * block_, std::min(block_, symbols.size() - i * block_)));
+        });
+    for (const PieceEffect& effect : effects) state = machine.after(state, effect);
+    return state;
+  }
+
+ private:
+  std::unique_ptr<PieceScan> open() const {
+    const MachineView view{static_cast<std::uint32_t>(plan_.machine.count), num_symbols_, plan_.machine.next.data()};
+    const std::optional<MonoidView> monoid = plan_.monoid ? std::optional(plan_.monoid->view()) : std::nullopt;
+    return std::make_unique<PieceScan>(view, monoid ? &*monoid : nullptr, block_);
+  }
+
+  const ScanPlan& plan_;
+  std::uint32_t num_symbols_;
+  std::shared_ptr<DeviceTeam> team_;
+  std::size_t block_;
+  std::vector<std::unique_ptr<PieceScan>> scans_;
 };
 
 /// Reads until the buffer is full or the source is at its end.
@@ -132,52 +173,49 @@ ScanResult scan(const Machine& model, const SymbolSource& source, const ScanOpti
   const MachineWalk machine(plan, static_cast<std::uint32_t>(alphabet));
   const unsigned threads = threads_to_use(options.threads);
   const bool worthwhile = plan.monoid || plan.machine.count <= most_states_automatic;
-  const std::optional<CudaDevice> device = choose_device(options.device, worthwhile);
-  ScanResult result;
-  result.device = "cpu";
-  std::unique_ptr<PieceScan> device_scan;
-  std::vector<std::byte> carried(model.state_size());
-  result.observation = model.initial(carried);
+  const std::shared_ptr<DeviceTeam> team = choose_devices(options.device, worthwhile);
   std::size_t read_size = run_symbols * runs_a_thread * threads;
-  if (device) {
+  if (team) {
     read_size = options.device_memory != 0 ? std::clamp<std::size_t>(options.device_memory / 2, 4096, device_symbols)
                                            : device_symbols;
   }
-  // One buffer is read while the other is walked, where there is a thread for it.
-  std::vector<std::uint8_t> buffer(read_size);
-  std::vector<std::uint8_t> ahead(read_size);
+  ScanResult result;
+  std::vector<std::byte> carried(model.state_size());
+  result.observation = model.initial(carried);
+  DeviceScan on_devices(plan, static_cast<std::uint32_t>(alphabet), team, read_size);
+  // One lot of blocks is read while the other is walked, where there is a thread for it; a device takes a block at a time.
+  const std::size_t blocks = team ? team->size() : 1;
+  std::vector<std::uint8_t> lot(blocks * read_size);
+  std::vector<std::uint8_t> ahead(blocks * read_size);
   const auto read = [&source, alphabet](std::vector<std::uint8_t>& into, std::uint64_t position) {
     const std::size_t filled = fill(source, into);
     check_symbols({into.data(), filled}, alphabet, position);
     return filled;
   };
-  std::size_t filled = read(buffer, 0);
+  std::size_t filled = read(lot, 0);
+  bool used_devices = false;
   std::uint32_t state = 0;
   while (filled != 0) {
     result.length += filled;
     std::future<std::size_t> reading;
-    if (filled == buffer.size()) {
-      const std::launch how = threads > 1 ? std::launch::async : std::launch::deferred;
+    if (filled == lot.size()) {
+      const std::launch how = threads > 1 || team ? std::launch::async : std::launch::deferred;
       reading = std::async(how, read, std::ref(ahead), result.length);
     }
-    if (device && !device_scan && (options.device == Device::cuda || filled == buffer.size())) {
-      const MachineView view{static_cast<std::uint32_t>(plan.machine.count), static_cast<std::uint32_t>(alphabet),
-                             plan.machine.next.data()};
-      const std::optional<MonoidView> monoid = plan.monoid ? std::optional(plan.monoid->view()) : std::nullopt;
-      device_scan = std::make_unique<PieceScan>(view, monoid ? &*monoid : nullptr, buffer.size());
-      result.device = device->name;
-    }
-    const std::span<const std::uint8_t> all_but_last(buffer.data(), filled - 1);
-    state = device_scan ? device_scan->advance(all_but_last, state) : machine.advance(state, all_but_last, threads);
+    used_devices = used_devices || (team && (options.device.is_cuda() || filled >= read_size));
+    const std::span<const std::uint8_t> all_but_last(lot.data(), filled - 1);
+    state =
+        used_devices ? on_devices.advance(machine, state, all_but_last) : machine.advance(state, all_but_last, threads);
     // Which symbol is the last of all is known at the end of the source only.
     const std::size_t size = model.state_size();
     std::copy_n(plan.machine.states.begin() + static_cast<std::ptrdiff_t>(state * size), size, carried.begin());
-    result.observation = model.step(carried, buffer[filled - 1]);
-    state = machine.step(state, buffer[filled - 1]);
+    result.observation = model.step(carried, lot[filled - 1]);
+    state = machine.step(state, lot[filled - 1]);
     if (!reading.valid()) break;
     filled = reading.get();
-    std::swap(buffer, ahead);
+    std::swap(lot, ahead);
   }
+  result.device = used_devices ? team->description() : "cpu";
   return result;
 }
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "krohn/error.hpp"
+#include "parallel.hpp"
 
 namespace krohn {
 namespace {
@@ -19,6 +20,8 @@ constexpr std::uint64_t most_words = std::uint64_t{1} << 62U;
 constexpr std::uint64_t prefixes_per_part = 64;
 /// A round is at least this much larger than what it walks again.
 constexpr std::uint64_t round_growth = 64;
+/// Nodes of the breadth-first beginning that a thread takes at a time.
+constexpr std::size_t begin_nodes = 256;
 
 /// The range of prefix numbers of a part.
 std::pair<std::uint64_t, std::uint64_t> shard_range(Shard shard, std::uint64_t prefixes) {
@@ -181,7 +184,6 @@ std::optional<Word> Search::begin(std::uint64_t wanted) {
   };
   const Observation empty = machine_.initial(frontier_.states);
   if (compared(0) && differs(automaton_.start, empty.label)) return Word{};
-  std::vector<std::byte> state(size);
   while (frontier_.length < options_.max_length && (frontier_.length < prefix || frontier_.size() < wanted) &&
          (symbols > 1 || frontier_.length == 0)) {
     Frontier next;
@@ -191,12 +193,28 @@ std::optional<Word> Search::begin(std::uint64_t wanted) {
     std::uint64_t low = 0;
     std::uint64_t high = most_words;
     if (next.length == prefix) std::tie(low, high) = shard_range(options_.shard, *bounded_power(symbols, prefix));
+    std::vector<std::uint32_t> parent;
     for (std::size_t i = 0; i < frontier_.size(); ++i) {
       for (Symbol a = 0; a < symbols; ++a) {
         const std::uint64_t number = frontier_.word[i] * symbols + a;
         if (number < low || number >= high) continue;
+        next.word.push_back(number);
+        parent.push_back(static_cast<std::uint32_t>(i));
+      }
+    }
+    const std::size_t count = next.word.size();
+    next.states.resize(count * size);
+    next.automaton_state.resize(count);
+    // In blocks, side by side; the first node out of order is that of the first block that has one.
+    std::atomic<std::size_t> wrong{count};
+    parallel_blocks((count + begin_nodes - 1) / begin_nodes, threads_to_use(options_.threads), [&](std::size_t block) {
+      for (std::size_t n = block * begin_nodes; n < std::min((block + 1) * begin_nodes, count) && n < wrong; ++n) {
+        const std::span<std::byte> state = std::span(next.states).subspan(n * size, size);
+        const std::uint32_t i = parent[n];
+        const auto a = static_cast<Symbol>(next.word[n] % symbols);
         std::copy_n(frontier_.states.begin() + static_cast<std::ptrdiff_t>(i * size), size, state.begin());
         const std::uint32_t q = automaton_.delta[std::size_t{frontier_.automaton_state[i]} * symbols + a];
+        next.automaton_state[n] = q;
         ++nodes_;
         bool numeric = false;
         std::int32_t label = undefined_label;
@@ -205,12 +223,13 @@ std::optional<Word> Search::begin(std::uint64_t wanted) {
         } catch (const NumericError&) {
           numeric = true;
         }
-        if (numeric || (compare && differs(q, label))) return word_of(number, next.length, symbols);
-        next.word.push_back(number);
-        next.states.insert(next.states.end(), state.begin(), state.end());
-        next.automaton_state.push_back(q);
+        if (!numeric && !(compare && differs(q, label))) continue;
+        std::size_t before = wrong;
+        while (n < before && !wrong.compare_exchange_weak(before, n)) {
+        }
       }
-    }
+    });
+    if (wrong < count) return word_of(next.word[wrong], next.length, symbols);
     frontier_ = std::move(next);
   }
   return std::nullopt;
@@ -255,7 +274,7 @@ EnumerateResult Search::run(const WalkPlan& plan) {
   result.stopped = !wrong && agreed_ < options_.max_length;
   result.nodes = nodes_;
   result.device_seconds = device_seconds_;
-  result.device = plan.device;
+  result.device = plan.device();
   result.agreed = agreed_;
   if (wrong) result.agreed = wrong->empty() ? std::nullopt : std::optional<std::uint64_t>(wrong->size() - 1);
   result.disagreement = std::move(wrong);

@@ -99,8 +99,8 @@ class Search {
 
 /// How a machine walks the trees of a search.
 struct WalkPlan {
-  /// What runs, as Trace::device.
-  std::string device;
+  /// What runs, as Trace::device; asked at the end.
+  std::function<std::string()> device;
   /// Nodes of the frontier that are wanted.
   std::uint64_t frontier_nodes = 0;
   /// Opens the walk; the arguments outlive it.

@@ -136,7 +136,7 @@ std::vector<float> Machine::hidden(std::span<const std::byte> state) const {
 }
 
 Trace Machine::run(WordBatch words, const RunOptions& options) const {
-  if (options.device == Device::cuda) refuse_cuda("run");
+  if (options.device.is_cuda()) refuse_cuda("run");
   check_symbols(*this, words, options.threads);
   Trace trace = empty_trace(*this, words, options);
   trace.device = "cpu";
@@ -145,7 +145,7 @@ Trace Machine::run(WordBatch words, const RunOptions& options) const {
 }
 
 WalkPlan Machine::plan_walk(const EnumerateOptions& options) const {
-  if (options.device == Device::cuda) refuse_cuda("enumerate");
+  if (options.device.is_cuda()) refuse_cuda("enumerate");
   return depth_first_plan();
 }
 

@@ -191,7 +191,7 @@ std::vector<Tensor> run_tokens(const Program& model, const InputIds& ids, TokenS
     if (word.size() != length) throw InternalError("run_tokens: a word of another length");
   }
   if (which == TokenStates::every) {
-    if (options.device == Device::cuda) {
+    if (options.device.is_cuda()) {
       throw InputError("--states every: expected --device cpu or auto, for it runs on the CPU, got cuda");
     }
     if (device != nullptr) *device = "cpu";

@@ -7,8 +7,13 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <future>
+#include <memory>
+#include <optional>
 #include <set>
 
+#include "krohn/engine/chunked_form.hpp"
+#include "krohn/engine/learned/learned_machine.hpp"
 #include "krohn/error.hpp"
 #include "krohn/numeric/splitmix64.hpp"
 #include "krohn/verify/specification.hpp"
@@ -137,6 +142,36 @@ double chance_of(const Dfa& language) {
   return labels.empty() ? 0.0 : 1.0 / static_cast<double>(labels.size());
 }
 
+/// The labels that a chunked form gives at every position of words of one length, as Machine::run gives the machine's.
+Trace run_form(const Machine& machine, const std::vector<Word>& words, const AccuracyOptions& options) {
+  const LearnedView learned = *learned_of(machine);
+  // Few words at a time: the form keeps all logits.
+  constexpr std::size_t words_at_once = 64;
+  Trace trace;
+  trace.offset = {0};
+  for (std::size_t first = 0; first < words.size(); first += words_at_once) {
+    if (options.stop != nullptr && options.stop->load(std::memory_order_relaxed)) throw StoppedError();
+    const std::size_t count = std::min(words_at_once, words.size() - first);
+    std::vector<Tokens> runs;
+    for (std::size_t i = 0; i < count; ++i) runs.push_back(tokens_of(learned.task, words[first + i]));
+    const ChunkedFormat format =
+        options.form == AnsweringForm::chunked_bf16 ? ChunkedFormat::bf16 : ChunkedFormat::fp32;
+    const ChunkedLogits seen = run_chunked_form(learned.program, runs, {format, options.device});
+    const std::size_t size = learned.program.num_logits();
+    std::size_t row = 0;
+    for (const Tokens& run : runs) {
+      if (!learned.task.first_token) trace.labels.push_back(undefined_label);
+      for (std::size_t t = 0; t < run.size(); ++t, ++row) {
+        trace.labels.push_back(
+            learned.task.observe(std::span<const float>(seen.logits).subspan(row * size, size)).label);
+      }
+      trace.offset.push_back(trace.labels.size());
+    }
+    trace.device = seen.device;
+  }
+  return trace;
+}
+
 /// What the words of one length add up to.
 struct Counts {
   std::vector<std::pair<double, double>> right_of;
@@ -170,6 +205,12 @@ struct Counts {
 
 }  // namespace
 
+std::string form_name(AnsweringForm form, const Machine& machine) {
+  if (form == AnsweringForm::chunked_bf16) return "chunked, bf16";
+  if (form == AnsweringForm::chunked_fp32) return "chunked, fp32";
+  return std::string(machine.semantics());
+}
+
 Accuracy measure_accuracy(const Machine& machine, const Dfa& language, const AccuracyOptions& options) {
   const Specification specification(machine, language);
   const Dfa& dfa = specification.automaton();
@@ -180,9 +221,15 @@ Accuracy measure_accuracy(const Machine& machine, const Dfa& language, const Acc
     throw InputError("symbol weights: expected a positive number for each of the " + std::to_string(dfa.num_symbols()) +
                      " symbols, got " + std::to_string(weights.size()) + " numbers");
   }
+  if (options.form != AnsweringForm::canonical) {
+    const std::optional<LearnedView> learned = learned_of(machine);
+    if (!learned) throw InputError("form: expected a checkpoint, got a compiled model, which has no chunked form");
+    if (const auto reason = without_chunked_form(learned->program)) throw InputError("form: " + *reason);
+  }
   Accuracy accuracy;
   accuracy.chance = chance_of(dfa);
-  Random random(options.seed);
+  // Numbers of the generator that the lengths before have taken.
+  std::uint64_t drawn = 0;
   double total = 0;
   double done = 0;
   for (const std::uint64_t length : options.lengths) total += static_cast<double>(length * options.words);
@@ -194,24 +241,50 @@ Accuracy measure_accuracy(const Machine& machine, const Dfa& language, const Acc
       continue;
     }
     Counts counts;
-    // A part at a time, so that an early end has the words run so far; large enough for vectors and devices.
-    const std::uint64_t most =
-        std::max<std::uint64_t>(256, (std::uint64_t{1} << 22U) / std::max<std::uint64_t>(1, length));
+    // A part at a time, so that an early end has the words run so far; large enough for vectors and devices. While a
+    // part runs the next one is drawn and the one before is counted.
+    const std::uint64_t part_symbols = std::uint64_t{1} << (options.device.is_cuda() ? 24U : 22U);
+    const std::uint64_t most = std::max<std::uint64_t>(256, part_symbols / std::max<std::uint64_t>(1, length));
+    // Each symbol takes one number of the generator, whose n-th number is known without those before it.
+    const auto draw = [&, drawn](std::uint64_t first) {
+      const std::uint64_t count = std::min(options.words - first, most);
+      std::vector<Word> words(count);
+      const std::uint64_t tasks = std::clamp<std::uint64_t>(count * length >> 18U, 1, 8);
+      std::vector<std::future<void>> drawing;
+      for (std::uint64_t task = 0; task < tasks; ++task) {
+        drawing.push_back(std::async(tasks == 1 ? std::launch::deferred : std::launch::async, [&, task] {
+          const std::uint64_t begin = count * task / tasks;
+          Random random(options.seed + (drawn + (first + begin) * length) * SplitMix64::increment);
+          for (std::uint64_t i = begin; i < count * (task + 1) / tasks; ++i) words[i] = sampler.draw(random);
+        }));
+      }
+      for (std::future<void>& task : drawing) task.get();
+      return words;
+    };
+    drawn += options.words * length;
+    std::future<std::vector<Word>> drawing = std::async(std::launch::async, draw, 0);
+    std::future<void> counting;
     for (std::uint64_t first = 0; first < options.words && !accuracy.stopped; first += most) {
-      std::vector<Word> words;
-      for (std::uint64_t i = first; i < std::min(options.words, first + most); ++i)
-        words.push_back(sampler.draw(random));
+      auto words = std::make_shared<const std::vector<Word>>(drawing.get());
+      if (first + most < options.words) drawing = std::async(std::launch::async, draw, first + most);
       try {
-        const Trace trace = machine.run(
-            words, {.device = options.device, .all_positions = true, .threads = options.threads, .stop = options.stop});
-        accuracy.device = trace.device;
-        counts.add(words, trace, specification, options.last_only, accuracy.chance);
+        const RunOptions how{
+            .device = options.device, .all_positions = true, .threads = options.threads, .stop = options.stop};
+        auto trace = std::make_shared<const Trace>(
+            options.form == AnsweringForm::canonical ? machine.run(*words, how) : run_form(machine, *words, options));
+        accuracy.device = trace->device;
+        if (counting.valid()) counting.get();
+        counting = std::async(std::launch::async, [&, words, trace] {
+          counts.add(*words, *trace, specification, options.last_only, accuracy.chance);
+        });
       } catch (const StoppedError&) {
         accuracy.stopped = true;
       }
-      done += static_cast<double>(length * words.size());
+      done += static_cast<double>(length * words->size());
       if (options.progress) options.progress(length, done, total);
     }
+    if (counting.valid()) counting.get();
+    if (drawing.valid()) drawing.get();
     const auto trials = static_cast<double>(counts.right_of.size());
     if (trials > 0) {
       const double sequence_chance = counts.guessed / trials;

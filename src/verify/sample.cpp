@@ -18,8 +18,6 @@ namespace {
 
 __extension__ using Wide = unsigned __int128;
 
-constexpr std::uint64_t golden = 0x9E3779B97F4A7C15U;
-
 std::uint64_t draw_below(SplitMix64& random, std::uint64_t n) {
   return static_cast<std::uint64_t>((static_cast<Wide>(random.next()) * n) >> 64U);
 }
@@ -39,7 +37,7 @@ struct Draw {
   std::uint64_t length;
 };
 Draw draw_word(const SampleDesign& design, std::uint64_t index) {
-  SplitMix64 random(design.seed + index * golden);
+  SplitMix64 random(design.seed + index * SplitMix64::increment);
   const std::uint64_t length = 1 + draw_below(random, design.max_length);
   return {random, length};
 }

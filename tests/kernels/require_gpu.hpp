@@ -7,16 +7,19 @@
 #include <cstdlib>
 #include <iostream>
 #include <string>
+#include <vector>
 
 #include "krohn/kernels/device.hpp"
 
 namespace krohn::testing {
 
-/// The name of the device, or empty: the caller then returns.
+/// What runs on every visible device say of where they ran, or empty: the caller then returns.
 inline std::string gpu_or_skip() {
   std::string reason;
-  const auto device = find_cuda_device(&reason);
-  if (device) return device->name;
+  const std::vector<CudaDevice> devices = find_cuda_devices(&reason);
+  if (devices.size() == 1) return devices[0].name;
+  // Of hosts whose devices are alike.
+  if (!devices.empty()) return std::to_string(devices.size()) + " x " + devices[0].name;
   const char* required = std::getenv("KROHN_REQUIRE_GPU");
   if (required != nullptr && std::string(required) == "1") {
     FAIL("KROHN_REQUIRE_GPU=1, but: " << reason);

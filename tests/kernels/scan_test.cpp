@@ -8,6 +8,7 @@
 #include "engine/random_model.hpp"
 #include "kernels/require_gpu.hpp"
 #include "krohn/compile/compile.hpp"
+#include "krohn/error.hpp"
 #include "krohn/languages/language.hpp"
 
 namespace krohn {
@@ -82,12 +83,21 @@ TEST_CASE("cascades of several layers, and a machine walked from every state") {
     for (std::uint8_t& a : sequence) a = static_cast<std::uint8_t>(draw.below(symbols));
     std::uint32_t expected = 1;
     for (const std::uint8_t a : sequence) expected = next[expected * symbols + a];
-    PieceScan by_states(machine, nullptr, 40'000);
-    CHECK(by_states.advance(sequence, 1) == expected);
+    PieceScan by_states(machine, nullptr, sequence.size());
+    const PieceEffect image = by_states.effect(sequence);
+    REQUIRE(image.image.size() == states);
+    CHECK(image.image[1] == expected);
+    CHECK(by_states.effect({}).image[1] == 1);
+    CHECK_THROWS_AS(PieceScan(machine, nullptr, 64).effect(std::span(sequence).first(65)), DeviceError);
     if (!monoid) continue;
     const MonoidView view = monoid->view();
-    PieceScan by_monoid(machine, &view, 40'000);
-    CHECK(by_monoid.advance(sequence, 1) == expected);
+    PieceScan by_monoid(machine, &view, sequence.size());
+    std::uint32_t state = 1;
+    for (std::uint32_t element = by_monoid.effect(sequence).element; element != 0; element = monoid->rest[element]) {
+      state = next[state * symbols + monoid->first[element]];
+    }
+    CHECK(state == expected);
+    CHECK(by_monoid.effect({}).element == 0);
   }
 }
 

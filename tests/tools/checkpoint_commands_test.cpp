@@ -163,6 +163,10 @@ TEST_CASE("accuracy measures by length") {
   }
   CHECK(run_krohn(command + " --json").out == result.out);
   CHECK(run_krohn(command).out.find("sequences") != std::string::npos);
+  // The form that answers is named.
+  const std::string form = "accuracy " + models + "parity_delta_net_pos --lengths 9 --words 8 --device cpu --form bf16";
+  CHECK(run_krohn(form).out.find("(seed 0), chunked, bf16; value") != std::string::npos);
+  CHECK(nlohmann::json::parse(run_krohn(form + " --json").out)["semantics"] == "chunked, bf16");
   check_refused(run_krohn("accuracy " + models + "parity_delta_net_pos --lengths 5..3"), "lengths: expected");
   check_refused(run_krohn("accuracy " + models + "parity_delta_net_pos --lengths 5 --weights 1"), "symbol weights");
 }

@@ -47,6 +47,8 @@ TEST_CASE("an option that means nothing where it stands is refused by name") {
       {"inspect " + f.checkpoint + " --form fp32", "--form: expected none without --compare-forms"},
       {"report parity --format bf16 -o r", "--format: expected none for a language"},
       {"convert parity -o x.json --to att", "--to: expected none without -o -"},
+      {"run " + f.model + " --device cpu --devices 0", "--devices: expected none beside --device cpu, got '0'"},
+      {"accuracy " + f.model + " parity --form bf16", "form: expected a checkpoint, got a compiled model"},
       {"report parity -o - --json", "--json: expected none beside -o -"},
   };
   for (const auto& [command, message] : cases) {
@@ -68,6 +70,9 @@ TEST_CASE("a value that cannot be meant is a usage error that says what was expe
       {"run " + f.model + " --memory 1X", "--memory: expected bytes"},
       {"check " + f.model + " parity --memory 17179869184G", "--memory: expected bytes"},
       {"check " + f.model + " parity --device tpu", "--device: expected one of auto, cpu, cuda, got 'tpu'"},
+      {"search " + f.model + " --up-to 3 --devices 0,", "--devices: expected numbers of devices below 64 with commas"},
+      {"search " + f.model + " --up-to 3 --devices 64", "--devices: expected numbers of devices below 64 with commas"},
+      {"accuracy " + f.checkpoint + " --form fp16", "--form: expected one of bf16, fp32, got 'fp16'"},
       {"refute --layers 9", "--layers: expected a number from 1 to 6, got '9'"},
   };
   for (const auto& [command, message] : cases) {

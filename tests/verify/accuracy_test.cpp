@@ -10,9 +10,14 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <tuple>
 
+#include "engine/random_model.hpp"
 #include "krohn/checkpoints/open_model.hpp"
+#include "krohn/engine/chunked_form.hpp"
+#include "krohn/engine/learned/learned_machine.hpp"
 #include "krohn/error.hpp"
+#include "krohn/verify/specification.hpp"
 
 namespace krohn {
 namespace {
@@ -144,6 +149,47 @@ TEST_CASE("whole sequences are scaled by the chance of guessing all of their lab
   CHECK(accuracy.lengths[0].sequence_chance == 0.125);
   const double value = accuracy.lengths[0].sequence.value;
   CHECK(accuracy.lengths[0].sequence.scaled == doctest::Approx((value - 0.125) / 0.875).epsilon(1e-12));
+}
+
+TEST_CASE("a chunked form answers with its own labels, and is named; where there is none it is refused") {
+  const OpenModel open = open_model(fs::path(KROHN_TEST_DATA) / "models" / "parity_delta_net_pos");
+  const Dfa language = *open.own_language();
+  AccuracyOptions options;
+  options.lengths = {100};
+  options.words = 3;
+  options.device = Device::cpu;
+  // Every word is that of the second symbol alone, so that its labels can be made here.
+  options.symbol_weights = {1e-300, 1};
+  const LearnedView learned = *learned_of(*open.machine);
+  const Specification specification(*open.machine, language);
+  const Word word(100, 1);
+  for (const auto& [form, format, name] :
+       {std::tuple{AnsweringForm::chunked_bf16, ChunkedFormat::bf16, "chunked, bf16"},
+        std::tuple{AnsweringForm::chunked_fp32, ChunkedFormat::fp32, "chunked, fp32"}}) {
+    options.form = form;
+    CHECK(form_name(form, *open.machine) == name);
+    const Tokens tokens = tokens_of(learned.task, word);
+    const ChunkedLogits seen = run_chunked_form(learned.program, std::span(&tokens, 1), {format, Device::cpu});
+    const std::size_t size = learned.program.num_logits();
+    const std::size_t lead = tokens.size() - word.size();
+    double right = 0;
+    State q = specification.automaton().start();
+    for (std::size_t t = 0; t < word.size(); ++t) {
+      q = specification.automaton().next(q, word[t]);
+      const auto row = std::span<const float>(seen.logits).subspan((t + lead) * size, size);
+      right += specification.agrees(learned.task.observe(row).label, q) ? 1 : 0;
+    }
+    const Accuracy accuracy = measure_accuracy(*open.machine, language, options);
+    REQUIRE(accuracy.lengths.size() == 1);
+    CHECK(accuracy.lengths[0].words == 3);
+    CHECK(accuracy.lengths[0].position.value == right / 100);
+  }
+  CHECK(form_name(AnsweringForm::canonical, *open.machine) == "learned-fp32-v1");
+  const auto compiled = make_machine(testing::swaps(2, 2, 1, false), Semantics::fp32_fma_v1);
+  const Dfa any(compiled->alphabet(), 0, {0, 0}, {0}, compiled->label_names());
+  options.symbol_weights = {};
+  CHECK_THROWS_WITH_AS(measure_accuracy(*compiled, any, options), doctest::Contains("got a compiled model"),
+                       InputError);
 }
 
 }  // namespace

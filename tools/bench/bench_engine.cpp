@@ -113,13 +113,13 @@ class Bench {
   Bench(bool quick, bool device) : quick_(quick) {
     if (device) {
       std::string reason;
-      const auto found = find_cuda_device(&reason);
-      if (found) {
+      const std::vector<CudaDevice> found = find_cuda_devices(&reason);
+      if (!found.empty()) {
         const DeviceCeilings ceilings = measure_device_ceilings();
         bytes_ = ceilings.bytes_a_second;
         fmas_ = ceilings.fmas_a_second;
-        result_["device"] = {{"name", found->name}, {"read_bytes_per_second", bytes_}, {"fmas_per_second", fmas_}};
-        std::printf("device: %s, reads %.3g bytes/s, %.3g fma/s\n", found->name.c_str(), bytes_, fmas_);
+        result_["device"] = {{"name", found[0].name}, {"read_bytes_per_second", bytes_}, {"fmas_per_second", fmas_}};
+        std::printf("device: %s, reads %.3g bytes/s, %.3g fma/s\n", found[0].name.c_str(), bytes_, fmas_);
         device_ = true;
       } else {
         std::printf("device: none (%s)\n", reason.c_str());

@@ -1,7 +1,9 @@
 // Learned models on the CUDA device: the recurrence alone, the accuracy of a model on many words, every word up to a
 // length. One line a measurement; the last two check themselves against the CPU on a part.
 //
-//     bench_learned_device [CHECKPOINT..]      (checkpoints with a task.json)
+//     bench_learned_device [CHECKPOINT..]              (checkpoints with a task.json)
+//     bench_learned_device --nodes CHECKPOINT LENGTH   every word up to this length alone, for a profiler
+//     bench_learned_device --devices CHECKPOINT        a batch and an accuracy, on the first device and on all
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -93,6 +95,20 @@ void bench_labels() {
   }
 }
 
+/// Every word up to a length (0: one that takes a while), whatever the labels: of an automaton that asks for none.
+void bench_nodes(const std::string& path, std::uint64_t length) {
+  const OpenModel open = open_model(path);
+  const auto symbols = static_cast<std::uint32_t>(open.machine->alphabet().size());
+  const LabelledAutomaton any{symbols, 0, std::vector<std::uint32_t>(symbols, 0), {LabelledAutomaton::any_label}};
+  EnumerateOptions search;
+  search.device = Device::cuda;
+  search.max_length = length != 0 ? length : symbols == 2 ? 24 : symbols == 3 ? 15 : 10;
+  const EnumerateResult result = enumerate(*open.machine, any, search);
+  std::printf("%s: %llu nodes up to length %llu in %.2f s (device %.2f s): %.3g nodes/s\n", path.c_str(),
+              static_cast<unsigned long long>(result.nodes), static_cast<unsigned long long>(search.max_length),
+              result.seconds, result.device_seconds, static_cast<double>(result.nodes) / result.seconds);
+}
+
 void bench_checkpoint(const std::string& path) {
   const OpenModel open = open_model(path);
   const Dfa language = *open.own_language();
@@ -104,16 +120,34 @@ void bench_checkpoint(const std::string& path) {
   const Accuracy accuracy = measure_accuracy(*open.machine, language, options);
   std::printf("%s: accuracy on 8192 words of 256: last %.4f in %.3f s\n", path.c_str(),
               accuracy.lengths.empty() ? 0.0 : accuracy.lengths[0].last.value, seconds_since(start));
-  // Every word, whatever the labels: an automaton that asks for none.
-  const auto symbols = static_cast<std::uint32_t>(open.machine->alphabet().size());
-  const LabelledAutomaton any{symbols, 0, std::vector<std::uint32_t>(symbols, 0), {LabelledAutomaton::any_label}};
-  EnumerateOptions search;
-  search.device = Device::cuda;
-  search.max_length = symbols == 2 ? 23 : symbols == 3 ? 14 : 9;
-  const EnumerateResult result = enumerate(*open.machine, any, search);
-  std::printf("%s: %llu nodes up to length %llu in %.2f s (device %.2f s): %.3g nodes/s\n", path.c_str(),
-              static_cast<unsigned long long>(result.nodes), static_cast<unsigned long long>(search.max_length),
-              result.seconds, result.device_seconds, static_cast<double>(result.nodes) / result.seconds);
+  bench_nodes(path, 0);
+}
+
+/// The same work on the first device and on all: what more devices gain, with everything that the host does.
+void bench_devices(const std::string& path, std::size_t count) {
+  const OpenModel open = open_model(path);
+  SplitMix64 draw(2);
+  std::vector<Word> words(131072);
+  for (Word& word : words) {
+    for (int t = 0; t < 256; ++t) word.push_back(static_cast<Symbol>(draw.next() % open.machine->alphabet().size()));
+  }
+  std::vector<std::int32_t> first;
+  for (const char* name : {"cuda:0", "cuda"}) {
+    const auto start = Clock::now();
+    const Trace seen = open.machine->run(words, {.device = *parse_device(name)});
+    std::printf("%s (of %zu): batch of %zu words of 256 on %s: %.3f s\n", name, count, words.size(),
+                seen.device.c_str(), seconds_since(start));
+    if (first.empty()) first = seen.labels;
+    if (first != seen.labels) std::printf("DIFFERENT LABELS\n");
+    AccuracyOptions options;
+    options.lengths = {256};
+    options.words = 400'000;
+    options.device = *parse_device(name);
+    const auto begin = Clock::now();
+    const Accuracy accuracy = measure_accuracy(*open.machine, *open.own_language(), options);
+    std::printf("%s: accuracy on 400,000 words of 256: last %.6f in %.2f s\n", name, accuracy.lengths[0].last.value,
+                seconds_since(begin));
+  }
 }
 
 }  // namespace
@@ -121,16 +155,26 @@ void bench_checkpoint(const std::string& path) {
 
 int main(int argc, char** argv) {
   using namespace krohn;
-  const auto device = find_cuda_device();
-  if (!device) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  const std::vector<CudaDevice> devices = find_cuda_devices();
+  if (devices.empty()) {
     std::fprintf(stderr, "no CUDA device\n");
     return 3;
   }
-  std::printf("%s\n", device->name.c_str());
+  std::printf("%s\n", devices[0].name.c_str());
+  if (argc == 4 && std::string(argv[1]) == "--nodes") {
+    bench_nodes(argv[2], std::stoul(argv[3]));
+    return 0;
+  }
+  if (argc == 3 && std::string(argv[1]) == "--devices") {
+    bench_devices(argv[2], devices.size());
+    return 0;
+  }
   bench_recurrence(64, 4, 4096, 64, 1, false);
   bench_recurrence(64, 4, 4096, 64, 1, true);
   bench_recurrence(64, 4, 4096, 64, 2, true);
   bench_recurrence(8, 16, 8192, 128, 1, false);
+  bench_recurrence(8, 16, 8192, 128, 1, true);
   bench_recurrence(1024, 1, 1024, 16, 1, false);
   bench_recurrence(1024, 4, 512, 64, 1, false);
   bench_labels();

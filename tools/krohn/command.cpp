@@ -11,6 +11,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "krohn/engine/device_team.hpp"
 #include "krohn/error.hpp"
 #include "krohn/languages/language.hpp"
 
@@ -117,10 +118,31 @@ void add_reading_options(const Command& command, ReadingHints& hints) {
       .check(version);
 }
 
-Option add_device_option(const Command& command, std::string& device, const std::string& what) {
-  return command.add_option("--device", device, what + ": auto (and say where), cpu or cuda")
-      .check(one_of({"auto", "cpu", "cuda"}))
-      .capture_default_str();
+void add_device_options(const Command& command, std::string& device, const std::string& what) {
+  const Option where =
+      command
+          .add_option("--device", device,
+                      what + ": auto (and say where), cpu, or cuda, which is every visible CUDA device")
+          .check(one_of({"auto", "cpu", "cuda"}))
+          .capture_default_str();
+  command
+      .add_function(
+          "--devices",
+          [&device, where](const std::string& numbers) {
+            if (where.count() > 0 && device != "cuda") {
+              throw InputError("--devices: expected none beside --device " + device + ", got '" + numbers + "'");
+            }
+            device = "cuda:" + numbers;
+          },
+          "these CUDA devices alone, by their numbers with commas between: 0,1; a number that is there twice has two "
+          "workers")
+      .type_name("N,N..")
+      .check({[](const std::string& numbers) {
+                return parse_device("cuda:" + numbers)
+                           ? std::string()
+                           : "expected numbers of devices below 64 with commas between, got '" + numbers + "'";
+              },
+              ""});
 }
 
 void add_json_option(const Command& command, bool& json) {
@@ -214,8 +236,15 @@ Rule seconds_number() {
           ""};
 }
 
+void say_device(const std::string& asked, const std::string& device) {
+  if (asked != "auto" && !DeviceTeam::tells_of_failure(device)) return;
+  if (!device.empty()) std::cerr << "krohn: ran on " << device << '\n';
+}
+
 Device device_of(const std::string& name) {
-  return name == "cpu" ? Device::cpu : name == "cuda" ? Device::cuda : Device::automatic;
+  const std::optional<Device> device = parse_device(name);
+  if (!device) throw InternalError("--device: a name that was not checked");
+  return *device;
 }
 
 void refuse_options(const Command& command, std::initializer_list<const char*> options, const std::string& where) {

@@ -87,8 +87,8 @@ void add_task_option(const Command& command, std::optional<std::string>& task);
 /// Adds --fla-version, where a checkpoint is opened.
 void add_reading_options(const Command& command, ReadingHints& hints);
 
-/// Adds --device: auto, cpu or cuda.
-Option add_device_option(const Command& command, std::string& device, const std::string& what);
+/// Adds --device (auto, cpu or cuda) and --devices (numbers); `device` becomes what parse_device() reads.
+void add_device_options(const Command& command, std::string& device, const std::string& what);
 
 /// Adds --json.
 void add_json_option(const Command& command, bool& json);
@@ -116,7 +116,11 @@ Rule one_of(std::vector<std::string> names);
 /// Accepts a number of seconds from 0 to 10^9; NaN, which passes a range, is refused.
 Rule seconds_number();
 
-/// What --device says: cpu, cuda, or auto.
+/// Says on stderr where a run was made if that was left to krohn, or if a device failed on the way; `asked` is what
+/// --device and --devices say.
+void say_device(const std::string& asked, const std::string& device);
+
+/// What --device and --devices say.
 Device device_of(const std::string& name);
 
 /// Throws InputError that names every one of the options that the command line gives although it means nothing `where`

@@ -2,7 +2,7 @@
 // {"semantics", "words", "seed", "device", "chance", "positions", "lengths": [{"length", "position", "last",
 // "sequence", "words", "sequence_chance"}], "empty_lengths", "stopped"}, each of the three {"value", "low", "high",
 // "scaled"}; scaled is (value - chance) / (1 - chance), where a sequence's chance is that of guessing all of its
-// labels.
+// labels. "semantics" is, of a chunked form, its name: "chunked, bf16".
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -29,6 +29,7 @@ struct Arguments {
   std::string lengths = "16..512";
   AccuracyOptions measurement;
   std::string device = "auto";
+  std::optional<std::string> form;
   std::optional<double> time_limit;
   bool json = false;
 };
@@ -62,6 +63,9 @@ int run_accuracy(const Arguments& arguments) {
   options.lengths = parse_lengths(arguments.lengths);
   options.device = device_of(arguments.device);
   require_device(options.device);
+  if (arguments.form) {
+    options.form = arguments.form == "bf16" ? AnsweringForm::chunked_bf16 : AnsweringForm::chunked_fp32;
+  }
   Work work("accuracy", Work::Early::with_result, arguments.time_limit);
   const OpenModel open = open_model(arguments.model, arguments.semantics, arguments.task);
   for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
@@ -74,13 +78,11 @@ int run_accuracy(const Arguments& arguments) {
   };
   const Accuracy accuracy = measure_accuracy(*open.machine, language, options);
   work.finish("the table has the words that were run");
-  const std::string semantics(open.machine->semantics());
+  const std::string semantics = form_name(options.form, *open.machine);
   if (arguments.json) {
     std::cout << accuracy_json(accuracy, options, semantics);
   } else {
-    if (options.device == Device::automatic && !accuracy.device.empty()) {
-      std::fprintf(stderr, "krohn: ran on %s\n", accuracy.device.c_str());
-    }
+    say_device(arguments.device, accuracy.device);
     print_text(accuracy, options, semantics);
   }
   return accuracy.stopped ? exit_unknown : exit_ok;
@@ -112,7 +114,13 @@ void add_accuracy(const Command& app, int& exit_code) {
       .add_option("--weights", arguments->measurement.symbol_weights,
                   "how often each symbol is drawn, relative to the others, in the model's order")
       .delimiter(',');
-  add_device_option(command, arguments->device, "where the words run");
+  command
+      .add_option(
+          "--form", arguments->form,
+          "of a checkpoint: the chunked form in bf16 or fp32 answers, as fast kernels run the weights, in place "
+          "of the semantics that verdicts are about; the result says so")
+      .check(one_of({"bf16", "fp32"}));
+  add_device_options(command, arguments->device, "where the words run");
   add_time_limit_option(command, arguments->time_limit);
   add_json_option(command, arguments->json);
   command.callback([arguments, command, &exit_code] {

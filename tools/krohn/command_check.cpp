@@ -165,7 +165,7 @@ void add_check(const Command& app, int& exit_code) {
                   "if nothing cheaper settles it, try every word up to this length")
       .check(natural_number());
   command.add_option("--method", arguments->method, "only this method of the ladder, such as sets (default: all)");
-  add_device_option(command, arguments->device, "where words run that are tried or drawn many at once");
+  add_device_options(command, arguments->device, "where words run that are tried or drawn many at once");
   command
       .add_option("--samples", arguments->samples,
                   "if nothing settles it, draw so many random words (default 1000; 0: none)")

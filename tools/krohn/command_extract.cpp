@@ -175,7 +175,7 @@ void add_extract(const Command& app, int& exit_code) {
                   std::string("bytes a search may hold, with K, M or G (default ") +
                       std::to_string(default_memory >> 30U) + "G)")
       .transform(byte_size());
-  add_device_option(command, arguments->device, "where words run that are asked many at once");
+  add_device_options(command, arguments->device, "where words run that are asked many at once");
   command.add_option("--threads", arguments->threads, "CPU threads; 0 takes one a core").check(natural_number(0, 4096));
   add_json_option(command, arguments->json);
   command.callback([arguments, command, &exit_code] {

@@ -190,17 +190,18 @@ void inspect_model(const Options& options) {
 void inspect(const Command& command, Options& options) {
   const std::string& target = options.target;
   if (!is_model_argument(target)) {
-    refuse_options(command,
-                   {"--tables", "--levels", "--dot", "--svg", "--words", "--length", "--task", "--compare-forms",
-                    "--reference", "--form", "--device", "--seed", "--fla-version", "--inputs", "--stability"},
-                   "for a language");
+    refuse_options(
+        command,
+        {"--tables", "--levels", "--dot", "--svg", "--words", "--length", "--task", "--compare-forms", "--reference",
+         "--form", "--device", "--devices", "--seed", "--fla-version", "--inputs", "--stability"},
+        "for a language");
     inspect_language(options);
     return;
   }
   if (read_model_type(target) == "krohn-lrnn") {
     refuse_options(command,
                    {"--alphabet", "--svg", "--words", "--length", "--task", "--compare-forms", "--reference", "--form",
-                    "--device", "--seed", "--fla-version", "--inputs", "--stability"},
+                    "--device", "--devices", "--seed", "--fla-version", "--inputs", "--stability"},
                    "for a compiled model");
     inspect_model(options);
     return;
@@ -210,13 +211,13 @@ void inspect(const Command& command, Options& options) {
   options.checkpoint.json = options.json;
   options.checkpoint.time_limit = options.forms.time_limit = options.time_limit;
   if (!options.compare_forms && options.forms.reference.empty()) {
-    refuse_options(command, {"--form", "--device", "--seed"}, "without --compare-forms");
+    refuse_options(command, {"--form", "--device", "--devices", "--seed"}, "without --compare-forms");
     inspect_checkpoint(options.checkpoint);
     return;
   }
   refuse_options(command, {"--svg", "--inputs", "--stability"}, "beside --compare-forms and --reference");
   if (!options.forms.reference.empty()) {
-    refuse_options(command, {"--words", "--length", "--form", "--device", "--seed"}, "beside --reference");
+    refuse_options(command, {"--words", "--length", "--form", "--device", "--devices", "--seed"}, "beside --reference");
   }
   options.forms.model = target;
   options.forms.task = options.checkpoint.task;
@@ -271,7 +272,7 @@ void add_inspect(const Command& app, int& exit_code) {
       .add_option("--form", options->forms.format, "what --compare-forms rounds operands to: bf16, or fp32 (16 bits)")
       .check(one_of({"bf16", "fp32"}))
       .capture_default_str();
-  add_device_option(command, options->forms.device, "where --compare-forms runs");
+  add_device_options(command, options->forms.device, "where --compare-forms runs");
   command.add_option("--seed", options->forms.seed, "of the words of --compare-forms")
       .check(natural_number())
       .capture_default_str();

@@ -87,10 +87,6 @@ class InputLines {
   std::string rest_;
 };
 
-void say_device(const Options& options, const std::string& device) {
-  if (options.device == "auto") std::cerr << "krohn: ran on " << device << '\n';
-}
-
 // A checkpoint runs in its one semantics.
 void require_semantics(const Options& options) {
   if (options.semantics && *options.semantics != Semantics::fp32_fma_v1) {
@@ -120,7 +116,7 @@ void run_checkpoint_tokens(const Options& options) {
   const std::vector<Tensor> tensors =
       run_tokens(checkpoint.model, ids, states, {options.threads, device_of(options.device), options.memory}, &device);
   work.finish();
-  say_device(options, device);
+  say_device(options.device, device);
   write_file(options.logits, format_safetensors(tensors, {{"semantics", std::string(learned_semantics)}}));
 }
 
@@ -176,7 +172,7 @@ int run_words(const Options& options) {
                   {"labels", Json::array({label})},
                   {"stopped", false}});
     } else {
-      say_device(options, result.device);
+      say_device(options.device, result.device);
       std::cout << label << '\n';
     }
     return exit_ok;
@@ -198,7 +194,7 @@ int run_words(const Options& options) {
                                                                               .stop = &work.stop()});
       if (answered == 0) {
         work.clear();
-        if (!options.json) say_device(options, trace.device);
+        if (!options.json) say_device(options.device, trace.device);
       }
       device_name = trace.device;
       answered += count;
@@ -237,7 +233,7 @@ int run_words(const Options& options) {
 /// What is carried at every position of the words, to a file.
 int run_states(const Options& options) {
   if (options.output.empty()) throw InputError("--states every: expected a file after -o, for the words' states");
-  if (device_of(options.device) == Device::cuda) {
+  if (device_of(options.device).is_cuda()) {
     throw InputError("--states every: expected --device cpu or auto, for it runs on the CPU, got cuda");
   }
   require_writable(options.output);
@@ -303,14 +299,15 @@ void add_run(const Command& app, int& exit_code) {
   command.add_flag("--all-positions", options->all_positions,
                    "print the labels after every symbol, separated by spaces");
   add_semantics_option(command, options->semantics);
-  add_device_option(command, options->device, "where to run");
+  add_device_options(command, options->device, "where to run");
   command
       .add_option("--sequence", options->sequence,
                   "instead of words: the bytes of this file, of any length, as one word (a compiled model that "
                   "reaches few hidden states)")
       .type_name("FILE");
   command
-      .add_option("--memory", options->memory, "bytes of device memory to use, with K, M or G (default: what is free)")
+      .add_option("--memory", options->memory,
+                  "bytes of memory to use on each device, with K, M or G (default: what is free)")
       .transform(byte_size());
   command.add_option("--threads", options->threads, "CPU threads; 0 takes one a core")
       .check(natural_number(0, 4096))

@@ -162,8 +162,8 @@ void add_search(const Command& app, int& exit_code) {
                   "what was found, in this file; goes on from what an ended run left there")
       .type_name("FILE")
       .check({[](const std::string& path) { return path.empty() ? "expected a file's name, got none" : ""; }, ""});
-  add_device_option(command, arguments->device, "where the words run");
-  command.add_option("--memory", arguments->memory, "bytes of device memory, with K, M or G (default 4G)")
+  add_device_options(command, arguments->device, "where the words run");
+  command.add_option("--memory", arguments->memory, "bytes of memory on each device, with K, M or G (default 4G)")
       .transform(byte_size());
   add_time_limit_option(command, arguments->time_limit);
   add_json_option(command, arguments->json);

@@ -1,4 +1,4 @@
-// Running learned models on tokens: one word as a stream, many words at once on the CPU or a CUDA device.
+// Running learned models on tokens: one word as a stream, many words at once on the CPU or CUDA devices.
 //
 //     LearnedStream<float> stream(model);
 //     for (const std::uint32_t token : tokens) stream.step(token, logits);
@@ -67,22 +67,22 @@ struct LearnedRunOptions {
   /// CPU threads. 0: as many as the machine has.
   unsigned threads = 0;
   Device device = Device::automatic;
-  /// The most bytes of device memory to use; 0 for what is free.
+  /// The most bytes of memory to use on each device; 0 for what is free.
   std::uint64_t device_memory = 0;
 };
 
 /// Called for every word and position (0 = after the first token) with the logits, and with the state after it where
 /// the word ends (empty elsewhere). Positions of one word come in order, from one thread; words come in any order,
-/// from several threads at once (from one where a device runs them).
+/// from several threads at once. Words whose device fails come again, from their first position, with the same numbers.
 using LogitsSink = std::function<void(std::size_t word, std::size_t position, std::span<const float> logits,
                                       std::span<const float> final_state)>;
 
 /// Runs every word from the initial state, in the canonical form, and returns what ran, as Trace::device. On the CPU
 /// words with a common beginning share it, and threads take neighbouring words; memory: the states of at most 64 words
-/// a thread, of 8 where those exceed 256 MiB. On a device words are cut into chunks of time that fit its memory. Throws
-/// InputError for a token outside the vocabulary, NumericError (the first by word among those met) where a logit is NaN
-/// or infinite, DeviceError where CUDA was asked for and is missing or fails, ResourceError where it has too little
-/// memory, and what `sink` throws.
+/// a thread, of 8 where those exceed 256 MiB. On devices words go in parts to whichever is free, and are cut into
+/// chunks of time that fit its memory. Throws InputError for a token outside the vocabulary, NumericError (the first by
+/// word, on the CPU among those met) where a logit is NaN or infinite, DeviceError where CUDA was asked for and is
+/// missing or every device fails, ResourceError where they have too little memory, and what `sink` throws.
 std::string run_learned(const Program& model, std::span<const Tokens> words, const LearnedRunOptions& options,
                         const LogitsSink& sink);
 

@@ -45,9 +45,9 @@ struct RunOptions {
   bool margins = false;
   /// CPU threads; 0 takes one a core.
   unsigned threads = 0;
-  /// The most bytes of device memory to use; 0 for what is free.
+  /// The most bytes of memory to use on each device; 0 for what is free.
   std::uint64_t device_memory = 0;
-  /// Polled on the CPU; once true, the run ends with a StoppedError. Null for none.
+  /// Polled, on devices between parts of the words; once true, the run ends with a StoppedError. Null for none.
   const std::atomic<bool>* stop = nullptr;
   void check_stop() const {
     if (stop != nullptr && stop->load(std::memory_order_relaxed)) throw StoppedError();
@@ -63,7 +63,8 @@ struct Trace {
   std::vector<std::int32_t> labels;
   /// As labels, or empty.
   std::vector<float> margins;
-  /// What ran: "cpu" (one number at a time), "cpu (avx2)" or "cpu (avx512)" (vectors), or the name of the CUDA device.
+  /// What ran: "cpu" (one number at a time), "cpu (avx2)" or "cpu (avx512)" (vectors), or the names of the CUDA devices
+  /// ("2 x NVIDIA H200"), and behind them those that failed on the way, whose work others did.
   std::string device;
   std::string semantics;
 
@@ -100,7 +101,7 @@ class Machine {
   /// compiled one layer after layer, and behind them whatever else is carried.
   virtual std::vector<float> hidden(std::span<const std::byte> state) const;
 
-  /// Runs many words, with the bits of step(), on the CPU or a CUDA device. Throws NumericError, naming the first word
+  /// Runs many words, with the bits of step(), on the CPU or CUDA devices. Throws NumericError, naming the first word
   /// concerned, if a run meets NaN or infinity; InputError for a symbol that is not in the alphabet; DeviceError if
   /// CUDA was asked for and is missing or fails, or the machine has no form there. Cost: linear in the symbols, spread
   /// over words; words with a common beginning may share it.

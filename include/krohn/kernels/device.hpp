@@ -1,25 +1,33 @@
-// The CUDA device, as seen from host code. In a build without CUDA there is none.
+// CUDA devices, as seen from host code. In a build without CUDA there are none. Every thread has a device of its own,
+// on which its calls are made: "this thread's device".
 #pragma once
 
 #include <cstddef>
 #include <functional>
-#include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace krohn {
 
-/// The current CUDA device.
+/// A visible CUDA device.
 struct CudaDevice {
+  int number = 0;
   std::string name;
-  std::size_t free_memory = 0;  // bytes
-  int multiprocessors = 0;
 };
 
-/// Nothing where no device can be used; `reason`, if given, then says why.
-std::optional<CudaDevice> find_cuda_device(std::string* reason = nullptr);
+/// The visible devices, in the order of their numbers. Nothing where no device can be used; `reason`, if given, then
+/// says why.
+std::vector<CudaDevice> find_cuda_devices(std::string* reason = nullptr);
 
-/// The two ceilings of the current device, measured: bytes read from memory a second, and binary32 multiply-adds a
+/// Everything that this thread calls from now on is on this device; the device is started if need be. A new thread is
+/// on device 0. Throws DeviceError.
+void use_cuda_device(int number);
+
+/// Bytes of this thread's device that are free. Throws DeviceError.
+std::size_t free_device_memory();
+
+/// The two ceilings of this thread's device, measured: bytes read from memory a second, and binary32 multiply-adds a
 /// second (one of each lane counted once). Throws DeviceError where there is no device.
 struct DeviceCeilings {
   double bytes_a_second = 0.0;

@@ -134,7 +134,17 @@ struct LearnedAnswer {
 /// A row's label where a logit is NaN or infinite.
 inline constexpr std::int32_t not_finite_label = -4;
 
-/// Carried states of words in device memory, `capacity` words.
+/// An automaton that runs beside a model, for LearnedDevice::check.
+struct LearnedAutomatonView {
+  /// A label that is expected of a state: this one stands for any.
+  static constexpr std::int32_t any_label = -2;
+  /// [states * tokens of a branch], numbers of states.
+  std::span<const std::uint32_t> delta;
+  /// [states]
+  std::span<const std::int32_t> expected;
+};
+
+/// Carried states of words in device memory, `capacity` words, and the states of an automaton.
 class LearnedStates {
  public:
   LearnedStates(std::size_t capacity, std::size_t state_size);
@@ -172,6 +182,19 @@ class LearnedDevice {
   /// that is null. count * tokens.size() rows.
   void branch(const LearnedStates& from, std::size_t begin, std::size_t count, std::span<const std::uint32_t> tokens,
               LearnedStates* to);
+
+  /// The automaton of the branches to come, and the states of the first words.
+  void set_automaton(const LearnedAutomatonView& automaton, LearnedStates& states,
+                     std::span<const std::uint32_t> automaton_states);
+  struct Checked {
+    static constexpr std::uint32_t none = ~std::uint32_t{0};
+    /// The first row whose label the automaton does not expect, or that is not finite.
+    std::uint32_t first_wrong = none;
+    std::int32_t last_label = 0;
+  };
+  /// Moves the automaton along the branches of the last branch(), whose arguments these are, and compares; without
+  /// `compare` only what is not finite is wrong.
+  Checked check(const LearnedStates& from, std::size_t begin, LearnedStates* to, bool compare);
 
   /// Of the rows of the last read() or branch(): labels (undefined -1, not_finite_label); logits, row by row.
   void labels(std::span<std::int32_t> out) const;

@@ -62,6 +62,9 @@ struct Recurrence {
   std::uint32_t length = 0;
   const std::uint32_t* lengths = nullptr;
   const std::uint32_t* first_row = nullptr;
+  /// Said by the caller: every word has one token, word w's in row w (first_row[w] = w), and every array has time 1, so
+  /// that an element's numbers of all words lie side by side.
+  bool single = false;
 
   Decay decay_kind = Decay::none;
   /// One element; key_size; key_size * value_size (key row by key row); value_size; key_size.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 namespace krohn {
 
@@ -34,9 +35,16 @@ inline constexpr std::uint64_t piece_scan_max_entries = std::uint64_t{1} << 26U;
 /// The most states of a machine that is walked from every state.
 inline constexpr std::uint32_t piece_scan_max_states = 1U << 16U;
 
-/// Advances one state of a machine over sequences of symbols. With a monoid, each piece of a sequence is walked once,
-/// from the identity, and the pieces' elements are multiplied by a prefix scan; without, each piece is walked from
-/// every state.
+/// What a sequence does to a machine's states, found without knowing the state before it.
+struct PieceEffect {
+  /// With a monoid: the element.
+  std::uint32_t element = 0;
+  /// Without: the state that each state becomes.
+  std::vector<std::uint32_t> image;
+};
+
+/// Walks a machine over sequences of symbols. With a monoid, each piece of a sequence is walked once, from the
+/// identity, and the pieces' elements are multiplied by a prefix scan; without, each piece is walked from every state.
 class PieceScan {
  public:
   /// `capacity`: the most symbols on the device at a time. `monoid` may be null; its generators are the machine's.
@@ -45,10 +53,10 @@ class PieceScan {
   PieceScan(const PieceScan&) = delete;
   PieceScan& operator=(const PieceScan&) = delete;
 
-  /// The state after `symbols`, which are valid, from `state`.
-  std::uint32_t advance(std::span<const std::uint8_t> symbols, std::uint32_t state);
-  /// The same for `count` uniform random symbols made on the device beforehand; adds the milliseconds of walks and
-  /// scan. For measurements.
+  /// Of `symbols`, which are valid and at most `capacity`.
+  PieceEffect effect(std::span<const std::uint8_t> symbols);
+  /// The state after `count` uniform random symbols, made on the device beforehand, from `state`; adds the milliseconds
+  /// of walks and scan. For measurements.
   std::uint32_t advance_random(std::size_t count, std::uint64_t seed, std::uint32_t state, double& milliseconds);
   /// Copies back the symbols of the last call.
   void symbols(std::span<std::uint8_t> out) const;

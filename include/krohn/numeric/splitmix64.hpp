@@ -11,8 +11,11 @@ class SplitMix64 {
  public:
   explicit SplitMix64(std::uint64_t seed) : state_(seed) {}
 
+  /// The generator of seed + n * increment gives the numbers from the n-th one on, counted from 0.
+  static constexpr std::uint64_t increment = 0x9E3779B97F4A7C15U;
+
   std::uint64_t next() {
-    state_ += 0x9E3779B97F4A7C15U;
+    state_ += increment;
     std::uint64_t z = state_;
     z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9U;
     z = (z ^ (z >> 27U)) * 0x94D049BB133111EBU;

@@ -34,6 +34,12 @@ struct LengthAccuracy {
   double sequence_chance = 0.0;
 };
 
+/// Which function of the weights answers: the machine's, or the chunked form of a learned model that fast kernels run,
+/// in one of its formats (docs/semantics.md, section 9: what is deployed, and no semantics).
+enum class AnsweringForm { canonical, chunked_bf16, chunked_fp32 };
+/// "learned-fp32-v1" or whatever the machine's is; "chunked, bf16"; "chunked, fp32".
+std::string form_name(AnsweringForm form, const Machine& machine);
+
 struct AccuracyOptions {
   std::vector<std::uint64_t> lengths;
   std::uint64_t words = 512;
@@ -43,6 +49,7 @@ struct AccuracyOptions {
   std::vector<double> symbol_weights = {};
   unsigned threads = 0;
   Device device = Device::automatic;
+  AnsweringForm form = AnsweringForm::canonical;
   /// Polled; once true, the measurement ends with the words run so far. Null for none.
   const std::atomic<bool>* stop = nullptr;
   /// Called as words are done: the length, symbols so far and in all.
@@ -65,8 +72,9 @@ struct Accuracy {
 /// product of its symbols' weights, from krohn's own generator: the same
 /// seed gives the same words everywhere. The intervals: Wilson's for words, which are independent; for positions,
 /// which are not, the normal interval of the mean over words, and Wilson's where all words agree.
-/// Throws InputError where symbols do not match or weights are not one positive number a symbol, NumericError and
-/// DeviceError where a run does. Labels, and so the result, are the same on every device.
+/// Throws InputError where symbols do not match or weights are not one positive number a symbol, and for a chunked form
+/// that the machine does not have; NumericError and DeviceError where a run does. Labels, and so the result, are the
+/// same on every device; those of a chunked form are not, since no bits are promised of it.
 Accuracy measure_accuracy(const Machine& machine, const Dfa& language, const AccuracyOptions& options);
 
 /// "40..512": both ends and the powers of two between them; "40..512:100": from 40 in steps of 100; "40,64,100"; "40".

@@ -2,10 +2,12 @@
 // for and no reachable state can tie, dense forms (run_dense_avx2, run_dense_cuda) run all symbols of a word but the
 // last, which the reference runs, so that the label, the margin and the errors come from the reference itself; a word
 // whose state is not finite is run again by the reference for the error's text. Other models run on a CUDA device by
-// flat_step, the reference's own formulas. Tested by tests/engine/run_test.cpp.
+// flat_step, the reference's own formulas. On devices the words go in parts, to whichever worker is free. Tested by
+// tests/engine/run_test.cpp.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -31,6 +33,9 @@ constexpr std::uint64_t fast_form_symbols = 200'000;
 constexpr std::size_t closure_steps = 400'000;
 /// Words a block of the work beside a device.
 constexpr std::size_t block_words = 64;
+/// What goes to a device at a time: of several devices at least so much, where the words are many.
+constexpr std::size_t part_bytes = std::size_t{1} << 30U;
+constexpr std::size_t least_part_bytes = std::size_t{1} << 24U;
 
 /// Words of like length next to each other, longest first; equal lengths stay in order.
 std::vector<std::size_t> by_length(WordBatch words) {
@@ -60,12 +65,12 @@ std::size_t batch_end(WordBatch words, const std::vector<std::size_t>& order, st
 
 }  // namespace
 
-Device TableMachine::device_for(Device asked) const {
+Device TableMachine::device_for(const Device& asked) const {
   const bool integers = integer_format(semantics_).has_value();
   const bool apart = std::any_of(model_.layers().begin(), model_.layers().end(),
                                  [](const TableLayer& layer) { return layer.table.reads_apart(); });
   if (!integers && !apart) return asked;
-  if (asked == Device::cuda) {
+  if (asked.is_cuda()) {
     throw DeviceError((integers ? "semantics " + std::string(semantics()) : "factors with read vectors of their own") +
                       ": expected the CPU, which alone runs this, got --device cuda");
   }
@@ -120,13 +125,21 @@ void TableMachine::run_avx2(const DenseRows& rows, WordBatch words, const RunOpt
   });
 }
 
-void TableMachine::run_dense_on_device(const DenseRows& rows, WordBatch words, const RunOptions& options,
-                                       std::size_t bytes, Trace& trace) const {
+void TableMachine::run_dense_on_devices(const DenseRows& rows, WordBatch words, const RunOptions& options,
+                                        std::size_t bytes, DeviceTeam& team, Trace& trace) const {
   const std::vector<std::size_t> order = by_length(words);
-  const unsigned threads = threads_to_use(options.threads);
-  for (std::size_t first = 0; first < order.size();) {
-    const std::size_t end = batch_end(words, order, first, bytes);
-    const std::size_t count = end - first;
+  if (!order.empty() && words[order.front()].size() > UINT32_MAX) {
+    throw ResourceError("run: a word has 2^32 symbols or more; use a scan");
+  }
+  // Part i: words bound[i] .. bound[i + 1] of the order.
+  std::vector<std::size_t> bound = {0};
+  while (bound.back() < order.size()) bound.push_back(batch_end(words, order, bound.back(), bytes));
+  const auto threads = static_cast<unsigned>(std::max<std::size_t>(1, threads_to_use(options.threads) / team.size()));
+  std::vector<std::unique_ptr<Stateless>> workers(team.size());
+  team.work(workers, bound.size() - 1, make_stateless, [&](Stateless&, std::size_t part) {
+    options.check_stop();
+    const std::size_t first = bound[part];
+    const std::size_t count = bound[part + 1] - first;
     const std::size_t padded = (count + 31) / 32 * 32;
     const std::size_t chunks = (prefix_of(words[order[first]]).size() + DeviceWords::chunk - 1) / DeviceWords::chunk;
     std::vector<std::uint8_t> interleaved(chunks * padded * DeviceWords::chunk);
@@ -134,7 +147,6 @@ void TableMachine::run_dense_on_device(const DenseRows& rows, WordBatch words, c
     parallel_blocks((count + block_words - 1) / block_words, threads, [&](std::size_t block) {
       for (std::size_t i = block * block_words; i < std::min((block + 1) * block_words, count); ++i) {
         const std::span<const Symbol> prefix = prefix_of(words[order[first + i]]);
-        if (prefix.size() > UINT32_MAX) throw ResourceError("run: a word has 2^32 symbols or more; use a scan");
         length[i] = static_cast<std::uint32_t>(prefix.size());
         for (std::size_t t = 0; t < prefix.size(); ++t) {
           interleaved[(t / DeviceWords::chunk * padded + i) * DeviceWords::chunk + t % DeviceWords::chunk] =
@@ -151,22 +163,32 @@ void TableMachine::run_dense_on_device(const DenseRows& rows, WordBatch words, c
         finish_word(index, words[index], {hidden.data() + i * rows.size, rows.size}, state, trace);
       }
     });
-    first = end;
-  }
+  });
 }
 
-void TableMachine::run_flat_on_device(WordBatch words, const RunOptions& options, std::size_t bytes,
-                                      Trace& trace) const {
+void TableMachine::run_flat_on_devices(WordBatch words, const RunOptions& options, std::size_t bytes, DeviceTeam& team,
+                                       Trace& trace) const {
   // Symbols, labels and margins: up to 12 bytes a position.
   const std::size_t positions = std::max<std::size_t>(1, bytes / 12);
-  for (std::size_t first = 0; first < words.size();) {
+  std::vector<std::size_t> bound = {0};
+  while (bound.back() < words.size()) {
+    std::size_t end = bound.back();
+    for (std::size_t symbols = 0; end < words.size(); ++end) {
+      symbols += words[end].size();
+      if (end > bound.back() && symbols > positions) break;
+    }
+    bound.push_back(end);
+  }
+  std::vector<std::unique_ptr<Stateless>> workers(team.size());
+  team.work(workers, bound.size() - 1, make_stateless, [&](Stateless&, std::size_t part) {
+    options.check_stop();
+    const std::size_t first = bound[part];
+    const std::size_t end = bound[part + 1];
     std::vector<std::uint32_t> symbols;
     std::vector<std::uint64_t> offset = {0};
-    std::size_t end = first;
-    while (end < words.size() && (end == first || symbols.size() + words[end].size() <= positions)) {
-      symbols.insert(symbols.end(), words[end].begin(), words[end].end());
+    for (std::size_t i = first; i < end; ++i) {
+      symbols.insert(symbols.end(), words[i].begin(), words[i].end());
       offset.push_back(symbols.size());
-      ++end;
     }
     const std::size_t at = trace.offset[first];
     const std::size_t count = trace.offset[end] - at;
@@ -178,8 +200,7 @@ void TableMachine::run_flat_on_device(WordBatch words, const RunOptions& options
       WordSteps(*this).run(bad, words[bad], std::nullopt, trace);
       throw InternalError("run: word " + std::to_string(bad + 1) + " is not finite on the device, but is on the CPU");
     }
-    first = end;
-  }
+  });
 }
 
 Trace TableMachine::run(WordBatch words, const RunOptions& options) const {
@@ -187,16 +208,18 @@ Trace TableMachine::run(WordBatch words, const RunOptions& options) const {
   std::uint64_t symbols = 0;
   for (std::size_t i = 0; i < words.size(); ++i) symbols += words[i].size();
   Trace trace = empty_trace(*this, words, options);
-  if (const std::optional<CudaDevice> device = choose_device(device_for(options.device), symbols >= device_symbols)) {
-    trace.device = device->name;
-    const std::size_t bytes = options.device_memory != 0 ? options.device_memory / 2 : device->free_memory / 4;
+  if (const auto team = choose_devices(device_for(options.device), symbols >= device_symbols)) {
+    std::size_t bytes = options.device_memory != 0 ? options.device_memory / 2 : part_bytes;
+    // A few parts for each worker of several.
+    if (team->size() > 1) bytes = std::min(bytes, std::max(least_part_bytes, symbols / (4 * team->size())));
     std::optional<DenseRows> rows;
     if (!options.all_positions) rows = licensed_rows(dense_max_size);
     if (rows && rows->rows <= dense_max_rows) {
-      run_dense_on_device(*rows, words, options, bytes, trace);
+      run_dense_on_devices(*rows, words, options, bytes, *team, trace);
     } else {
-      run_flat_on_device(words, options, bytes, trace);
+      run_flat_on_devices(words, options, bytes, *team, trace);
     }
+    trace.device = team->description();
     return trace;
   }
   if (!options.all_positions && symbols >= fast_form_symbols && has_avx2_fma()) {

@@ -10,6 +10,7 @@
 
 #include "krohn/engine/compiled/dense_rows.hpp"
 #include "krohn/engine/compiled/flat_model.hpp"
+#include "krohn/engine/device_team.hpp"
 #include "krohn/engine/machine.hpp"
 
 namespace krohn {
@@ -47,16 +48,17 @@ class TableMachine final : public Machine {
 
   /// The device asked for, or the CPU where no device has the machine's form. Throws DeviceError if CUDA is asked for
   /// there.
-  Device device_for(Device asked) const;
+  Device device_for(const Device& asked) const;
 
-  // The forms of run() (table_batches.cpp); `bytes`: what a batch may take on the device.
+  // The forms of run() (table_batches.cpp); `bytes`: what a part of the words may take on a device.
   std::optional<DenseRows> licensed_rows(std::uint32_t max_size) const;
   void finish_word(std::size_t index, std::span<const Symbol> word, std::span<float> h, std::vector<std::byte>& state,
                    Trace& trace) const;
   void run_avx2(const DenseRows& rows, WordBatch words, const RunOptions& options, Trace& trace) const;
-  void run_dense_on_device(const DenseRows& rows, WordBatch words, const RunOptions& options, std::size_t bytes,
+  void run_dense_on_devices(const DenseRows& rows, WordBatch words, const RunOptions& options, std::size_t bytes,
+                            DeviceTeam& team, Trace& trace) const;
+  void run_flat_on_devices(WordBatch words, const RunOptions& options, std::size_t bytes, DeviceTeam& team,
                            Trace& trace) const;
-  void run_flat_on_device(WordBatch words, const RunOptions& options, std::size_t bytes, Trace& trace) const;
 
   LrnnModel model_;
   Semantics semantics_;

@@ -7,9 +7,11 @@
 //
 // What the device does not report rests on the equality of bits (canonical) or on the same formulas (flat). A canonical
 // report that the reference does not confirm sends the search on by the flat walk. The least report of a round is the
-// first word out of order of its lengths, because a round visits every word of them.
+// first word out of order of its lengths, because a round visits every word of them. A round is cut into parts, which
+// the team's devices take in turn, each with tables and frontier of its own.
 // Tested by tests/engine/enumerate_test.cpp.
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -22,6 +24,7 @@
 #include "krohn/engine/compiled/dense_rows.hpp"
 #include "krohn/error.hpp"
 #include "krohn/kernels/enumerate.hpp"
+#include "parallel.hpp"
 #include "reachable.hpp"
 #include "search.hpp"
 
@@ -80,89 +83,155 @@ std::optional<Pairs> reachable_pairs(const Machine& machine, const LabelledAutom
   return pairs;
 }
 
+/// The words of all parts of a round, as keys: the least one.
+class LeastKey {
+ public:
+  using Key = std::uint64_t;
+  void lower(Key key) {
+    Key before = key_.load();
+    while (key < before && !key_.compare_exchange_weak(before, key)) {
+    }
+  }
+  Key key() const { return key_.load(); }
+  std::uint64_t length() const { return key() >> tree_word_bits; }
+
+ private:
+  std::atomic<Key> key_{tree_none};
+};
+
 class TableWalker final : public Walker {
  public:
-  TableWalker(const LrnnModel& model, const FlatModel& flat, Search& search, const Frontier& frontier)
-      : flat_(flat), search_(search), frontier_(frontier) {
-    const std::optional<DenseRows> rows = dense_rows(model);
-    if (rows && rows->size <= dense_tree_max_size) {
-      if (const std::optional<Pairs> pairs = reachable_pairs(search.machine(), search.automaton(), rows->size)) {
-        make_canonical(*rows, *pairs);
-      }
+  TableWalker(const LrnnModel& model, const FlatModel& flat, std::shared_ptr<DeviceTeam> team, Search& search,
+              const Frontier& frontier)
+      : flat_(flat),
+        team_(std::move(team)),
+        search_(search),
+        frontier_(frontier),
+        hidden_(hidden_of_frontier()),
+        rows_(dense_rows(model)),
+        dense_trees_(team_->size()),
+        flat_trees_(team_->size()) {
+    if (rows_ && rows_->size <= dense_tree_max_size) {
+      pairs_ = reachable_pairs(search.machine(), search.automaton(), rows_->size);
     }
-    if (!canonical_) make_flat();
+    if (pairs_) pair_of_node_ = pairs_of_frontier();
   }
 
   std::optional<Word> walk(std::uint64_t done, std::uint64_t target) override {
-    std::optional<Key> best;
-    bool again = true;
-    while (again) {
+    LeastKey best;
+    for (bool again = true; again;) {
       again = false;
-      const std::uint64_t steps = canonical_ ? canonical_->steps(target) : frontier_.size();
-      const double nodes_a_step = nodes_to(target) / static_cast<double>(steps);
-      const double limit = canonical_ ? nodes_a_launch : flat_nodes_a_launch;
-      const auto chunk = static_cast<std::uint64_t>(std::max(1.0, std::floor(limit / nodes_a_step)));
-      for (std::uint64_t first = 0; first < steps && !search_.stopped(); first += chunk) {
-        const std::uint64_t last = std::min(steps, first + chunk);
-        double milliseconds = 0.0;
-        const Key key = canonical_ ? canonical_->walk(done, target, first, last, milliseconds)
-                                   : flat_tree_->walk(done, target, first, last, milliseconds);
-        search_.count(static_cast<std::uint64_t>(nodes_a_step * static_cast<double>(last - first)),
-                      milliseconds / 1000.0);
-        if (key == tree_none) continue;
-        best = best ? std::min(*best, key) : key;
-        const std::uint64_t length = *best >> tree_word_bits;
-        if (length < target) {
-          // Longer words cannot be first any more: the round begins again with what is left of it.
-          target = length;
-          again = true;
-          break;
-        }
+      const auto shorter_found = [&] { return best.key() != tree_none && best.length() < target; };
+      const auto stopped = [&] { return search_.stopped() || shorter_found(); };
+      if (pairs_) {
+        const std::size_t parts = parts_of(target, nodes_a_launch);
+        team_->work(
+            dense_trees_, parts, [this](std::size_t) { return make_dense_tree(); },
+            [&](DenseTree& tree, std::size_t part) {
+              const std::uint64_t steps = tree.steps(target);
+              walk_part(tree, part_of(steps, part, parts), steps, done, target, best);
+            },
+            stopped);
+      } else {
+        const std::size_t parts = parts_of(target, flat_nodes_a_launch);
+        team_->work(
+            flat_trees_, parts, [this](std::size_t) { return make_flat_tree(); },
+            [&](FlatTree& tree, std::size_t part) {
+              const std::uint64_t nodes = frontier_.size();
+              walk_part(tree, part_of(nodes, part, parts), nodes, done, target, best);
+            },
+            stopped);
+      }
+      if (shorter_found() && !search_.stopped()) {
+        // Longer words cannot be first any more: the round begins again with what is left of it.
+        target = best.length();
+        again = true;
       }
     }
-    if (!best) return std::nullopt;
-    return word_of(*best & ((Key{1} << tree_word_bits) - 1), *best >> tree_word_bits, search_.automaton().num_symbols);
+    const std::uint64_t key = best.key();
+    if (key == tree_none) return std::nullopt;
+    return word_of(key & ((std::uint64_t{1} << tree_word_bits) - 1), best.length(), search_.automaton().num_symbols);
   }
 
   bool assume_less() override {
-    if (!canonical_) return false;
-    canonical_.reset();
-    make_flat();
+    if (!pairs_) return false;
+    pairs_.reset();
+    for (std::unique_ptr<DenseTree>& tree : dense_trees_) tree.reset();
     return true;
   }
 
  private:
-  using Key = std::uint64_t;
-
-  void make_canonical(const DenseRows& rows, const Pairs& pairs) {
-    std::vector<std::uint32_t> state;
-    for (std::size_t i = 0; i < frontier_.size(); ++i) {
-      std::uint32_t pair = 0;
-      for (const Symbol a : word_of(frontier_.word[i], frontier_.length, pairs.symbols)) {
-        pair = pairs.next[std::size_t{pair} * pairs.symbols + a];
-      }
-      state.push_back(pair);
-    }
-    const std::vector<float> hidden = hidden_of_frontier();
-    canonical_ = std::make_unique<DenseTree>(
-        rows.view(), flat_.view().format,
-        CanonicalStates{static_cast<std::uint32_t>(pairs.count), pairs.symbols, pairs.next.data(), pairs.hidden.data()},
-        TreeFrontier{frontier_.length, frontier_.size(), frontier_.word.data(), hidden.data(), state.data()});
+  struct Range {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+  };
+  /// Part `part` of `parts` equal ones; some are empty where there are fewer steps than parts.
+  static Range part_of(std::uint64_t steps, std::size_t part, std::size_t parts) {
+    const std::uint64_t whole = steps / parts;
+    const std::uint64_t rest = steps % parts;
+    const auto bound = [&](std::uint64_t i) { return whole * i + rest * i / parts; };
+    return {bound(part), bound(part + 1)};
   }
 
-  void make_flat() {
-    const std::vector<float> hidden = hidden_of_frontier();
+  /// Into how many parts a round is cut: launches of a tenth of a second, and a few for each worker of a long round.
+  std::size_t parts_of(std::uint64_t target, double nodes_a_part) const {
+    const double nodes = nodes_to(target);
+    const double launches = std::max(1.0, std::ceil(nodes / nodes_a_part));
+    const auto workers = static_cast<double>(team_->size());
+    const double each = team_->size() > 1 ? std::ceil(nodes / (nodes_a_part / 32.0)) : 1.0;
+    return static_cast<std::size_t>(std::max(launches, std::min(each, 8.0 * workers)));
+  }
+
+  template <class Tree>
+  void walk_part(Tree& tree, Range range, std::uint64_t steps, std::uint64_t done, std::uint64_t target,
+                 LeastKey& best) {
+    if (range.first == range.last) return;
+    double milliseconds = 0.0;
+    best.lower(tree.walk(done, target, range.first, range.last, milliseconds));
+    const double share = static_cast<double>(range.last - range.first) / static_cast<double>(steps);
+    search_.count(static_cast<std::uint64_t>(nodes_to(target) * share), milliseconds / 1000.0);
+  }
+
+  std::vector<std::uint32_t> pairs_of_frontier() const {
+    constexpr std::size_t block_nodes = 4096;
+    const std::uint32_t symbols = pairs_->symbols;
+    std::uint64_t first_digit = 1;
+    for (std::uint64_t i = 1; i < frontier_.length; ++i) first_digit *= symbols;
+    std::vector<std::uint32_t> of_node(frontier_.size());
+    const std::size_t blocks = (of_node.size() + block_nodes - 1) / block_nodes;
+    parallel_blocks(blocks, threads_to_use(search_.options().threads), [&](std::size_t block) {
+      for (std::size_t i = block * block_nodes; i < std::min((block + 1) * block_nodes, of_node.size()); ++i) {
+        std::uint32_t pair = 0;
+        std::uint64_t digit = first_digit;
+        for (std::uint64_t l = 0; l < frontier_.length; ++l, digit /= symbols) {
+          pair = pairs_->next[std::size_t{pair} * symbols + frontier_.word[i] / digit % symbols];
+        }
+        of_node[i] = pair;
+      }
+    });
+    return of_node;
+  }
+
+  std::unique_ptr<DenseTree> make_dense_tree() const {
+    return std::make_unique<DenseTree>(
+        rows_->view(), flat_.view().format,
+        CanonicalStates{static_cast<std::uint32_t>(pairs_->count), pairs_->symbols, pairs_->next.data(),
+                        pairs_->hidden.data()},
+        TreeFrontier{frontier_.length, frontier_.size(), frontier_.word.data(), hidden_.data(), pair_of_node_.data()});
+  }
+
+  std::unique_ptr<FlatTree> make_flat_tree() const {
     std::vector<std::uint8_t> undefined;
     for (std::size_t i = 0; i < frontier_.size(); ++i) {
       std::uint32_t flag = 0;
       std::memcpy(&flag, frontier_.states.data() + (i + 1) * frontier_.state_size - 4, 4);
       undefined.push_back(static_cast<std::uint8_t>(flag != 0));
     }
-    flat_tree_ = std::make_unique<FlatTree>(flat_.view(), flat_.words().size(), search_.automaton().delta,
-                                            search_.automaton().expected,
-                                            TreeFrontier{frontier_.length, frontier_.size(), frontier_.word.data(),
-                                                         hidden.data(), frontier_.automaton_state.data()},
-                                            undefined.data(), search_.options().device_memory / 2);
+    return std::make_unique<FlatTree>(flat_.view(), flat_.words().size(), search_.automaton().delta,
+                                      search_.automaton().expected,
+                                      TreeFrontier{frontier_.length, frontier_.size(), frontier_.word.data(),
+                                                   hidden_.data(), frontier_.automaton_state.data()},
+                                      undefined.data(), search_.options().device_memory / 2);
   }
 
   std::vector<float> hidden_of_frontier() const {
@@ -185,10 +254,17 @@ class TableWalker final : public Walker {
   }
 
   const FlatModel& flat_;
+  std::shared_ptr<DeviceTeam> team_;
   Search& search_;
   const Frontier& frontier_;
-  std::unique_ptr<DenseTree> canonical_;
-  std::unique_ptr<FlatTree> flat_tree_;
+  std::vector<float> hidden_;
+  std::optional<DenseRows> rows_;
+  /// Of the canonical walk; none on the flat one.
+  std::optional<Pairs> pairs_;
+  std::vector<std::uint32_t> pair_of_node_;
+  /// Per member of the team.
+  std::vector<std::unique_ptr<DenseTree>> dense_trees_;
+  std::vector<std::unique_ptr<FlatTree>> flat_trees_;
 };
 
 }  // namespace
@@ -196,22 +272,23 @@ class TableWalker final : public Walker {
 WalkPlan TableMachine::plan_walk(const EnumerateOptions& options) const {
   const std::optional<std::uint64_t> words = bounded_power(alphabet().size(), options.max_length);
   const bool fits = words && *words < (std::uint64_t{1} << tree_word_bits) && options.max_length <= tree_max_length;
-  if (options.device == Device::cuda && !fits) {
+  if (options.device.is_cuda() && !fits) {
     throw ResourceError("enumerate: the words of length " + std::to_string(options.max_length) +
                         " are too many, or too long, for a CUDA device");
   }
   const std::uint32_t parts = std::max(1U, options.shard.count);
-  const std::optional<CudaDevice> device =
-      choose_device(device_for(options.device), fits && *words / parts >= device_words);
-  if (!device) return depth_first_plan();
+  const std::shared_ptr<DeviceTeam> team =
+      choose_devices(device_for(options.device), fits && *words / parts >= device_words);
+  if (!team) return depth_first_plan();
   // A quarter of the memory for the frontier: hidden states, words and states of its nodes.
   const std::uint64_t most_nodes =
       options.device_memory == 0
           ? most_frontier_nodes
           : std::clamp<std::uint64_t>(options.device_memory / 4 / (state_size() + 16), 1, most_frontier_nodes);
-  return {device->name, std::clamp<std::uint64_t>(*words / words_below / parts, 1, most_nodes),
-          [this](Search& search, const Frontier& frontier) {
-            return std::make_unique<TableWalker>(model_, flat_, search, frontier);
+  return {[team] { return team->description(); },
+          std::clamp<std::uint64_t>(*words / words_below / parts, 1, most_nodes),
+          [this, team](Search& search, const Frontier& frontier) {
+            return std::make_unique<TableWalker>(model_, flat_, team, search, frontier);
           }};
 }
 

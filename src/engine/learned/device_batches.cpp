@@ -1,11 +1,12 @@
-// Words are sorted by length and taken in groups whose states fit in a quarter of the memory twice; a group advances by
-// chunks of time whose rows fit in half of it, so that words that have ended drop off its end.
-// Tested by tests/kernels/learned_test.cpp.
+// Words are sorted by length and go in parts to the team's devices. On a device the words of a part are taken in groups
+// whose states fit in a quarter of the memory twice; a group advances by chunks of time whose rows fit in half of it,
+// so that words that have ended drop off its end. Tested by tests/kernels/learned_test.cpp.
 #include "learned/device_batches.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <mutex>
 #include <numeric>
 #include <string>
 
@@ -16,10 +17,16 @@
 namespace krohn {
 namespace {
 
-/// From so many multiply-adds on Device::automatic takes a CUDA device: its start costs some tenths of a second.
+/// From so many multiply-adds on Device::automatic takes CUDA devices: their start costs some tenths of a second.
 constexpr double device_work = 1e10;
 /// Host memory for logits on their way.
 constexpr std::size_t logits_bytes = std::size_t{1} << 28U;
+/// Words of a part, where there are that many: fewer leave a device with too few columns at a time.
+constexpr std::size_t part_words = 2048;
+
+/// Tokens of a word that go to the device together, where its rows suffice.
+constexpr std::size_t chunk_steps = 64;
+
 /// Throws the NumericError that the reference throws on the word.
 [[noreturn]] void throw_not_finite(const Program& model, const Tokens& word, std::size_t index, std::size_t position) {
   LearnedStream<float> stream(model);
@@ -34,51 +41,92 @@ constexpr std::size_t logits_bytes = std::size_t{1} << 28U;
   throw InternalError("a run that was not finite on the device is finite in the reference");
 }
 
-/// Words on the device, chunk by chunk.
+/// Tokens begin .. begin + count - 1 of a word, in the rows of a chunk from first_row on.
+struct Piece {
+  std::size_t word = 0;
+  std::size_t begin = 0;
+  std::size_t count = 0;
+  std::size_t first_row = 0;
+};
+
+/// What is read at once.
+struct Chunk {
+  std::vector<std::uint32_t> tokens;
+  std::vector<Piece> pieces;
+  /// Words end with the pieces from this one on.
+  std::size_t first_ended = 0;
+};
+
+/// What all workers share.
+struct Batch {
+  Batch(const Program& of_model, std::span<const LearnedAnswer> with_answers, std::span<const Tokens> of_words,
+        std::size_t workers, std::size_t device_memory, bool with_logits)
+      : model(of_model),
+        program(make_learned_program(of_model)),
+        answers(with_answers.begin(), with_answers.end()),
+        words(of_words),
+        order(of_words.size()),
+        memory(device_memory),
+        logits(with_logits) {
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return words[a].size() > words[b].size(); });
+    while (!order.empty() && words[order.back()].empty()) order.pop_back();
+    const std::size_t count = order.size();
+    const auto shared = [&](std::size_t parts) { return (count + parts - 1) / parts; };
+    part_size = workers == 1 ? count : std::max(shared(4 * workers), std::min(part_words, shared(workers)));
+    part_size = std::max<std::size_t>(part_size, 1);
+  }
+
+  std::size_t parts() const { return (order.size() + part_size - 1) / part_size; }
+  std::span<const std::size_t> part(std::size_t i) const {
+    return std::span(order).subspan(i * part_size, std::min(part_size, order.size() - i * part_size));
+  }
+
+  const Program& model;
+  LearnedProgram program;
+  std::vector<LearnedAnswer> answers;
+  std::span<const Tokens> words;
+  /// Longest words first; those without tokens are left out.
+  std::vector<std::size_t> order;
+  std::size_t part_size = 1;
+  std::size_t memory;
+  bool logits;
+};
+
+/// A worker on a device, words chunk by chunk.
 class BatchRun {
  public:
-  BatchRun(const Program& model, std::span<const LearnedAnswer> answers, std::span<const Tokens> words,
-           const CudaDevice& device, std::size_t memory, bool logits)
-      : words_(words), order_(words.size()), state_size_(model.state_size()) {
-    std::iota(order_.begin(), order_.end(), std::size_t{0});
-    std::stable_sort(order_.begin(), order_.end(),
-                     [&](std::size_t a, std::size_t b) { return words[a].size() > words[b].size(); });
-    while (!order_.empty() && words[order_.back()].empty()) order_.pop_back();
-    if (order_.empty()) return;
-    const LearnedProgram program = make_learned_program(model);
-    const std::size_t bytes = usable_memory(memory, device);
+  explicit BatchRun(const Batch& batch) : batch_(batch), state_size_(batch.model.state_size()) {
+    const LearnedProgram& program = batch.program;
+    const std::size_t bytes = usable_memory(batch.memory);
     const std::size_t row =
-        4 * (std::size_t{program.num_features} + (logits ? program.num_logits : 0)) + device_row_bytes;
+        4 * (std::size_t{program.num_features} + (batch.logits ? program.num_logits : 0)) + device_row_bytes;
     const std::size_t state = 2 * 4 * std::max<std::size_t>(state_size_, 1);
     const std::size_t weights = 4 * program.weights.size();
     const std::size_t half = bytes > weights ? (bytes - weights) / 2 : 0;
     if (half < row || half < state) too_little(bytes);
+    // The first part has the longest words.
     std::size_t total = 0;
-    for (const std::size_t w : order_) total += words[w].size();
+    for (const std::size_t w : batch.part(0)) total += batch.words[w].size();
     max_rows_ = std::min({half / row, most_device_rows, std::max<std::size_t>(total, 1)});
-    if (logits) max_rows_ = std::min(max_rows_, std::max<std::size_t>(1, logits_bytes / (4 * program.num_logits)));
-    group_ = std::min({half / state, max_rows_, order_.size()});
-    device_ = std::make_unique<LearnedDevice>(program.view(), answers, max_rows_);
+    if (batch.logits) {
+      max_rows_ = std::min(max_rows_, std::max<std::size_t>(1, logits_bytes / (4 * program.num_logits)));
+    }
+    // As many words as fill the rows by chunks of some length: what a word costs in every chunk, on the host too, is
+    // then spread over its tokens.
+    const std::size_t steps = std::clamp<std::size_t>(batch.words[batch.part(0).front()].size(), 1, chunk_steps);
+    group_ = std::min({half / state, std::max<std::size_t>(max_rows_ / steps, 1), batch.part_size});
+    device_ = std::make_unique<LearnedDevice>(program.view(), batch.answers, max_rows_);
     from_ = std::make_unique<LearnedStates>(group_, state_size_);
     to_ = std::make_unique<LearnedStates>(group_, state_size_);
   }
 
-  /// One chunk: row i is position[i] of word[i].
-  struct Chunk {
-    std::vector<std::uint32_t> tokens;
-    std::vector<std::size_t> word;
-    std::vector<std::size_t> position;
-    /// Word ended[i] ends in this chunk and is state first_ended + i.
-    std::vector<std::size_t> ended;
-    std::size_t first_ended = 0;
-  };
-
   /// Calls read(chunk) after each chunk; the rows of a word come in order.
   template <class Read>
-  void run(const Read& read) {
-    for (std::size_t first = 0; first < order_.size(); first += group_) {
-      const std::span<const std::size_t> group =
-          std::span(order_).subspan(first, std::min(group_, order_.size() - first));
+  void run(std::span<const std::size_t> order, const Read& read) {
+    for (std::size_t first = 0; first < order.size(); first += group_) {
+      const std::span<const std::size_t> group = order.subspan(first, std::min(group_, order.size() - first));
       device_->restart(*from_, group.size());
       std::size_t active = group.size();
       for (std::size_t begin = 0; active > 0;) {
@@ -88,22 +136,16 @@ class BatchRun {
         std::vector<std::uint32_t> length;
         std::size_t still_active = 0;
         for (std::size_t i = 0; i < active; ++i) {
-          const Tokens& word = words_[group[i]];
+          const Tokens& word = batch_.words[group[i]];
           const std::size_t end = std::min(word.size(), begin + steps);
+          chunk.pieces.push_back({group[i], begin, end - begin, chunk.tokens.size()});
           first_row.push_back(static_cast<std::uint32_t>(chunk.tokens.size()));
           length.push_back(static_cast<std::uint32_t>(end - begin));
-          for (std::size_t t = begin; t < end; ++t) {
-            chunk.tokens.push_back(word[t]);
-            chunk.word.push_back(group[i]);
-            chunk.position.push_back(t);
-          }
-          if (end < word.size()) {
-            ++still_active;
-          } else {
-            if (chunk.ended.empty()) chunk.first_ended = i;
-            chunk.ended.push_back(group[i]);
-          }
+          const auto at = word.begin() + static_cast<std::ptrdiff_t>(begin);
+          chunk.tokens.insert(chunk.tokens.end(), at, at + static_cast<std::ptrdiff_t>(end - begin));
+          if (end < word.size()) ++still_active;
         }
+        chunk.first_ended = still_active;
         device_->read(chunk.tokens, first_row, length, *from_, *to_);
         read(chunk);
         std::swap(from_, to_);
@@ -116,14 +158,13 @@ class BatchRun {
   const LearnedDevice& device() const { return *device_; }
   /// The states of the words that ended in the chunk just read.
   std::vector<float> ended_states(const Chunk& chunk) const {
-    std::vector<float> states(chunk.ended.size() * state_size_);
+    std::vector<float> states((chunk.pieces.size() - chunk.first_ended) * state_size_);
     device_->download(*to_, chunk.first_ended, states);
     return states;
   }
 
  private:
-  std::span<const Tokens> words_;
-  std::vector<std::size_t> order_;
+  const Batch& batch_;
   std::size_t state_size_;
   std::size_t max_rows_ = 0;
   std::size_t group_ = 1;
@@ -132,26 +173,43 @@ class BatchRun {
   std::unique_ptr<LearnedStates> to_;
 };
 
-/// The row, if any, whose word is the least of those for which `bad` holds, and its first.
-template <class Bad>
-std::optional<std::size_t> first_bad_row(const BatchRun::Chunk& chunk, const Bad& bad) {
-  std::optional<std::size_t> first;
-  for (std::size_t row = 0; row < chunk.tokens.size(); ++row) {
-    if (bad(row) && (!first || chunk.word[row] < chunk.word[*first])) first = row;
+/// The first word, by number, that is not finite, and its first position that is not.
+class FirstNotFinite {
+ public:
+  void add(std::size_t word, std::size_t position) {
+    const std::lock_guard lock(mutex_);
+    if (!found_ || word < found_->first || (word == found_->first && position < found_->second)) {
+      found_ = {word, position};
+    }
   }
-  return first;
+  void raise(const Batch& batch) const {
+    if (found_) throw_not_finite(batch.model, batch.words[found_->first], found_->first, found_->second);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::optional<std::pair<std::size_t, std::size_t>> found_;
+};
+
+/// Has the team read every part; read(run, chunk).
+template <class Read>
+void run_parts(const Batch& batch, DeviceTeam& team, const Read& read) {
+  std::vector<std::unique_ptr<BatchRun>> workers(team.size());
+  team.work(
+      workers, batch.parts(), [&](std::size_t) { return std::make_unique<BatchRun>(batch); },
+      [&](BatchRun& run, std::size_t part) {
+        run.run(batch.part(part), [&](const Chunk& chunk) { read(run, chunk); });
+      });
 }
 
 }  // namespace
 
-std::optional<CudaDevice> choose_device(const Program& model, double tokens, Device asked) {
+std::shared_ptr<DeviceTeam> choose_devices(const Program& model, double tokens, const Device& asked) {
   const bool large = tokens * static_cast<double>(model.num_parameters()) >= device_work && runs_on_device(model);
-  return choose_device(asked, large);
+  return choose_devices(asked, large);
 }
 
-std::size_t usable_memory(std::size_t asked, const CudaDevice& device) {
-  return asked != 0 ? asked : device.free_memory / 10 * 9;
-}
+std::size_t usable_memory(std::size_t asked) { return asked != 0 ? asked : free_device_memory() / 10 * 9; }
 
 void too_little(std::size_t memory) {
   throw ResourceError("device memory: " + std::to_string(memory) +
@@ -164,43 +222,51 @@ std::vector<LearnedAnswer> answers_of(const LearnedTask& task) {
   return answers;
 }
 
-void run_on_device(const Program& model, std::span<const Tokens> words, const CudaDevice& device, std::size_t memory,
-                   const LogitsSink& sink) {
-  BatchRun run(model, {}, words, device, memory, true);
+void run_on_devices(const Program& model, std::span<const Tokens> words, DeviceTeam& team, std::size_t memory,
+                    const LogitsSink& sink) {
+  const Batch batch(model, {}, words, team.size(), memory, true);
   const std::size_t size = model.num_logits();
-  std::vector<float> logits;
-  run.run([&](const BatchRun::Chunk& chunk) {
-    logits.resize(chunk.tokens.size() * size);
+  const std::size_t state_size = model.state_size();
+  FirstNotFinite bad;
+  run_parts(batch, team, [&](const BatchRun& run, const Chunk& chunk) {
+    std::vector<float> logits(chunk.tokens.size() * size);
     run.device().logits(logits);
-    const auto row_of = [&](std::size_t row) { return std::span<const float>(logits).subspan(row * size, size); };
-    const auto bad = first_bad_row(chunk, [&](std::size_t row) {
-      const auto values = row_of(row);
-      return !std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); });
-    });
-    if (bad) throw_not_finite(model, words[chunk.word[*bad]], chunk.word[*bad], chunk.position[*bad]);
     const std::vector<float> states = run.ended_states(chunk);
-    const std::size_t state_size = model.state_size();
-    std::size_t ended = 0;
-    for (std::size_t row = 0; row < chunk.tokens.size(); ++row) {
-      const bool last = chunk.position[row] + 1 == words[chunk.word[row]].size();
-      sink(chunk.word[row], chunk.position[row], row_of(row),
-           last ? std::span(states).subspan(ended++ * state_size, state_size) : std::span<const float>{});
+    for (std::size_t i = 0; i < chunk.pieces.size(); ++i) {
+      const Piece& piece = chunk.pieces[i];
+      for (std::size_t t = 0; t < piece.count; ++t) {
+        const auto row = std::span<const float>(logits).subspan((piece.first_row + t) * size, size);
+        if (!std::all_of(row.begin(), row.end(), [](float x) { return std::isfinite(x); })) {
+          bad.add(piece.word, piece.begin + t);
+          break;
+        }
+        const bool last = i >= chunk.first_ended && t + 1 == piece.count;
+        const auto state = last ? std::span(states).subspan((i - chunk.first_ended) * state_size, state_size)
+                                : std::span<const float>{};
+        sink(piece.word, piece.begin + t, row, state);
+      }
     }
   });
+  bad.raise(batch);
 }
 
-void label_on_device(const Program& model, const LearnedTask& task, std::span<const Tokens> words,
-                     const CudaDevice& device, std::size_t memory, const LabelSink& sink) {
-  const std::vector<LearnedAnswer> answers = answers_of(task);
-  BatchRun run(model, answers, words, device, memory, false);
-  std::vector<std::int32_t> labels;
-  run.run([&](const BatchRun::Chunk& chunk) {
-    labels.resize(chunk.tokens.size());
+void label_on_devices(const Program& model, const LearnedTask& task, std::span<const Tokens> words, DeviceTeam& team,
+                      std::size_t memory, const LabelSink& sink) {
+  const Batch batch(model, answers_of(task), words, team.size(), memory, false);
+  FirstNotFinite bad;
+  run_parts(batch, team, [&](const BatchRun& run, const Chunk& chunk) {
+    std::vector<std::int32_t> labels(chunk.tokens.size());
     run.device().labels(labels);
-    const auto bad = first_bad_row(chunk, [&](std::size_t row) { return labels[row] == not_finite_label; });
-    if (bad) throw_not_finite(model, words[chunk.word[*bad]], chunk.word[*bad], chunk.position[*bad]);
-    for (std::size_t row = 0; row < labels.size(); ++row) sink(chunk.word[row], chunk.position[row], labels[row]);
+    for (const Piece& piece : chunk.pieces) {
+      const auto of_word = std::span<const std::int32_t>(labels).subspan(piece.first_row, piece.count);
+      const auto first_bad = std::find(of_word.begin(), of_word.end(), not_finite_label);
+      if (first_bad != of_word.end()) {
+        bad.add(piece.word, piece.begin + static_cast<std::size_t>(first_bad - of_word.begin()));
+      }
+      sink(piece.word, piece.begin, of_word);
+    }
   });
+  bad.raise(batch);
 }
 
 }  // namespace krohn

@@ -12,6 +12,7 @@
 #include "learned/collapsed_program.hpp"
 #include "learned/device_batches.hpp"
 #include "learned/prefix_tree.hpp"
+#include "parallel.hpp"
 #include "word_steps.hpp"
 
 namespace krohn {
@@ -67,12 +68,15 @@ class LearnedMachine final : public Machine {
   Trace run(WordBatch words, const RunOptions& options) const override {
     check_symbols(*this, words, options.threads);
     Trace trace = empty_trace(*this, words, options);
-    std::vector<Tokens> runs;
+    constexpr std::size_t block_words = 256;
+    std::vector<Tokens> runs(words.size());
+    parallel_blocks((runs.size() + block_words - 1) / block_words, threads_to_use(options.threads),
+                    [&](std::size_t block) {
+                      const std::size_t end = std::min((block + 1) * block_words, runs.size());
+                      for (std::size_t i = block * block_words; i < end; ++i) runs[i] = tokens_of(task_, words[i]);
+                    });
     double tokens = 0;
-    for (std::size_t i = 0; i < words.size(); ++i) {
-      runs.push_back(tokens_of(task_, words[i]));
-      tokens += static_cast<double>(runs.back().size());
-    }
+    for (const Tokens& run : runs) tokens += static_cast<double>(run.size());
     // The entry of a label after so many tokens, if it was asked for. Without a first token the empty word keeps `?`.
     const std::size_t lead = task_.first_token ? 1 : 0;
     const auto entry = [&](std::size_t word, std::size_t position) -> std::optional<std::uint64_t> {
@@ -83,12 +87,14 @@ class LearnedMachine final : public Machine {
     LearnedRunOptions how{options.threads, options.device, options.device_memory};
     if (!options.margins) {
       // On a device the labels are decided there.
-      if (const std::optional<CudaDevice> device = choose_device(*model_, tokens, options.device)) {
-        label_on_device(*model_, task_, runs, *device, options.device_memory,
-                        [&](std::size_t word, std::size_t position, std::int32_t label) {
-                          if (const auto at = entry(word, position)) trace.labels[*at] = label;
-                        });
-        trace.device = device->name;
+      if (const auto team = choose_devices(*model_, tokens, options.device)) {
+        label_on_devices(*model_, task_, runs, *team, options.device_memory,
+                         [&](std::size_t word, std::size_t position, std::span<const std::int32_t> labels) {
+                           for (std::size_t i = 0; i < labels.size(); ++i) {
+                             if (const auto at = entry(word, position + i)) trace.labels[*at] = labels[i];
+                           }
+                         });
+        trace.device = team->description();
         return trace;
       }
       how.device = Device::cpu;
@@ -107,8 +113,8 @@ class LearnedMachine final : public Machine {
   WalkPlan plan_walk(const EnumerateOptions& options) const override {
     const std::optional<std::uint64_t> words = bounded_power(alphabet().size(), options.max_length);
     const double tokens = words ? static_cast<double>(*words) / std::max(1U, options.shard.count) : 0.0;
-    const std::optional<CudaDevice> device = choose_device(*model_, tokens, options.device);
-    return device ? prefix_tree_plan(*model_, task_, *device) : depth_first_plan();
+    std::shared_ptr<DeviceTeam> team = choose_devices(*model_, tokens, options.device);
+    return team ? prefix_tree_plan(*model_, task_, std::move(team)) : depth_first_plan();
   }
 
  private:

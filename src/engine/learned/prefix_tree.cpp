@@ -1,15 +1,22 @@
-// The device walks the tree depth first, many nodes of one length at a time, in lexicographic order. Each length has
-// room for the states of one batch; a batch is expanded piece by piece before the next one replaces it. Invariant:
-// everything before the batch at hand in lexicographic order has been tried up to the target (or to one less than the
-// length of a word found), so that the last word found, the shortest, is the first in shortlex order. Nodes of the
-// target's length leave no state. Tested by tests/engine/enumerate_test.cpp.
+// The frontier is cut into runs of neighbouring nodes, and the team's devices take a run at a time. A device walks
+// below its run depth first, many nodes of one length at a time, in lexicographic order: nodes that lie together are
+// consecutive words, so that a batch is a range of numbers. Each length has room for the states of one batch; a batch
+// is expanded piece by piece before the next one replaces it. The automaton runs on the device beside the model. Nodes
+// of the target's length leave no state.
+//
+// Invariant of a run: everything before the batch at hand in lexicographic order has been tried up to the run's limit:
+// the target, the length of a word found in a later run, or one less than that of a word found in this run or an
+// earlier one. So the shortest word found, of the first run among equals, is the first in shortlex order. Tested by
+// tests/engine/enumerate_test.cpp.
 #include "learned/prefix_tree.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "krohn/engine/learned_program.hpp"
 #include "krohn/error.hpp"
@@ -21,24 +28,66 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t frontier_nodes = 256;
+/// Runs for each of several workers.
+constexpr std::size_t runs_a_worker = 8;
 
-class PrefixTree final : public Walker {
+/// The word found so far: the shortest, of the first run among equals.
+class Found {
  public:
-  PrefixTree(const Program& model, const LearnedTask& task, const CudaDevice& device, Search& search,
-             const Frontier& frontier)
-      : search_(search), frontier_(frontier) {
-    const LearnedProgram program = make_learned_program(model);
-    const std::size_t symbols = search.automaton().num_symbols;
-    const std::size_t depth = static_cast<std::size_t>(search.options().max_length - frontier.length);
-    if (depth > 64) throw ResourceError("enumerate: words of one symbol are too long for a device; use the CPU");
-    const std::size_t bytes = usable_memory(search.options().device_memory, device);
-    const std::size_t state = 4 * std::max<std::size_t>(model.state_size(), 1);
-    const std::size_t fixed = 4 * program.weights.size() + frontier.size() * state;
-    const std::size_t row = 4 * std::size_t{program.num_features} + device_row_bytes;
+  explicit Found(std::uint64_t target) : best_((target + 1) << run_bits) {}
+  /// The longest words of a run that may still be the first one out of order.
+  std::uint64_t limit(std::size_t run) const {
+    const std::uint64_t best = best_.load();
+    return (best >> run_bits) - (run >= (best & ((std::uint64_t{1} << run_bits) - 1)) ? 1 : 0);
+  }
+  void add(std::uint64_t length, std::size_t run) {
+    const std::uint64_t key = (length << run_bits) | run;
+    std::uint64_t before = best_.load();
+    while (key < before && !best_.compare_exchange_weak(before, key)) {
+    }
+  }
+
+ private:
+  static constexpr unsigned run_bits = 32;
+  std::atomic<std::uint64_t> best_;
+};
+
+struct Run {
+  std::size_t number = 0;
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+/// What the workers share.
+struct Tree {
+  Search& search;
+  const Frontier& frontier;
+  const Program& model;
+  const LearnedTask& task;
+  LearnedProgram program;
+  std::size_t runs = 1;
+
+  Run run(std::size_t number) const {
+    return {number, frontier.size() * number / runs, frontier.size() * (number + 1) / runs};
+  }
+};
+
+/// The walk below runs on one device.
+class TreeWorker {
+ public:
+  explicit TreeWorker(const Tree& tree) : tree_(tree), tokens_(tree.task.tokens.begin(), tree.task.tokens.end()) {
+    const Frontier& frontier = tree.frontier;
+    const std::size_t symbols = tree.search.automaton().num_symbols;
+    const auto depth = static_cast<std::size_t>(tree.search.options().max_length - frontier.length);
+    const std::size_t roots = (frontier.size() + tree.runs - 1) / tree.runs;
+    const std::size_t bytes = usable_memory(tree.search.options().device_memory);
+    const std::size_t state = 4 * (std::max<std::size_t>(tree.model.state_size(), 1) + 1);
+    const std::size_t fixed = 4 * tree.program.weights.size() + frontier.size() * state;
+    const std::size_t row = 4 * std::size_t{tree.program.num_features} + device_row_bytes;
     // The nodes of a length by which the batches of all lengths fit; a length never has more than its words.
     const auto capacity = [&](std::size_t rows, std::size_t level) {
       const double words =
-          static_cast<double>(frontier.size()) * std::pow(static_cast<double>(symbols), static_cast<double>(level));
+          static_cast<double>(roots) * std::pow(static_cast<double>(symbols), static_cast<double>(level));
       return words < static_cast<double>(rows) ? static_cast<std::size_t>(words) : rows;
     };
     const auto needed = [&](std::size_t rows) {
@@ -50,93 +99,70 @@ class PrefixTree final : public Walker {
     while (rows > symbols && needed(rows) > bytes) rows = std::max(symbols, rows / 2 / symbols * symbols);
     if (needed(rows) > bytes) too_little(bytes);
     parents_ = std::max<std::size_t>(1, rows / symbols);
-    for (const std::uint32_t token : task.tokens) tokens_.push_back(token);
-    device_ =
-        std::make_unique<LearnedDevice>(program.view(), answers_of(task), std::max(symbols, capacity(rows, depth)));
-    levels_.resize(depth);
+    device_ = std::make_unique<LearnedDevice>(tree.program.view(), answers_of(tree.task),
+                                              std::max(symbols, capacity(rows, depth)));
     for (std::size_t level = 0; level < depth; ++level) {
       const std::size_t size = level == 0 ? frontier.size() : std::max(symbols, capacity(rows, level));
-      levels_[level].states = std::make_unique<LearnedStates>(size, model.state_size());
+      levels_.push_back(std::make_unique<LearnedStates>(size, tree.model.state_size()));
     }
-    levels_[0].word = frontier.word;
-    levels_[0].automaton_state = frontier.automaton_state;
     std::vector<float> states(frontier.states.size() / sizeof(float));
     if (!states.empty()) std::memcpy(states.data(), frontier.states.data(), frontier.states.size());
-    device_->upload(*levels_[0].states, 0, states);
+    device_->upload(*levels_[0], 0, states);
+    const LabelledAutomaton& automaton = tree.search.automaton();
+    device_->set_automaton({automaton.delta, automaton.expected}, *levels_[0], frontier.automaton_state);
   }
 
-  std::optional<Word> walk(std::uint64_t done, std::uint64_t target) override {
-    done_ = done;
-    longest_ = target;
-    found_.reset();
-    expand(0, frontier_.size());
-    return found_;
+  /// Tries the words of lengths up to the limit below a run; calls found(word) with those that are out of order and
+  /// longer than `done`, or not finite, each shorter than the one before.
+  template <class Report>
+  void walk(const Run& run, std::uint64_t done, const Found& found, const Report& report) {
+    Walk<Report> walk{*this, run, done, found, report};
+    walk.expand(0, run.begin, run.end - run.begin, tree_.frontier.word[run.begin]);
   }
 
  private:
-  /// A batch of nodes of one length: words as numbers, the automaton's states; their carried states are on the device.
-  struct Level {
-    std::unique_ptr<LearnedStates> states;
-    std::vector<std::uint64_t> word;
-    std::vector<std::uint32_t> automaton_state;
-  };
+  template <class Report>
+  struct Walk {
+    TreeWorker& worker;
+    const Run& run;
+    std::uint64_t done;
+    const Found& found;
+    const Report& report;
 
-  /// Tries what lies below the `count` nodes of a level.
-  void expand(std::size_t level, std::size_t count) {
-    const LabelledAutomaton& automaton = search_.automaton();
-    const std::uint32_t symbols = automaton.num_symbols;
-    const std::uint64_t length = frontier_.length + level + 1;
-    for (std::size_t begin = 0; begin < count && length <= longest_ && !search_.stopped(); begin += parents_) {
-      const std::size_t parents = std::min(parents_, count - begin);
-      const std::size_t rows = parents * symbols;
-      const bool leaves = length == longest_;
-      const auto start = Clock::now();
-      device_->branch(*levels_[level].states, begin, parents, tokens_,
-                      leaves ? nullptr : levels_[level + 1].states.get());
-      labels_.resize(rows);
-      device_->labels(labels_);
-      search_.count(rows, std::chrono::duration<double>(Clock::now() - start).count());
-      const Level& from = levels_[level];
-      if (length > compared_) {
-        compared_ = length;
-        compare(word_of(from.word[begin + parents - 1] * symbols + (symbols - 1), length, symbols), labels_.back());
-      }
-      std::vector<std::uint64_t> words;
-      std::vector<std::uint32_t> automaton_states;
-      if (!leaves) {
-        words.resize(rows);
-        automaton_states.resize(rows);
-      }
-      bool wrong = false;
-      for (std::size_t parent = 0, row = 0; parent < parents && !wrong; ++parent) {
-        const std::uint32_t* next = &automaton.delta[std::size_t{from.automaton_state[begin + parent]} * symbols];
-        for (Symbol a = 0; a < symbols; ++a, ++row) {
-          const std::uint32_t q = next[a];
-          const std::int32_t label = labels_[row];
-          if (label == not_finite_label || (search_.differs(q, label) && length > done_)) {
-            found_ = word_of(from.word[begin + parent] * symbols + a, length, symbols);
-            longest_ = length - 1;
-            wrong = true;
-            break;
-          }
-          if (!leaves) {
-            words[row] = from.word[begin + parent] * symbols + a;
-            automaton_states[row] = q;
-          }
+    /// Tries what lies below `count` nodes of a level, the states begin .. of it, whose words are consecutive numbers.
+    void expand(std::size_t level, std::size_t begin, std::size_t count, std::uint64_t first_word) {
+      Search& search = worker.tree_.search;
+      const std::uint32_t symbols = search.automaton().num_symbols;
+      const std::uint64_t length = worker.tree_.frontier.length + level + 1;
+      for (std::size_t at = 0; at < count && !search.stopped(); at += worker.parents_) {
+        const std::uint64_t limit = found.limit(run.number);
+        if (length > limit) return;
+        const std::size_t parents = std::min(worker.parents_, count - at);
+        const std::size_t rows = parents * symbols;
+        const std::uint64_t word = (first_word + at) * symbols;
+        LearnedStates* below = length == limit ? nullptr : worker.levels_[level + 1].get();
+        const auto start = Clock::now();
+        worker.device_->branch(*worker.levels_[level], begin + at, parents, worker.tokens_, below);
+        const LearnedDevice::Checked checked =
+            worker.device_->check(*worker.levels_[level], begin + at, below, length > done);
+        search.count(rows, std::chrono::duration<double>(Clock::now() - start).count());
+        if (length > worker.compared_) {
+          worker.compared_ = length;
+          worker.compare(word_of(word + rows - 1, length, symbols), checked.last_label);
         }
+        if (checked.first_wrong != LearnedDevice::Checked::none) {
+          report(word_of(word + checked.first_wrong, length, symbols));
+          return;
+        }
+        if (below != nullptr) expand(level + 1, 0, rows, word);
       }
-      if (wrong) return;
-      if (leaves) continue;
-      levels_[level + 1].word = std::move(words);
-      levels_[level + 1].automaton_state = std::move(automaton_states);
-      expand(level + 1, rows);
     }
-  }
+  };
 
   /// The reference gives the label too: one word of every length is asked, so that a device that computes something
   /// else is noticed.
   void compare(const Word& word, std::int32_t label) const {
-    const Machine& machine = search_.machine();
+    const Machine& machine = tree_.search.machine();
     std::vector<std::byte> state(machine.state_size());
     Observation seen = machine.initial(state);
     try {
@@ -150,24 +176,60 @@ class PrefixTree final : public Walker {
     }
   }
 
-  Search& search_;
-  const Frontier& frontier_;
-  std::unique_ptr<LearnedDevice> device_;
+  const Tree& tree_;
   std::vector<std::uint32_t> tokens_;
-  std::vector<Level> levels_;
-  std::vector<std::int32_t> labels_;
+  std::unique_ptr<LearnedDevice> device_;
+  /// Per length: the carried states of a batch.
+  std::vector<std::unique_ptr<LearnedStates>> levels_;
   std::size_t parents_ = 1;
-  std::uint64_t done_ = 0;
-  std::uint64_t longest_ = 0;
   std::uint64_t compared_ = 0;
-  std::optional<Word> found_;
+};
+
+class PrefixTree final : public Walker {
+ public:
+  PrefixTree(const Program& model, const LearnedTask& task, std::shared_ptr<DeviceTeam> team, Search& search,
+             const Frontier& frontier)
+      : tree_{search, frontier, model, task, make_learned_program(model)},
+        team_(std::move(team)),
+        workers_(team_->size()) {
+    if (search.options().max_length - frontier.length > 64) {
+      throw ResourceError("enumerate: words of one symbol are too long for a device; use the CPU");
+    }
+    if (team_->size() > 1) tree_.runs = std::clamp<std::size_t>(runs_a_worker * team_->size(), 1, frontier.size());
+  }
+
+  std::optional<Word> walk(std::uint64_t done, std::uint64_t target) override {
+    Found found(target);
+    std::vector<std::optional<Word>> words(tree_.runs);
+    team_->work(
+        workers_, tree_.runs, [this](std::size_t) { return std::make_unique<TreeWorker>(tree_); },
+        [&](TreeWorker& worker, std::size_t number) {
+          worker.walk(tree_.run(number), done, found, [&](Word word) {
+            found.add(word.size(), number);
+            words[number] = std::move(word);
+          });
+        },
+        [this] { return tree_.search.stopped(); });
+    std::optional<Word> first;
+    for (const std::optional<Word>& word : words) {
+      if (word && (!first || before(*word, *first))) first = word;
+    }
+    return first;
+  }
+
+ private:
+  Tree tree_;
+  std::shared_ptr<DeviceTeam> team_;
+  /// Per member of the team.
+  std::vector<std::unique_ptr<TreeWorker>> workers_;
 };
 
 }  // namespace
 
-WalkPlan prefix_tree_plan(const Program& model, const LearnedTask& task, const CudaDevice& device) {
-  return {device.name, frontier_nodes, [&model, &task, device](Search& search, const Frontier& frontier) {
-            return std::make_unique<PrefixTree>(model, task, device, search, frontier);
+WalkPlan prefix_tree_plan(const Program& model, const LearnedTask& task, std::shared_ptr<DeviceTeam> team) {
+  return {[team] { return team->description(); }, frontier_nodes,
+          [&model, &task, team](Search& search, const Frontier& frontier) {
+            return std::make_unique<PrefixTree>(model, task, team, search, frontier);
           }};
 }
 
