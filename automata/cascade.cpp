@@ -486,9 +486,9 @@ class Assembler {
   std::vector<std::string> reasons_;
 };
 
-// Above so many states the search for a split may cost about as much as the cascade of the best mode, and modes of one
-// depth do not compete for the fewest rows: every row of that cascade allows looking at so many pairs of states, and so
-// many rows one congruence to be tried.
+// Above so many states the search for a split may cost about as much as the cascade of the best mode, and modes and
+// splits of one depth do not compete for the fewest rows, which would take another cascade: every row of that cascade
+// allows looking at so many pairs of states, and so many rows one congruence to be tried.
 constexpr std::size_t many_states = 50;
 constexpr std::size_t pairs_a_row = 2;
 constexpr std::size_t rows_a_congruence = 16384;
@@ -521,7 +521,8 @@ Cascade chosen(const Dfa& dfa, const CascadeOptions& options, const DistinctLett
       max_congruences = std::min(max_congruences, 1 + best->num_rows() / rows_a_congruence);
     }
   }
-  if (std::optional<Assembly> split = assembler.split(dfa.num_states(), letters.images, depth + 1, max_congruences)) {
+  if (std::optional<Assembly> split =
+          assembler.split(dfa.num_states(), letters.images, large && best ? depth : depth + 1, max_congruences)) {
     walk(*split);
   }
   for (std::size_t i = large ? 1 : 0; i < candidates.size(); ++i) {

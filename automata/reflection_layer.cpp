@@ -9,25 +9,26 @@
 //   d = 1   1 and -1: alpha.
 //   d = 2   every element of O(2): a reflection is beta = 2; a rotation is a reflection after diag(1, -1). So cyclic
 //           and dihedral groups; abelian groups and their extensions by an inversion have faithful sums of these.
-//   d = 3   the rotations of the cube (S_4, and A_4 in it), in the basis (1,-1,0)/sqrt 2, (1,1,0)/sqrt 2, (0,0,1): a
-//           rotation about an axis orthogonal to a basis vector e is a reflection after the one that negates e; the
-//           four axes (1,+-1,+-1) and the axes of order 4 are orthogonal to one of these, and a half-turn is
-//           diag(-1, -1, -1) before a reflection.
-//   d = 4   A_5: on quaternions, x -> p x p is the reflection x -> -p conj(x) p after x -> -conj(x), which is
-//           diag(-1, 1, 1, 1), for every unit p. Products are x -> a x b with a = p_n .. p_1 and b = p_1 .. p_n: with
-//           the p of the binary icosahedral group the matrices form a finite group, and a up to its sign is the
-//           element of A_5. (A rotation of three dimensions would not do: the ten axes of order 3 are orthogonal to at
-//           most six of any three basis vectors.)
+//   d = 4   on quaternions, x -> p x p is the reflection x -> -p conj(x) p after x -> -conj(x), which is diag(-1, 1, 1,
+//           1), for every unit p. Products are x -> a x b with a = p_n .. p_1 and b = p_1 .. p_n: with the p of a
+//           finite group the matrices form a finite group, and a up to its sign is an element of S_4 (p in the binary
+//           octahedral group) or A_5 (binary icosahedral). For S_4 the p are e_i, (e_i +- e_j)/sqrt 2 and (+-1 +-i +-j
+//           +-k)/2, so that all entries of the matrices are 0, 1/2, 1 and their negatives: no step rounds. (A_5's are
+//           irrational; a rotation of three dimensions would not do, as its ten axes of order 3 are orthogonal to at
+//           most six of any three basis vectors. S_4 has d = 3 too, inexactly: in the basis (1,-1,0)/sqrt 2,
+//           (1,1,0)/sqrt 2, (0,0,1) every rotation of the cube is one reflection after signs, in the cube's own only
+//           those that do not turn all three coordinates.)
 //   points  a transposition of d points is the reflection e_i - e_j: a head where every letter moves two points or none
 //           (here elements other than letters may be out of reach).
 //
 // G embeds in a product of such heads iff their kernels meet in 1. The kernels of all homomorphisms to O(2) meet in
 // the derived subgroup and, over the subgroups A of index 2 and any t outside, the normal closures of A', t^2 and all
 // a (t a t^-1): modulo these A is abelian and t inverts it, and where it is so characters of A give dihedral groups.
-// Homomorphisms to S_4 and A_5 are found by trying images of generators. If the kernels meet in more than 1, a
-// preimage is tried: the group that generators' images under *all* maps into D_m generate together is the largest with
-// homomorphisms enough to D_m, and does G if the generators' correspondence with G is a homomorphism (so the
-// quaternion group is a quotient of a subgroup of D_4 x D_4). Cost: the order times what is tried, each capped.
+// Homomorphisms to S_4 and A_5 are found by trying images of generators; heads that are exact (signs, Z_4, D_4, S_4)
+// are taken where they suffice: their quotients are those modulo fourth powers as well. If the kernels meet in more
+// than 1, a preimage is tried: the group that generators' images under *all* maps into D_m generate together is the
+// largest with homomorphisms enough to D_m, and does G if the generators' correspondence with G is a homomorphism (so
+// the quaternion group is a quotient of a subgroup of D_4 x D_4). Cost: the order times what is tried, each capped.
 #include "krohn/automata/reflection_layer.hpp"
 
 #include <algorithm>
@@ -179,8 +180,8 @@ class Search {
     add_abelian();
     if (generators_.size() <= max_generators) {
       add_dihedral();
-      add_images(symmetric_elements(4, false), 12, {3}, "the rotations of a cube");
-      add_images(symmetric_elements(5, true), 60, {4}, "x -> p x p on quaternions (A_5)");
+      add_images(symmetric_elements(4, false), 3, true, "x -> p x p on quaternions (S_4)");
+      add_images(symmetric_elements(5, true), 60, false, "x -> p x p on quaternions (A_5)");
     }
     Subset common(group_.size(), true);
     for (const Quotient& q : quotients_) intersect(common, q.kernel);
@@ -271,8 +272,13 @@ class Search {
     }
     std::vector<Index> all(group_.size());
     std::iota(all.begin(), all.end(), 0U);
-    quotients_.push_back(
-        abelian_quotient(generators_, all, normal_closure(std::move(commutators)), true, "signs and plane rotations"));
+    const std::string name = "signs and plane rotations";
+    quotients_.push_back(abelian_quotient(generators_, all, normal_closure(commutators), true, name));
+    if (quotients_.back().exact) return;
+    for (const Index x : generators_) commutators.push_back(group_.power(x, 4));
+    Subset kernel = normal_closure(std::move(commutators));
+    if (count(kernel) == group_.size()) return;
+    quotients_.push_back(abelian_quotient(generators_, all, std::move(kernel), true, name));
   }
 
   /// Where the generators' images extend to a homomorphism, the image of every element; `times(a, i)` is the image a
@@ -326,10 +332,17 @@ class Search {
         relations.push_back(group_.product(a, group_.product(group_.product(t, a), back)));
         for (const Index b : subgroup) relations.push_back(commutator(a, b));
       }
-      Subset kernel = normal_closure(std::move(relations));
-      if (count(kernel) == inside.size()) continue;  // signs alone, which the abelian quotient has
-      quotients_.push_back(
-          abelian_quotient(subgroup, inside, std::move(kernel), false, "the plane's rotations and reflections"));
+      // All of it, and modulo fourth powers, which is exact.
+      for (const bool fourth : {false, true}) {
+        if (fourth) {
+          for (const Index a : subgroup) relations.push_back(group_.power(a, 4));
+        }
+        Subset kernel = normal_closure(relations);
+        if (count(kernel) == inside.size()) break;  // signs alone, which the abelian quotient has
+        quotients_.push_back(
+            abelian_quotient(subgroup, inside, std::move(kernel), false, "the plane's rotations and reflections"));
+        if (quotients_.back().exact) break;
+      }
     }
   }
 
@@ -348,9 +361,8 @@ class Search {
   }
 
   /// Homomorphisms to `target` (all of its elements, the identity first) whose image has a multiple of `least`
-  /// elements.
-  void add_images(const std::vector<Permutation>& target, std::size_t least, const std::vector<std::size_t>& heads,
-                  const std::string& name) {
+  /// elements: heads of size 4.
+  void add_images(const std::vector<Permutation>& target, std::size_t least, bool exact, const std::string& name) {
     if (group_.size() % least != 0) return;
     const std::size_t n = target.size();
     std::map<Permutation, Index> number;
@@ -384,7 +396,7 @@ class Search {
         if (group_.size() / count(kernel) % least == 0 &&
             std::find(kernels.begin(), kernels.end(), kernel) == kernels.end()) {
           kernels.push_back(kernel);
-          quotients_.push_back({std::move(kernel), heads, false, name});
+          quotients_.push_back({std::move(kernel), {4}, exact, name});
         }
       }
       std::size_t g = 0;
@@ -393,13 +405,19 @@ class Search {
     }
   }
 
-  /// Of quotients whose kernels meet in 1, exact ones first, those that are needed.
+  /// Of quotients whose kernels meet in 1 those that are needed: exact ones alone where they suffice, small ones first.
   ReflectionLayer smallest_choice() const {
+    Subset left(group_.size(), true);
+    for (const Quotient& q : quotients_) {
+      if (q.exact) intersect(left, q.kernel);
+    }
+    const bool exact_ones_suffice = count(left) == 1;
     std::vector<const Quotient*> order;
-    for (const Quotient& q : quotients_) order.push_back(&q);
+    for (const Quotient& q : quotients_) {
+      if (q.exact || !exact_ones_suffice) order.push_back(&q);
+    }
     const auto size = [](const Quotient& q) { return std::accumulate(q.heads.begin(), q.heads.end(), std::size_t{0}); };
     std::stable_sort(order.begin(), order.end(), [&](const Quotient* a, const Quotient* b) {
-      if (a->exact != b->exact) return a->exact;
       return size(*a) != size(*b) ? size(*a) < size(*b) : count(a->kernel) < count(b->kernel);
     });
     std::vector<const Quotient*> chosen;
@@ -421,11 +439,10 @@ class Search {
       }
     }
     ReflectionLayer layer;
-    layer.exact = true;
+    layer.exact = exact_ones_suffice;
     std::vector<std::string> names;
     for (const Quotient* q : chosen) {
       layer.heads.insert(layer.heads.end(), q->heads.begin(), q->heads.end());
-      layer.exact = layer.exact && q->exact;
       if (std::find(names.begin(), names.end(), q->name) == names.end()) names.push_back(q->name);
     }
     for (const std::string& name : names) layer.construction += (layer.construction.empty() ? "" : ", ") + name;
@@ -521,11 +538,12 @@ std::optional<ReflectionLayer> find_reflection_layer(std::size_t degree, const s
     for (std::size_t p = letter[0]; p != 0; p = letter[p]) ++length;
     return length == degree;
   });
-  if (degree > 2 && cycle != letters.end() &&
-      std::all_of(letters.begin(), letters.end(),
-                  [&](const Permutation& letter) { return then(letter, *cycle) == then(*cycle, letter); })) {
-    return ReflectionLayer{{2}, 4 % degree == 0, "plane rotations"};
-  }
+  const bool cyclic = degree > 2 && cycle != letters.end() &&
+                      std::all_of(letters.begin(), letters.end(), [&](const Permutation& letter) {
+                        return then(letter, *cycle) == then(*cycle, letter);
+                      });
+  // Other cyclic groups are inexact: only Z_2, Z_4 and, in four dimensions, Z_3 are without rounding, and products.
+  if (cyclic && 12 % degree != 0) return ReflectionLayer{{2}, false, "plane rotations"};
   std::optional<ReflectionLayer> found;
   const Elements group(degree, letters);
   if (group.complete()) {

@@ -24,6 +24,7 @@ def compile(
     keys: str = "integer",
     representation: str = "auto",
     family: str = "any",
+    semantics: str = "fp32",
     max_rows: int = 2_000_000,
     max_family: int = 65536,
     progress: Progress = None,
@@ -40,6 +41,8 @@ def compile(
         representation: Of group languages: permutation, rotation, scalar, dimension, reflections, or auto.
         family: What a token's matrix may be: any, gated_deltaproduct (zero gates as resets), kda (signed gates),
             rwkv7-widened (a letter moves one state or swaps two) or pd (column one-hot matrices).
+        semantics: The arithmetic that it is made for and run in: fp32, fp16, bf16, int8-wrap, int8-saturate, int16-wrap,
+            int16-saturate, or a name of docs/semantics.md. Integers wrap or saturate at the ends of their range.
         max_rows: Rows of all layers together.
         max_family: Sets that a cascade may enumerate.
         progress: Told the stages.
@@ -48,7 +51,8 @@ def compile(
         A model that gives every word the label that the language gives it.
 
     Raises:
-        InputError: Where the options ask for what the language does not have.
+        InputError: Where the options ask for what the language does not have, and where a number that the model stores
+            is no integer of the range that `semantics` names.
         ResourceError: Past a cap.
     """
     asked = Language(language)
@@ -62,6 +66,7 @@ def compile(
         keys,
         representation,
         family,
+        semantics,
         max_rows,
         max_family,
         callback(progress),

@@ -41,7 +41,7 @@ class Language:
 
     Args:
         source: A catalogue name (`krohn.catalogue()`), `re:REGEX`, the name of a file (.json, .att, .mata, .jff, .hoa,
-            .dot, .mona, .aut, .ba), another Language, or an automaton of automata-lib (DFA, NFA) or AALpy (Dfa,
+            .dot, .gv, .dfa, .mona, .aut, .ba), another Language, or an automaton of automata-lib (DFA, NFA) or AALpy (Dfa,
             MooreMachine), known by its attributes.
         alphabet: The symbols of an expression or a file: one a character, or a sequence of names. By default those
             that occur, ascending.

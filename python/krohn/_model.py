@@ -229,7 +229,12 @@ class Model:
     # ---- other forms --------------------------------------------------------------------------------------------
 
     def in_format(self, format: str) -> Model:
-        """The same compiled model in another arithmetic: "fp32", "fp16", "bf16", or a name of docs/semantics.md."""
+        """The same compiled model in another arithmetic: "fp32", "fp16", "bf16", "int8-wrap", "int8-saturate",
+        "int16-wrap", "int16-saturate", or a name of docs/semantics.md.
+
+        Raises:
+            InputError: Of integers, where a number that the model stores is none, or not in their range.
+        """
         return Model(self._core.in_format(format), self._origin and (self._origin[0], format, *self._origin[2:]))
 
     def with_task(self, task: Mapping[str, Any] | str | os.PathLike[str]) -> Model:
@@ -238,7 +243,7 @@ class Model:
         return Model(self._core.with_task(text, source), self._origin and (*self._origin[:2], text, source, *self._origin[4:]))
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
-        """Writes a compiled model as a directory."""
+        """Writes a compiled model as a directory, which is opened in the same arithmetic."""
         self._core.save(os.fspath(path), force)
 
     # ---- running ------------------------------------------------------------------------------------------------
@@ -279,7 +284,8 @@ class Model:
         return str(self.run([word])[0])
 
     def carried(self, word: Word) -> npt.NDArray[np.uint32]:
-        """The bits carried behind a word, uint32; of a compiled model the hidden states of its layers, binary32."""
+        """The bits carried behind a word, uint32; of a compiled model the hidden states of its layers, binary32
+        (of integers as well)."""
         bits: Any = self._core.carried(word)
         return bits  # type: ignore[no-any-return]
 
@@ -520,7 +526,8 @@ def open_model(
 
     Args:
         path: The directory.
-        format: Of a compiled model: fp32, fp16, bf16, or a name of docs/semantics.md; by default its own.
+        format: Of a compiled model: fp32, fp16, bf16, int8-wrap, int8-saturate, int16-wrap, int16-saturate, or a name
+            of docs/semantics.md; by default its own.
         task: Of a checkpoint: a mapping as task.json has it, or that file, in place of the task.json beside it.
         fla_version: Of a checkpoint: the version of flash-linear-attention that it was trained with, where options
             changed their meaning.

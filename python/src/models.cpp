@@ -56,11 +56,18 @@ using namespace nb::literals;
 
 constexpr const char* tool = "krohn " KROHN_VERSION;
 
+/// `field` is what the caller calls it.
+Semantics semantics_named(const std::string& text, const char* field = "format") {
+  const std::optional<Semantics> semantics = parse_semantics(text);
+  if (!semantics) {
+    throw InputError(std::string(field) + ": expected " + std::string(semantics_short_names) +
+                     " or a semantics id, got '" + text + "'");
+  }
+  return *semantics;
+}
 std::optional<Semantics> semantics_named(const std::optional<std::string>& text) {
   if (!text) return std::nullopt;
-  const std::optional<Semantics> semantics = parse_semantics(*text);
-  if (!semantics) throw InputError("format: expected fp32, fp16, bf16 or a semantics id, got '" + *text + "'");
-  return semantics;
+  return semantics_named(*text);
 }
 
 ReadingHints hints_of(const std::optional<std::array<std::uint32_t, 3>>& fla_version) { return {fla_version}; }
@@ -397,7 +404,7 @@ void bind_model(nb::module_& m) {
       .def(
           "in_format",
           [](const Model& model, const std::string& format) {
-            const Semantics semantics = *semantics_named(format);
+            const Semantics semantics = semantics_named(format);
             const auto tables = model.machine().tables();
             if (!tables) {
               throw InputError(model.name + ": semantics: expected " + std::string(learned_semantics) +
@@ -417,13 +424,17 @@ void bind_model(nb::module_& m) {
       .def(
           "save",
           [](const Model& model, const std::string& path, bool force) {
-            if (model.compiled) {
-              write_model(path, model_directory(*model.compiled, model.report), force);
-              return;
-            }
             const auto tables = model.open ? model.machine().tables() : std::nullopt;
             if (!tables) throw InputError(path + ": expected a compiled model to write, got a checkpoint");
+            const Semantics semantics = parse_semantics(model.machine().semantics()).value();
+            if (model.compiled) {
+              ModelDirectory directory = model_directory(*model.compiled, model.report);
+              directory.semantics = semantics;
+              write_model(path, directory, force);
+              return;
+            }
             ModelDirectory directory{tables->model};
+            directory.semantics = semantics;
             directory.hint = model.open->hint;
             directory.exact = model.open->exact;
             directory.horizon = model.open->horizon;
@@ -565,7 +576,8 @@ void bind_model(nb::module_& m) {
             if (semantics) {
               question.arithmetic = parse_arithmetic(*semantics);
               if (!question.arithmetic) {
-                throw InputError("format: expected fp32, fp16, bf16 or a semantics id, got '" + *semantics + "'");
+                throw InputError("format: expected fp32, fp16, bf16, FORMAT-separate-v1 or a semantics id, got '" +
+                                 *semantics + "'");
               }
             }
             model.on_task();
@@ -702,8 +714,8 @@ void bind_models(nb::module_& m) {
       "compile",
       [](const Dfa& dfa, const std::string& name, const std::string& cascade, const std::string& delay,
          const std::string& resets, const std::string& spectrum, const std::string& keys,
-         const std::string& representation, const std::string& family, std::size_t max_rows, std::size_t max_family,
-         const nb::object& progress) {
+         const std::string& representation, const std::string& family, const std::string& semantics,
+         std::size_t max_rows, std::size_t max_family, const nb::object& progress) {
         std::vector<std::string> problems;
         const auto choose = [&problems](const char* option, const auto& names, const std::string& text) {
           const auto value = option_named(names, text);
@@ -722,6 +734,11 @@ void bind_models(nb::module_& m) {
         options.keys = choose("keys", key_names, keys);
         options.representation = choose("representation", representation_names, representation);
         options.recurrence = choose("family", recurrence_names, family);
+        try {
+          options.semantics = semantics_named(semantics, "semantics");
+        } catch (const InputError& error) {
+          problems.push_back(error.problems().front());
+        }
         if (!problems.empty()) throw InputError(problems);
         options.cascade.max_rows = max_rows;
         options.cascade.max_family = max_family;
@@ -734,7 +751,7 @@ void bind_models(nb::module_& m) {
           return std::make_shared<const CompileResult>(compile(dfa, own));
         });
         OpenModel open;
-        open.machine = make_machine(result->model, Semantics::fp32_fma_v1);
+        open.machine = make_machine(result->model, options.semantics);
         open.hint = result->hint;
         open.exact = result->exact;
         open.horizon = result->horizon;
@@ -745,7 +762,7 @@ void bind_models(nb::module_& m) {
         return model;
       },
       "dfa"_a, "name"_a, "cascade"_a, "delay"_a, "resets"_a, "spectrum"_a, "keys"_a, "representation"_a, "family"_a,
-      "max_rows"_a, "max_family"_a, "progress"_a = nb::none());
+      "semantics"_a, "max_rows"_a, "max_family"_a, "progress"_a = nb::none());
 
   m.def(
       "open_model",

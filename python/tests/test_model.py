@@ -153,6 +153,70 @@ def test_compile_gives_the_report_of_the_command_line(tmp_path, command):
     assert [problem.field for problem in caught.value.problems] == ["cascade", "keys"]
 
 
+@pytest.mark.parametrize(
+    ("name", "family", "semantics"),
+    [
+        ("re:(aaa)*(bb)*", "any", "int8-wrap"),
+        ("re:(aaa)*(bb)*", "pd", "int8-saturate"),
+        ("word:S3", "any", "int16-wrap"),
+        ("Q8", "kda", "int8-wrap"),
+        ("tomita:5", "rwkv7-widened", "int16-saturate-state-v1"),
+        ("flipflop", "gated_deltaproduct", "int16-saturate"),
+    ],
+)
+def test_integers_are_compiled_for_run_and_proved(tmp_path, command, name, family, semantics):
+    language = krohn.Language(name)
+    model = krohn.compile(language, family=family, semantics=semantics)
+    identity = semantics if semantics.endswith("-v1") else f"{semantics}-state-v1"
+    assert model.semantics == identity
+    told = command("compile", name, "-o", tmp_path / "told", "--family", family, "--semantics", semantics)
+    assert model.report == told
+    longest = 3 if len(language.alphabet) > 4 else 7
+    words = [w for n in range(longest + 1) for w in itertools.product(range(len(language.alphabet)), repeat=n)]
+    assert list(model.run(words)) == [language.label(word) for word in words]
+    result = krohn.check(model, language)
+    assert (result.verdict, result.semantics) == ("PROVED", identity)
+    assert result.certificate.verify(model, language).result == "VERIFIED"
+    # The arithmetic stays with the model, in a file, in another process, and beside another arithmetic.
+    model.save(tmp_path / "saved")
+    assert (tmp_path / "saved" / "config.json").read_bytes() == (tmp_path / "told" / "config.json").read_bytes()
+    assert krohn.open_model(tmp_path / "saved").semantics == identity
+    assert pickle.loads(pickle.dumps(model)).semantics == identity
+    assert krohn.check(model.in_format("fp32"), language).semantics == "fp32-fma-v1"
+    model.in_format("bf16").save(tmp_path / "halves")
+    assert krohn.open_model(tmp_path / "halves").semantics == "bf16-state-v1"
+
+
+def test_integer_arithmetic_is_numpys():
+    """Sums and products of NumPy's own int8, which wraps, carry what the model carries, though its numbers are small."""
+    model = krohn.compile("word:S3", semantics="int8-wrap")
+    layer = model.layer(0)
+    hidden = layer.initial.astype(np.int8)
+    assert layer.symbol_rows is not None
+    word = np.random.default_rng(3).integers(0, len(model.alphabet), 30).tolist()
+    for t, symbol in enumerate(word):
+        row = layer.symbol_rows[symbol]
+        hidden = layer.gates[row].astype(np.int8)[:, None] * hidden
+        for k, r, beta, value in zip(layer.keys[row], layer.reads[row], layer.betas[row], layer.values[row], strict=True):
+            read = value.astype(np.int8) - r.astype(np.int8) @ hidden
+            hidden = hidden + np.outer(k.astype(np.int8), np.int8(beta) * read)
+        hidden = hidden + layer.writes[row].astype(np.int8)
+        assert hidden.dtype == np.int8
+        # Integers are carried as the binary32 numbers that they are.
+        carried = model.carried(word[: t + 1]).view(np.float32)
+        assert np.array_equal(carried[: hidden.size].reshape(hidden.shape), hidden.astype(np.float32))
+
+
+def test_what_integers_cannot_hold_is_refused():
+    with pytest.raises(krohn.InputError, match=r"int8-wrap-state-v1: .*key\[0\]: expected an integer, got 0.5"):
+        krohn.compile("word:S3", keys="dyadic", semantics="int8-wrap")
+    with pytest.raises(krohn.InputError, match="int16-wrap-state-v1"):
+        krohn.compile("mod:7", representation="rotation").in_format("int16-wrap")
+    with pytest.raises(krohn.InputError) as caught:
+        krohn.compile("parity", family="x", semantics="int4-wrap")
+    assert [problem.field for problem in caught.value.problems] == ["family", "semantics"]
+
+
 @pytest.mark.parametrize("language", ["re:(aaa)*(bb)*", "re:(aaa)*b*"])
 def test_check_gives_the_json_of_the_command_line(tmp_path, command, language):
     krohn.compile("re:(aaa)*(bb)*").save(tmp_path / "model")

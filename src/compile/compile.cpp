@@ -635,16 +635,25 @@ CompileResult compile(const Language& language, const CompileOptions& options) {
   CompileResult result = with_or_without_cascade();
   if (options.recurrence == Recurrence::kda && !options.representation && !options.cascade.mode &&
       options.spectrum == Spectrum::any && options.keys == KeyForm::integer) {
+    // Fewer layers, then one factor a token, as the family has them, then a smaller state, then fewer factors; of
+    // squares either way, one layer without a cascade.
+    const auto better = [&](const LrnnModel& model, bool on_a_tie) {
+      const auto merit = [](const ModelSize& size) {
+        return std::tuple(size.layers, std::max<std::size_t>(size.householder, 1), size.hidden, size.factors);
+      };
+      if (integer_format(options.semantics) && !integer_problems(model, options.semantics).empty()) return false;
+      const auto order = merit(size_of(model)) <=> merit(size_of(result.model));
+      return order < 0 || (order == 0 && on_a_tie);
+    };
     begin(options, "symmetries of squares");
-    if (std::optional<CompiledGroup> squares = compile_square_symmetries(minimal)) {
-      const ModelSize now = size_of(squares->model);
-      const ModelSize before = size_of(result.model);
-      // Fewer layers, then a smaller state, then fewer factors; of squares either way, one layer without a cascade.
-      const auto order =
-          std::tuple(now.layers, now.hidden, now.factors) <=> std::tuple(before.layers, before.hidden, before.factors);
-      if (order < 0 || (order == 0 && result.square_levels > 0)) {
-        result = one_layer(*std::move(squares), "squares", minimal, result.with_reflections);
-      }
+    std::optional<CompiledGroup> layer = compile_square_symmetries(minimal);
+    if (layer && better(layer->model, result.square_levels > 0)) {
+      result = one_layer(*std::move(layer), "squares", minimal, result.with_reflections);
+    }
+    begin(options, "symmetries of cubes");
+    layer = compile_octahedral(minimal);
+    if (layer && better(layer->model, false)) {
+      result = one_layer(*std::move(layer), "cubes", minimal, result.with_reflections);
     }
   }
   // Of a PD layer a letter is one matrix, however many factors write it.

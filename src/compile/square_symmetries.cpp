@@ -19,16 +19,13 @@
 #include <vector>
 
 #include "krohn/compile/group.hpp"
+#include "permuting_letters.hpp"
 
 namespace krohn {
 namespace {
 
-constexpr std::size_t max_generators = 3;
 constexpr std::size_t max_elements = 4096;
 constexpr std::size_t max_entries = std::size_t{1} << 23U;
-constexpr std::size_t max_slots = 1024;
-
-using Images = std::vector<State>;
 
 /// r quarter-turns after f flips of the second coordinate, r + 4 f.
 using Symmetry = std::uint8_t;
@@ -60,69 +57,6 @@ SignedSwap signed_swap(Symmetry s) {
   return {sign, odd};
 }
 
-bool is_permutation(const Images& letter) {
-  std::vector<bool> seen(letter.size(), false);
-  for (const State q : letter) seen[q] = true;
-  return std::find(seen.begin(), seen.end(), false) == seen.end();
-}
-
-Images composed(const Images& first, const Images& second) {
-  Images result(first.size());
-  for (std::size_t q = 0; q < first.size(); ++q) result[q] = second[first[q]];
-  return result;
-}
-
-/// The permuting letters as words in a few of them.
-struct Generators {
-  std::vector<Images> images;
-  /// Per letter; of letters that permute.
-  std::vector<std::vector<std::size_t>> word;
-};
-
-std::optional<Generators> find_generators(const std::vector<Images>& letters, const std::vector<bool>& permutes) {
-  Generators generators;
-  std::map<Images, std::vector<std::size_t>> words;
-  const auto close = [&] {
-    words.clear();
-    Images identity(letters.front().size());
-    std::iota(identity.begin(), identity.end(), 0U);
-    std::vector<Images> found{identity};
-    words.emplace(identity, std::vector<std::size_t>());
-    for (std::size_t i = 0; i < found.size(); ++i) {
-      for (std::size_t g = 0; g < generators.images.size(); ++g) {
-        Images next = composed(found[i], generators.images[g]);
-        if (words.contains(next)) continue;
-        std::vector<std::size_t> word = words.at(found[i]);
-        word.push_back(g);
-        if (words.size() == max_elements) return false;
-        words.emplace(next, std::move(word));
-        found.push_back(std::move(next));
-      }
-    }
-    return true;
-  };
-  if (!close()) return std::nullopt;
-  for (std::size_t l = 0; l < letters.size(); ++l) {
-    if (!permutes[l] || words.contains(letters[l])) continue;
-    generators.images.push_back(letters[l]);
-    if (generators.images.size() > max_generators || !close()) return std::nullopt;
-  }
-  // Later ones may have made earlier ones superfluous.
-  const std::size_t order = words.size();
-  for (std::size_t i = 0; i < generators.images.size() && generators.images.size() > 1;) {
-    const std::vector<Images> all = generators.images;
-    generators.images.erase(generators.images.begin() + static_cast<std::ptrdiff_t>(i));
-    if (close() && words.size() == order) continue;
-    generators.images = all;
-    close();
-    ++i;
-  }
-  for (std::size_t l = 0; l < letters.size(); ++l) {
-    generators.word.push_back(permutes[l] ? words.at(letters[l]) : std::vector<std::size_t>());
-  }
-  return generators;
-}
-
 /// Tuples of symmetries and the states that they stand for.
 struct Tuples {
   std::vector<std::string> entries;
@@ -131,7 +65,7 @@ struct Tuples {
 };
 
 /// All that the generators reach, with their images under the ways; nothing where a tuple would stand for two states.
-std::optional<Tuples> reach(const Generators& generators, const std::vector<std::string>& image, State start,
+std::optional<Tuples> reach(const std::vector<Images>& generators, const std::vector<std::string>& image, State start,
                             std::size_t most) {
   Tuples tuples;
   const auto add = [&](std::string tuple, State state) {
@@ -144,13 +78,13 @@ std::optional<Tuples> reach(const Generators& generators, const std::vector<std:
   const std::size_t ways = image.empty() ? 0 : image.front().size();
   add(std::string(ways, 0), start);
   for (std::size_t i = 0; i < tuples.entries.size(); ++i) {
-    for (std::size_t g = 0; g < generators.images.size(); ++g) {
+    for (std::size_t g = 0; g < generators.size(); ++g) {
       std::string next(ways, 0);
       for (std::size_t w = 0; w < ways; ++w) {
         next[w] =
             static_cast<char>(then(static_cast<Symmetry>(tuples.entries[i][w]), static_cast<Symmetry>(image[g][w])));
       }
-      if (!add(std::move(next), generators.images[g][tuples.state[i]])) return std::nullopt;
+      if (!add(std::move(next), generators[g][tuples.state[i]])) return std::nullopt;
       if (tuples.entries.size() > most) return std::nullopt;
     }
   }
@@ -217,35 +151,25 @@ std::optional<std::vector<std::size_t>> needed_ways(const Tuples& all, const std
 }
 
 /// The model of these ways, a plane each; nothing where it takes too many slots or a letter resets out of reach.
-std::optional<CompiledGroup> planes_model(const Dfa& minimal, const std::vector<Images>& letters,
-                                          const std::vector<bool>& permutes, const Generators& generators,
-                                          const std::vector<std::string>& image, const std::vector<std::size_t>& planes,
-                                          std::vector<std::int32_t> row_of_symbol,
-                                          const std::vector<std::uint32_t>& symbol_of_row) {
+std::optional<CompiledGroup> planes_model(const Dfa& minimal, const PermutingLetters& letters,
+                                          const std::vector<std::string>& image,
+                                          const std::vector<std::size_t>& planes) {
   std::vector<std::string> chosen;
   for (const std::string& of_generator : image) {
     std::string& part = chosen.emplace_back();
     for (const std::size_t way : planes) part += of_generator[way];
   }
-  const std::optional<Tuples> slots = reach(generators, chosen, minimal.start(), max_slots);
+  const std::optional<Tuples> slots = reach(letters.generators, chosen, minimal.start(), max_slots);
   if (!slots) return std::nullopt;
 
-  // Every letter's symmetries, or the slot that it resets to.
-  std::vector<std::string> symmetry(letters.size(), std::string(planes.size(), 0));
-  std::vector<std::size_t> target(letters.size(), slots->entries.size());
-  for (std::size_t l = 0; l < letters.size(); ++l) {
-    if (permutes[l]) {
-      for (const std::size_t g : generators.word[l]) {
-        for (std::size_t p = 0; p < planes.size(); ++p) {
-          symmetry[l][p] =
-              static_cast<char>(then(static_cast<Symmetry>(symmetry[l][p]), static_cast<Symmetry>(chosen[g][p])));
-        }
+  std::vector<std::string> symmetry(letters.images.size(), std::string(planes.size(), 0));
+  for (std::size_t l = 0; l < letters.images.size(); ++l) {
+    for (const std::size_t g : letters.word[l]) {
+      for (std::size_t p = 0; p < planes.size(); ++p) {
+        symmetry[l][p] =
+            static_cast<char>(then(static_cast<Symmetry>(symmetry[l][p]), static_cast<Symmetry>(chosen[g][p])));
       }
-      continue;
     }
-    const auto at = std::find(slots->state.begin(), slots->state.end(), letters[l].front());
-    if (at == slots->state.end()) return std::nullopt;
-    target[l] = static_cast<std::size_t>(at - slots->state.begin());
   }
 
   // Coordinates, and those that can be left out.
@@ -282,14 +206,9 @@ std::optional<CompiledGroup> planes_model(const Dfa& minimal, const std::vector<
   }
 
   std::vector<TokenRow> table;
-  for (std::size_t l = 0; l < letters.size(); ++l) {
+  for (std::size_t l = 0; l < letters.images.size(); ++l) {
     TokenRow& row = table.emplace_back();
-    if (!permutes[l]) {
-      row.gate = {0.0F};
-      const std::vector<float> vector = part_of(vectors[target[l]]);
-      for (std::uint32_t j = 0; j < size; ++j) row.write.push_back({j, vector[j]});
-      continue;
-    }
+    if (!letters.permutes[l]) continue;
     std::vector<float> gate(size, 1.0F);
     for (std::size_t p = 0; p < planes.size(); ++p) {
       const SignedSwap s = signed_swap(static_cast<Symmetry>(symmetry[l][p]));
@@ -300,54 +219,20 @@ std::optional<CompiledGroup> planes_model(const Dfa& minimal, const std::vector<
     }
     if (std::any_of(gate.begin(), gate.end(), [](float a) { return a != 1.0F; })) row.gate = std::move(gate);
   }
-  SlotReadout readout;
-  std::vector<std::int32_t> labels;
-  for (std::size_t i = 0; i < vectors.size(); ++i) {
-    const std::vector<float> vector = part_of(vectors[i]);
-    std::vector<Entry>& weight = readout.weight.emplace_back();
-    for (std::uint32_t j = 0; j < size; ++j) weight.push_back({j, vector[j]});
-    readout.bias.push_back(0.0F);
-    const LabelId label = minimal.label(slots->state[i]);
-    labels.push_back(label == null_label && !minimal.label_names().empty() ? 0 : label);
-  }
-  TableLayer layer{TokenTable(size, 1, table), part_of(vectors[0]), {std::move(readout)}, false, {}, {}, {}, labels};
-  for (std::uint32_t row = 0; row < table.size(); ++row) layer.row_action.push_back(row);
-  layer.row_readout.assign(table.size(), 0);
-  layer.row_next.assign(table.size(), 0);
-  return CompiledGroup{LrnnModel(minimal.alphabet(), minimal.label_names(), minimal.label(minimal.start()),
-                                 std::move(row_of_symbol), {std::move(layer)}),
-                       one_layer_hint(slots->state, symbol_of_row), true, std::nullopt};
+  std::vector<std::vector<float>> points;
+  for (const std::vector<float>& vector : vectors) points.push_back(part_of(vector));
+  return layer_of_points(minimal, letters, std::move(table), points, slots->state);
 }
 
 }  // namespace
 
 std::optional<CompiledGroup> compile_square_symmetries(const Dfa& minimal) {
-  const std::size_t states = minimal.num_states();
-  if (states < 2 || states > max_slots) return std::nullopt;
-  std::vector<Images> letters;
-  std::vector<std::uint32_t> symbol_of_row;
-  std::vector<std::int32_t> row_of_symbol;
-  std::map<Images, std::int32_t> rows;
-  for (Symbol a = 0; a < minimal.num_symbols(); ++a) {
-    const Images images = minimal.letter(a);
-    const auto [at, is_new] = rows.try_emplace(images, static_cast<std::int32_t>(letters.size()));
-    if (is_new) {
-      letters.push_back(images);
-      symbol_of_row.push_back(a);
-    }
-    row_of_symbol.push_back(at->second);
-  }
-  std::vector<bool> permutes;
-  for (const Images& letter : letters) {
-    permutes.push_back(is_permutation(letter));
-    const bool resets = std::all_of(letter.begin(), letter.end(), [&](State q) { return q == letter.front(); });
-    if (!permutes.back() && !resets) return std::nullopt;
-  }
-  const std::optional<Generators> generators = find_generators(letters, permutes);
-  if (!generators) return std::nullopt;
+  const std::optional<PermutingLetters> letters = permuting_letters(minimal);
+  if (!letters) return std::nullopt;
+  const std::vector<Images>& generators = letters->generators;
   std::size_t ways = 1;
-  for (std::size_t g = 0; g < generators->images.size(); ++g) ways *= 8;
-  std::vector<std::string> image(generators->images.size(), std::string(ways, 0));
+  for (std::size_t g = 0; g < generators.size(); ++g) ways *= 8;
+  std::vector<std::string> image(generators.size(), std::string(ways, 0));
   for (std::size_t way = 0; way < ways; ++way) {
     std::size_t rest = way;
     for (std::string& of_generator : image) {
@@ -356,7 +241,7 @@ std::optional<CompiledGroup> compile_square_symmetries(const Dfa& minimal) {
     }
   }
   const std::optional<Tuples> all =
-      reach(*generators, image, minimal.start(), std::min(max_elements, max_entries / ways));
+      reach(generators, image, minimal.start(), std::min(max_elements, max_entries / ways));
   if (!all) return std::nullopt;
   // Signs alone, then images that commute, then all: the least of what suffices.
   std::optional<CompiledGroup> least;
@@ -375,8 +260,7 @@ std::optional<CompiledGroup> compile_square_symmetries(const Dfa& minimal) {
     }
     const auto planes = needed_ways(*all, image, allowed);
     if (!planes || planes->empty()) continue;
-    std::optional<CompiledGroup> found =
-        planes_model(minimal, letters, permutes, *generators, image, *planes, row_of_symbol, symbol_of_row);
+    std::optional<CompiledGroup> found = planes_model(minimal, *letters, image, *planes);
     if (!found) continue;
     const TokenTable& table = found->model.layers().front().table;
     const std::pair size(table.key_size(), table.num_factors());

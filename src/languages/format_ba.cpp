@@ -38,19 +38,20 @@ class Reader {
     if (line.empty()) return;
     const std::size_t arrow = line.rfind("->");
     if (arrow == std::string_view::npos) {
-      const bool initial = arcs_.arcs.empty() && !initial_;
+      const bool initial = !transitions_ && !initial_;
       const std::optional<State> q = state(line, number);
       if (!q) return;
       if (initial) {
         initial_ = true;
         arcs_.starts = {*q};
-      } else if (arcs_.arcs.empty()) {
+      } else if (!transitions_) {
         problems_.add(number, "one initial state before the transitions", "a second one, " + shown(line));
       } else {
         finals_.push_back(*q);
       }
       return;
     }
+    transitions_ = true;
     if (!finals_.empty()) return problems_.add(number, "accepting states behind the transitions", shown(line));
     // The symbol ends at the comma before the source's bracket, else at the last comma.
     const std::string_view head = line.substr(0, arrow);
@@ -83,6 +84,7 @@ class Reader {
   SymbolCheck check_;
   NameTable states_;
   bool initial_ = false;
+  bool transitions_ = false;  // lines of them, also such with a problem
   std::vector<State> finals_;
   NamedArcs arcs_;
 };

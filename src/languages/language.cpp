@@ -30,7 +30,6 @@ namespace fs = std::filesystem;
 constexpr std::size_t max_problems = 50;
 constexpr std::string_view separators = ", \t\r\n";
 const std::string written = ".json, .att, .mata, .jff, .hoa or .dot";
-const std::string read = ".json, .att, .mata, .jff, .hoa, .dot, .gv, .dfa, .mona, .aut or .ba";
 
 std::string quoted_names(const std::vector<std::string>& names) {
   std::string text;
@@ -125,7 +124,7 @@ LanguageSource read_language(const std::string& spec, const std::optional<std::s
     throw InputError(spec + ": expected a language (a catalogue name, re:REGEX or a file), got a directory");
   }
   if (fs::exists(path, ignored)) {
-    throw InputError(spec + ": expected a language file that ends in " + read + ", got " +
+    throw InputError(spec + ": expected a language file that ends in " + language_suffixes + ", got " +
                      (path.has_extension() ? shown(path.extension().string()) : "no suffix"));
   }
   if (spec.find('/') != std::string::npos) throw InputError(spec + ": expected a file, got nothing of that name");

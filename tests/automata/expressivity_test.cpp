@@ -263,8 +263,11 @@ TEST_CASE("what the newer families add") {
   auto s4 = table_of("word:S4", false, false, true);
   const FamilyDecision& signed_kda = s4["gate in [-1,1] a key and one Householder, [-1,1]"];
   CHECK(signed_kda.layers == 1U);
-  CHECK(signed_kda.size == 3U);
-  CHECK(signed_kda.arithmetic.find("horizon") != std::string::npos);
+  CHECK(signed_kda.size == 4U);
+  CHECK(signed_kda.arithmetic == "floating point, exactly");
+  auto a5 = table_of("word:A5", false, false, false);
+  CHECK(a5["gate in [-1,1] a key and one Householder, [-1,1]"].layers == 1U);
+  CHECK(a5["gate in [-1,1] a key and one Householder, [-1,1]"].arithmetic.find("horizon") != std::string::npos);
   CHECK(s4["rotations that decay"].answer == Answer::no);
   CHECK(s4["one column one-hot matrix times a diagonal"].size == 24U);
   auto s5 = table_of("word:S5", false, false, false);

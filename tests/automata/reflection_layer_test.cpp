@@ -176,6 +176,33 @@ TEST_CASE("x -> p x p is one reflection after signs for every icosian p, and its
   }
 }
 
+TEST_CASE("x -> p x p is one reflection after signs for the 48 units above the cube's rotations, in halves") {
+  std::vector<Quaternion> units{{1, 0, 0, 0}};
+  const double r = std::sqrt(0.5);
+  for (std::size_t i = 0; i < units.size() && units.size() <= 48; ++i) {
+    for (const Quaternion& g : {Quaternion{r, r, 0, 0}, Quaternion{0.5, 0.5, 0.5, 0.5}}) {
+      const Quaternion next = times(units[i], g);
+      bool known = false;
+      for (const Quaternion& q : units) known = known || same(q, next, 1.0);
+      if (!known) units.push_back(next);
+    }
+  }
+  REQUIRE(units.size() == 48);
+  for (const Quaternion& p : units) {
+    Matrix m(4, std::vector<double>(4));
+    for (std::size_t j = 0; j < 4; ++j) {
+      Quaternion unit{};
+      unit[j] = 1.0;
+      const Quaternion image = times(times(p, unit), p);
+      for (std::size_t i = 0; i < 4; ++i) m[i][j] = image[i];
+    }
+    CHECK(one_reflection_after_signs(m));
+    for (const std::vector<double>& row : m) {
+      for (const double x : row) CHECK(std::fabs(2.0 * x - std::round(2.0 * x)) < rounding);
+    }
+  }
+}
+
 TEST_CASE("every rotation and reflection of the plane is one reflection after signs") {
   for (int n = 1; n < 40; ++n) {
     const double t = 2.0 * 3.14159265358979 / n;
@@ -221,17 +248,28 @@ TEST_CASE("heads for groups whose representations are known") {
   using Heads = std::vector<std::size_t>;
   CHECK(heads("word:Z:2xZ:2") == Heads{1, 1});
   CHECK(heads("word:Z:5") == Heads{2});
-  CHECK(heads("word:Z:3xZ:3") == Heads{2, 2});
+  CHECK(heads("word:Z:3xZ:3") == Heads{4, 4});
+  CHECK(heads("word:Z:5xZ:5") == Heads{2, 2});
   CHECK(heads("word:D:7") == Heads{2});
-  CHECK(heads("word:A4") == Heads{3});
-  CHECK(heads("word:S4") == Heads{3});
+  CHECK(heads("word:A4") == Heads{4});
+  CHECK(heads("word:S4") == Heads{4});
   CHECK(heads("word:A5") == Heads{4});
+  CHECK(heads("word:Z:12") == Heads{2, 4});    // a plane for the quotient Z_4, quaternions for Z_3
+  CHECK(heads("word:D:6") == Heads{1, 1, 4});  // an upper bound: one sign would do
+  CHECK(heads("word:Z:10") == Heads{2});
+  CHECK(heads("word:S4xZ:5") == Heads{2, 4});
   CHECK(heads("word:Q8") == Heads{2, 2});
   CHECK(layer_of("word:D:4")->exact);
   CHECK(layer_of("word:Q8")->exact);
   CHECK(layer_of("word:Z:2xZ:4")->exact);
-  CHECK_FALSE(layer_of("word:D:3")->exact);
-  CHECK_FALSE(layer_of("word:S4")->exact);
+  for (const char* exact : {"word:D:3", "word:Z:3", "word:A4", "word:S4", "word:Z:12", "word:D:6", "word:Z:3xZ:3"}) {
+    CAPTURE(exact);
+    CHECK(layer_of(exact)->exact);
+  }
+  for (const char* inexact : {"word:D:5", "word:Z:10", "word:A5", "word:Z:9", "word:S4xZ:5"}) {
+    CAPTURE(inexact);
+    CHECK_FALSE(layer_of(inexact)->exact);
+  }
   // No homomorphism of S_5 other than its sign leads to a group with such heads.
   CHECK_FALSE(layer_of("word:S5").has_value());
 }

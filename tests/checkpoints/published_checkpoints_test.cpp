@@ -214,6 +214,30 @@ TEST_CASE("a version of flash-linear-attention decides what qk_norm sum means") 
   CHECK(read(signed_keys, {0, 5, 2}).notes.empty());
   CHECK(read(signed_keys, {0, 6, 0}).notes.empty());
   mentions(read_checkpoint(variants / signed_keys).notes.at(0), "--fla-version says which one");
+  // Either meaning is that of the float64 reference, and they are two.
+  const Safetensors golden = Safetensors::read(variants / signed_keys / "golden.safetensors");
+  const std::vector<double> since_0_6 = to_double(*golden.find("logits"));
+  const std::vector<double> before_0_6 = to_double(*golden.find("logits_before_0_6"));
+  const std::vector<Tokens> words = read_input_ids(golden, read_checkpoint(variants / signed_keys).model).words;
+  const auto farthest = [&](std::array<std::uint32_t, 3> version, const std::vector<double>& expected) {
+    const Program model = read(signed_keys, version).model;
+    std::vector<double> row(model.num_logits());
+    double worst = 0;
+    std::size_t at = 0;
+    for (const Tokens& word : words) {
+      LearnedStream<double> stream(model);
+      for (const std::uint32_t token : word) {
+        stream.step(token, row);
+        for (const double x : row) worst = std::max(worst, std::fabs(x - expected.at(at++)));
+      }
+    }
+    CHECK(at == expected.size());
+    return worst;
+  };
+  CHECK(farthest({0, 5, 2}, before_0_6) < 1e-9);
+  CHECK(farthest({0, 6, 0}, since_0_6) < 1e-9);
+  CHECK(farthest({0, 5, 2}, since_0_6) > 1e-3);
+  CHECK(farthest({0, 6, 0}, before_0_6) > 1e-3);
   // Where keys are positive both are one function, with the same bits.
   const Program before = read("delta_net_06", {0, 5, 2}).model;
   const Program since = read("delta_net_06", {0, 6, 0}).model;

@@ -11,6 +11,7 @@ what each linear layer gives.
 
     python3 tests/data/published_reference.py [NAME ..]
 """
+import functools
 import json
 import pathlib
 import struct
@@ -25,7 +26,7 @@ WORDS, LENGTH, VOCABULARY, SIZE = 2, 24, 5, 8
 def write_tensors(path, tensors):
     header, body = {}, b""
     for name, array in tensors.items():
-        kind = {"float32": "F32", "float64": "F64", "int64": "I64"}[str(array.dtype)]
+        kind = {"float16": "F16", "float32": "F32", "float64": "F64", "int64": "I64"}[str(array.dtype)]
         data = np.ascontiguousarray(array).tobytes()
         header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [len(body), len(body) + len(data)]}
         body += data
@@ -62,7 +63,7 @@ def unit(x):
 def convolution(x, weight, bias=None):
     """x [T, C], weight [C, 1, W]: the last entry of the weight meets the newest input."""
     width = weight.shape[-1]
-    padded = np.concatenate([np.zeros((width - 1, x.shape[1])), x])
+    padded = np.concatenate([np.zeros((width - 1, x.shape[1]), x.dtype), x])
     y = sum(padded[j : j + len(x)] * weight[:, 0, j] for j in range(width))
     return y if bias is None else y + bias
 
@@ -126,7 +127,7 @@ def delta_rule(q, k, v, beta, decay=None):
     return np.array(out), state
 
 
-def delta_net(config, w, h, epsilon):
+def delta_net(config, w, h, epsilon, before_0_6=False):
     heads = config["num_heads"]
     if config.get("share_conv_kernel"):
         h = convolution(h, w["h_conv1d.weight"])
@@ -138,6 +139,8 @@ def delta_net(config, w, h, epsilon):
     q, k, v = (x.reshape(len(x), heads, -1) for x in (q, k, v))
     if config["qk_norm"] == "l2":
         q, k = unit(q), unit(k)
+    elif before_0_6:
+        q, k = (x / x.sum(-1, keepdims=True) for x in (q, k))
     else:
         q, k = (x / np.maximum(np.abs(x).sum(-1, keepdims=True), 1e-6) for x in (q, k))
     o, state = delta_rule(q, k, v, sigmoid(h @ w["b_proj.weight"].T))
@@ -465,6 +468,10 @@ def main(names):
         (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
         write_tensors(folder / "model.safetensors", tensors)
         golden = {"input_ids": ids.astype(np.int64), "logits": np.array([logits for logits, _ in runs])}
+        if name == "delta_net_absolute_sum":
+            # The same file as flash-linear-attention read it before 0.6.0.
+            earlier = functools.partial(delta_net, before_0_6=True)
+            golden["logits_before_0_6"] = np.array([fla_forward(config, exact, word, earlier)[0] for word in ids])
         for i in range(len(runs[0][1])):
             golden["S.%d" % i] = np.array([states[i] for _, states in runs])
         write_tensors(folder / "golden.safetensors", golden)

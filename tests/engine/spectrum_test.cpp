@@ -9,9 +9,12 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <set>
+#include <string>
 #include <tuple>
 #include <utility>
 
+#include "krohn/architectures/architecture.hpp"
 #include "krohn/checkpoints/checkpoint.hpp"
 #include "krohn/model/program_form.hpp"
 #include "krohn/numeric/splitmix64.hpp"
@@ -200,6 +203,52 @@ TEST_CASE("numbers do not depend on threads, nor on whether weights lie in memor
         CHECK(other.stability[i].product_length == one.stability[i].product_length);
       }
     }
+  }
+}
+
+TEST_CASE("every architecture is the same model whether it is read whole or its matrices stay on the disk") {
+  std::set<std::string> seen;
+  for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(KROHN_TEST_DATA) / "golden")) {
+    CAPTURE(entry.path());
+    const Program whole = read_checkpoint(entry.path()).model;
+    const Program mapped = map_checkpoint(entry.path()).model;
+    CHECK_FALSE(whole.deferred());
+    // PyTorch's files are read whole; the matrices of the others are large enough to stay.
+    const bool torch = !fs::exists(entry.path() / "model.safetensors");
+    CHECK(mapped.deferred() != torch);
+    CHECK(mapped.fingerprint() == whole.fingerprint());
+    CHECK(mapped.weights_fingerprint() == whole.weights_fingerprint());
+    CHECK(mapped.num_parameters() == whole.num_parameters());
+    CHECK(mapped.architecture() == whole.architecture());
+    REQUIRE(mapped.tensors().size() == whole.tensors().size());
+    for (std::size_t i = 0; i < whole.tensors().size(); ++i) {
+      const TensorValues values(mapped.tensors()[i]);
+      CHECK(*values == whole.tensors()[i].values);
+    }
+    SpectrumOptions options;
+    options.tokens.push_back(0);
+    options.tokens.push_back(1);
+    options.words = 1;
+    options.length = 7;
+    const LearnedSpectrum a = compute_spectrum(whole, options);
+    const LearnedSpectrum b = compute_spectrum(mapped, options);
+    REQUIRE(a.heads.size() == b.heads.size());
+    for (std::size_t h = 0; h < a.heads.size(); ++h) {
+      CHECK(a.heads[h].sample == b.heads[h].sample);
+      CHECK(a.heads[h].least_real_by_token == b.heads[h].least_real_by_token);
+    }
+    if (!torch) seen.insert(whole.architecture());
+  }
+  for (const Architecture* architecture : all_architectures()) {
+    if (architecture->linear_layers != nullptr) continue;
+    CAPTURE(architecture->name);
+    CHECK(seen.contains(std::string(architecture->name)));
+  }
+  for (const char* name : {"olmo_hybrid", "qwen3_next", "kimi_linear"}) {
+    CAPTURE(std::string(name));
+    const fs::path directory = fs::path(KROHN_TEST_DATA) / "hybrids" / name;
+    CHECK(read_linear_layers(directory, {.mapped = true}).model.fingerprint() ==
+          read_linear_layers(directory).model.fingerprint());
   }
 }
 

@@ -80,10 +80,12 @@ inline void aut(std::string_view bytes) { read_format<parse_format_aut>(bytes); 
 inline void ba(std::string_view bytes) { read_format<parse_format_ba>(bytes); }
 inline void automaton(std::string_view bytes) { static_cast<void>(parse_format_json(bytes, "f")); }
 
-/// Expressions that repeat more than 16 times in all are passed over: they may ask for 2^n states, and then for
-/// seconds.
+/// Expressions that repeat more than 16 times in all, or 4 times with a complement, or have more than 16 dots, are
+/// passed over: they may ask for 2^n states, and then for seconds, up to the caps of determinize.
 inline void regex(std::string_view bytes) {
   const WithAlphabet input(bytes);
+  if (std::count(input.rest.begin(), input.rest.end(), '.') > 16) return;
+  const std::size_t most_repeats = input.rest.find('~') == std::string_view::npos ? 16 : 4;
   std::size_t repeats = 1;
   for (std::size_t at = input.rest.find('{'); at != std::string_view::npos; at = input.rest.find('{', at + 1)) {
     std::size_t most = 1;
@@ -94,7 +96,7 @@ inline void regex(std::string_view bytes) {
       most = std::max(most, number);
     }
     repeats *= most;
-    if (repeats > 16) return;
+    if (repeats > most_repeats) return;
   }
   static_cast<void>(parse_regex(input.rest, input.alphabet));
 }

@@ -100,6 +100,8 @@ TEST_CASE(".ba over finite words") {
   CHECK(error("a [0]->[1]\n").find("f:1: expected symbol,state->state, got 'a [0]->[1]'") == 0);
   CHECK(error("a,[0]->[1]\n[1]\nb,[0]->[1]\n").find("f:3: expected accepting states behind the transitions") == 0);
   CHECK(error("a b,[0]->[1]\n").find("f:1: expected a symbol in UTF-8") == 0);
+  // A transition with a problem is one all the same: what stands behind it is no second initial state.
+  CHECK(error("[0]\na b,[0]->[1]\n[1]\n").find("second") == std::string::npos);
   CHECK(error("") == "f: expected at least one state, got none");
 }
 

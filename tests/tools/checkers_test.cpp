@@ -137,6 +137,9 @@ TEST_CASE("sign gates, moves and integers: what krohn certifies the independent 
     CHECK(verified(run_krohn("verify " + certificate)));
   };
   checked("mod:101", "--representation rotation --family kda", "--memory 1M --up-to 40000", 0);
+  for (const char* format : {"fp32", "fp16", "bf16"}) {
+    checked("word:S4", "--family kda", std::string("--format ") + format, 0);
+  }
   for (const char* format : {"fp32", "bf16", "int8-saturate"}) {
     checked("re:(a|b)*abb", "--family pd", std::string("--format ") + format, 0);
   }

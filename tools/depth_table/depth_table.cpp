@@ -116,7 +116,10 @@ void language_row(const std::string& name, const Dfa& dfa) {
             << " | " << (result.mode.empty() ? "-" : result.mode) << " | " << result.model.hidden_size() << " | "
             << largest(result.num_householder) << " | " << result.rows << " | " << result.factors << " | "
             << milliseconds(time) << " | " << sizes(reflections) << " | " << sizes(gates)
-            << (kda.mode == "squares" ? " s" : "") << " |\n";
+            << (kda.mode == "squares" ? " s"
+                : kda.mode == "cubes" ? " c"
+                                      : "")
+            << " |\n";
 }
 
 constexpr const char* language_header =
@@ -143,6 +146,7 @@ void family_row(const std::string& name, const Dfa& dfa) {
     const bool other = family == Recurrence::rwkv7_widened && result.mode != "moves";
     row += " | " + (other ? "-" : sizes(size_of(result.model)));
     if (result.mode == "squares" || result.square_levels > 0) row += " s";
+    if (result.mode == "cubes") row += " c";
     if (result.mode == "moves") row += " m";
   }
   std::cout << "| " << cell(name) << " | " << states << row << " |\n";
@@ -362,7 +366,7 @@ int main(int argc, char** argv) {
            "time to compile in memory, verification\n  included, on one core.\n"
            "* `DeltaProduct` and `KDA` hidden size, n_h and factors by products of reflections alone (resets as "
            "projections), and with\n  signed and zero gates as well (`krohn compile --family kda`; `s`: symmetries of "
-           "squares). `auto` is Gated DeltaProduct:\n  zero gates as resets.\n\n";
+           "squares, `c`: of cubes). `auto` is Gated\n  DeltaProduct: zero gates as resets.\n\n";
     corpus_table(argv[1]);
     std::cout << "\n## All automata of two letters\n";
     exhaustive_table(3);

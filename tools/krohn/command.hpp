@@ -14,6 +14,7 @@
 #include "krohn/architectures/draft.hpp"
 #include "krohn/automata/dfa.hpp"
 #include "krohn/engine/device.hpp"
+#include "krohn/languages/language.hpp"
 #include "krohn/model/semantics.hpp"
 #include "options.hpp"
 
@@ -74,9 +75,9 @@ Dfa language_argument(const std::string& spec, const std::optional<std::string>&
 bool is_model_argument(const std::string& argument);
 
 /// The help text of a LANG argument, the same everywhere.
-inline constexpr const char* language_help =
-    "a language: a catalogue name (krohn classify --list), re:REGEX, or a file (.json, .att, .mata, "
-    ".jff, .hoa, .dot, .mona, .aut, .ba)";
+inline const std::string language_help =
+    std::string("a language: a catalogue name (krohn classify --list), re:REGEX, or a file (") + language_suffixes +
+    ")";
 
 /// Adds --alphabet.
 void add_alphabet_option(const Command& command, std::optional<std::string>& alphabet);

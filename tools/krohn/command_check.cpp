@@ -146,8 +146,7 @@ void add_check(const Command& app, int& exit_code) {
       "input, 2 usage, 3 resource or device.");
   const auto arguments = std::make_shared<Arguments>();
   command.add_option("MODEL", arguments->model, "a model directory, or a checkpoint with a task.json").required();
-  command.add_option("LANG", arguments->language,
-                     std::string(language_help) + "; default: the one that comes with the model");
+  command.add_option("LANG", arguments->language, language_help + "; default: the one that comes with the model");
   add_alphabet_option(command, arguments->alphabet);
   add_task_option(command, arguments->task);
   add_reading_options(command, arguments->hints);

@@ -66,6 +66,7 @@ void print_report(const CompileResult& result, Semantics semantics, const std::s
       result.widths.empty()      ? " (one state: the label of every word)"
       : result.mode == "group"   ? " (a group: one layer)"
       : result.mode == "squares" ? " (symmetries of squares: one layer of signs and swaps)"
+      : result.mode == "cubes"   ? " (symmetries of cubes: one layer of signs and one reflection a letter)"
       : result.mode == "moves"
           ? " (moves and swaps of states: one layer)"
           : " (cascade " + result.mode + (result.parts.size() > 1 ? ", split by congruences" : "") +
@@ -123,8 +124,6 @@ void add_compile(const Command& app, int& exit_code) {
   const auto arguments = std::make_shared<CompileArguments>();
   const Command command = app.add_subcommand("compile", "Compile a regular language into an exact linear RNN");
   command.footer(
-      "The language is re:REGEX, a file (.json, .att, .mata, .jff, .hoa, .dot, .mona, .aut, .ba) or a\n"
-      "catalogue name.\n"
       "Every language compiles, in at most |Q|-1 layers, |Q| its minimal automaton's states, as far as --max-rows,\n"
       "--max-family and 1 GiB of sets of states let it.");
   command.add_option("LANG", arguments->language, language_help).required();
@@ -163,7 +162,8 @@ void add_compile(const Command& app, int& exit_code) {
       .add_option(
           "--family", arguments->family,
           "What a token's matrix may be: gated_deltaproduct (zero gates as resets), kda (signed gates: groups and "
-          "levels as symmetries of squares), rwkv7-widened (a letter moves one state or swaps two: one layer), or pd "
+          "levels as symmetries of squares, groups as symmetries of cubes), rwkv7-widened (a letter moves one state or "
+          "swaps two: one layer), or pd "
           "(column one-hot matrices: one layer); each where that is smaller, and exact; says what products of "
           "reflections take")
       .check(one_of(names_of(recurrence_names)))

@@ -138,8 +138,7 @@ void add_export(const Command& app, int& exit_code) {
       "fla: a folder that flash-linear-attention and transformers load, a language model that tells the label after\n"
       "every symbol; exact in fp32 and bf16 (docs/fla.md). dense: a safetensors file of dense arrays (docs/dense.md).\n"
       "torch: a folder with a PyTorch module in one file and these arrays.");
-  command.add_option("MODEL|LANG", options->subject, std::string("a model that krohn compiled, or ") + language_help)
-      .required();
+  command.add_option("MODEL|LANG", options->subject, "a model that krohn compiled, or " + language_help).required();
   command.add_option("--to", options->to, "fla, dense or torch").required().check(one_of({"fla", "dense", "torch"}));
   command.add_option("-o,--output", options->output, "The folder to write, with --to dense the file")
       .required()

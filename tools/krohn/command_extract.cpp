@@ -153,7 +153,7 @@ void add_extract(const Command& app, int& exit_code) {
       .add_option("--up-to", arguments->options.up_to,
                   "where nothing is proved for all lengths: be right on all words up to this length")
       .check(natural_number(0, 1'000'000));
-  command.add_option("--compare", arguments->compare, std::string(language_help)).type_name("LANG");
+  command.add_option("--compare", arguments->compare, language_help).type_name("LANG");
   command
       .add_option("--hypothesis", arguments->hypothesis,
                   "an automaton to try first, such as that of the model's hardened form; it is checked, not believed")

@@ -96,8 +96,7 @@ void add_harden(const Command& app, int& exit_code) {
       "Exit codes: 0 PROVED, 10 refuted, 20 unknown, 1 bad input, 2 usage, 3 resource.");
   const auto arguments = std::make_shared<Arguments>();
   command.add_option("MODEL", arguments->model, "a checkpoint with a task.json").required();
-  command.add_option("LANG", arguments->language,
-                     std::string(language_help) + "; default: the one that comes with the model");
+  command.add_option("LANG", arguments->language, language_help + "; default: the one that comes with the model");
   command
       .add_option("-o,--output", arguments->directory, "the directory to write: the checkpoint's files and its codes")
       .type_name("DIR")

@@ -233,8 +233,7 @@ void inspect(const Command& command, Options& options) {
 void add_inspect(const Command& app, int& exit_code) {
   const auto options = std::make_shared<Options>();
   const Command command = app.add_subcommand("inspect", "Show what is in a model directory, or a language's automaton");
-  command.add_option("TARGET", options->target, std::string("a model directory, a checkpoint, or ") + language_help)
-      .required();
+  command.add_option("TARGET", options->target, "a model directory, a checkpoint, or " + language_help).required();
   add_json_option(command, options->json);
   add_time_limit_option(command, options->time_limit);
   command.add_flag("--tables", options->tables, "print every row of every layer (of a model)");

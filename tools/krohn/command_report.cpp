@@ -77,8 +77,7 @@ void add_report(const Command& app, int& exit_code) {
   const Command command = app.add_subcommand("report", "Write a page of tables and pictures of a language or a model");
   command.footer("The page is one XHTML file without scripts; it opens from disk and prints.");
   const auto arguments = std::make_shared<Arguments>();
-  command.add_option("LANG|MODEL", arguments->subject, language_help + std::string(", or a model directory"))
-      .required();
+  command.add_option("LANG|MODEL", arguments->subject, language_help + ", or a model directory").required();
   add_reading_options(command, arguments->hints);
   command.add_option("-o,--output", arguments->output, "the file to write (.html); - for standard output")
       .type_name("FILE")

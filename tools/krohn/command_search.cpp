@@ -150,8 +150,7 @@ void add_search(const Command& app, int& exit_code) {
       "Exit codes: 0 every word (of the part) agrees, 10 a word differs, 20 ended early.");
   const auto arguments = std::make_shared<Arguments>();
   command.add_option("MODEL", arguments->model, "a model directory, or a checkpoint with a task.json").required();
-  command.add_option("LANG", arguments->language,
-                     std::string(language_help) + "; default: the one that comes with the model");
+  command.add_option("LANG", arguments->language, language_help + "; default: the one that comes with the model");
   add_alphabet_option(command, arguments->alphabet);
   add_task_option(command, arguments->task);
   add_semantics_option(command, arguments->semantics);

@@ -123,9 +123,9 @@ struct Cascade {
 
 /// The cascade of `dfa` in the mode of `options` or by the policy: of G, Z and R the shallowest, on a tie the one with
 /// fewer rows, then the one whose permutations take fewer reflections; never deeper than |Q|-1. An automaton that
-/// congruences split into a cascade better in this sense (a quotient, then its classes) is split. States that the start
-/// does not reach must not exist. Only slots that occur from the start have rows. The result has been verified. Throws
-/// ResourceError past a cap (which, how far, what to try), InputError if `resets_only` cannot be had.
+/// congruences split into a cascade better in this sense (a quotient, then its classes) is split; above 50 states, only
+/// into a shallower one. The start reaches every state. Only slots that occur from the start have rows. The result is
+/// verified. Throws ResourceError past a cap (which, how far, what to try), InputError if `resets_only` cannot be had.
 Cascade make_cascade(const Dfa& dfa, const CascadeOptions& options = {});
 
 /// The proof by induction over contexts that the cascade emulates `dfa` from its start state on all words: every row

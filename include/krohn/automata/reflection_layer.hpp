@@ -17,7 +17,7 @@ namespace krohn {
 struct ReflectionLayer {
   /// d of each head. An upper bound: no smaller layer was looked for.
   std::vector<std::size_t> heads;
-  /// All entries of all matrices are 0, 1 or -1: every step is exact in floating point. Else the entries are
+  /// All entries of all matrices are 0, 1/2, 1 or their negatives: every step is exact in floating point. Else some are
   /// irrational, and rounding leaves a horizon.
   bool exact = false;
   /// "the plane's rotations and reflections", ..

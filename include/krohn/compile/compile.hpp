@@ -51,7 +51,7 @@ enum class Spectrum {
 enum class Recurrence {
   any,                 ///< products of reflections, resets as `resets` says
   gated_deltaproduct,  ///< the same with zero gates as resets
-  kda,                 ///< signed gates as well: symmetries of squares, of whole languages or levels, where smaller
+  kda,            ///< signed gates as well: symmetries of squares and cubes, where those take fewer factors or less
   rwkv7_widened,  ///< one factor I - k (a k)^T with a in [0, 2]: a letter moves one state onto another, or swaps two
   pd,             ///< a column one-hot matrix: every letter of the minimal automaton, in one layer
 };
@@ -95,7 +95,7 @@ struct CompileResult {
   /// Letters that act differently.
   std::size_t distinct_letters = 0;
   /// "R", "Z" or "G"; "G+Z" where congruences split the automaton; "group" where all letters are permutations: one
-  /// level without a cascade; "squares" and "moves": one layer of that family.
+  /// level without a cascade; "squares", "cubes" and "moves": one layer of that family.
   std::string mode{};
   /// The stretches of levels, top to bottom; none for a group.
   std::vector<CascadePart> parts{};

@@ -54,6 +54,14 @@ CompiledGroup compile_group(const Dfa& minimal, const GroupOptions& options = {}
 /// and both small.
 std::optional<CompiledGroup> compile_square_symmetries(const Dfa& minimal);
 
+/// One layer of signed gates and at most one reflection a letter for a group that is a subgroup of S_4, or of its
+/// product with signs: signed permutations of three coordinates where no letter turns all three, else, in four
+/// dimensions, x -> p x p on quaternions, p above the letter's rotation of the cube (octahedral.cpp); a coordinate for
+/// each sign; a letter that resets is a zero gate and a write. All numbers are small and dyadic: exact in every format.
+/// Several slots may stand for one state, 576 for all of S_4. None where the group is no such group or a reset is out
+/// of reach.
+std::optional<CompiledGroup> compile_octahedral(const Dfa& minimal);
+
 /// A_5 in four dimensions with a sign gate and one reflection a letter, whatever element it is: on quaternions a letter
 /// is x -> p x p, p one of the two elements of the binary icosahedral group above it. Inexact, with a certified
 /// horizon. A slot is what is reached of that group's two sided products, at most 7200; several slots may stand for one

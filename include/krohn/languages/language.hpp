@@ -11,6 +11,9 @@
 
 namespace krohn {
 
+/// The suffixes of the files that read_language reads, as messages and the command line's help list them.
+inline constexpr const char* language_suffixes = ".json, .att, .mata, .jff, .hoa, .dot, .gv, .dfa, .mona, .aut or .ba";
+
 /// Symbols as written after --alphabet: separated by commas or white space if there is a comma or white space in the
 /// text, else one a character. Throws InputError as Alphabet does.
 Alphabet parse_alphabet(std::string_view text);
