@@ -5,8 +5,9 @@
 
 Of: delta_net (default; sizes 1024 and 2048 with 24 layers have 374 million and 1.35 billion parameters), mamba2 (as
 flash-linear-attention's configurations: 1024 and 2048 with 48 layers have 381 million and 1.38 billion), mamba-hf (as
-state-spaces/mamba-370m-hf, 1.4b-hf and 2.8b-hf: 1024 and 48, 2048 and 48, 2560 and 64), qwen3_next (a hybrid with 64
-experts a layer, of which the linear layers alone are read). The last line has the memory beside the bytes of the files.
+state-spaces/mamba-370m-hf, 1.4b-hf and 2.8b-hf: 1024 and 48, 2048 and 48, 2560 and 64); of hybrids the linear layers alone
+are read: qwen3_next (64 experts a layer), olmo_hybrid (7B: size 3840, 32 layers) and kimi_linear (48B-A3B: size 2304, 27
+layers, one expert a layer for 256). The last line has the memory beside the bytes of the files.
 """
 import argparse
 import json
@@ -144,7 +145,87 @@ def qwen3_next(size, layers):
     return config, shapes
 
 
-MODELS = {"delta_net": delta_net, "mamba2": mamba2, "mamba-hf": mamba_hf, "qwen3_next": qwen3_next}
+def hybrid_layers(layers, every=4):
+    return ["full_attention" if (i + 1) % every == 0 else "linear_attention" for i in range(layers)]
+
+
+def olmo_hybrid(size, layers):
+    heads, key, value, inner = 30 * size // 3840, 96, 192, 11008 * size // 3840
+    config = {"model_type": "olmo_hybrid", "architectures": ["OlmoHybridForCausalLM"], "hidden_size": size,
+              "num_hidden_layers": layers, "intermediate_size": inner, "vocab_size": VOCABULARY,
+              "layer_types": hybrid_layers(layers), "linear_num_key_heads": heads, "linear_num_value_heads": heads,
+              "linear_key_head_dim": key, "linear_value_head_dim": value, "linear_conv_kernel_dim": 4,
+              "linear_allow_neg_eigval": True, "num_attention_heads": heads, "num_key_value_heads": heads,
+              "rms_norm_eps": 1e-6, "hidden_act": "silu", "tie_word_embeddings": False}
+    shapes = {"model.embed_tokens.weight": [VOCABULARY, size]}
+    for i, kind in enumerate(config["layer_types"]):
+        p = "model.layers.%d." % i
+        for name, rows, columns in (("gate", inner, size), ("up", inner, size), ("down", size, inner)):
+            shapes[p + "mlp.%s_proj.weight" % name] = [rows, columns]
+        if kind == "full_attention":
+            shapes[p + "post_attention_layernorm.weight"] = [size]
+            shapes[p + "post_feedforward_layernorm.weight"] = [size]
+            for name in "qkvo":
+                shapes[p + "self_attn.%s_proj.weight" % name] = [size, size]
+            for name in "qk":
+                shapes[p + "self_attn.%s_norm.weight" % name] = [size]
+            continue
+        shapes[p + "attention_layer_norm.weight"] = [size]
+        shapes[p + "feedforward_layer_norm.weight"] = [size]
+        p += "linear_attn."
+        for name, width in (("q", key), ("k", key), ("v", value), ("g", value)):
+            shapes[p + name + "_proj.weight"] = [heads * width, size]
+            if name != "g":
+                shapes[p + name + "_conv1d.weight"] = [heads * width, 1, 4]
+        for name in "ab":
+            shapes[p + name + "_proj.weight"] = [heads, size]
+        shapes[p + "A_log"] = shapes[p + "dt_bias"] = [heads]
+        shapes[p + "o_norm.weight"] = [value]
+        shapes[p + "o_proj.weight"] = [size, heads * value]
+    shapes["model.norm.weight"] = [size]
+    shapes["lm_head.weight"] = [VOCABULARY, size]
+    return config, shapes
+
+
+def kimi_linear(size, layers):
+    heads, head, inner = 32, 128, 1024
+    # Every fourth layer and the last, counted from 1.
+    full = [i + 1 for i, kind in enumerate(hybrid_layers(layers)) if kind == "full_attention" or i + 1 == layers]
+    config = {"model_type": "kimi_linear", "architectures": ["KimiLinearForCausalLM"], "hidden_size": size,
+              "num_hidden_layers": layers, "intermediate_size": 9216, "vocab_size": VOCABULARY, "rms_norm_eps": 1e-5,
+              "linear_attn_config": {"full_attn_layers": full, "head_dim": head, "num_heads": heads,
+                                     "kda_layers": [i + 1 for i in range(layers) if i + 1 not in full],
+                                     "short_conv_kernel_size": 4}}
+    shapes = {"model.embed_tokens.weight": [VOCABULARY, size]}
+    for i in range(layers):
+        p = "model.layers.%d." % i
+        shapes[p + "input_layernorm.weight"] = shapes[p + "post_attention_layernorm.weight"] = [size]
+        # One expert for 256 of them, which nothing here reads.
+        for name, rows, columns in (("gate", inner, size), ("up", inner, size), ("down", size, inner)):
+            shapes[p + "mlp.%s_proj.weight" % name] = [rows, columns]
+        p += "self_attn."
+        if i + 1 in full:
+            shapes[p + "q_proj.weight"] = [heads * 192, size]
+            shapes[p + "o_proj.weight"] = [size, heads * 128]
+            continue
+        for name in "qkv":
+            shapes[p + name + "_proj.weight"] = [heads * head, size]
+            shapes[p + name + "_conv1d.weight"] = [heads * head, 1, 4]
+        for name in "fg":
+            shapes[p + name + "_a_proj.weight"] = [head, size]
+            shapes[p + name + "_b_proj.weight"] = [heads * head, head]
+        shapes[p + "b_proj.weight"] = [heads, size]
+        shapes[p + "A_log"] = [1, 1, heads, 1]
+        shapes[p + "dt_bias"] = [heads * head]
+        shapes[p + "o_norm.weight"] = [head]
+        shapes[p + "o_proj.weight"] = [size, heads * head]
+    shapes["model.norm.weight"] = [size]
+    shapes["lm_head.weight"] = [VOCABULARY, size]
+    return config, shapes
+
+
+MODELS = {"delta_net": delta_net, "mamba2": mamba2, "mamba-hf": mamba_hf, "qwen3_next": qwen3_next,
+          "olmo_hybrid": olmo_hybrid, "kimi_linear": kimi_linear}
 
 
 def write(folder, model, size, layers, shards=4):
