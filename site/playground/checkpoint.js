@@ -95,7 +95,7 @@ export class CheckpointTab {
       const how = (text, more) => ({files, seconds: 3 * seconds + 10, onProgress: (line) => app.says(`${text}: ${line}`), ...more});
       try {
         app.says('checking');
-        const checked = await app.krohn.json(['check', 'model', ...language, '--certificate', 'certificate', ...limit], how('checking', {keep: ['certificate']}));
+        const checked = await app.krohn.json(['check', 'model', ...language, '--certificate', 'certificate', '--memory', '256M', ...limit], how('checking', {keep: ['certificate']}));
         this.out.append(this.verdict(checked));
         app.announce(`${checked.value.verdict}. ${verdictText(checked.value)}`);
         app.says('measuring accuracy');

@@ -28,7 +28,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-MODEL = ROOT / "tests/data/zoo/gdn_2l__tomita4"
+MODEL = ROOT / "tests/data/zoo/dn01_1l__abb"
 WINDOWS = {"wide": (1280, 900), "narrow": (390, 844)}
 # Long enough for a machine that is busy with other things.
 PATIENCE = 240
@@ -236,11 +236,11 @@ def checkpoint_tab(browser, program, name):
     browser.open("#tab=checkpoint")
     browser.find("#checkpoint-files").send_keys("\n".join(str(MODEL / file) for file in ("config.json", "model.safetensors", "task.json")))
     browser.until(lambda: len(browser.all("#checkpoint-list li")) == 3, "three files")
-    Select(browser.find("#checkpoint-seconds")).select_by_visible_text("5 s")
+    Select(browser.find("#checkpoint-seconds")).select_by_visible_text("20 s")
     browser.click("#checkpoint-form button[type=submit]")
     browser.settled()
     verdicts = browser.run("return [...document.querySelectorAll('#checkpoint-results .verdict strong')].map((e) => e.textContent)")
-    native = json.loads(krohn(program, "check", str(MODEL), "--time-limit", "5", "--json").stdout)
+    native = json.loads(krohn(program, "check", str(MODEL), "--time-limit", "20", "--memory", "256M", "--json").stdout)
     expect(verdicts == [native["verdict"], "PROVED"], f"verdict and hardening: {verdicts}: {browser.text('#checkpoint-problem')}")
     if native["word"] is not None:
         expect(f"length {native['length']}" in browser.text("#checkpoint-results .verdict"), browser.text("#checkpoint-results .verdict"))
