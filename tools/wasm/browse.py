@@ -254,6 +254,7 @@ def checkpoint_tab(browser, program, name):
     fits(browser, f"checkpoint, {name}")
     browser.picture(f"checkpoint-{name}")
     # The example takes some time for its own verdict; hardened it is proved.
+    browser.open("#tab=checkpoint")
     browser.click("#checkpoint-example")
     browser.until(lambda: len(browser.all("#checkpoint-results .verdict")) == 2, "two verdicts")
     browser.settled()
