@@ -42,7 +42,7 @@ bool MappedFile::holds(std::span<const std::byte> part) const noexcept {
 
 void MappedFile::release(std::span<const std::byte> part) const noexcept {
   if (!holds(part)) return;
-  // WASI's mmap reads a file into memory of its own, which has nowhere to come back from.
+    // WASI's mmap reads a file into memory of its own, which has nowhere to come back from.
 #if !defined(__wasi__)
   // Whole pages: those that the part shares with others go too, and come back when they are looked at.
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
