@@ -95,7 +95,7 @@ export class CheckpointTab {
       const how = (text, more) => ({files, seconds: 3 * seconds + 10, onProgress: (line) => app.says(`${text}: ${line}`), ...more});
       try {
         app.says('checking');
-        const checked = await app.krohn.json(['check', 'model', ...language, '--certificate', 'certificate', ...limit], how('checking', {keep: ['certificate']}));
+        const checked = await app.krohn.json(['check', 'model', ...language, '--certificate', 'certificate', '--memory', '256M', ...limit], how('checking', {keep: ['certificate']}));
         this.out.append(this.verdict(checked));
         app.announce(`${checked.value.verdict}. ${verdictText(checked.value)}`);
         app.says('measuring accuracy');
@@ -129,7 +129,7 @@ export class CheckpointTab {
     const v = measured.value;
     const text = (p) => `${p.value.toFixed(4)} (${p.low.toFixed(4)} to ${p.high.toFixed(4)})`;
     return section('Accuracy by length', [saveButton('JSON', 'accuracy.json', () => measured.text, 'application/json')],
-      h('p', {class: 'note'}, `${v.words} random words of each length, with 99 % confidence intervals as krohn gives them. Accuracy on random words is no verdict.`),
+      h('p', {class: 'note'}, `${v.words} random words of each length, with 95 % confidence intervals. Accuracy on random words is no verdict.`),
       chart(v.lengths, v.chance),
       table('Accuracy by length', ['length', 'words', 'per position', 'last symbol', 'whole words'],
         v.lengths.map((one) => [String(one.length), one.words, text(one.position), text(one.last), text(one.sequence)]), {numeric: [true, true]}));

@@ -87,7 +87,7 @@ export class LanguageTab {
         const compiled = await app.krohn.json(['compile', name, '-o', 'model', ...asked.options], how('compiling', {keep: ['model']}));
         const files = {...asked.files, ...compiled.files};
         app.says('proving');
-        const checked = await app.krohn.json(['check', 'model', name, '--certificate', 'certificate', '--time-limit', String(asked.seconds), ...asked.options, ...asked.format],
+        const checked = await app.krohn.json(['check', 'model', name, '--certificate', 'certificate', '--memory', '256M', '--time-limit', String(asked.seconds), ...asked.options, ...asked.format],
           how('proving', {files, keep: ['certificate'], seconds: asked.seconds + 5}));
         this.result = {name: asked.lang, asked, files, compiled: compiled.value, checked: checked.value, certificate: checked.files.certificate};
         this.out.append(this.verdict(compiled, checked));

@@ -42,8 +42,7 @@ bool MappedFile::holds(std::span<const std::byte> part) const noexcept {
 
 void MappedFile::release(std::span<const std::byte> part) const noexcept {
   if (!holds(part)) return;
-  // WASI's mmap reads a file into memory of its own, which has nowhere to come back from.
-#if !defined(__wasi__)
+#if !defined(__wasi__)  // whose mmap reads a file into memory of its own, which has nowhere to come back from
   // Whole pages: those that the part shares with others go too, and come back when they are looked at.
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto begin = reinterpret_cast<std::uintptr_t>(part.data()) / page * page;

@@ -1,6 +1,6 @@
 // What happens where a size does not fit 32 bits: the checks that checked_sizes.txt asks the compiler for call these. A
-// difference below zero wraps, as everywhere (loops count down past it); the library itself guards those that matter, with
-// 64 bits as with 32. Everything else ends the program.
+// difference below zero wraps, as everywhere (loops count down past it); the library itself guards those that matter,
+// with 64 bits as with 32. Everything else ends the program.
 #include <cstdio>
 #include <cstdlib>
 
