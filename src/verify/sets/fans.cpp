@@ -7,6 +7,12 @@
 //     h'[u, d] >= u_c beta_c d_c + sum of l h[u, d'],
 // which is closed in directions with d_c = 0 where a_c = 1: they are kept exactly.
 //
+// Without a gate nothing is forgotten, closed sets also hold the states of words that are far too long, and often there
+// are none. There the tables are those after so many tokens, h_N[u, d] = h[u, d] + N r e[d], with the sets e of errors (below),
+// for which e[d] >= |beta_c d_c| + sum of l e[d']. If the step makes of h at most h + r e, it makes of h + t r e at most
+// h + (t + 1) r e, for every t: the rate r is all that has to be checked, once. h is found by the step itself from the
+// first state, so often that N r e no longer counts, or as often as twice the length asked for.
+//
 // Rounding. t = fl(a s); the sum of k_j t_j has key_size roundings, the difference and the product with beta one each:
 //     change = beta (v - k . a s) + dc,  |dc| <= beta ((key_size + 4) u |k| R + 2 u |v|),  R >= |s| of the column,
 // which moves s along k, as a change of v does: errors of that kind stay within the sets e of y' = A_c y + [-1, 1]
@@ -26,6 +32,8 @@ namespace {
 
 constexpr std::size_t most_keys = 4;
 constexpr double none = -std::numeric_limits<double>::infinity();
+/// Below it, roundings add up to a bound for all lengths.
+constexpr double forgetting = 1.0 - 0x1p-30;
 
 /// Parts of [0, 1] on an axis.
 std::size_t parts_of(std::size_t keys) { return keys <= 2 ? 48 : keys == 3 ? 8 : 4; }
@@ -58,6 +66,8 @@ class Fans final : public Enclosing {
     place_directions();
     tables_.supports.assign(system.situations().size() * pitch(), none);
     tables_.errors.assign(system.heads() * num_directions(), 0.0);
+    for (std::size_t h = 0; h < system.heads(); ++h) forgets_ = forgets_ && !(retained(h) >= forgetting);
+    if (!forgets_) tables_.rates.assign(system.heads(), 0.0);
   }
 
   std::string_view name() const override { return "fans"; }
@@ -77,7 +87,7 @@ class Fans final : public Enclosing {
   void supports(std::uint32_t situation, std::size_t reader, const double* functional, double* out) const override {
     const Decomposed parts = decomposed(reader, functional);
     for (std::size_t u = 0; u < combinations_.size(); ++u) {
-      out[u] = far(tables_.supports.data() + table(situation, reader, u), parts, set_tops_[reader]);
+      out[u] = far(supports_.data() + table(situation, reader, u), parts, set_tops_[reader]);
     }
   }
   double reach(std::size_t reader) const override {
@@ -102,8 +112,22 @@ class Fans final : public Enclosing {
     columns_.assign(readers_.size() * count, {});
     set_tops_.clear();
     error_tops_.clear();
+    if (!forgets_ && !length) return false;
+    supports_ = tables_.supports;
+    for (std::size_t h = 0; h < readers_.size() && !forgets_; ++h) {
+      for (std::uint32_t s = 0; s < system_.situations().size(); ++s) {
+        for (std::size_t u = 0; u < combinations_.size(); ++u) {
+          for (std::size_t d = 0; d < num_directions(); ++d) {
+            double& x = supports_[table(s, h, u) + d];
+            const double grown =
+                static_cast<double>(*length) * tables_.rates[h] * tables_.errors[h * num_directions() + d];
+            x += grown + slack * (std::abs(x) + grown);
+          }
+        }
+      }
+    }
     for (std::size_t h = 0; h < readers_.size(); ++h) {
-      set_tops_.push_back(set_top(h));
+      set_tops_.push_back(set_top(h, supports_));
       error_tops_.push_back(largest(tables_.errors.data() + h * num_directions(), num_directions()));
     }
     const auto terms = static_cast<double>(system_.recurrence().key_size);
@@ -112,17 +136,12 @@ class Fans final : public Enclosing {
     for (std::size_t h = 0; h < readers_.size(); ++h) {
       const Head& head = heads_[h];
       if (!head.has_frame) return false;
-      double rho = 0.0;
       bool gated = false;
-      for (std::uint32_t c = 0; c < size_; ++c) {
-        const double inner = 1.0 - strength(c, h) * head.products[c * size_ + c];
-        rho = std::max(rho, gate(c, h) * std::max(1.0, std::abs(inner) + slack));
-        gated = gated || gate(c, h) != 1.0;
-      }
-      rho *= 1.0 + (gated ? slack : 0.0);
+      for (std::uint32_t c = 0; c < size_; ++c) gated = gated || gate(c, h) != 1.0;
+      const double rho = retained(h);
       // What one rounding a token adds up to.
       double total = 0.0;
-      if (rho < 1.0 - 0x1p-30) {
+      if (rho < forgetting) {
         total = 1.0 / (1.0 - rho);
       } else if (length) {
         const auto n = static_cast<double>(*length + 1);
@@ -156,7 +175,7 @@ class Fans final : public Enclosing {
               double sum = 0.0;
               double size = 0.0;
               for (const Fan::Part& part : parts) {
-                const double term = part.weight * far(tables_.supports.data() + table(s, h, part.direction),
+                const double term = part.weight * far(supports_.data() + table(s, h, part.direction),
                                                       decomposed(h, functional.data()), set_tops_[h]);
                 sum += term;
                 size += std::abs(term);
@@ -209,30 +228,77 @@ class Fans final : public Enclosing {
       }
     }
     std::fill(tables_.supports.begin(), tables_.supports.end(), none);
+    for (std::size_t h = 0; h < readers_.size(); ++h) begin_tables(h, tables_.supports, 0.0);
+    rounds_ = 0;
+    if (!forgets_) return std::nullopt;
     for (std::size_t h = 0; h < readers_.size(); ++h) {
       const std::vector<double> norms = norms_of(heads_[h]);
-      begin_tables(h, tables_.supports, 0.0);
       Growth growth;
       while (true) {
-        const double top = set_top(h);
+        const double top = set_top(h, tables_.supports);
         if (growth.rounds == most_rounds || !(top < 1e6) || over()) {
           return (over() ? "in the time given, the sets of head " : "the sets of head ") + std::to_string(h) +
                  " do not close";
         }
         growth.begin_round();
-        each_step(h, [&](const double* from, double* to, std::uint32_t c, std::size_t u) {
+        each_step(h, tables_.supports, [&](const double* from, std::size_t to, std::uint32_t c, std::size_t u) {
           for (std::size_t d = 0; d < num_directions(); ++d) {
             const double needed = set_step(h, c, u, d, from, top);
-            if (needed > to[d]) to[d] = growth.raised(needed, top * norms[d]);
+            double& x = tables_.supports[to + d];
+            if (needed > x) x = growth.raised(needed, top * norms[d]);
           }
         });
         if (!growth.grew) break;
       }
     }
-    return closed() ? std::nullopt : std::optional<std::string>("the sets do not close");
+    return closed(std::nullopt) ? std::nullopt : std::optional<std::string>("the sets do not close");
   }
 
-  bool closed() const override {
+  std::optional<std::string> close_up_to(std::uint64_t length, const Budget& budget) override {
+    constexpr std::uint64_t between_looks = 8;
+    std::vector<double> before;
+    while (true) {
+      const bool enough = rounds_ >= 2 * length;
+      if (enough || rounds_ % between_looks == 0) {
+        double most = 0.0;
+        for (std::size_t h = 0; h < readers_.size(); ++h) {
+          find_rate(h, length);
+          const double* errors = tables_.errors.data() + h * num_directions();
+          most = std::max(most, static_cast<double>(length) * tables_.rates[h] * largest(errors, num_directions()) /
+                                    set_top(h, tables_.supports));
+        }
+        if (enough || most <= 1e-4) break;
+      }
+      if (budget.interrupted() || budget.out_of_time()) return "in the time given, the sets do not reach so far";
+      before = tables_.supports;
+      for (std::size_t h = 0; h < readers_.size(); ++h) {
+        const double top = set_top(h, before);
+        each_step(h, before, [&](const double* from, std::size_t to, std::uint32_t c, std::size_t u) {
+          for (std::size_t d = 0; d < num_directions(); ++d) {
+            double& x = tables_.supports[to + d];
+            x = std::max(x, set_step(h, c, u, d, from, top));
+          }
+        });
+      }
+      ++rounds_;
+    }
+    return closed(length) ? std::nullopt : std::optional<std::string>("the sets grow too fast");
+  }
+
+  void keep() override {
+    kept_ = tables_;
+    kept_rounds_ = rounds_;
+  }
+  void go_back() override {
+    tables_ = kept_;
+    rounds_ = kept_rounds_;
+  }
+
+  bool closed(std::optional<std::uint64_t> length) const override {
+    if (!forgets_ && !length) return false;
+    for (const double x : tables_.rates) {
+      if (!(x >= 0.0 && x < 1.0)) return false;
+    }
     for (const double x : tables_.errors) {
       if (!(x >= 0.0 && x < 1e7)) return false;
     }
@@ -248,15 +314,19 @@ class Fans final : public Enclosing {
           holds = holds && error_step(h, c, d, errors, error_top) <= errors[d];
         }
       }
-      const double top = set_top(h);
+      const double rate = forgets_ ? 0.0 : tables_.rates[h];
+      const double top = last_top(h, length);
       std::vector<double> begin(tables_.supports.size(), none);
       begin_tables(h, begin, slack);
       for (std::size_t i = 0; i < combinations_.size() * num_directions(); ++i) {
         holds = holds && begin[table(0, h, 0) + i] <= tables_.supports[table(0, h, 0) + i];
       }
-      each_step(h, [&](const double* from, const double* to, std::uint32_t c, std::size_t u) {
+      each_step(h, tables_.supports, [&](const double* from, std::size_t to, std::uint32_t c, std::size_t u) {
         for (std::size_t d = 0; d < num_directions(); ++d) {
-          holds = holds && set_step(h, c, u, d, from, top) <= to[d];
+          const double most = tables_.supports[to + d];
+          const double grown = rate * errors[d];
+          const double room = forgets_ ? 0.0 : grown - slack * (std::abs(most) + grown);
+          holds = holds && set_step(h, c, u, d, from, top) <= most + room;
         }
       });
     }
@@ -387,12 +457,51 @@ class Fans final : public Enclosing {
     return true;
   }
 
-  double set_top(std::size_t h) const {
+  /// At most this of the norm of what was before the last token is left of it, rounding excluded.
+  double retained(std::size_t h) const {
+    double rho = 0.0;
+    bool gated = false;
+    for (std::uint32_t c = 0; c < size_; ++c) {
+      const double inner = 1.0 - strength(c, h) * heads_[h].products[c * size_ + c];
+      rho = std::max(rho, gate(c, h) * std::max(1.0, std::abs(inner) + slack));
+      gated = gated || gate(c, h) != 1.0;
+    }
+    return rho * (1.0 + (gated ? slack : 0.0));
+  }
+
+  double set_top(std::size_t h, const std::vector<double>& supports) const {
     double top = 0.0;
     for (std::uint32_t s = 0; s < system_.situations().size(); ++s) {
-      top = std::max(top, largest(tables_.supports.data() + table(s, h, 0), combinations_.size() * num_directions()));
+      top = std::max(top, largest(supports.data() + table(s, h, 0), combinations_.size() * num_directions()));
     }
     return top;
+  }
+  /// After so many tokens.
+  double last_top(std::size_t h, std::optional<std::uint64_t> length) const {
+    double top = set_top(h, tables_.supports);
+    if (!forgets_ && length) {
+      top += static_cast<double>(*length) * tables_.rates[h] *
+             largest(tables_.errors.data() + h * num_directions(), num_directions()) * (1.0 + slack);
+    }
+    return top;
+  }
+  /// The least rate for the tables at hand.
+  void find_rate(std::size_t h, std::uint64_t length) {
+    const double* errors = tables_.errors.data() + h * num_directions();
+    double& rate = tables_.rates[h];
+    rate = 0.0;
+    // The bound of the doubles' rounding grows with what is reached in the end.
+    for (int again = 0; again < 2; ++again) {
+      const double top = 2.0 * last_top(h, length);
+      double most = 0.0;
+      each_step(h, tables_.supports, [&](const double* from, std::size_t to, std::uint32_t c, std::size_t u) {
+        for (std::size_t d = 0; d < num_directions(); ++d) {
+          const double x = tables_.supports[to + d];
+          most = std::max(most, (set_step(h, c, u, d, from, top) - x + 4.0 * slack * std::abs(x)) / errors[d]);
+        }
+      });
+      rate = most * (1.0 + 0x1p-20);
+    }
   }
   std::size_t pitch() const { return system_.heads() * combinations_.size() * num_directions(); }
   std::size_t table(std::size_t situation, std::size_t head, std::size_t u) const {
@@ -478,23 +587,15 @@ class Fans final : public Enclosing {
     }
   }
 
+  /// For every situation that some word of the tables `from` leads to, and every token: use(the supports before, where those
+  /// after it begin, the token's context, the combination).
   template <class Use>
-  void each_step(std::size_t h, const Use& use) const {
-    each_step_of(*this, h, use);
-  }
-  template <class Use>
-  void each_step(std::size_t h, const Use& use) {
-    each_step_of(*this, h, use);
-  }
-  template <class Self, class Use>
-  static void each_step_of(Self& self, std::size_t h, const Use& use) {
-    for (std::uint32_t s = 0; s < self.system_.situations().size(); ++s) {
-      for (Symbol x = 0; x < self.system_.symbols(); ++x) {
-        const std::uint32_t to = self.system_.next(s, x);
-        for (std::size_t u = 0; u < self.combinations_.size(); ++u) {
-          const double* from = self.tables_.supports.data() + self.table(s, h, u);
-          if (from[0] == none) continue;
-          use(from, self.tables_.supports.data() + self.table(to, h, u), self.system_.context(s, x), u);
+  void each_step(std::size_t h, const std::vector<double>& supports, const Use& use) const {
+    for (std::uint32_t s = 0; s < system_.situations().size(); ++s) {
+      for (Symbol x = 0; x < system_.symbols(); ++x) {
+        for (std::size_t u = 0; u < combinations_.size(); ++u) {
+          const double* from = supports.data() + table(s, h, u);
+          if (from[0] != none) use(from, table(system_.next(s, x), h, u), system_.context(s, x), u);
         }
       }
     }
@@ -524,6 +625,14 @@ class Fans final : public Enclosing {
   }
 
   std::vector<Head> heads_;
+  /// Every head shrinks what was before, to less than `forgetting`.
+  bool forgets_ = true;
+  /// Steps that the tables for bounded lengths have made.
+  std::uint64_t rounds_ = 0;
+  Tables kept_;
+  std::uint64_t kept_rounds_ = 0;
+  /// As bound_rounding() was asked: after so many tokens.
+  std::vector<double> supports_;
   std::vector<Column> columns_;
   /// By head, of tables that are closed.
   std::vector<double> set_tops_;
