@@ -77,16 +77,14 @@ class Enclosing {
   virtual void keep() {}
   virtual void go_back() {}
   /// Whether the tables are closed, for words of at most `length` symbols: the first situation's set holds the first
-  /// state, and every set what tokens make of the sets before, as they are after so many. Nothing is searched.
-  virtual bool closed(std::optional<std::uint64_t> length) const = 0;
+  /// state, and every set what tokens make of the sets before, as they are after so many; where none are listed they are
+  /// found first, by so many steps.
+  virtual bool closed(std::optional<std::uint64_t> length) = 0;
 
   const Tables& tables() const { return tables_; }
   /// False if their sizes do not fit.
   bool set_tables(Tables tables) {
-    if (tables.grids.size() != tables_.grids.size() || tables.supports.size() != tables_.supports.size() ||
-        tables.errors.size() != tables_.errors.size() || tables.rates.size() != tables_.rates.size()) {
-      return false;
-    }
+    if (!fits(tables)) return false;
     tables_ = std::move(tables);
     return place_directions();
   }
@@ -95,6 +93,11 @@ class Enclosing {
   Enclosing(const System& system, std::size_t generators, std::size_t size, Fan combinations)
       : system_(system), generators_(generators), size_(size), combinations_(std::move(combinations)) {}
 
+  /// Whether the sizes are right.
+  virtual bool fits(const Tables& tables) const {
+    return tables.grids.size() == tables_.grids.size() && tables.supports.size() == tables_.supports.size() &&
+           tables.errors.size() == tables_.errors.size() && tables.rates.size() == tables_.rates.size();
+  }
   /// Of tables that came from elsewhere. False if the grids are none.
   virtual bool place_directions() { return tables_.grids.empty(); }
 

@@ -8,7 +8,8 @@
 // which is closed in directions with d_c = 0 where a_c = 1: they are kept exactly.
 //
 // Without a gate nothing is forgotten, closed sets also hold the states of words that are far too long, and often there
-// are none. There the tables are those after so many tokens, h_N[u, d] = h[u, d] + N r e[d], with the sets e of errors (below),
+// are none. There the tables are those after N tokens: by N steps from the first state, up to most_steps, which are
+// cheap enough to be taken again by whoever checks; beyond, h_N[u, d] = h[u, d] + N r e[d], with the sets e of errors (below),
 // for which e[d] >= |beta_c d_c| + sum of l e[d']. If the step makes of h at most h + r e, it makes of h + t r e at most
 // h + (t + 1) r e, for every t: the rate r is all that has to be checked, once. h is found by the step itself from the
 // first state, so often that N r e no longer counts, or as often as twice the length asked for.
@@ -25,6 +26,7 @@
 #include <cmath>
 #include <limits>
 
+#include "krohn/error.hpp"
 #include "sets/enclosing.hpp"
 
 namespace krohn::sets {
@@ -32,6 +34,10 @@ namespace {
 
 constexpr std::size_t most_keys = 4;
 constexpr double none = -std::numeric_limits<double>::infinity();
+/// Of an iteration that ends by itself or not at all.
+constexpr std::size_t most_rounds = 20000;
+/// So many tokens' tables are found again by checkers.
+constexpr std::uint64_t most_steps = 4096;
 /// Below it, roundings add up to a bound for all lengths.
 constexpr double forgetting = 1.0 - 0x1p-30;
 
@@ -68,6 +74,7 @@ class Fans final : public Enclosing {
     tables_.errors.assign(system.heads() * num_directions(), 0.0);
     for (std::size_t h = 0; h < system.heads(); ++h) forgets_ = forgets_ && !(retained(h) >= forgetting);
     if (!forgets_) tables_.rates.assign(system.heads(), 0.0);
+    begin();
   }
 
   std::string_view name() const override { return "fans"; }
@@ -102,8 +109,8 @@ class Fans final : public Enclosing {
     const std::vector<float>& query = system_.contexts()[context].heads[reader].query;
     const double norm = std::sqrt(dot(query, query)) * (1.0 + slack);
     const double terms = static_cast<double>(query.size()) * fp32_unit * 1.01;
-    const double along = far(tables_.errors.data() + reader * num_directions(), decomposed(reader, functional.data()),
-                             error_tops_[reader]);
+    const double along =
+        far(errors_.data() + reader * num_directions(), decomposed(reader, functional.data()), error_tops_[reader]);
     return (column.along * along + norm * (column.any + terms * column.largest)) * (1.0 + slack) + fp32_least;
   }
 
@@ -113,22 +120,21 @@ class Fans final : public Enclosing {
     set_tops_.clear();
     error_tops_.clear();
     if (!forgets_ && !length) return false;
-    supports_ = tables_.supports;
-    for (std::size_t h = 0; h < readers_.size() && !forgets_; ++h) {
-      for (std::uint32_t s = 0; s < system_.situations().size(); ++s) {
-        for (std::size_t u = 0; u < combinations_.size(); ++u) {
-          for (std::size_t d = 0; d < num_directions(); ++d) {
-            double& x = supports_[table(s, h, u) + d];
-            const double grown =
-                static_cast<double>(*length) * tables_.rates[h] * tables_.errors[h * num_directions() + d];
-            x += grown + slack * (std::abs(x) + grown);
-          }
-        }
+    supports_ = stepped() ? walk_.supports : tables_.supports;
+    errors_ = stepped() ? walk_.errors : tables_.errors;
+    if (stepped() && walk_.steps != length) throw InternalError("sets: tables of another length");
+    for (std::size_t h = 0; h < readers_.size() && !forgets_ && !stepped(); ++h) {
+      for (std::size_t i = 0; i < system_.situations().size() * combinations_.size() * num_directions(); ++i) {
+        const std::size_t d = i % num_directions();
+        const std::size_t u = i / num_directions() % combinations_.size();
+        double& x = supports_[table(i / num_directions() / combinations_.size(), h, u) + d];
+        const double grown = static_cast<double>(*length) * tables_.rates[h] * errors_[h * num_directions() + d];
+        x += grown + slack * (std::abs(x) + grown);
       }
     }
     for (std::size_t h = 0; h < readers_.size(); ++h) {
       set_tops_.push_back(set_top(h, supports_));
-      error_tops_.push_back(largest(tables_.errors.data() + h * num_directions(), num_directions()));
+      error_tops_.push_back(largest(errors_.data() + h * num_directions(), num_directions()));
     }
     const auto terms = static_cast<double>(system_.recurrence().key_size);
     std::vector<double> u(generators_);
@@ -152,8 +158,8 @@ class Fans final : public Enclosing {
       const double roundings = gated ? 2.0 : 1.0;
       double error_norm = 0.0;
       for (std::size_t i = 0; i < size_; ++i) {
-        const double f = far(tables_.errors.data() + h * num_directions(), decomposed(h, head.frame.data() + i * size_),
-                             error_tops_[h]);
+        const double f =
+            far(errors_.data() + h * num_directions(), decomposed(h, head.frame.data() + i * size_), error_tops_[h]);
         error_norm += f * f;
       }
       error_norm = std::sqrt(error_norm) * (1.0 + 0x1p-20);
@@ -201,43 +207,20 @@ class Fans final : public Enclosing {
   }
 
   std::optional<std::string> close(const Budget& budget) override {
-    // From the first state upwards. After a while entries that must grow are raised by a little more, in proportion to
-    // the norm of their direction, which no token makes longer.
-    constexpr std::size_t most_rounds = 20000;
-    const auto over = [&] { return budget.interrupted() || budget.out_of_time(); };
     for (std::size_t h = 0; h < readers_.size(); ++h) {
       if (!heads_[h].has_frame) return "the keys of head " + std::to_string(h) + " are nearly dependent";
-      const std::vector<double> norms = norms_of(heads_[h]);
-      double* errors = tables_.errors.data() + h * num_directions();
-      std::fill_n(errors, num_directions(), 0.0);
-      Growth growth;
-      while (true) {
-        const double top = largest(errors, num_directions());
-        if (growth.rounds == most_rounds || !(top < 1e6) || over()) {
-          return (over() ? "in the time given, the errors of head " : "the errors of head ") + std::to_string(h) +
-                 " do not stay bounded";
-        }
-        growth.begin_round();
-        for (std::uint32_t c = 0; c < size_; ++c) {
-          for (std::size_t d = 0; d < num_directions(); ++d) {
-            const double needed = error_step(h, c, d, errors, top);
-            if (needed > errors[d]) errors[d] = growth.raised(needed, top * norms[d]);
-          }
-        }
-        if (!growth.grew) break;
-      }
     }
-    std::fill(tables_.supports.begin(), tables_.supports.end(), none);
-    for (std::size_t h = 0; h < readers_.size(); ++h) begin_tables(h, tables_.supports, 0.0);
-    rounds_ = 0;
+    begin();
     if (!forgets_) return std::nullopt;
+    if (auto obstacle = close_errors(budget)) return obstacle;
+    tables_.supports = walk_.supports;
     for (std::size_t h = 0; h < readers_.size(); ++h) {
       const std::vector<double> norms = norms_of(heads_[h]);
       Growth growth;
       while (true) {
         const double top = set_top(h, tables_.supports);
-        if (growth.rounds == most_rounds || !(top < 1e6) || over()) {
-          return (over() ? "in the time given, the sets of head " : "the sets of head ") + std::to_string(h) +
+        if (growth.rounds == most_rounds || !(top < 1e6) || over(budget)) {
+          return (over(budget) ? "in the time given, the sets of head " : "the sets of head ") + std::to_string(h) +
                  " do not close";
         }
         growth.begin_round();
@@ -256,10 +239,26 @@ class Fans final : public Enclosing {
 
   std::optional<std::string> close_up_to(std::uint64_t length, const Budget& budget) override {
     constexpr std::uint64_t between_looks = 8;
-    std::vector<double> before;
+    if (length <= most_steps) {
+      // A checker takes the steps again.
+      tables_.supports.clear();
+      tables_.errors.clear();
+      tables_.rates.clear();
+      while (walk_.steps < length) {
+        if (over(budget)) return "in the time given, the sets do not reach so far";
+        step();
+      }
+      return std::nullopt;
+    }
+    tables_.rates.assign(system_.heads(), 0.0);
+    if (tables_.errors.empty()) {
+      tables_.errors.assign(system_.heads() * num_directions(), 0.0);
+      if (auto obstacle = close_errors(budget)) return obstacle;
+    }
     while (true) {
-      const bool enough = rounds_ >= 2 * length;
-      if (enough || rounds_ % between_looks == 0) {
+      const bool enough = walk_.steps >= 2 * length;
+      if (enough || walk_.steps % between_looks == 0) {
+        tables_.supports = walk_.supports;
         double most = 0.0;
         for (std::size_t h = 0; h < readers_.size(); ++h) {
           find_rate(h, length);
@@ -269,33 +268,30 @@ class Fans final : public Enclosing {
         }
         if (enough || most <= 1e-4) break;
       }
-      if (budget.interrupted() || budget.out_of_time()) return "in the time given, the sets do not reach so far";
-      before = tables_.supports;
-      for (std::size_t h = 0; h < readers_.size(); ++h) {
-        const double top = set_top(h, before);
-        each_step(h, before, [&](const double* from, std::size_t to, std::uint32_t c, std::size_t u) {
-          for (std::size_t d = 0; d < num_directions(); ++d) {
-            double& x = tables_.supports[to + d];
-            x = std::max(x, set_step(h, c, u, d, from, top));
-          }
-        });
-      }
-      ++rounds_;
+      if (over(budget)) return "in the time given, the sets do not reach so far";
+      step();
     }
     return closed(length) ? std::nullopt : std::optional<std::string>("the sets grow too fast");
   }
 
   void keep() override {
-    kept_ = tables_;
-    kept_rounds_ = rounds_;
+    kept_tables_ = tables_;
+    kept_walk_ = walk_;
   }
   void go_back() override {
-    tables_ = kept_;
-    rounds_ = kept_rounds_;
+    tables_ = kept_tables_;
+    walk_ = kept_walk_;
   }
 
-  bool closed(std::optional<std::uint64_t> length) const override {
+  bool closed(std::optional<std::uint64_t> length) override {
     if (!forgets_ && !length) return false;
+    if (stepped()) {
+      if (forgets_ || *length > most_steps) return false;
+      begin();
+      while (walk_.steps < *length) step();
+      return std::ranges::all_of(walk_.supports, [](double x) { return std::abs(x) < 1e7; }) &&
+             std::ranges::all_of(walk_.errors, [](double x) { return x < 1e7; });
+    }
     for (const double x : tables_.rates) {
       if (!(x >= 0.0 && x < 1.0)) return false;
     }
@@ -316,10 +312,10 @@ class Fans final : public Enclosing {
       }
       const double rate = forgets_ ? 0.0 : tables_.rates[h];
       const double top = last_top(h, length);
-      std::vector<double> begin(tables_.supports.size(), none);
-      begin_tables(h, begin, slack);
+      std::vector<double> first(tables_.supports.size(), none);
+      begin_tables(h, first, slack);
       for (std::size_t i = 0; i < combinations_.size() * num_directions(); ++i) {
-        holds = holds && begin[table(0, h, 0) + i] <= tables_.supports[table(0, h, 0) + i];
+        holds = holds && first[table(0, h, 0) + i] <= tables_.supports[table(0, h, 0) + i];
       }
       each_step(h, tables_.supports, [&](const double* from, std::size_t to, std::uint32_t c, std::size_t u) {
         for (std::size_t d = 0; d < num_directions(); ++d) {
@@ -351,6 +347,12 @@ class Fans final : public Enclosing {
     std::vector<double> frame;
     bool has_frame = false;
     std::optional<Fan> directions;
+  };
+  /// The tables after so many tokens, from the first state; what no word leads to is at -infinity.
+  struct Walk {
+    std::uint64_t steps = 0;
+    std::vector<double> supports;
+    std::vector<double> errors;
   };
   struct Column {
     double along = 0.0;
@@ -422,6 +424,16 @@ class Fans final : public Enclosing {
     return places.size() == parts + 1 ? places : Fan::even_places(parts);
   }
 
+  /// Without a gate tables may be left to the walk.
+  bool fits(const Tables& tables) const override {
+    const bool none_listed = tables.supports.empty() && tables.errors.empty() && tables.rates.empty();
+    return tables.grids.size() == tables_.grids.size() &&
+           ((none_listed && !forgets_) ||
+            (tables.supports.size() == system_.situations().size() * pitch() &&
+             tables.errors.size() == system_.heads() * num_directions() &&
+             tables.rates.size() == (forgets_ ? 0 : system_.heads())));
+  }
+
   bool place_directions() override {
     const std::size_t count = size_ == 1 ? 0 : parts_of(size_) + 1;
     std::vector<Fan::Part> parts;
@@ -455,6 +467,65 @@ class Fans final : public Enclosing {
       }
     }
     return true;
+  }
+
+  static bool over(const Budget& budget) { return budget.interrupted() || budget.out_of_time(); }
+  /// The tables are those of the walk, which are not listed.
+  bool stepped() const { return tables_.supports.empty(); }
+
+  void begin() {
+    walk_ = {0, std::vector<double>(system_.situations().size() * pitch(), none),
+             std::vector<double>(system_.heads() * num_directions(), 0.0)};
+    for (std::size_t h = 0; h < readers_.size(); ++h) begin_tables(h, walk_.supports, 0.0);
+  }
+  /// Words may be one symbol longer.
+  void step() {
+    const Walk before = walk_;
+    for (std::size_t h = 0; h < readers_.size(); ++h) {
+      const std::size_t first = h * num_directions();
+      const double error_top = largest(before.errors.data() + first, num_directions());
+      for (std::uint32_t c = 0; c < size_; ++c) {
+        for (std::size_t d = 0; d < num_directions(); ++d) {
+          double& x = walk_.errors[first + d];
+          x = std::max(x, error_step(h, c, d, before.errors.data() + first, error_top));
+        }
+      }
+      const double top = set_top(h, before.supports);
+      each_step(h, before.supports, [&](const double* from, std::size_t to, std::uint32_t c, std::size_t u) {
+        for (std::size_t d = 0; d < num_directions(); ++d) {
+          double& x = walk_.supports[to + d];
+          x = std::max(x, set_step(h, c, u, d, from, top));
+        }
+      });
+    }
+    ++walk_.steps;
+  }
+
+  /// From nothing upwards. After a while entries that must grow are raised by a little more, in proportion to the norm of
+  /// their direction, which no token makes longer.
+  std::optional<std::string> close_errors(const Budget& budget) {
+    for (std::size_t h = 0; h < readers_.size(); ++h) {
+      const std::vector<double> norms = norms_of(heads_[h]);
+      double* errors = tables_.errors.data() + h * num_directions();
+      std::fill_n(errors, num_directions(), 0.0);
+      Growth growth;
+      while (true) {
+        const double top = largest(errors, num_directions());
+        if (growth.rounds == most_rounds || !(top < 1e6) || over(budget)) {
+          return (over(budget) ? "in the time given, the errors of head " : "the errors of head ") + std::to_string(h) +
+                 " do not stay bounded";
+        }
+        growth.begin_round();
+        for (std::uint32_t c = 0; c < size_; ++c) {
+          for (std::size_t d = 0; d < num_directions(); ++d) {
+            const double needed = error_step(h, c, d, errors, top);
+            if (needed > errors[d]) errors[d] = growth.raised(needed, top * norms[d]);
+          }
+        }
+        if (!growth.grew) break;
+      }
+    }
+    return std::nullopt;
   }
 
   /// At most this of the norm of what was before the last token is left of it, rounding excluded.
@@ -627,12 +698,12 @@ class Fans final : public Enclosing {
   std::vector<Head> heads_;
   /// Every head shrinks what was before, to less than `forgetting`.
   bool forgets_ = true;
-  /// Steps that the tables for bounded lengths have made.
-  std::uint64_t rounds_ = 0;
-  Tables kept_;
-  std::uint64_t kept_rounds_ = 0;
+  Walk walk_;
+  Tables kept_tables_;
+  Walk kept_walk_;
   /// As bound_rounding() was asked: after so many tokens.
   std::vector<double> supports_;
+  std::vector<double> errors_;
   std::vector<Column> columns_;
   /// By head, of tables that are closed.
   std::vector<double> set_tops_;

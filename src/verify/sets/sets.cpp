@@ -202,12 +202,16 @@ SetsReport enclose(const Machine& machine, const Specification& specification, c
   std::uint64_t length = std::min(options.up_to.value_or(first_length), first_length);
   std::uint64_t most_evaluations = first_evaluations;
   family.keep();
+  std::string lost;
   for (const auto& [factor, over] : {std::pair<std::uint64_t, std::uint64_t>{2, 1}, {5, 4}}) {
     while (length <= last_length) {
       const std::string before = report.outcome;
       const std::uint64_t used = report.evaluations;
       if (!attempt(length, most_evaluations)) {
-        if (report.sets) report.outcome = before;
+        if (report.sets) {
+          lost = "; for " + std::to_string(length) + ": " + report.outcome;
+          report.outcome = before;
+        }
         break;
       }
       if (report.wrong) return report;
@@ -220,6 +224,7 @@ SetsReport enclose(const Machine& machine, const Specification& specification, c
     family.go_back();
     length = *report.sets->length * 5 / 4;
   }
+  report.outcome += lost;
   return report;
 }
 
@@ -253,7 +258,8 @@ std::optional<std::string> refuse_sets(const InductiveSetsEvidence& claimed, con
     longest = std::max(longest, ending.word.size());
     endings.emplace(ending.situation, ending.word);
   }
-  // The same walk, which now only looks up.
+  // The same walk, which now only looks up. Where finitely many words lead, nodes may be longer than the endings.
+  longest += system.situations().size();
   std::vector<sets::Node> open;
   for (std::uint32_t s = 0; s < system.situations().size(); ++s) {
     for (Symbol a = 0; a < system.symbols(); ++a) open.push_back(tree.root(s, a));
