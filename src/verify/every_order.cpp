@@ -1,10 +1,10 @@
-// A pair of the closure has, beside its codes, numbers that are no codes: tails of convolutions and token shifts. Each is
-// known as an interval, at first empty. Invariant: whatever the order of operations, the words whose path through the
-// listed closure ends in a pair leave its codes, and tails within its intervals. A step from the intervals of one pair,
-// over any_order.hpp, must take exactly the codes of the pair listed after it, with the right label; its tails widen that
-// pair's intervals, and where they do, that pair is looked at again. Tails hold what finitely many tokens gave, so that
-// this ends. Cost: an enclosed step for every symbol of a pair, some times where there are tails.
-// Tested by tests/verify/every_order_test.cpp.
+// A pair of the closure has, beside its codes, numbers that are no codes: tails of convolutions and token shifts. Each
+// is known as an interval, at first empty. Invariant: whatever the order of operations, the words whose path through
+// the listed closure ends in a pair leave its codes, and tails within its intervals. A step from the intervals of one
+// pair, over any_order.hpp, must take exactly the codes of the pair listed after it, with the right label; its tails
+// widen that pair's intervals, and where they do, that pair is looked at again. Tails hold what finitely many tokens
+// gave, so that this ends. Cost: an enclosed step for every symbol of a pair, some times where there are tails. Tested
+// by tests/verify/every_order_test.cpp.
 #include "krohn/verify/every_order.hpp"
 
 #include <algorithm>

@@ -1,20 +1,20 @@
-// Enclosures of every order of operations as values: an Arithmetic for forward::Interpreter whose numbers contain what a
-// program computes however its sums and products are bracketed, ordered, multiplied out and fused, each operation
+// Enclosures of every order of operations as values: an Arithmetic for forward::Interpreter whose numbers contain what
+// a program computes however its sums and products are bracketed, ordered, multiplied out and fused, each operation
 // rounded to binary32 or to a format that holds it, and with functions of a relative error of at most function_error.
 //
-// A number is a polynomial of *atoms*: numbers of the model, results of functions, and the values that earlier operations
-// of the program left behind. Where it is made of `terms` products of atoms, each of at most `products` + 1 factors, and
-// `mass` is the sum of their absolute values, every way to compute it takes each product through at most n = products +
-// terms - 1 roundings, so that it is off by at most gamma_n mass, gamma_n = n u / (1 - n u), u = 2^-24 (Higham, Accuracy
-// and Stability of Numerical Algorithms, 2002, section 3.1). `radius` is how far the exact value lies from `center` for
-// all values of the atoms. settled() adds both up and makes an atom of the number: after every operation of the program,
-// before functions and comparisons.
+// A number is a polynomial of *atoms*: numbers of the model, results of functions, and the values that earlier
+// operations of the program left behind. Where it is made of `terms` products of atoms, each of at most `products` + 1
+// factors, and `mass` is the sum of their absolute values, every way to compute it takes each product through at most n
+// = products + terms - 1 roundings, so that it is off by at most gamma_n mass, gamma_n = n u / (1 - n u), u = 2^-24
+// (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 3.1). `radius` is how far the exact value lies
+// from `center` for all values of the atoms. settled() adds both up and makes an atom of the number: after every
+// operation of the program, before functions and comparisons.
 //
-// The doubles that center, radius and mass are computed in are paid for by `growth`: each is rounded at most n + 3 times
-// on the way, by 2^-53 of the mass, and 0.01 n u is more than that; radii grow by 2^-40 of themselves with every step.
-// What falls below the normal numbers loses at most 2^-126, times at most three more factors below 2^16.
+// The doubles that center, radius and mass are computed in are paid for by `growth`: each is rounded at most n + 3
+// times on the way, by 2^-53 of the mass, and 0.01 n u is more than that; radii grow by 2^-40 of themselves with every
+// step. What falls below the normal numbers loses at most 2^-126, times at most three more factors below 2^30.
 //
-// Throws affine::Undecided (`what` it was that has no enclosure): numbers of 2^16 and beyond, a comparison that is not
+// Throws affine::Undecided (`what` it was that has no enclosure): numbers of 2^30 and beyond, a comparison that is not
 // decided, a root or a quotient across 0, functions that are not covered. Cost: about ten times that of doubles.
 #pragma once
 
@@ -35,9 +35,9 @@ inline constexpr double function_error = 0x1p-20;
 /// A rounding, with room for gamma's denominator (n is below 2^13) and for the doubles.
 inline constexpr double growth = 0x1p-24 * 1.01;
 inline constexpr double most_terms = 4096.0;
-inline constexpr double largest = 0x1p16;
+inline constexpr double largest = 0x1p30;
 /// What n roundings lose below the normal numbers, each.
-inline constexpr double underflow = 0x1p-76;
+inline constexpr double underflow = 0x1p-36;
 inline constexpr double outwards = 1.0 + 0x1p-40;
 
 struct Number {
@@ -63,7 +63,7 @@ inline Number between(double low, double high) {
   x.center = 0.5 * (low + high);
   x.radius = std::max(high - x.center, x.center - low) * outwards + 0x1p-50 * std::max(std::abs(low), std::abs(high));
   x.mass = (std::abs(x.center) + x.radius) * outwards;
-  if (!(x.mass < largest)) throw Undecided{"a number beyond 2^16"};
+  if (!(x.mass < largest)) throw Undecided{"a number beyond 2^30"};
   return x;
 }
 
@@ -74,7 +74,7 @@ inline Number settled(Number x) {
   x.mass = (std::abs(x.center) + x.radius) * outwards;
   x.products = 0.0;
   x.terms = 1.0;
-  if (!(x.mass < largest)) throw Undecided{"a number beyond 2^16"};
+  if (!(x.mass < largest)) throw Undecided{"a number beyond 2^30"};
   return x;
 }
 
@@ -87,7 +87,7 @@ inline Number operator+(const Number& a, const Number& b) {
   y.mass = (a.mass + b.mass) * outwards;
   y.products = std::max(a.products, b.products);
   y.terms = a.terms + b.terms;
-  if (!(y.terms <= most_terms && y.mass < largest)) throw Undecided{"a sum of too many terms, or beyond 2^16"};
+  if (!(y.terms <= most_terms && y.mass < largest)) throw Undecided{"a sum of too many terms, or beyond 2^30"};
   return y;
 }
 inline Number operator-(const Number& a) {
@@ -104,7 +104,7 @@ inline Number operator*(const Number& a, const Number& b) {
   y.mass = a.mass * b.mass * outwards;
   y.products = a.products + b.products + 1.0;
   y.terms = a.terms * b.terms;
-  if (!(y.terms <= most_terms && y.mass < largest)) throw Undecided{"a product of too many terms, or beyond 2^16"};
+  if (!(y.terms <= most_terms && y.mass < largest)) throw Undecided{"a product of too many terms, or beyond 2^30"};
   return y;
 }
 inline Number fused(const Number& a, const Number& b, const Number& c) { return a * b + c; }
@@ -234,8 +234,9 @@ struct Arithmetic : forward::OneByOne<Number> {
         const double along = 2.0 * state[i].center - code(k, i) - code(best, i);
         sum += across * along;
         // Of the doubles: seven roundings, and the sum's.
-        loss += std::abs(across) * (2.0 * state[i].radius * outwards +
-                                    0x1p-40 * (2.0 * std::abs(state[i].center) + std::abs(code(k, i)) + std::abs(code(best, i))));
+        loss += std::abs(across) *
+                (2.0 * state[i].radius * outwards +
+                 0x1p-40 * (2.0 * std::abs(state[i].center) + std::abs(code(k, i)) + std::abs(code(best, i))));
       }
       loss = loss * outwards + roundings * (here + distance(k, true)) + underflow;
       if (!(sum > loss)) throw Undecided{"which code is the nearest"};

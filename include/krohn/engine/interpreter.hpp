@@ -15,8 +15,8 @@
 //     the same operations, and looked up afterwards; 0: never. If not 0: void record(float* table, size, vocabulary,
 //     token, const Number*), void look_up(const float* table, size, vocabulary, const std::uint32_t* tokens, Number*),
 //     table_size(size, vocabulary) in floats.
-//     NearestCode<Number> nearest_code(Number* unit, size, const float* entries, pitch, count): optional, for one lane; says
-//     itself which of the codes is the nearest.
+//     NearestCode<Number> nearest_code(Number* unit, size, const float* entries, pitch, count): optional, for one lane;
+//     says itself which of the codes is the nearest.
 // Cost: one pass over the weights and three over the state a token. Refuses nothing: values that are not finite are
 // found by the caller.
 #pragma once

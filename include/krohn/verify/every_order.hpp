@@ -1,7 +1,7 @@
 // Whether the closure of a hardened model is the same in every order of operations: each transition's nearest code and
 // winning label are those of all computations in which sums and products are bracketed, ordered, multiplied out and
-// fused in any way (docs/certificates.md, section 7, says which are meant). Since the state is an exact code after every
-// token, no error outlives a token but in the tails of convolutions, which forget in time.
+// fused in any way (docs/certificates.md, section 7, says which are meant). Since the state is an exact code after
+// every token, no error outlives a token but in the tails of convolutions, which forget in time.
 #pragma once
 
 #include <cstdint>

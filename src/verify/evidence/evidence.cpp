@@ -59,7 +59,11 @@ std::string evidence_kinds() {
 }
 
 bool shows_every_order(const Evidence& evidence) {
-  return std::visit([](const auto& one) { return requires { one.every_order; }; }, evidence);
+  return std::visit(
+      [](const auto& one) {
+        return requires { one.every_order; };
+      },
+      evidence);
 }
 
 void list_fields(Evidence& evidence, EvidenceFields& fields) {

@@ -77,8 +77,8 @@ class Enclosing {
   virtual void keep() {}
   virtual void go_back() {}
   /// Whether the tables are closed, for words of at most `length` symbols: the first situation's set holds the first
-  /// state, and every set what tokens make of the sets before, as they are after so many; where none are listed they are
-  /// found first, by so many steps.
+  /// state, and every set what tokens make of the sets before, as they are after so many; where none are listed they
+  /// are found first, by so many steps.
   virtual bool closed(std::optional<std::uint64_t> length) = 0;
 
   const Tables& tables() const { return tables_; }

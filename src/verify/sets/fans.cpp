@@ -9,10 +9,10 @@
 //
 // Without a gate nothing is forgotten, closed sets also hold the states of words that are far too long, and often there
 // are none. There the tables are those after N tokens: by N steps from the first state, up to most_steps, which are
-// cheap enough to be taken again by whoever checks; beyond, h_N[u, d] = h[u, d] + N r e[d], with the sets e of errors (below),
-// for which e[d] >= |beta_c d_c| + sum of l e[d']. If the step makes of h at most h + r e, it makes of h + t r e at most
-// h + (t + 1) r e, for every t: the rate r is all that has to be checked, once. h is found by the step itself from the
-// first state, so often that N r e no longer counts, or as often as twice the length asked for.
+// cheap enough to be taken again by whoever checks; beyond, h_N[u, d] = h[u, d] + N r e[d], with the sets e of errors
+// (below), for which e[d] >= |beta_c d_c| + sum of l e[d']. If the step makes of h at most h + r e, it makes of h + t r
+// e at most h + (t + 1) r e, for every t: the rate r is all that has to be checked, once. h is found by the step itself
+// from the first state, so often that N r e no longer counts, or as often as twice the length asked for.
 //
 // Rounding. t = fl(a s); the sum of k_j t_j has key_size roundings, the difference and the product with beta one each:
 //     change = beta (v - k . a s) + dc,  |dc| <= beta ((key_size + 4) u |k| R + 2 u |v|),  R >= |s| of the column,
@@ -428,10 +428,9 @@ class Fans final : public Enclosing {
   bool fits(const Tables& tables) const override {
     const bool none_listed = tables.supports.empty() && tables.errors.empty() && tables.rates.empty();
     return tables.grids.size() == tables_.grids.size() &&
-           ((none_listed && !forgets_) ||
-            (tables.supports.size() == system_.situations().size() * pitch() &&
-             tables.errors.size() == system_.heads() * num_directions() &&
-             tables.rates.size() == (forgets_ ? 0 : system_.heads())));
+           ((none_listed && !forgets_) || (tables.supports.size() == system_.situations().size() * pitch() &&
+                                           tables.errors.size() == system_.heads() * num_directions() &&
+                                           tables.rates.size() == (forgets_ ? 0 : system_.heads())));
   }
 
   bool place_directions() override {
@@ -501,8 +500,8 @@ class Fans final : public Enclosing {
     ++walk_.steps;
   }
 
-  /// From nothing upwards. After a while entries that must grow are raised by a little more, in proportion to the norm of
-  /// their direction, which no token makes longer.
+  /// From nothing upwards. After a while entries that must grow are raised by a little more, in proportion to the norm
+  /// of their direction, which no token makes longer.
   std::optional<std::string> close_errors(const Budget& budget) {
     for (std::size_t h = 0; h < readers_.size(); ++h) {
       const std::vector<double> norms = norms_of(heads_[h]);
@@ -658,8 +657,8 @@ class Fans final : public Enclosing {
     }
   }
 
-  /// For every situation that some word of the tables `from` leads to, and every token: use(the supports before, where those
-  /// after it begin, the token's context, the combination).
+  /// For every situation that some word of the tables `from` leads to, and every token: use(the supports before, where
+  /// those after it begin, the token's context, the combination).
   template <class Use>
   void each_step(std::size_t h, const std::vector<double>& supports, const Use& use) const {
     for (std::uint32_t s = 0; s < system_.situations().size(); ++s) {

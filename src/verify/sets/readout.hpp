@@ -32,8 +32,8 @@ class Readout {
     bool middle = false;
     /// What has no enclosure.
     const char* lost = nullptr;
-    /// Where not right: of every symbol of the box, by reader, the end at which the margin is least as far as it is linear.
-    /// Empty where that is not known.
+    /// Where not right: of every symbol of the box, by reader, the end at which the margin is least as far as it is
+    /// linear. Empty where that is not known.
     std::vector<double> worst = {};
   };
   /// `state` is the automaton's behind the token.

@@ -218,11 +218,11 @@ SetsReport enclose(const Machine& machine, const Specification& specification, c
       family.keep();
       if (options.up_to && length >= *options.up_to) return report;
       most_evaluations = 20 * (report.evaluations - used) + 2000;
-      length = length * factor / over;
+      length = std::min(length * factor / over, options.up_to.value_or(~std::uint64_t{0}));
     }
     if (!report.sets) return report;
     family.go_back();
-    length = *report.sets->length * 5 / 4;
+    length = std::min(*report.sets->length * 5 / 4, options.up_to.value_or(~std::uint64_t{0}));
   }
   report.outcome += lost;
   return report;

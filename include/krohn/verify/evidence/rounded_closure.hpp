@@ -1,5 +1,5 @@
-// Evidence for PROVED of a hardened model, in every order of operations: its closure, all of whose transitions are decided by
-// more than any order's rounding (krohn/verify/every_order.hpp).
+// Evidence for PROVED of a hardened model, in every order of operations: its closure, all of whose transitions are
+// decided by more than any order's rounding (krohn/verify/every_order.hpp).
 #pragma once
 
 #include <string_view>
