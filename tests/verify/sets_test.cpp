@@ -290,12 +290,16 @@ TEST_CASE("beyond the lengths whose steps are taken again, sets grow by a rate t
   std::vector<Word> words = {Word(5000, 0)};
   for (int i = 0; i < 20; ++i) words.push_back(random_word(random, 2, 5000));
   CHECK(right_on(open, language, words));
+  // The rate found has room for the doubles' rounding, and for none there is no room at all.
+  InductiveSetsEvidence bad = *report.sets;
+  for (double& x : bad.rates) x = 0.0;
+  CHECK(refuse_sets(bad, *open.machine, specification) == "the sets are not closed");
   for (const double factor : {0.0, 0.5}) {
-    InductiveSetsEvidence bad = *report.sets;
-    for (double& x : bad.rates) x *= factor;
-    CHECK(refuse_sets(bad, *open.machine, specification) == "the sets are not closed");
     bad = *report.sets;
     for (double& x : bad.errors) x *= factor;
+    CHECK(refuse_sets(bad, *open.machine, specification) == "the sets are not closed");
+    bad = *report.sets;
+    for (double& x : bad.supports) x *= factor;
     CHECK(refuse_sets(bad, *open.machine, specification) == "the sets are not closed");
   }
 }
