@@ -154,7 +154,7 @@ TEST_CASE(
 
 TEST_CASE(
     "where every order is claimed, runs with noise in every operation carry the canonical codes and right labels") {
-  for (const std::string name : {"dn01_1lc__flipnop", "gdn_1l__abb", "mamba_1l__flipnop", "gla_1l__aba"}) {
+  for (const std::string name : {"dn01_1lc__flipnop", "gdn_1l__abb", "mamba_1l__flipnop", "gdn_1l__endab"}) {
     CAPTURE(name);
     const Hardened h = harden_model(name);
     const auto machine = make_machine(std::make_shared<const Program>(h.program), h.open.task->answers);
