@@ -170,7 +170,8 @@ Json check_json(const CheckReport& report, const Alphabet& alphabet, std::option
   json["interrupted"] = report.interrupted;
   std::visit(Overloaded{[&](const Proved& proved) {
                           json["verdict"] = "PROVED";
-                          json["every_order_of_operations"] = proved.exact_bits.has_value();
+                          json["every_order_of_operations"] =
+                              proved.exact_bits.has_value() || shows_every_order(proved.evidence);
                           if (proved.exact_bits) json["exact_bits"] = *proved.exact_bits;
                         },
                         [&](const CertifiedUpTo& certified) {

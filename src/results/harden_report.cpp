@@ -62,12 +62,17 @@ HardenReport harden_with_verdict(const OpenModel& model, const std::string& name
   }
   if (model.learned->snapped()) throw InputError(name + ": expected a model without codes, got a hardened one");
   const auto start = std::chrono::steady_clock::now();
+  const auto begins = [&](const char* what) {
+    if (options.begins) options.begins(what);
+  };
   HardenReport result;
+  begins("the model itself");
   CheckOptions original_options;
   original_options.budget = options.budget.share(0.1);
   original_options.sample.words = 0;
   result.original = check(*model.machine, language, original_options);
 
+  begins("codes");
   HardenOptions harden_options = options;
   harden_options.budget = options.budget.share(0.8);
   result.hardening = harden(*model.learned, model.task->answers, language, harden_options);
@@ -76,6 +81,7 @@ HardenReport harden_with_verdict(const OpenModel& model, const std::string& name
   result.report.verdict = Unknown{result.hardening.length, result.hardening.reason};
   if (result.hardening.program) {
     result.machine = make_machine(std::make_shared<const Program>(*result.hardening.program), model.task->answers);
+    begins("closure");
     CheckOptions check_options;
     check_options.budget = options.budget;
     check_options.sample.words = 0;

@@ -440,7 +440,8 @@ TEST_CASE(
     for (int mutation = 0; mutation < 12; ++mutation) {
       CAPTURE(mutation);
       Certificate bad = good;
-      auto& closure = std::get<ClosureEvidence>(bad.evidence);
+      auto* const rounded = std::get_if<RoundedClosureEvidence>(&bad.evidence);
+      ClosureEvidence& closure = rounded != nullptr ? rounded->closure : std::get<ClosureEvidence>(bad.evidence);
       std::vector<std::uint32_t>& list = mutation % 3 == 0   ? closure.states
                                          : mutation % 3 == 1 ? closure.automaton_states
                                                              : closure.successors;

@@ -1,5 +1,4 @@
 // krohn harden: a checkpoint whose state is snapped to codes after every token, and the verdict on it.
-#include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -7,7 +6,6 @@
 #include <vector>
 
 #include "command.hpp"
-#include "interrupt.hpp"
 #include "krohn/checkpoints/open_model.hpp"
 #include "krohn/error.hpp"
 #include "krohn/results/certificate_file.hpp"
@@ -17,6 +15,7 @@
 #include "krohn/verify/check.hpp"
 #include "krohn/verify/harden.hpp"
 #include "model_argument.hpp"
+#include "work.hpp"
 
 namespace krohn::cli {
 namespace {
@@ -36,19 +35,29 @@ struct Arguments {
 };
 
 int run_harden(const Arguments& arguments) {
-  const auto start = std::chrono::steady_clock::now();
   const OpenModel open = open_model(arguments.model, std::nullopt, arguments.task);
   for (const std::string& note : open.notes) std::cerr << "krohn: " << note << '\n';
   if (!arguments.certificate.empty()) require_writable(arguments.certificate);
   const Language language = language_of(open, arguments.language, arguments.alphabet);
+  Work work("harden", Work::Early::with_result, arguments.time_limit);
   HardenOptions options;
-  options.budget.stop = &interrupt_flag();
-  options.budget.deadline = start + std::chrono::milliseconds(static_cast<std::int64_t>(arguments.time_limit * 1000.0));
+  options.budget.stop = &work.stop();
+  options.budget.deadline = work.deadline();
+  options.begins = [&work](const std::string& method) { work.method(method); };
+  options.progress = [&work](std::size_t round, std::size_t codes, std::size_t configurations) {
+    work.detail("closure " + std::to_string(round) + ", " + std::to_string(codes) + " codes, " +
+                std::to_string(configurations) + " configurations");
+  };
   options.max_codes = arguments.max_codes;
   if (arguments.method == "grid") options.method = HardenOptions::Method::grid;
   const HardenReport result = harden_with_verdict(open, arguments.model, language, options);
   const Hardening& hardening = result.hardening;
   const CheckReport& report = result.report;
+  if (hardening.closed) {
+    work.finish();
+  } else {
+    work.finish("the codes are the best that were found");
+  }
   if (result.machine) {
     write_hardened(arguments.model, arguments.directory, *hardening.program, arguments.force);
     if (!arguments.certificate.empty()) {
@@ -72,6 +81,9 @@ int run_harden(const Arguments& arguments) {
       for (const CodeDistance& d : hardening.distances) {
         std::printf("  states of the model's own runs, symbols %zu to %zu: %.3g from a code on average, at most %.3g\n",
                     d.from, d.to, d.mean, d.most);
+      }
+      for (const Rung& rung : report.rungs) {
+        if (rung.method == "closure") std::printf("%s\n", rung.outcome.c_str());
       }
       std::printf("wrote %s; semantics: %s; domain: %s\n", arguments.directory.c_str(), report.semantics.c_str(),
                   report.domain.c_str());

@@ -15,6 +15,8 @@
 //     the same operations, and looked up afterwards; 0: never. If not 0: void record(float* table, size, vocabulary,
 //     token, const Number*), void look_up(const float* table, size, vocabulary, const std::uint32_t* tokens, Number*),
 //     table_size(size, vocabulary) in floats.
+//     NearestCode<Number> nearest_code(Number* unit, size, const float* entries, pitch, count): optional, for one lane;
+//     says itself which of the codes is the nearest.
 // Cost: one pass over the weights and three over the state a token. Refuses nothing: values that are not finite are
 // found by the caller.
 #pragma once
@@ -81,6 +83,14 @@ struct Update {
   const Number* beta = nullptr;
   /// The dot product is with S before the decay; only the first update may say so.
   bool reads_undecayed = false;
+};
+
+/// The code that a unit becomes: squares of the distances to it and to the next nearest, infinite where there is none.
+template <class Number>
+struct NearestCode {
+  std::size_t code = 0;
+  Number nearest;
+  Number second;
 };
 
 /// Sees the inputs of every recurrence step; `head` counts the block's states.
@@ -655,6 +665,12 @@ class Interpreter {
     const StatePart& part = program_->state_parts()[index];
     const Book& book = books_[index][unit];
     const std::size_t size = part.unit_size();
+    if constexpr (requires { A::nearest_code(state, size, book.entries.data(), book.pitch, book.count); }) {
+      const NearestCode<Number> found = A::nearest_code(state, size, book.entries.data(), book.pitch, book.count);
+      if (probe_ != nullptr) probe_->snapped(index, unit, state, found.code, found.nearest, found.second);
+      for (std::size_t i = 0; i < size; ++i) state[i] = Number(A::weight(book.entries[i * book.pitch + found.code]));
+      return true;
+    }
     const Number never = A::constant(std::numeric_limits<double>::infinity());
     if constexpr (A::lanes == 1) {
       for (std::size_t k = 0; k < book.pitch; k += A::width) {

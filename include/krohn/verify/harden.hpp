@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,10 @@ struct HardenOptions {
   std::size_t max_codes = 256;
   /// Configurations (everything carried, automaton state) of a closure at most.
   std::size_t max_configurations = 200000;
+  /// Told what begins: "the model itself", "codes", "closure" (harden_with_verdict).
+  std::function<void(const std::string& method)> begins = {};
+  /// Told of every round, and on the way in long closures: its number, codes of all units, configurations met.
+  std::function<void(std::size_t round, std::size_t codes, std::size_t configurations)> progress = {};
 };
 
 /// Where a code comes from.

@@ -5,11 +5,16 @@
 #include "krohn/verify/evidence/closure.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <utility>
 
+#include "krohn/engine/learned/learned_machine.hpp"
 #include "krohn/verify/closure.hpp"
+#include "krohn/verify/every_order.hpp"
+#include "krohn/verify/evidence/rounded_closure.hpp"
 #include "krohn/verify/exactness.hpp"
 #include "method.hpp"
 #include "state_words.hpp"
@@ -36,6 +41,28 @@ std::optional<unsigned> exact_bits(const Question& question, const PairSet& pair
   return exact.bits();
 }
 
+// Of a closed hardened model: the closure's lists, if it holds in every order of operations; `outcome` is told.
+std::optional<RoundedClosureEvidence> every_order(const Question& question, const std::shared_ptr<const Closure>& found,
+                                                  std::string& outcome) {
+  const std::optional<LearnedView> learned = learned_of(question.machine);
+  if (!learned || !learned->program.snapped()) return std::nullopt;
+  const Budget budget = question.options.budget.share(0.5);
+  std::optional<ClosureEvidence> lists =
+      ClosureEvidence{.found = found}.listed(question.machine, question.specification);
+  if (!lists) return std::nullopt;
+  const EveryOrder orders = holds_in_every_order(*lists, question.machine, question.specification, budget);
+  if (!orders.holds) {
+    outcome += ", in the order stated (" + orders.reason + ")";
+    return std::nullopt;
+  }
+  std::array<char, 160> text{};
+  std::snprintf(text.data(), text.size(),
+                ", in every order of operations (a token's rounding moves a state by at most %.2g, two logits by %.2g)",
+                orders.state_rounding, orders.logit_rounding);
+  outcome += text.data();
+  return RoundedClosureEvidence{*std::move(lists)};
+}
+
 Finding close(const Question& question, std::optional<std::uint64_t> successors) {
   auto closure = std::make_shared<const Closure>(
       joint_closure(question.machine, question.specification, {question.budget, question.options.up_to, successors}));
@@ -52,6 +79,10 @@ Finding close(const Question& question, std::optional<std::uint64_t> successors)
   if (closure->closed) {
     const std::optional<unsigned> bits = exact_bits(question, closure->pairs);
     finding.outcome = "closed with " + pairs + exactness_text(bits);
+    if (auto rounded = every_order(question, closure, finding.outcome)) {
+      finding.proved = Proved{std::nullopt, *std::move(rounded)};
+      return finding;
+    }
     finding.proved = Proved{bits, ClosureEvidence{.found = std::move(closure)}};
     return finding;
   }

@@ -58,6 +58,14 @@ std::string evidence_kinds() {
   return text.substr(0, text.size() - 2) + " or " + std::string(NoEvidence::kind);
 }
 
+bool shows_every_order(const Evidence& evidence) {
+  return std::visit(
+      [](const auto& one) {
+        return requires { one.every_order; };
+      },
+      evidence);
+}
+
 void list_fields(Evidence& evidence, EvidenceFields& fields) {
   std::visit([&](auto& one) { one.list(fields); }, evidence);
 }
@@ -93,7 +101,8 @@ std::string claim_text(const Claim& claim, const std::string& semantics, const E
   const std::string length = claim.length ? std::to_string(*claim.length) : "";
   switch (claim.verdict) {
     case VerdictKind::proved:
-      return "on every word " + agree + (claim.exact_bits ? ", for every order of operations" : "");
+      return "on every word " + agree +
+             (claim.exact_bits || shows_every_order(evidence) ? ", for every order of operations" : "");
     case VerdictKind::certified:
       return "on every word of length at most " + length + " " + agree;
     case VerdictKind::refuted:

@@ -38,6 +38,7 @@ void InductiveSetsEvidence::list(EvidenceFields& fields) {
   const std::uint64_t num_grids = fields.size("grids", grids.size());
   const std::uint64_t num_supports = fields.size("supports", supports.size());
   const std::uint64_t num_errors = fields.size("errors", errors.size());
+  const std::uint64_t num_rates = fields.size("rates", rates.size());
   const std::uint64_t num_endings = fields.size("endings", endings.size());
   std::vector<std::uint32_t> situations;
   std::vector<std::uint32_t> lengths;
@@ -52,10 +53,12 @@ void InductiveSetsEvidence::list(EvidenceFields& fields) {
   fields.words(grids, num_grids);
   fields.words(supports, num_supports);
   fields.words(errors, num_errors);
+  fields.words(rates, num_rates);
   for (const float x : inputs) fields.require(std::isfinite(x));
   for (const double x : grids) fields.require(std::isfinite(x));
   for (const double x : supports) fields.require(std::isfinite(x));
   for (const double x : errors) fields.require(std::isfinite(x));
+  for (const double x : rates) fields.require(std::isfinite(x));
   fields.words(situations, num_endings);
   fields.words(lengths, num_endings);
   fields.words(symbols, num_symbols);

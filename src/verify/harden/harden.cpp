@@ -179,6 +179,12 @@ class Refinement {
     u.origins.erase(u.origins.begin() + at);
   }
 
+  std::size_t count_codes() const {
+    std::size_t count = 0;
+    for (const UnitCodes& u : units_) count += u.codes.size();
+    return count;
+  }
+
   void use_codes() {
     for (const UnitCodes& u : units_) {
       std::vector<float> flat;
@@ -213,6 +219,7 @@ class Refinement {
   /// `met`, if given, is told of every unit that was snapped, and behind which word.
   Walk close(const Budget& budget, std::size_t most, const std::function<void(const Snap&, const Word&)>& met = {}) {
     use_codes();
+    ++closures_;
     Walk walk;
     for (const UnitCodes& u : units_) walk.taken.emplace_back(u.codes.size(), false);
     const Dfa& automaton = specification_.automaton();
@@ -252,6 +259,7 @@ class Refinement {
         walk.limit = "time";
         break;
       }
+      if (i % 1024 == 0 && options_.progress) options_.progress(closures_, count_codes(), pairs.size());
       if (i == level_end) {
         ++walk.length;
         level_end = pairs.size();
@@ -411,9 +419,7 @@ class Refinement {
       const std::uint64_t before = steps_;
       const Walk walk = close(budget, most.configurations);
       ++best.rounds;
-      std::size_t codes = 0;
-      for (const UnitCodes& u : units_) codes += u.codes.size();
-      now.cost += (steps_ - before) * codes;
+      now.cost += (steps_ - before) * count_codes();
       now.ended_wrong = walk.wrong.has_value();
       if (walk.closed) {
         // Leaving codes out may take about as long as the closure, and a little longer where that was quick.
@@ -607,6 +613,7 @@ class Refinement {
   std::vector<float> logits_;
   std::vector<UnitCodes> units_;
   std::uint64_t steps_ = 0;
+  std::size_t closures_ = 0;
 };
 
 }  // namespace

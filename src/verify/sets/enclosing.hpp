@@ -25,6 +25,8 @@ struct Tables {
   std::vector<double> supports;
   /// How far errors go.
   std::vector<double> errors;
+  /// Where errors are never forgotten, by how much the sets grow with every token at most.
+  std::vector<double> rates;
   friend bool operator==(const Tables&, const Tables&) = default;
 };
 
@@ -64,19 +66,25 @@ class Enclosing {
   /// For rounding(), supports() and reach(), of closed tables. False if there is no bound for such lengths.
   virtual bool bound_rounding(std::optional<std::uint64_t> length) = 0;
 
-  /// Finds tables that are closed; says why not otherwise.
+  /// Finds tables that are closed for words of all lengths, or begins those that reach() goes on with; says why not
+  /// otherwise.
   virtual std::optional<std::string> close(const Budget& budget) = 0;
-  /// Whether the tables are closed: the first situation's set holds the first state, and every set what tokens make of
-  /// the sets before. Nothing is searched.
-  virtual bool closed() const = 0;
+  /// Where there are no tables for all lengths: finds some for words of at most `length` symbols, from those at hand.
+  virtual std::optional<std::string> close_up_to(std::uint64_t /*length*/, const Budget& /*budget*/) {
+    return std::nullopt;
+  }
+  /// Keeps the tables at hand; goes back to those that were kept.
+  virtual void keep() {}
+  virtual void go_back() {}
+  /// Whether the tables are closed, for words of at most `length` symbols: the first situation's set holds the first
+  /// state, and every set what tokens make of the sets before, as they are after so many; where none are listed they
+  /// are found first, by so many steps.
+  virtual bool closed(std::optional<std::uint64_t> length) = 0;
 
   const Tables& tables() const { return tables_; }
   /// False if their sizes do not fit.
   bool set_tables(Tables tables) {
-    if (tables.grids.size() != tables_.grids.size() || tables.supports.size() != tables_.supports.size() ||
-        tables.errors.size() != tables_.errors.size()) {
-      return false;
-    }
+    if (!fits(tables)) return false;
     tables_ = std::move(tables);
     return place_directions();
   }
@@ -85,6 +93,11 @@ class Enclosing {
   Enclosing(const System& system, std::size_t generators, std::size_t size, Fan combinations)
       : system_(system), generators_(generators), size_(size), combinations_(std::move(combinations)) {}
 
+  /// Whether the sizes are right.
+  virtual bool fits(const Tables& tables) const {
+    return tables.grids.size() == tables_.grids.size() && tables.supports.size() == tables_.supports.size() &&
+           tables.errors.size() == tables_.errors.size() && tables.rates.size() == tables_.rates.size();
+  }
   /// Of tables that came from elsewhere. False if the grids are none.
   virtual bool place_directions() { return tables_.grids.empty(); }
 

@@ -137,8 +137,23 @@ bool Endings::right(const Node& node, Box& box, int halvings, int depth) {
   if (outcome.right) return true;
   lost_ = outcome.lost;
   if (depth == halvings || (!outcome.middle && depth >= 2)) return false;
-  // The symbol that moves its reader's t the most, against their size.
   const std::size_t n = enclosing_.generators();
+  if (outcome.worst.size() >= enclosing_.readers().size() * n && depth < halvings) {
+    // No halving helps where the readout is not right at a corner.
+    Box corner = box;
+    for (std::size_t r = 0; r < enclosing_.readers().size(); ++r) {
+      for (std::size_t b = 0; b < n; ++b) {
+        for (std::size_t i = 0; i < n; ++i) {
+          double& c = corner.coefficients[(r * n + b) * n + i];
+          corner.centers[r * n + b] += outcome.worst[r * n + i] * c;
+          c = 0.0;
+        }
+      }
+    }
+    ++evaluations_;
+    if (!readout_.evaluate(node.context, node.state, corner).right) return false;
+  }
+  // The symbol that moves its reader's t the most, against their size.
   std::size_t widest = 0;
   double most = 0.0;
   for (std::size_t r = 0; r < enclosing_.readers().size(); ++r) {

@@ -7,6 +7,13 @@
 //     h'[u, d] >= u_c beta_c d_c + sum of l h[u, d'],
 // which is closed in directions with d_c = 0 where a_c = 1: they are kept exactly.
 //
+// Without a gate nothing is forgotten, closed sets also hold the states of words that are far too long, and often there
+// are none. There the tables are those after N tokens: by N steps from the first state, up to most_steps, which are
+// cheap enough to be taken again by whoever checks; beyond, h_N[u, d] = h[u, d] + N r e[d], with the sets e of errors
+// (below), for which e[d] >= |beta_c d_c| + sum of l e[d']. If the step makes of h at most h + r e, it makes of h + t r
+// e at most h + (t + 1) r e, for every t: the rate r is all that has to be checked, once. h is found by the step itself
+// from the first state, so often that N r e no longer counts, or as often as twice the length asked for.
+//
 // Rounding. t = fl(a s); the sum of k_j t_j has key_size roundings, the difference and the product with beta one each:
 //     change = beta (v - k . a s) + dc,  |dc| <= beta ((key_size + 4) u |k| R + 2 u |v|),  R >= |s| of the column,
 // which moves s along k, as a change of v does: errors of that kind stay within the sets e of y' = A_c y + [-1, 1]
@@ -19,6 +26,7 @@
 #include <cmath>
 #include <limits>
 
+#include "krohn/error.hpp"
 #include "sets/enclosing.hpp"
 
 namespace krohn::sets {
@@ -26,6 +34,12 @@ namespace {
 
 constexpr std::size_t most_keys = 4;
 constexpr double none = -std::numeric_limits<double>::infinity();
+/// Of an iteration that ends by itself or not at all.
+constexpr std::size_t most_rounds = 20000;
+/// So many tokens' tables are found again by checkers.
+constexpr std::uint64_t most_steps = 4096;
+/// Below it, roundings add up to a bound for all lengths.
+constexpr double forgetting = 1.0 - 0x1p-30;
 
 /// Parts of [0, 1] on an axis.
 std::size_t parts_of(std::size_t keys) { return keys <= 2 ? 48 : keys == 3 ? 8 : 4; }
@@ -58,6 +72,9 @@ class Fans final : public Enclosing {
     place_directions();
     tables_.supports.assign(system.situations().size() * pitch(), none);
     tables_.errors.assign(system.heads() * num_directions(), 0.0);
+    for (std::size_t h = 0; h < system.heads(); ++h) forgets_ = forgets_ && !(retained(h) >= forgetting);
+    if (!forgets_) tables_.rates.assign(system.heads(), 0.0);
+    begin();
   }
 
   std::string_view name() const override { return "fans"; }
@@ -77,7 +94,7 @@ class Fans final : public Enclosing {
   void supports(std::uint32_t situation, std::size_t reader, const double* functional, double* out) const override {
     const Decomposed parts = decomposed(reader, functional);
     for (std::size_t u = 0; u < combinations_.size(); ++u) {
-      out[u] = far(tables_.supports.data() + table(situation, reader, u), parts, set_tops_[reader]);
+      out[u] = far(supports_.data() + table(situation, reader, u), parts, set_tops_[reader]);
     }
   }
   double reach(std::size_t reader) const override {
@@ -92,8 +109,8 @@ class Fans final : public Enclosing {
     const std::vector<float>& query = system_.contexts()[context].heads[reader].query;
     const double norm = std::sqrt(dot(query, query)) * (1.0 + slack);
     const double terms = static_cast<double>(query.size()) * fp32_unit * 1.01;
-    const double along = far(tables_.errors.data() + reader * num_directions(), decomposed(reader, functional.data()),
-                             error_tops_[reader]);
+    const double along =
+        far(errors_.data() + reader * num_directions(), decomposed(reader, functional.data()), error_tops_[reader]);
     return (column.along * along + norm * (column.any + terms * column.largest)) * (1.0 + slack) + fp32_least;
   }
 
@@ -102,9 +119,22 @@ class Fans final : public Enclosing {
     columns_.assign(readers_.size() * count, {});
     set_tops_.clear();
     error_tops_.clear();
+    if (!forgets_ && !length) return false;
+    supports_ = stepped() ? walk_.supports : tables_.supports;
+    errors_ = stepped() ? walk_.errors : tables_.errors;
+    if (stepped() && walk_.steps != length) throw InternalError("sets: tables of another length");
+    for (std::size_t h = 0; h < readers_.size() && !forgets_ && !stepped(); ++h) {
+      for (std::size_t i = 0; i < system_.situations().size() * combinations_.size() * num_directions(); ++i) {
+        const std::size_t d = i % num_directions();
+        const std::size_t u = i / num_directions() % combinations_.size();
+        double& x = supports_[table(i / num_directions() / combinations_.size(), h, u) + d];
+        const double grown = static_cast<double>(*length) * tables_.rates[h] * errors_[h * num_directions() + d];
+        x += grown + slack * (std::abs(x) + grown);
+      }
+    }
     for (std::size_t h = 0; h < readers_.size(); ++h) {
-      set_tops_.push_back(set_top(h));
-      error_tops_.push_back(largest(tables_.errors.data() + h * num_directions(), num_directions()));
+      set_tops_.push_back(set_top(h, supports_));
+      error_tops_.push_back(largest(errors_.data() + h * num_directions(), num_directions()));
     }
     const auto terms = static_cast<double>(system_.recurrence().key_size);
     std::vector<double> u(generators_);
@@ -112,17 +142,12 @@ class Fans final : public Enclosing {
     for (std::size_t h = 0; h < readers_.size(); ++h) {
       const Head& head = heads_[h];
       if (!head.has_frame) return false;
-      double rho = 0.0;
       bool gated = false;
-      for (std::uint32_t c = 0; c < size_; ++c) {
-        const double inner = 1.0 - strength(c, h) * head.products[c * size_ + c];
-        rho = std::max(rho, gate(c, h) * std::max(1.0, std::abs(inner) + slack));
-        gated = gated || gate(c, h) != 1.0;
-      }
-      rho *= 1.0 + (gated ? slack : 0.0);
+      for (std::uint32_t c = 0; c < size_; ++c) gated = gated || gate(c, h) != 1.0;
+      const double rho = retained(h);
       // What one rounding a token adds up to.
       double total = 0.0;
-      if (rho < 1.0 - 0x1p-30) {
+      if (rho < forgetting) {
         total = 1.0 / (1.0 - rho);
       } else if (length) {
         const auto n = static_cast<double>(*length + 1);
@@ -133,8 +158,8 @@ class Fans final : public Enclosing {
       const double roundings = gated ? 2.0 : 1.0;
       double error_norm = 0.0;
       for (std::size_t i = 0; i < size_; ++i) {
-        const double f = far(tables_.errors.data() + h * num_directions(), decomposed(h, head.frame.data() + i * size_),
-                             error_tops_[h]);
+        const double f =
+            far(errors_.data() + h * num_directions(), decomposed(h, head.frame.data() + i * size_), error_tops_[h]);
         error_norm += f * f;
       }
       error_norm = std::sqrt(error_norm) * (1.0 + 0x1p-20);
@@ -156,7 +181,7 @@ class Fans final : public Enclosing {
               double sum = 0.0;
               double size = 0.0;
               for (const Fan::Part& part : parts) {
-                const double term = part.weight * far(tables_.supports.data() + table(s, h, part.direction),
+                const double term = part.weight * far(supports_.data() + table(s, h, part.direction),
                                                       decomposed(h, functional.data()), set_tops_[h]);
                 sum += term;
                 size += std::abs(term);
@@ -182,57 +207,94 @@ class Fans final : public Enclosing {
   }
 
   std::optional<std::string> close(const Budget& budget) override {
-    // From the first state upwards. After a while entries that must grow are raised by a little more, in proportion to
-    // the norm of their direction, which no token makes longer.
-    constexpr std::size_t most_rounds = 20000;
-    const auto over = [&] { return budget.interrupted() || budget.out_of_time(); };
     for (std::size_t h = 0; h < readers_.size(); ++h) {
       if (!heads_[h].has_frame) return "the keys of head " + std::to_string(h) + " are nearly dependent";
-      const std::vector<double> norms = norms_of(heads_[h]);
-      double* errors = tables_.errors.data() + h * num_directions();
-      std::fill_n(errors, num_directions(), 0.0);
-      Growth growth;
-      while (true) {
-        const double top = largest(errors, num_directions());
-        if (growth.rounds == most_rounds || !(top < 1e6) || over()) {
-          return (over() ? "in the time given, the errors of head " : "the errors of head ") + std::to_string(h) +
-                 " do not stay bounded";
-        }
-        growth.begin_round();
-        for (std::uint32_t c = 0; c < size_; ++c) {
-          for (std::size_t d = 0; d < num_directions(); ++d) {
-            const double needed = error_step(h, c, d, errors, top);
-            if (needed > errors[d]) errors[d] = growth.raised(needed, top * norms[d]);
-          }
-        }
-        if (!growth.grew) break;
-      }
     }
-    std::fill(tables_.supports.begin(), tables_.supports.end(), none);
+    begin();
+    if (!forgets_) return std::nullopt;
+    if (auto obstacle = close_errors(budget)) return obstacle;
+    tables_.supports = walk_.supports;
     for (std::size_t h = 0; h < readers_.size(); ++h) {
       const std::vector<double> norms = norms_of(heads_[h]);
-      begin_tables(h, tables_.supports, 0.0);
       Growth growth;
       while (true) {
-        const double top = set_top(h);
-        if (growth.rounds == most_rounds || !(top < 1e6) || over()) {
-          return (over() ? "in the time given, the sets of head " : "the sets of head ") + std::to_string(h) +
+        const double top = set_top(h, tables_.supports);
+        if (growth.rounds == most_rounds || !(top < 1e6) || over(budget)) {
+          return (over(budget) ? "in the time given, the sets of head " : "the sets of head ") + std::to_string(h) +
                  " do not close";
         }
         growth.begin_round();
-        each_step(h, [&](const double* from, double* to, std::uint32_t c, std::size_t u) {
+        each_step(h, tables_.supports, [&](const double* from, std::size_t to, std::uint32_t c, std::size_t u) {
           for (std::size_t d = 0; d < num_directions(); ++d) {
             const double needed = set_step(h, c, u, d, from, top);
-            if (needed > to[d]) to[d] = growth.raised(needed, top * norms[d]);
+            double& x = tables_.supports[to + d];
+            if (needed > x) x = growth.raised(needed, top * norms[d]);
           }
         });
         if (!growth.grew) break;
       }
     }
-    return closed() ? std::nullopt : std::optional<std::string>("the sets do not close");
+    return closed(std::nullopt) ? std::nullopt : std::optional<std::string>("the sets do not close");
   }
 
-  bool closed() const override {
+  std::optional<std::string> close_up_to(std::uint64_t length, const Budget& budget) override {
+    constexpr std::uint64_t between_looks = 8;
+    if (length <= most_steps) {
+      // A checker takes the steps again.
+      tables_.supports.clear();
+      tables_.errors.clear();
+      tables_.rates.clear();
+      while (walk_.steps < length) {
+        if (over(budget)) return "in the time given, the sets do not reach so far";
+        step();
+      }
+      return std::nullopt;
+    }
+    tables_.rates.assign(system_.heads(), 0.0);
+    if (tables_.errors.empty()) {
+      tables_.errors.assign(system_.heads() * num_directions(), 0.0);
+      if (auto obstacle = close_errors(budget)) return obstacle;
+    }
+    while (true) {
+      const bool enough = walk_.steps >= 2 * length;
+      if (enough || walk_.steps % between_looks == 0) {
+        tables_.supports = walk_.supports;
+        double most = 0.0;
+        for (std::size_t h = 0; h < readers_.size(); ++h) {
+          find_rate(h, length);
+          const double* errors = tables_.errors.data() + h * num_directions();
+          most = std::max(most, static_cast<double>(length) * tables_.rates[h] * largest(errors, num_directions()) /
+                                    set_top(h, tables_.supports));
+        }
+        if (enough || most <= 1e-4) break;
+      }
+      if (over(budget)) return "in the time given, the sets do not reach so far";
+      step();
+    }
+    return closed(length) ? std::nullopt : std::optional<std::string>("the sets grow too fast");
+  }
+
+  void keep() override {
+    kept_tables_ = tables_;
+    kept_walk_ = walk_;
+  }
+  void go_back() override {
+    tables_ = kept_tables_;
+    walk_ = kept_walk_;
+  }
+
+  bool closed(std::optional<std::uint64_t> length) override {
+    if (!forgets_ && !length) return false;
+    if (stepped()) {
+      if (forgets_ || *length > most_steps) return false;
+      begin();
+      while (walk_.steps < *length) step();
+      return std::ranges::all_of(walk_.supports, [](double x) { return std::abs(x) < 1e7; }) &&
+             std::ranges::all_of(walk_.errors, [](double x) { return x < 1e7; });
+    }
+    for (const double x : tables_.rates) {
+      if (!(x >= 0.0 && x < 1.0)) return false;
+    }
     for (const double x : tables_.errors) {
       if (!(x >= 0.0 && x < 1e7)) return false;
     }
@@ -248,15 +310,19 @@ class Fans final : public Enclosing {
           holds = holds && error_step(h, c, d, errors, error_top) <= errors[d];
         }
       }
-      const double top = set_top(h);
-      std::vector<double> begin(tables_.supports.size(), none);
-      begin_tables(h, begin, slack);
+      const double rate = forgets_ ? 0.0 : tables_.rates[h];
+      const double top = last_top(h, length);
+      std::vector<double> first(tables_.supports.size(), none);
+      begin_tables(h, first, slack);
       for (std::size_t i = 0; i < combinations_.size() * num_directions(); ++i) {
-        holds = holds && begin[table(0, h, 0) + i] <= tables_.supports[table(0, h, 0) + i];
+        holds = holds && first[table(0, h, 0) + i] <= tables_.supports[table(0, h, 0) + i];
       }
-      each_step(h, [&](const double* from, const double* to, std::uint32_t c, std::size_t u) {
+      each_step(h, tables_.supports, [&](const double* from, std::size_t to, std::uint32_t c, std::size_t u) {
         for (std::size_t d = 0; d < num_directions(); ++d) {
-          holds = holds && set_step(h, c, u, d, from, top) <= to[d];
+          const double most = tables_.supports[to + d];
+          const double grown = rate * errors[d];
+          const double room = forgets_ ? 0.0 : grown - slack * (std::abs(most) + grown);
+          holds = holds && set_step(h, c, u, d, from, top) <= most + room;
         }
       });
     }
@@ -281,6 +347,12 @@ class Fans final : public Enclosing {
     std::vector<double> frame;
     bool has_frame = false;
     std::optional<Fan> directions;
+  };
+  /// The tables after so many tokens, from the first state; what no word leads to is at -infinity.
+  struct Walk {
+    std::uint64_t steps = 0;
+    std::vector<double> supports;
+    std::vector<double> errors;
   };
   struct Column {
     double along = 0.0;
@@ -352,6 +424,15 @@ class Fans final : public Enclosing {
     return places.size() == parts + 1 ? places : Fan::even_places(parts);
   }
 
+  /// Without a gate tables may be left to the walk.
+  bool fits(const Tables& tables) const override {
+    const bool none_listed = tables.supports.empty() && tables.errors.empty() && tables.rates.empty();
+    return tables.grids.size() == tables_.grids.size() &&
+           ((none_listed && !forgets_) || (tables.supports.size() == system_.situations().size() * pitch() &&
+                                           tables.errors.size() == system_.heads() * num_directions() &&
+                                           tables.rates.size() == (forgets_ ? 0 : system_.heads())));
+  }
+
   bool place_directions() override {
     const std::size_t count = size_ == 1 ? 0 : parts_of(size_) + 1;
     std::vector<Fan::Part> parts;
@@ -387,12 +468,110 @@ class Fans final : public Enclosing {
     return true;
   }
 
-  double set_top(std::size_t h) const {
+  static bool over(const Budget& budget) { return budget.interrupted() || budget.out_of_time(); }
+  /// The tables are those of the walk, which are not listed.
+  bool stepped() const { return tables_.supports.empty(); }
+
+  void begin() {
+    walk_ = {0, std::vector<double>(system_.situations().size() * pitch(), none),
+             std::vector<double>(system_.heads() * num_directions(), 0.0)};
+    for (std::size_t h = 0; h < readers_.size(); ++h) begin_tables(h, walk_.supports, 0.0);
+  }
+  /// Words may be one symbol longer.
+  void step() {
+    const Walk before = walk_;
+    for (std::size_t h = 0; h < readers_.size(); ++h) {
+      const std::size_t first = h * num_directions();
+      const double error_top = largest(before.errors.data() + first, num_directions());
+      for (std::uint32_t c = 0; c < size_; ++c) {
+        for (std::size_t d = 0; d < num_directions(); ++d) {
+          double& x = walk_.errors[first + d];
+          x = std::max(x, error_step(h, c, d, before.errors.data() + first, error_top));
+        }
+      }
+      const double top = set_top(h, before.supports);
+      each_step(h, before.supports, [&](const double* from, std::size_t to, std::uint32_t c, std::size_t u) {
+        for (std::size_t d = 0; d < num_directions(); ++d) {
+          double& x = walk_.supports[to + d];
+          x = std::max(x, set_step(h, c, u, d, from, top));
+        }
+      });
+    }
+    ++walk_.steps;
+  }
+
+  /// From nothing upwards. After a while entries that must grow are raised by a little more, in proportion to the norm
+  /// of their direction, which no token makes longer.
+  std::optional<std::string> close_errors(const Budget& budget) {
+    for (std::size_t h = 0; h < readers_.size(); ++h) {
+      const std::vector<double> norms = norms_of(heads_[h]);
+      double* errors = tables_.errors.data() + h * num_directions();
+      std::fill_n(errors, num_directions(), 0.0);
+      Growth growth;
+      while (true) {
+        const double top = largest(errors, num_directions());
+        if (growth.rounds == most_rounds || !(top < 1e6) || over(budget)) {
+          return (over(budget) ? "in the time given, the errors of head " : "the errors of head ") + std::to_string(h) +
+                 " do not stay bounded";
+        }
+        growth.begin_round();
+        for (std::uint32_t c = 0; c < size_; ++c) {
+          for (std::size_t d = 0; d < num_directions(); ++d) {
+            const double needed = error_step(h, c, d, errors, top);
+            if (needed > errors[d]) errors[d] = growth.raised(needed, top * norms[d]);
+          }
+        }
+        if (!growth.grew) break;
+      }
+    }
+    return std::nullopt;
+  }
+
+  /// At most this of the norm of what was before the last token is left of it, rounding excluded.
+  double retained(std::size_t h) const {
+    double rho = 0.0;
+    bool gated = false;
+    for (std::uint32_t c = 0; c < size_; ++c) {
+      const double inner = 1.0 - strength(c, h) * heads_[h].products[c * size_ + c];
+      rho = std::max(rho, gate(c, h) * std::max(1.0, std::abs(inner) + slack));
+      gated = gated || gate(c, h) != 1.0;
+    }
+    return rho * (1.0 + (gated ? slack : 0.0));
+  }
+
+  double set_top(std::size_t h, const std::vector<double>& supports) const {
     double top = 0.0;
     for (std::uint32_t s = 0; s < system_.situations().size(); ++s) {
-      top = std::max(top, largest(tables_.supports.data() + table(s, h, 0), combinations_.size() * num_directions()));
+      top = std::max(top, largest(supports.data() + table(s, h, 0), combinations_.size() * num_directions()));
     }
     return top;
+  }
+  /// After so many tokens.
+  double last_top(std::size_t h, std::optional<std::uint64_t> length) const {
+    double top = set_top(h, tables_.supports);
+    if (!forgets_ && length) {
+      top += static_cast<double>(*length) * tables_.rates[h] *
+             largest(tables_.errors.data() + h * num_directions(), num_directions()) * (1.0 + slack);
+    }
+    return top;
+  }
+  /// The least rate for the tables at hand.
+  void find_rate(std::size_t h, std::uint64_t length) {
+    const double* errors = tables_.errors.data() + h * num_directions();
+    double& rate = tables_.rates[h];
+    rate = 0.0;
+    // The bound of the doubles' rounding grows with what is reached in the end.
+    for (int again = 0; again < 2; ++again) {
+      const double top = 2.0 * last_top(h, length);
+      double most = 0.0;
+      each_step(h, tables_.supports, [&](const double* from, std::size_t to, std::uint32_t c, std::size_t u) {
+        for (std::size_t d = 0; d < num_directions(); ++d) {
+          const double x = tables_.supports[to + d];
+          most = std::max(most, (set_step(h, c, u, d, from, top) - x + 4.0 * slack * std::abs(x)) / errors[d]);
+        }
+      });
+      rate = most * (1.0 + 0x1p-20);
+    }
   }
   std::size_t pitch() const { return system_.heads() * combinations_.size() * num_directions(); }
   std::size_t table(std::size_t situation, std::size_t head, std::size_t u) const {
@@ -478,23 +657,15 @@ class Fans final : public Enclosing {
     }
   }
 
+  /// For every situation that some word of the tables `from` leads to, and every token: use(the supports before, where
+  /// those after it begin, the token's context, the combination).
   template <class Use>
-  void each_step(std::size_t h, const Use& use) const {
-    each_step_of(*this, h, use);
-  }
-  template <class Use>
-  void each_step(std::size_t h, const Use& use) {
-    each_step_of(*this, h, use);
-  }
-  template <class Self, class Use>
-  static void each_step_of(Self& self, std::size_t h, const Use& use) {
-    for (std::uint32_t s = 0; s < self.system_.situations().size(); ++s) {
-      for (Symbol x = 0; x < self.system_.symbols(); ++x) {
-        const std::uint32_t to = self.system_.next(s, x);
-        for (std::size_t u = 0; u < self.combinations_.size(); ++u) {
-          const double* from = self.tables_.supports.data() + self.table(s, h, u);
-          if (from[0] == none) continue;
-          use(from, self.tables_.supports.data() + self.table(to, h, u), self.system_.context(s, x), u);
+  void each_step(std::size_t h, const std::vector<double>& supports, const Use& use) const {
+    for (std::uint32_t s = 0; s < system_.situations().size(); ++s) {
+      for (Symbol x = 0; x < system_.symbols(); ++x) {
+        for (std::size_t u = 0; u < combinations_.size(); ++u) {
+          const double* from = supports.data() + table(s, h, u);
+          if (from[0] != none) use(from, table(system_.next(s, x), h, u), system_.context(s, x), u);
         }
       }
     }
@@ -524,6 +695,14 @@ class Fans final : public Enclosing {
   }
 
   std::vector<Head> heads_;
+  /// Every head shrinks what was before, to less than `forgetting`.
+  bool forgets_ = true;
+  Walk walk_;
+  Tables kept_tables_;
+  Walk kept_walk_;
+  /// As bound_rounding() was asked: after so many tokens.
+  std::vector<double> supports_;
+  std::vector<double> errors_;
   std::vector<Column> columns_;
   /// By head, of tables that are closed.
   std::vector<double> set_tops_;

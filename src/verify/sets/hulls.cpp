@@ -202,10 +202,10 @@ class Hulls final : public Enclosing {
         }
       }
     }
-    return closed() ? std::nullopt : std::optional<std::string>("the hulls do not close");
+    return closed(std::nullopt) ? std::nullopt : std::optional<std::string>("the hulls do not close");
   }
 
-  bool closed() const override {
+  bool closed(std::optional<std::uint64_t>) override {
     std::vector<double> next;
     step_tables(next);
     for (std::size_t i = 0; i < next.size(); ++i) {

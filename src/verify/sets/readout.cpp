@@ -56,7 +56,7 @@ class ReadoutOf final : public Readout {
       }
       return compare(state);
     } catch (const affine::Undecided& undecided) {
-      return {false, true, undecided.operation};
+      return {false, true, undecided.operation, {}};
     }
   }
 
@@ -159,8 +159,9 @@ class ReadoutOf final : public Readout {
     double highest = -std::numeric_limits<double>::infinity();
     for (const LearnedTask::Output& winner : outputs) {
       if (!specification.agrees(winner.label, state)) continue;
-      Outcome outcome{true, true, nullptr};
+      Outcome outcome{true, true, nullptr, {}};
       double least = std::numeric_limits<double>::infinity();
+      double lowest = least;
       for (const LearnedTask::Output& other : outputs) {
         if (specification.agrees(other.label, state)) continue;
         const Number difference = norm_ == nullptr ? sum(logits_[winner.logit], logits_[other.logit], -1.0)
@@ -168,6 +169,11 @@ class ReadoutOf final : public Readout {
         outcome.right = outcome.right && difference.lower() > 0.0;
         outcome.middle = outcome.middle && difference.center > 0.0;
         least = std::min(least, difference.center);
+        if (difference.lower() <= 0.0 && difference.lower() < lowest) {
+          lowest = difference.lower();
+          outcome.worst.clear();
+          for (const double c : difference.coefficients) outcome.worst.push_back(c > 0.0 ? -1.0 : 1.0);
+        }
       }
       if (least > highest || !best) {
         best = outcome;

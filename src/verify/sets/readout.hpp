@@ -32,6 +32,9 @@ class Readout {
     bool middle = false;
     /// What has no enclosure.
     const char* lost = nullptr;
+    /// Where not right: of every symbol of the box, by reader, the end at which the margin is least as far as it is
+    /// linear. Empty where that is not known.
+    std::vector<double> worst = {};
   };
   /// `state` is the automaton's behind the token.
   virtual Outcome evaluate(std::uint32_t context, State state, const Box& box) = 0;

@@ -165,6 +165,12 @@ SetsReport enclose(const Machine& machine, const Specification& specification, c
   const std::unique_ptr<sets::Readout> readout = sets::make_readout(system, family);
   // True if that settled something.
   const auto attempt = [&](std::optional<std::uint64_t> length, std::uint64_t most_evaluations) {
+    if (length) {
+      if (const auto obstacle = family.close_up_to(*length, options.budget)) {
+        report.outcome = *obstacle;
+        return false;
+      }
+    }
     if (!family.bound_rounding(length)) {
       report.outcome = "the rounding is not bounded";
       return false;
@@ -181,6 +187,7 @@ SetsReport enclose(const Machine& machine, const Specification& specification, c
                                         family.tables().grids,
                                         family.tables().supports,
                                         family.tables().errors,
+                                        family.tables().rates,
                                         std::move(found.endings)};
     if (length) report.outcome += ", rounding bounded for " + std::to_string(*length) + " symbols";
     return true;
@@ -191,25 +198,33 @@ SetsReport enclose(const Machine& machine, const Specification& specification, c
     return report;
   }
   // Errors are kept for ever: a horizon. Twice the length while that holds, with some times the work of the last that
-  // held; then half as much again.
+  // held; then a quarter more, from the tables of the last that held.
   std::uint64_t length = std::min(options.up_to.value_or(first_length), first_length);
   std::uint64_t most_evaluations = first_evaluations;
+  family.keep();
+  std::string lost;
   for (const auto& [factor, over] : {std::pair<std::uint64_t, std::uint64_t>{2, 1}, {5, 4}}) {
     while (length <= last_length) {
       const std::string before = report.outcome;
       const std::uint64_t used = report.evaluations;
       if (!attempt(length, most_evaluations)) {
-        if (report.sets) report.outcome = before;
+        if (report.sets) {
+          lost = "; for " + std::to_string(length) + ": " + report.outcome;
+          report.outcome = before;
+        }
         break;
       }
       if (report.wrong) return report;
+      family.keep();
       if (options.up_to && length >= *options.up_to) return report;
       most_evaluations = 20 * (report.evaluations - used) + 2000;
-      length = length * factor / over;
+      length = std::min(length * factor / over, options.up_to.value_or(~std::uint64_t{0}));
     }
     if (!report.sets) return report;
-    length = *report.sets->length * 5 / 4;
+    family.go_back();
+    length = std::min(*report.sets->length * 5 / 4, options.up_to.value_or(~std::uint64_t{0}));
   }
+  report.outcome += lost;
   return report;
 }
 
@@ -224,9 +239,9 @@ std::optional<std::string> refuse_sets(const InductiveSetsEvidence& claimed, con
   sets::Enclosing& family = *chosen.family;
   if (family.name() != claimed.family) return "the sets are of another family";
   if (claimed.inputs != system.inputs()) return "the inputs of the recurrence are others";
-  if (!family.set_tables({claimed.grids, claimed.supports, claimed.errors}))
+  if (!family.set_tables({claimed.grids, claimed.supports, claimed.errors, claimed.rates}))
     return "the tables are of another size, or the grids none";
-  if (!family.closed()) return "the sets are not closed";
+  if (!family.closed(claimed.length)) return "the sets are not closed";
   if (!family.bound_rounding(claimed.length)) return "the rounding has no bound";
   if (!right_on(machine, specification, {})) return "the label of the empty word is wrong";
   const std::unique_ptr<sets::Readout> readout = sets::make_readout(system, family);
@@ -243,7 +258,8 @@ std::optional<std::string> refuse_sets(const InductiveSetsEvidence& claimed, con
     longest = std::max(longest, ending.word.size());
     endings.emplace(ending.situation, ending.word);
   }
-  // The same walk, which now only looks up.
+  // The same walk, which now only looks up. Where finitely many words lead, nodes may be longer than the endings.
+  longest += system.situations().size();
   std::vector<sets::Node> open;
   for (std::uint32_t s = 0; s < system.situations().size(); ++s) {
     for (Symbol a = 0; a < system.symbols(); ++a) open.push_back(tree.root(s, a));

@@ -5,6 +5,7 @@
 //     void list(EvidenceFields&);                     // its fields, once for writing and reading
 //     void check(const Assertion&) const;             // throws Refusal, trusts nothing, searches nothing
 //     static std::string claim(const Claim&, ..);     // only where the claim in words is one of its own
+//     static constexpr bool every_order = true;       // only where PROVED is shown in every order of operations
 //     std::optional<Kind> listed(..) const;           // only where listing it is dear
 //
 // and its name in the list below. All else (files, certificates, checks, the command line) follows from these.
@@ -22,18 +23,22 @@
 #include "krohn/verify/evidence/invariant.hpp"
 #include "krohn/verify/evidence/lasso.hpp"
 #include "krohn/verify/evidence/none.hpp"
+#include "krohn/verify/evidence/rounded_closure.hpp"
 #include "krohn/verify/evidence/word.hpp"
 
 namespace krohn {
 
 using Evidence = std::variant<NoEvidence, ClosureEvidence, InvariantEvidence, WordEvidence, LassoEvidence,
-                              HorizonEvidence, InductiveSetsEvidence>;
+                              HorizonEvidence, InductiveSetsEvidence, RoundedClosureEvidence>;
 
 std::string_view evidence_kind(const Evidence& evidence);
 /// Empty evidence of the kind, to read fields into; nothing for a name that is no kind.
 std::optional<Evidence> evidence_of_kind(std::string_view kind);
 /// All kinds, as a message lists them.
 std::string evidence_kinds();
+
+/// Whether PROVED by this evidence holds in every order of operations, whatever is exact.
+bool shows_every_order(const Evidence& evidence);
 
 /// Lists the fields of the evidence, whatever its kind.
 void list_fields(Evidence& evidence, EvidenceFields& fields);

@@ -31,6 +31,8 @@ struct InductiveSetsEvidence {
   /// How far the sets, and the errors of rounding, go in the family's directions.
   std::vector<double> supports;
   std::vector<double> errors;
+  /// Of fans without a gate, head by head: how fast the sets grow.
+  std::vector<double> rates;
   /// A word's end, and the situation in which it begins: behind it the readout is right whatever came before.
   struct Ending {
     std::uint32_t situation = 0;
