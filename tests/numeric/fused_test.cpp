@@ -52,8 +52,9 @@ T rounded(const Exact& value) {
                             std::numeric_limits<T>::min_exponent - std::numeric_limits<T>::digits);
   if (exponent < unit) {
     const int dropped = unit - exponent;
-    const cpp_int half = cpp_int(1) << (dropped - 1);
-    const cpp_int rest = magnitude & ((half << 1) - 1);
+    cpp_int half = 1;
+    half <<= dropped - 1;
+    const cpp_int rest = magnitude % (2 * half);
     magnitude >>= dropped;
     if (rest > half || (rest == half && (magnitude & 1) == 1)) ++magnitude;
     exponent = unit;
