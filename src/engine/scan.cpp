@@ -183,7 +183,8 @@ ScanResult scan(const Machine& model, const SymbolSource& source, const ScanOpti
   std::vector<std::byte> carried(model.state_size());
   result.observation = model.initial(carried);
   DeviceScan on_devices(plan, static_cast<std::uint32_t>(alphabet), team, read_size);
-  // One lot of blocks is read while the other is walked, where there is a thread for it; a device takes a block at a time.
+  // One lot of blocks is read while the other is walked, where there is a thread for it; a device takes a block at a
+  // time.
   const std::size_t blocks = team ? team->size() : 1;
   std::vector<std::uint8_t> lot(blocks * read_size);
   std::vector<std::uint8_t> ahead(blocks * read_size);
