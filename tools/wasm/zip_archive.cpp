@@ -1,5 +1,4 @@
-// In place of src/checkpoints/zip_archive.cpp: there is no libzip for WebAssembly here. Tested by
-// tools/wasm/compare.mjs.
+// In place of src/checkpoints/zip_archive.cpp: there is no libzip for WebAssembly here.
 #include "zip_archive.hpp"
 
 #include "krohn/error.hpp"

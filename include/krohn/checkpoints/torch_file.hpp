@@ -33,7 +33,8 @@ struct TorchFile {
 /// True if the bytes begin as one of the two forms does.
 bool is_torch_file(std::string_view bytes);
 
-/// Copies what it keeps of `bytes`. Throws InputError naming what breaks rules 1 to 4; a global is named with its module.
+/// Copies what it keeps of `bytes`. Throws InputError naming what breaks rules 1 to 4; a global is named with its
+/// module.
 TorchFile parse_torch_file(std::string_view bytes, const std::string& source);
 
 }  // namespace krohn
