@@ -127,6 +127,10 @@ void project(Clusters& clusters, const std::vector<Sampled>& points) {
       x(i, j) = static_cast<double>(points[static_cast<std::size_t>(i)].values[static_cast<std::size_t>(j)]);
     }
   }
+  // Numbers without a place in a picture, such as a stabilizer's -infinity.
+  for (Eigen::Index j = 0; j < d; ++j) {
+    if (!x.col(j).allFinite()) x.col(j).setZero();
+  }
   x.rowwise() -= x.colwise().mean().eval();
   const Eigen::MatrixXd gram = x * x.transpose();
   const SymmetricDecomposition axes =
