@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <random>
+#include <utility>
 
 #include "krohn/automata/catalog.hpp"
 #include "krohn/automata/minimize.hpp"
@@ -13,6 +14,7 @@
 #include "krohn/compile/group.hpp"
 #include "krohn/engine/machine.hpp"
 #include "krohn/verify/check.hpp"
+#include "labelled_by_state.hpp"
 
 namespace krohn {
 namespace {
@@ -147,15 +149,7 @@ TEST_CASE("random letters of S_4 and signs") {
         delta[q * k + a] = resets ? images[0] : to;
       }
     }
-    std::vector<std::string> names;
-    std::vector<LabelId> labels;
-    for (std::size_t q = 0; q < n; ++q) {
-      names.push_back(std::to_string(q));
-      labels.push_back(static_cast<LabelId>(q));
-    }
-    std::vector<std::string> symbols;
-    for (std::size_t a = 0; a < k; ++a) symbols.push_back(std::string(1, static_cast<char>('a' + a)));
-    const Dfa dfa = minimize(Dfa(Alphabet(symbols), 0, delta, labels, names));
+    const Dfa dfa = testing::labelled_by_state(n, k, std::move(delta));
     const std::optional<CompiledGroup> found = compile_octahedral(dfa);
     if (!found) continue;
     ++taken;

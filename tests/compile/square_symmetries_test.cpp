@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <random>
+#include <utility>
 
 #include "corpus.hpp"
 #include "krohn/automata/catalog.hpp"
@@ -12,6 +13,7 @@
 #include "krohn/compile/group.hpp"
 #include "krohn/engine/machine.hpp"
 #include "krohn/verify/check.hpp"
+#include "labelled_by_state.hpp"
 
 namespace krohn {
 namespace {
@@ -132,15 +134,7 @@ TEST_CASE("random automata of signed planes") {
       if (random() % 4 == 0) std::fill(images.begin(), images.end(), static_cast<State>(random() % n));
       for (State q = 0; q < n; ++q) delta[q * k + a] = images[q];
     }
-    std::vector<std::string> names;
-    std::vector<LabelId> labels;
-    for (std::size_t q = 0; q < n; ++q) {
-      names.push_back(std::to_string(q));
-      labels.push_back(static_cast<LabelId>(q));
-    }
-    std::vector<std::string> symbols;
-    for (std::size_t a = 0; a < k; ++a) symbols.push_back(std::string(1, static_cast<char>('a' + a)));
-    const Dfa dfa = minimize(Dfa(Alphabet(symbols), 0, delta, labels, names));
+    const Dfa dfa = testing::labelled_by_state(n, k, std::move(delta));
     const std::optional<CompiledGroup> found = compile_square_symmetries(dfa);
     if (!found) continue;
     ++taken;

@@ -81,14 +81,13 @@ LabelledAutomaton run_of_the_first(std::size_t symbols, std::uint64_t run, bool 
   return automaton;
 }
 
-void search_on_any_team(const Machine& machine, std::uint64_t max_length, bool wrong) {
-  // Deeper than the beginning that the CPU makes.
-  const LabelledAutomaton automaton = run_of_the_first(machine.alphabet().size(), max_length - 1, wrong);
+/// Checks that every team finds what the CPU does, and returns that.
+EnumerateResult search_everywhere(const Machine& machine, const LabelledAutomaton& automaton,
+                                  std::uint64_t max_length) {
   EnumerateOptions options;
   options.max_length = max_length;
   options.device = Device::cpu;
   const EnumerateResult expected = enumerate(machine, automaton, options);
-  CHECK(expected.disagreement == (wrong ? std::optional(Word(max_length - 1, 0)) : std::nullopt));
   on_any_team([&](const Device& device) {
     options.device = device;
     const EnumerateResult seen = enumerate(machine, automaton, options);
@@ -97,6 +96,14 @@ void search_on_any_team(const Machine& machine, std::uint64_t max_length, bool w
     CHECK(seen.lengths == expected.lengths);
     return seen.device;
   });
+  return expected;
+}
+
+void search_on_any_team(const Machine& machine, std::uint64_t max_length, bool wrong) {
+  // Deeper than the beginning that the CPU makes.
+  const LabelledAutomaton automaton = run_of_the_first(machine.alphabet().size(), max_length - 1, wrong);
+  CHECK(search_everywhere(machine, automaton, max_length).disagreement ==
+        (wrong ? std::optional(Word(max_length - 1, 0)) : std::nullopt));
 }
 
 TEST_CASE("every word of compiled models: the canonical walk and the flat one") {
@@ -259,19 +266,7 @@ TEST_CASE("learned models: every word, the first of several planted errors") {
     for (std::uint32_t i = 0; i < plants; ++i) {
       tree.expected[nodes / 2 + draw.below(nodes / 2)] = LabelledAutomaton::no_label;
     }
-    EnumerateOptions options;
-    options.max_length = length;
-    options.device = Device::cpu;
-    const EnumerateResult expected = enumerate(machine, tree, options);
-    CHECK(expected.disagreement.has_value() == (plants > 0));
-    on_any_team([&](const Device& device) {
-      options.device = device;
-      const EnumerateResult seen = enumerate(machine, tree, options);
-      CHECK(seen.disagreement == expected.disagreement);
-      CHECK(seen.agreed == expected.agreed);
-      CHECK(seen.lengths == expected.lengths);
-      return seen.device;
-    });
+    CHECK(search_everywhere(machine, tree, length).disagreement.has_value() == (plants > 0));
   }
 }
 
