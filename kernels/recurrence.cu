@@ -1,13 +1,15 @@
 // The recurrence of learned models: one thread a column of S, which stays in registers for all tokens. Sums run in one
 // fixed order, so a thread's work is a chain; the parallel work is in columns, heads and words.
 //
-// A block holds up to 128 columns of one head of a word, or several heads' narrower ones; a thread one or two columns.
-// The vectors of eight tokens make a stage; while one stage is computed the next arrives in shared memory by
-// asynchronous copies (three stages in a ring), so that each step reads broadcasts of shared memory and nothing else.
-// One pass over the key rows of S does all that can be done with them: it finishes an update, sums the read-out, decays
-// for the next token and sums that token's first dot product. Two chains of key_size fused multiply-adds run side by
-// side, which bounds a step from below by 4 key_size clocks; many words hide it, and then the bound is 3 (4 with a
-// decay) instructions an element and update.
+// A block holds up to 128 columns of one head of a word, or several heads' narrower ones. One warp more, the feeder,
+// brings the vectors of eight tokens at a time to shared memory by asynchronous copies, into a ring of stages ahead of
+// the others, which meet it at barriers in shared memory alone: what addresses cost is nobody's chain. Each step of a
+// column then reads broadcasts of shared memory and nothing else. One pass over the key rows of S does all that can be
+// done with them: it finishes an update, sums the read-out, decays for the next token and sums that token's first dot
+// product. Two chains of key_size fused multiply-adds run side by side, which bounds a step from below by 4 key_size
+// clocks; many words hide it, and then the bound is 3 (4 with a decay) instructions an element and update, and the
+// broadcasts, which keep the shared memory two clocks each. Two columns a thread, which halve them, were slower at
+// every shape measured: the warps are then half as many.
 //
 // Where every word has a single token (the branches of a prefix tree) nothing is a chain of tokens, and the states' way
 // from and to memory is the work: a block takes 32 words of one head, turns their vectors in shared memory, and each of
@@ -27,19 +29,20 @@ namespace krohn {
 namespace {
 
 constexpr int stage_tokens = 8;
-constexpr int ring_stages = 3;
+constexpr int ring_stages = 4;
+constexpr std::uint32_t most_slots = 2;
+constexpr std::uint32_t feeder_threads = 32;
 constexpr std::uint32_t most_columns = 128;
-/// Columns a multiprocessor from which two go to a thread: on an H100, 64-row states of 256 heads (124 columns a
-/// multiprocessor) take 2.4 ms with one column a thread and 3.0 with two, of 4,096 heads 3.2 and 2.2.
-constexpr std::uint64_t two_columns_from = 512;
 constexpr std::size_t block_shared_bytes = 100U * 1024U;  // two blocks a multiprocessor
 
-/// delta: every update reads and writes one key. write: one update that reads nothing. removal: RWKV-7's two.
-enum class Form { delta, write, removal };
+/// deltas: updates that read and write one key each; delta: one such. write: one update that reads nothing. removal:
+/// RWKV-7's two.
+enum class Form { delta, deltas, write, removal };
+constexpr bool has_deltas(Form form) { return form == Form::delta || form == Form::deltas; }
 using Decay = Recurrence::Decay;
 
 /// Where a token's numbers lie in shared memory: key-sized vectors, column-sized vectors, single numbers.
-///   delta: the keys, the query | the values | the betas, the decay
+///   deltas: the keys, the query | the values | the betas, the decay
 ///   write: key, query, decay by key | value, x of decay by rate | decay
 ///   removal: read, removal write, key, query, decay | value
 struct Record {
@@ -55,41 +58,92 @@ struct Shape {
   bool transposed_output = false;
 };
 
-/// Copies elements [first, first + elements) of an input for tokens [t, t + tokens) to `to`, a record a token. Elements
-/// that lie side by side go by four where they are aligned; tokens that do are spread over neighbouring threads.
+// ---- barriers in shared memory --------------------------------------------------------------------------------------
+
+__device__ __forceinline__ std::uint32_t address_of(const void* shared) {
+  return static_cast<std::uint32_t>(__cvta_generic_to_shared(shared));
+}
+__device__ __forceinline__ void barrier_init(std::uint64_t* barrier, std::uint32_t arrivals) {
+  asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(address_of(barrier)), "r"(arrivals));
+}
+__device__ __forceinline__ void barrier_arrive(std::uint64_t* barrier) {
+  asm volatile("{ .reg .b64 state; mbarrier.arrive.shared.b64 state, [%0]; }" ::"r"(address_of(barrier)) : "memory");
+}
+/// Arrives once this thread's asynchronous copies so far have.
+__device__ __forceinline__ void barrier_arrive_with_copies(std::uint64_t* barrier) {
+  asm volatile("cp.async.mbarrier.arrive.noinc.shared.b64 [%0];" ::"r"(address_of(barrier)) : "memory");
+}
+/// Waits for the end of the phase of this parity; a barrier that is new has ended one of parity 1.
+__device__ __forceinline__ void barrier_wait(std::uint64_t* barrier, std::uint32_t parity) {
+  std::uint32_t ended = 0;
+  while (ended == 0) {
+    asm volatile("{ .reg .pred p; mbarrier.test_wait.parity.shared.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
+                 : "=r"(ended)
+                 : "r"(address_of(barrier)), "r"(parity)
+                 : "memory");
+  }
+}
+
+// ---- the feeder -----------------------------------------------------------------------------------------------------
+
+/// One input of a slot: elements that go to a record, token by token.
+struct Feed {
+  const float* from = nullptr;  // of token 0
+  std::int64_t time = 0;
+  std::int64_t element = 0;
+  std::uint32_t to = 0;  // in a record
+  std::uint16_t elements = 0;
+  std::uint8_t unit = 0;  // numbers a copy, 4 or 1; 0: tokens lie side by side, and neighbouring threads take them
+  std::uint8_t units_log2 = 0;  // threads that share a token
+};
+constexpr std::uint32_t most_feeds = 3 * Recurrence::most_updates + 2;
+
 /// `span_log2`: of the least power of two that is not below the elements.
-__device__ __forceinline__ void stage(const Recurrence& r, const RecurrenceInput& array, std::uint32_t w,
-                                      std::uint32_t h, std::uint32_t t, std::uint32_t tokens, std::uint32_t first,
-                                      std::uint32_t elements, std::uint32_t span_log2, float* to, std::uint32_t record,
-                                      std::uint32_t lane, std::uint32_t lanes_log2) {
-  const float* from = recurrence_detail::at(r, array, w, t, h) + first * array.element;
-  if (array.time == 1) {
+__device__ __forceinline__ Feed feed_of(const Recurrence& r, const RecurrenceInput& array, std::uint32_t w,
+                                        std::uint32_t h, std::uint32_t first, std::uint32_t elements,
+                                        std::uint32_t span_log2, std::uint32_t to) {
+  Feed feed;
+  feed.from = recurrence_detail::at(r, array, w, 0, h) + first * array.element;
+  feed.time = array.time;
+  feed.element = array.element;
+  feed.to = to;
+  feed.elements = static_cast<std::uint16_t>(elements);
+  if (array.time == 1) return feed;
+  const bool by_four = array.element == 1 && elements % 4 == 0 && array.time % 4 == 0 &&
+                       reinterpret_cast<std::uintptr_t>(feed.from) % 16 == 0;
+  feed.unit = by_four ? 4 : 1;
+  feed.units_log2 = static_cast<std::uint8_t>(min(5U, by_four ? (span_log2 < 2 ? 0U : span_log2 - 2U) : span_log2));
+  return feed;
+}
+
+/// Copies an input's elements of tokens t .. t + tokens - 1 to records that begin at `to`.
+__device__ __forceinline__ void copy_feed(const Feed& feed, std::uint32_t t, std::uint32_t tokens, float* to,
+                                          std::uint32_t record, std::uint32_t lane) {
+  const float* from = feed.from + t * feed.time;
+  to += feed.to;
+  if (feed.unit == 0) {
     const std::uint32_t time = lane % stage_tokens;
-    const std::uint32_t step = (1U << lanes_log2) / stage_tokens;
-    std::uint32_t element = lane / stage_tokens;
+    constexpr std::uint32_t step = feeder_threads / stage_tokens;
     if (time >= tokens) return;
-    from += time + element * array.element;
+    std::uint32_t element = lane / stage_tokens;
+    from += time + element * feed.element;
     to += time * record + element;
-    for (; element < elements; element += step, from += step * array.element, to += step) {
+    for (; element < feed.elements; element += step, from += step * feed.element, to += step) {
       __pipeline_memcpy_async(to, from, sizeof(float));
     }
     return;
   }
-  const bool by_four = array.element == 1 && elements % 4 == 0 && array.time % 4 == 0 &&
-                       reinterpret_cast<std::uintptr_t>(from) % 16 == 0;
-  const std::uint32_t unit = by_four ? 4U : 1U;
-  const std::uint32_t units_log2 = min(lanes_log2, by_four ? (span_log2 < 2 ? 0U : span_log2 - 2U) : span_log2);
-  const std::uint32_t wide = unit << units_log2;  // elements that the threads of one token copy at once
-  const std::uint32_t begin = (lane & ((1U << units_log2) - 1U)) * unit;
-  const std::uint32_t step = 1U << (lanes_log2 - units_log2);
-  for (std::uint32_t time = lane >> units_log2; time < tokens; time += step) {
-    for (std::uint32_t element = begin; element < elements; element += wide) {
-      float* target = to + time * record + element;
-      const float* source = from + time * array.time + element * array.element;
-      if (by_four) {
-        __pipeline_memcpy_async(target, source, 4 * sizeof(float));
+  const std::uint32_t units_log2 = feed.units_log2;
+  const std::uint32_t begin = (lane & ((1U << units_log2) - 1U)) * feed.unit;
+  const std::uint32_t wide = static_cast<std::uint32_t>(feed.unit) << units_log2;
+  for (std::uint32_t time = lane >> units_log2; time < tokens; time += feeder_threads >> units_log2) {
+    const float* source = from + time * feed.time;
+    float* target = to + time * record;
+    for (std::uint32_t element = begin; element < feed.elements; element += wide) {
+      if (feed.unit == 4) {
+        __pipeline_memcpy_async(target + element, source + element, 4 * sizeof(float));
       } else {
-        __pipeline_memcpy_async(target, source, sizeof(float));
+        __pipeline_memcpy_async(target + element, source + element * feed.element, sizeof(float));
       }
     }
   }
@@ -137,117 +191,166 @@ struct Vectors5 {
   Four a, b, c, d, e;
 };
 
-/// C columns a thread: two share what is read from shared memory, one makes more warps.
-template <int D, Form F, Decay K, bool Exact, int C>
-__global__ void __launch_bounds__(most_columns, 2)
+/// The inputs of a slot: calls add(array, first element, elements, span_log2, place in a record) for each.
+template <int D, Form F, Decay K, class Add>
+__device__ __forceinline__ void for_feeds(const Recurrence& r, const Shape& shape, std::uint32_t first_column,
+                                          std::uint32_t own_columns, const Add& add) {
+  constexpr std::uint32_t key_span = D == 16 ? 4 : D == 32 ? 5 : D == 64 ? 6 : 7;
+  const std::uint32_t columns = 1U << shape.columns_log2;
+  const auto key_vector = [&](const RecurrenceInput& array, std::uint32_t index) {
+    add(array, 0U, r.key_size, key_span, index * D);
+  };
+  const auto value_vector = [&](const RecurrenceInput& array, std::uint32_t index) {
+    add(array, first_column, own_columns, shape.columns_log2, shape.record.values + index * columns);
+  };
+  const auto scalar = [&](const RecurrenceInput& array, std::uint32_t index) {
+    add(array, 0U, 1U, 0U, shape.record.scalars + index);
+  };
+  if constexpr (has_deltas(F)) {
+    for (std::uint32_t u = 0; u < r.num_updates; ++u) {
+      key_vector(r.updates[u].write, u);
+      value_vector(r.updates[u].value, u);
+      if (r.updates[u].beta.data != nullptr) scalar(r.updates[u].beta, u);
+    }
+    key_vector(r.query, r.num_updates);
+    if constexpr (K == Decay::scalar) scalar(r.decay, r.num_updates);
+  } else if constexpr (F == Form::write) {
+    key_vector(r.updates[0].write, 0);
+    key_vector(r.query, 1);
+    value_vector(r.updates[0].value, 0);
+    if constexpr (K == Decay::key) key_vector(r.decay, 2);
+    if constexpr (K == Decay::rate) value_vector(r.decay, 1);
+    if constexpr (K == Decay::scalar) {
+      if (r.decay.data != nullptr) scalar(r.decay, 0);
+    }
+  } else {
+    key_vector(r.updates[0].read, 0);
+    key_vector(r.updates[0].write, 1);
+    key_vector(r.updates[1].write, 2);
+    key_vector(r.query, 3);
+    key_vector(r.decay, 4);
+    value_vector(r.updates[1].value, 0);
+  }
+}
+
+template <int D, Form F, Decay K, bool Exact>
+__global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 2)
     recurrence_kernel(const __grid_constant__ Recurrence r, const __grid_constant__ Shape shape) {
   extern __shared__ float4 shared_quads[];
   __shared__ std::uint32_t longest;
+  __shared__ alignas(8) std::uint64_t full[ring_stages];   // a stage's vectors are there
+  __shared__ alignas(8) std::uint64_t empty[ring_stages];  // nobody reads them any more
+  const std::uint32_t compute_threads = blockDim.x - feeder_threads;
+  const bool feeder = threadIdx.x >= compute_threads;
   const std::uint32_t columns = 1U << shape.columns_log2;
-  const std::uint32_t lanes_log2 = shape.columns_log2 - (C == 2 ? 1U : 0U);
-  const std::uint32_t lanes = 1U << lanes_log2;  // of a slot; columns lane, lane + lanes, .. are a thread's
-  const std::uint32_t slot = threadIdx.x >> lanes_log2;
-  const std::uint32_t lane = threadIdx.x & (lanes - 1U);
+  const std::uint32_t slot = threadIdx.x >> shape.columns_log2;
+  const std::uint32_t lane = threadIdx.x & (columns - 1U);
   const std::uint32_t record = shape.record.size;
   const std::uint32_t out_pitch = columns + 1U;
   const std::uint32_t slot_size = ring_stages * stage_tokens * record;
-  float* ring = reinterpret_cast<float*>(shared_quads) + slot * slot_size;
-  float* outs = reinterpret_cast<float*>(shared_quads) + shape.slots * slot_size + slot * 2U * stage_tokens * out_pitch;
-
-  const std::uint64_t pair = static_cast<std::uint64_t>(blockIdx.x) * shape.slots + slot;
-  // The last warp of a narrow block has threads without a slot.
-  const bool exists = slot < shape.slots && pair < static_cast<std::uint64_t>(r.words) * r.heads;
-  const auto w = exists ? static_cast<std::uint32_t>(pair / r.heads) : 0U;
-  const auto h = exists ? static_cast<std::uint32_t>(pair % r.heads) : 0U;
   const std::uint32_t first_column = blockIdx.y * columns;
-  const std::uint32_t own_columns = exists ? min(columns, r.value_size - first_column) : 0U;
-  const auto owns = [&](int k) { return lane + k * lanes < own_columns; };
-  const std::uint32_t length = !exists ? 0U : r.lengths != nullptr ? r.lengths[w] : r.length;
-  if (threadIdx.x == 0) longest = 0;
-  __syncthreads();
-  if (lane == 0) atomicMax(&longest, length);
+  const std::uint64_t first_pair = static_cast<std::uint64_t>(blockIdx.x) * shape.slots;
+  const std::uint64_t pairs = static_cast<std::uint64_t>(r.words) * r.heads;
+  __shared__ std::uint32_t slot_length[most_slots];
+  if (threadIdx.x == 0) {
+    longest = 0;
+    for (int i = 0; i < ring_stages; ++i) {
+      barrier_init(&full[i], feeder_threads);
+      barrier_init(&empty[i], compute_threads);
+    }
+    for (std::uint32_t i = 0; i < shape.slots; ++i) {
+      slot_length[i] = first_pair + i >= pairs ? 0U
+                       : r.lengths == nullptr  ? r.length
+                                               : r.lengths[(first_pair + i) / r.heads];
+      longest = max(longest, slot_length[i]);
+    }
+  }
   __syncthreads();
   const std::uint32_t num_stages = (longest + stage_tokens - 1) / stage_tokens;
-  const std::uint32_t updates = F == Form::delta ? r.num_updates : 1U;
-  const auto key_span = static_cast<std::uint32_t>(D == 16 ? 4 : D == 32 ? 5 : D == 64 ? 6 : 7);
 
-  const auto load_stage = [&](std::uint32_t s) {
-    const std::uint32_t t = s * stage_tokens;
-    if (t < length) {
-      const std::uint32_t tokens = min(static_cast<std::uint32_t>(stage_tokens), length - t);
-      float* to = ring + (s % ring_stages) * stage_tokens * record;
-      const auto key_vector = [&](const RecurrenceInput& array, std::uint32_t index) {
-        stage(r, array, w, h, t, tokens, 0, r.key_size, key_span, to + index * D, record, lane, lanes_log2);
-      };
-      const auto value_vector = [&](const RecurrenceInput& array, std::uint32_t index) {
-        stage(r, array, w, h, t, tokens, first_column, own_columns, shape.columns_log2,
-              to + shape.record.values + index * columns, record, lane, lanes_log2);
-      };
-      const auto scalar = [&](const RecurrenceInput& array, std::uint32_t index) {
-        stage(r, array, w, h, t, tokens, 0, 1, 0, to + shape.record.scalars + index, record, lane, lanes_log2);
-      };
-      if constexpr (F == Form::delta) {
-        for (std::uint32_t u = 0; u < updates; ++u) {
-          key_vector(r.updates[u].write, u);
-          value_vector(r.updates[u].value, u);
-          if (r.updates[u].beta.data != nullptr) scalar(r.updates[u].beta, u);
-        }
-        key_vector(r.query, updates);
-        if constexpr (K == Decay::scalar) scalar(r.decay, updates);
-      } else if constexpr (F == Form::write) {
-        key_vector(r.updates[0].write, 0);
-        key_vector(r.query, 1);
-        value_vector(r.updates[0].value, 0);
-        if constexpr (K == Decay::key) key_vector(r.decay, 2);
-        if constexpr (K == Decay::rate) value_vector(r.decay, 1);
-        if constexpr (K == Decay::scalar) {
-          if (r.decay.data != nullptr) scalar(r.decay, 0);
-        }
-      } else {
-        key_vector(r.updates[0].read, 0);
-        key_vector(r.updates[0].write, 1);
-        key_vector(r.updates[1].write, 2);
-        key_vector(r.query, 3);
-        key_vector(r.decay, 4);
-        value_vector(r.updates[1].value, 0);
-      }
+  if (feeder) {
+    __shared__ Feed feeds[most_slots][most_feeds];
+    const std::uint32_t own = threadIdx.x - compute_threads;
+    std::uint32_t count = 0;
+    for (std::uint32_t i = 0; i < shape.slots && first_pair + i < pairs; ++i) {
+      const std::uint64_t pair = first_pair + i;
+      count = 0;
+      for_feeds<D, F, K>(r, shape, first_column, min(columns, r.value_size - first_column),
+                         [&](const RecurrenceInput& array, std::uint32_t first, std::uint32_t elements,
+                             std::uint32_t span_log2, std::uint32_t to) {
+                           if (count % feeder_threads == own) {
+                             feeds[i][count] =
+                                 feed_of(r, array, static_cast<std::uint32_t>(pair / r.heads),
+                                         static_cast<std::uint32_t>(pair % r.heads), first, elements, span_log2, to);
+                           }
+                           ++count;
+                         });
     }
-    __pipeline_commit();
-  };
+    __syncwarp();
+    for (std::uint32_t s = 0; s < num_stages; ++s) {
+      const std::uint32_t place = s % ring_stages;
+      barrier_wait(&empty[place], (s / ring_stages % 2U) ^ 1U);
+      const std::uint32_t t = s * stage_tokens;
+      for (std::uint32_t i = 0; i < shape.slots; ++i) {
+        const std::uint32_t length = slot_length[i];
+        if (t >= length) continue;
+        const std::uint32_t tokens = min(static_cast<std::uint32_t>(stage_tokens), length - t);
+        float* to = reinterpret_cast<float*>(shared_quads) + i * slot_size + place * stage_tokens * record;
+        for (std::uint32_t f = 0; f < count; ++f) copy_feed(feeds[i][f], t, tokens, to, record, own);
+      }
+      barrier_arrive_with_copies(&full[place]);
+    }
+    return;
+  }
 
-  float S[C][D];
-  float rates[C][K == Decay::rate ? D : 1];
+  const std::uint32_t updates = F == Form::deltas ? r.num_updates : 1U;
+  const float* ring = reinterpret_cast<float*>(shared_quads) + slot * slot_size;
+  float* outs = reinterpret_cast<float*>(shared_quads) + shape.slots * slot_size + slot * 2U * stage_tokens * out_pitch;
+  // The last warp of a narrow block has threads without a slot.
+  const bool exists = slot < shape.slots && first_pair + slot < pairs;
+  const auto w = exists ? static_cast<std::uint32_t>((first_pair + slot) / r.heads) : 0U;
+  const auto h = exists ? static_cast<std::uint32_t>((first_pair + slot) % r.heads) : 0U;
+  const std::uint32_t own_columns = exists ? min(columns, r.value_size - first_column) : 0U;
+  const bool owned = lane < own_columns;
+  const std::uint32_t length = exists ? slot_length[slot] : 0U;
+
+  float S[D];
+  float rates[K == Decay::rate ? D : 1];
+  const std::size_t own = first_column + lane;
+  const float* from = r.state_in;
+  if (from != nullptr && owned) {
+    from += recurrence_detail::state_offset(r, r.source != nullptr ? r.source[w] : w, h) + own;
+  }
 #pragma unroll
-  for (int k = 0; k < C; ++k) {
-    const std::size_t own = first_column + lane + k * lanes;
-    const float* from = r.state_in;
-    if (from != nullptr && owns(k)) {
-      from += recurrence_detail::state_offset(r, r.source != nullptr ? r.source[w] : w, h) + own;
-    }
-#pragma unroll
-    for (int j = 0; j < D; ++j) {
-      const bool row = owns(k) && (Exact || j < r.key_size);
-      S[k][j] = row && from != nullptr ? from[static_cast<std::size_t>(j) * r.value_size] : 0.0F;
-      if constexpr (K == Decay::rate) {
-        rates[k][j] = row ? r.rates[static_cast<std::size_t>(j) * r.value_size + own] : 0.0F;
-      }
+  for (int j = 0; j < D; ++j) {
+    const bool row = owned && (Exact || j < r.key_size);
+    S[j] = row && from != nullptr ? from[static_cast<std::size_t>(j) * r.value_size] : 0.0F;
+    if constexpr (K == Decay::rate) {
+      rates[j] = row ? r.rates[static_cast<std::size_t>(j) * r.value_size + own] : 0.0F;
     }
   }
 
-  load_stage(0);
-  load_stage(1);
+  // Of the token at hand: what is written, its record, and (deltas) the dot product, value and beta of the next update,
+  // loaded ahead, since nothing of a pass is waited for longer.
   float* output = r.output.data;
-  if (exists && length > 0) output = recurrence_detail::at(r, r.output, w, 0, h) + first_column * r.output.element;
-  float dot[C];
-#pragma unroll
-  for (float& sum : dot) sum = 0.0F;
+  if (exists && length > 0) {
+    output = recurrence_detail::at(r, r.output, w, 0, h) + (first_column + lane) * r.output.element;
+  }
+  const float* now = ring;
+  float dot = 0.0F;
+  float value = 0.0F;
+  float beta = 1.0F;
+  const auto load_update = [&](const float* record_of, std::uint32_t u) {
+    value = record_of[shape.record.values + u * columns + lane];
+    if (r.updates[u].beta.data != nullptr) beta = record_of[shape.record.scalars + u];
+  };
   const auto flush = [&](std::uint32_t s) {  // writes a stage of outputs, neighbouring tokens side by side
     const std::uint32_t t = s * stage_tokens;
     if (t >= length) return;
     const std::uint32_t tokens = min(static_cast<std::uint32_t>(stage_tokens), length - t);
     const float* from = outs + (s % 2) * stage_tokens * out_pitch;
     float* to = recurrence_detail::at(r, r.output, w, t, h) + first_column * r.output.element;
-    for (std::uint32_t i = lane; i < stage_tokens * columns; i += lanes) {
+    for (std::uint32_t i = lane; i < stage_tokens * columns; i += columns) {
       const std::uint32_t time = i % stage_tokens;
       const std::uint32_t element = i / stage_tokens;
       if (time < tokens && element < own_columns) {
@@ -257,94 +360,68 @@ __global__ void __launch_bounds__(most_columns, 2)
   };
 
   for (std::uint32_t s = 0; s < num_stages; ++s) {
-    __pipeline_wait_prior(0);
-    __syncthreads();  // stage s + 1 is here, and nobody reads stage s - 1 any more
-    load_stage(s + 2);
-    if (shape.transposed_output && s > 0) flush(s - 1);
-    const std::uint32_t begin = s * stage_tokens;
-    const std::uint32_t end = min(begin + stage_tokens, length);
-    for (std::uint32_t t = begin; t < end; ++t) {
-      const auto record_of = [&](std::uint32_t token) {
-        return ring + (token % (ring_stages * stage_tokens)) * record;
-      };
-      const float* now = record_of(t);
+    // A stage's last token needs the next one's first.
+    if (s == 0) barrier_wait(&full[0], 0U);
+    if (s + 1 < num_stages) barrier_wait(&full[(s + 1) % ring_stages], (s + 1) / ring_stages % 2U);
+    if (shape.transposed_output && s > 0) {
+      asm volatile("bar.sync 1, %0;" ::"r"(compute_threads) : "memory");
+      flush(s - 1);
+    }
+    const std::uint32_t end = min((s + 1) * stage_tokens, length);
+    if (has_deltas(F) && s == 0 && length > 0) {
+      const float a = K == Decay::scalar ? now[shape.record.scalars + updates] : 1.0F;
+      for_rows<D, Exact>(
+          r.key_size, [&](int j) { return Vectors1{four(now + j)}; },
+          [&](int j, int i, const Vectors1& x) {
+            if constexpr (K == Decay::scalar) S[j] = a * S[j];
+            dot = __fmaf_rn(x.a.v[i], S[j], dot);
+          });
+      load_update(now, 0);
+    }
+    for (std::uint32_t t = s * stage_tokens; t < end; ++t) {
+      const bool last = t + 1 == length;
+      // The last token's next one is itself: the dot product with it is not used.
+      const float* next = now + record == ring + slot_size ? ring : now + record;
+      if (last) next = now;
       const float* values = now + shape.record.values + lane;
       const float* scalars = now + shape.record.scalars;
-      const bool last = t + 1 == length;
-      const float* next = last ? now : record_of(t + 1);
-      float o[C];
-#pragma unroll
-      for (float& sum : o) sum = 0.0F;
-      if constexpr (F == Form::delta) {
-        if (t == 0) {
-          const float a = K == Decay::scalar ? scalars[updates] : 1.0F;
-          for_rows<D, Exact>(
-              r.key_size, [&](int j) { return Vectors1{four(now + j)}; },
-              [&](int j, int i, const Vectors1& x) {
-#pragma unroll
-                for (int k = 0; k < C; ++k) {
-                  if constexpr (K == Decay::scalar) S[k][j] = a * S[k][j];
-                  dot[k] = __fmaf_rn(x.a.v[i], S[k][j], dot[k]);
-                }
-              });
-        }
+      float o = 0.0F;
+      if constexpr (has_deltas(F)) {
         for (std::uint32_t u = 0; u < updates; ++u) {
-          float c[C];
-#pragma unroll
-          for (int k = 0; k < C; ++k) {
-            const float difference = values[u * columns + k * lanes] - dot[k];
-            c[k] = r.updates[u].beta.data == nullptr ? difference : scalars[u] * difference;
-            dot[k] = 0.0F;
-          }
+          const float c = beta * (value - dot);  // without betas beta is 1, which changes no bit
+          dot = 0.0F;
           const float* write = now + u * D;
           if (u + 1 < updates) {
+            load_update(now, u + 1);
             for_rows<D, Exact>(
                 r.key_size,
                 [&](int j) {
                   return Vectors2{four(write + j), four(write + D + j)};
                 },
                 [&](int j, int i, const Vectors2& x) {
-#pragma unroll
-                  for (int k = 0; k < C; ++k) {
-                    S[k][j] = __fmaf_rn(c[k], x.a.v[i], S[k][j]);
-                    dot[k] = __fmaf_rn(x.b.v[i], S[k][j], dot[k]);
-                  }
+                  S[j] = __fmaf_rn(c, x.a.v[i], S[j]);
+                  dot = __fmaf_rn(x.b.v[i], S[j], dot);
                 });
-          } else if (!last) {
-            const float a = K == Decay::scalar ? next[shape.record.scalars + updates] : 1.0F;
+          } else {
+            load_update(next, 0);
+            // The state is not decayed after the last token: 1 changes no bit.
+            float a = 1.0F;
+            if constexpr (K == Decay::scalar) a = last ? 1.0F : next[shape.record.scalars + updates];
             for_rows<D, Exact>(
                 r.key_size,
                 [&](int j) {
                   return Vectors3{four(write + j), four(write + D + j), four(next + j)};
                 },
                 [&](int j, int i, const Vectors3& x) {
-#pragma unroll
-                  for (int k = 0; k < C; ++k) {
-                    S[k][j] = __fmaf_rn(c[k], x.a.v[i], S[k][j]);
-                    o[k] = __fmaf_rn(x.b.v[i], S[k][j], o[k]);
-                    if constexpr (K == Decay::scalar) S[k][j] = a * S[k][j];
-                    dot[k] = __fmaf_rn(x.c.v[i], S[k][j], dot[k]);
-                  }
-                });
-          } else {
-            for_rows<D, Exact>(
-                r.key_size,
-                [&](int j) {
-                  return Vectors2{four(write + j), four(write + D + j)};
-                },
-                [&](int j, int i, const Vectors2& x) {
-#pragma unroll
-                  for (int k = 0; k < C; ++k) {
-                    S[k][j] = __fmaf_rn(c[k], x.a.v[i], S[k][j]);
-                    o[k] = __fmaf_rn(x.b.v[i], S[k][j], o[k]);
-                  }
+                  S[j] = __fmaf_rn(c, x.a.v[i], S[j]);
+                  o = __fmaf_rn(x.b.v[i], S[j], o);
+                  if constexpr (K == Decay::scalar) S[j] = a * S[j];
+                  dot = __fmaf_rn(x.c.v[i], S[j], dot);
                 });
           }
         }
       } else if constexpr (F == Form::write) {
-        float c[C];
-#pragma unroll
-        for (int k = 0; k < C; ++k) c[k] = values[k * lanes];
+        const float c = *values;
         if constexpr (K == Decay::key) {
           for_rows<D, Exact>(
               r.key_size,
@@ -352,52 +429,34 @@ __global__ void __launch_bounds__(most_columns, 2)
                 return Vectors3{four(now + j), four(now + D + j), four(now + 2 * D + j)};
               },
               [&](int j, int i, const Vectors3& x) {
-#pragma unroll
-                for (int k = 0; k < C; ++k) {
-                  S[k][j] = __fmaf_rn(c[k], x.a.v[i], x.c.v[i] * S[k][j]);
-                  o[k] = __fmaf_rn(x.b.v[i], S[k][j], o[k]);
-                }
+                S[j] = __fmaf_rn(c, x.a.v[i], x.c.v[i] * S[j]);
+                o = __fmaf_rn(x.b.v[i], S[j], o);
               });
         } else {
-          float a[C];
-#pragma unroll
-          for (int k = 0; k < C; ++k) {
-            a[k] = K == Decay::rate ? values[columns + k * lanes] : r.decay.data == nullptr ? 1.0F : scalars[0];
-          }
+          const float a = K == Decay::rate ? values[columns] : r.decay.data == nullptr ? 1.0F : scalars[0];
           for_rows<D, Exact>(
               r.key_size,
               [&](int j) {
                 return Vectors2{four(now + j), four(now + D + j)};
               },
               [&](int j, int i, const Vectors2& x) {
-#pragma unroll
-                for (int k = 0; k < C; ++k) {
-                  float decay = a[k];
-                  if constexpr (K == Decay::rate) {
-                    decay = recurrence_detail::rate_decay(a[k], rates[k][j], r.negative);
-                  }
-                  S[k][j] = __fmaf_rn(c[k], x.a.v[i], decay * S[k][j]);
-                  o[k] = __fmaf_rn(x.b.v[i], S[k][j], o[k]);
+                float decay = a;
+                if constexpr (K == Decay::rate) {
+                  decay = recurrence_detail::rate_decay(a, rates[j], r.negative);
                 }
+                S[j] = __fmaf_rn(c, x.a.v[i], decay * S[j]);
+                o = __fmaf_rn(x.b.v[i], S[j], o);
               });
         }
       } else {
         if (t == 0) {
           for_rows<D, Exact>(
               r.key_size, [&](int j) { return Vectors1{four(now + j)}; },
-              [&](int j, int i, const Vectors1& x) {
-#pragma unroll
-                for (int k = 0; k < C; ++k) dot[k] = __fmaf_rn(x.a.v[i], S[k][j], dot[k]);
-              });
+              [&](int j, int i, const Vectors1& x) { dot = __fmaf_rn(x.a.v[i], S[j], dot); });
         }
-        float removed[C];
-        float c[C];
-#pragma unroll
-        for (int k = 0; k < C; ++k) {
-          removed[k] = 0.0F - dot[k];
-          c[k] = values[k * lanes];
-          dot[k] = 0.0F;
-        }
+        const float removed = 0.0F - dot;
+        const float c = *values;
+        dot = 0.0F;
         for_rows<D, Exact>(
             r.key_size,
             [&](int j) {
@@ -405,40 +464,33 @@ __global__ void __launch_bounds__(most_columns, 2)
                               four(next + j)};
             },
             [&](int j, int i, const Vectors5& x) {
-#pragma unroll
-              for (int k = 0; k < C; ++k) {
-                float entry = x.d.v[i] * S[k][j];
-                entry = __fmaf_rn(removed[k], x.a.v[i], entry);
-                entry = __fmaf_rn(c[k], x.b.v[i], entry);
-                o[k] = __fmaf_rn(x.c.v[i], entry, o[k]);
-                dot[k] = __fmaf_rn(x.e.v[i], entry, dot[k]);  // not used after the last token
-                S[k][j] = entry;
-              }
+              float entry = x.d.v[i] * S[j];
+              entry = __fmaf_rn(removed, x.a.v[i], entry);
+              entry = __fmaf_rn(c, x.b.v[i], entry);
+              o = __fmaf_rn(x.c.v[i], entry, o);
+              dot = __fmaf_rn(x.e.v[i], entry, dot);  // not used after the last token
+              S[j] = entry;
             });
       }
-#pragma unroll
-      for (int k = 0; k < C; ++k) {
-        if (shape.transposed_output) {
-          outs[((s % 2) * stage_tokens + (t - begin)) * out_pitch + lane + k * lanes] = o[k];
-        } else if (owns(k)) {
-          output[t * r.output.time + (lane + k * lanes) * r.output.element] = o[k];
-        }
+      if (shape.transposed_output) {
+        outs[t % (2U * stage_tokens) * out_pitch + lane] = o;
+      } else if (owned) {
+        *output = o;
       }
+      output += r.output.time;
+      now = next;
     }
+    barrier_arrive(&empty[s % ring_stages]);  // every thread: racecheck does not follow one that does for its warp
   }
   if (shape.transposed_output && num_stages > 0) {
-    __syncthreads();
+    asm volatile("bar.sync 1, %0;" ::"r"(compute_threads) : "memory");
     flush(num_stages - 1);
   }
-  if (r.state_out == nullptr || h % r.state_group != 0) return;
+  if (r.state_out == nullptr || h % r.state_group != 0 || !owned) return;
+  float* to = r.state_out + recurrence_detail::state_offset(r, w, h) + first_column + lane;
 #pragma unroll
-  for (int k = 0; k < C; ++k) {
-    if (!owns(k)) continue;
-    float* to = r.state_out + recurrence_detail::state_offset(r, w, h) + first_column + lane + k * lanes;
-#pragma unroll
-    for (int j = 0; j < D; ++j) {
-      if (Exact || j < r.key_size) to[static_cast<std::size_t>(j) * r.value_size] = S[k][j];
-    }
+  for (int j = 0; j < D; ++j) {
+    if (Exact || j < r.key_size) to[static_cast<std::size_t>(j) * r.value_size] = S[j];
   }
 }
 
@@ -621,7 +673,6 @@ template <Form F, Decay K>
 void launch(const Recurrence& r, std::uint32_t keys, std::uint32_t values, std::uint32_t scalars) {
   const std::uint32_t D = std::max(16U, std::bit_ceil(r.key_size));
   Shape shape;
-  static_assert(16 / 2 >= stage_tokens, "a slot has a thread for each token of a stage");
   const std::uint32_t columns = std::clamp(std::bit_ceil(r.value_size), 16U, most_columns);
   shape.columns_log2 = static_cast<std::uint32_t>(std::countr_zero(columns));
   shape.record.values = keys * D;
@@ -632,16 +683,12 @@ void launch(const Recurrence& r, std::uint32_t keys, std::uint32_t values, std::
       sizeof(float) *
       (static_cast<std::size_t>(ring_stages) * stage_tokens * shape.record.size + 2U * stage_tokens * (columns + 1U));
   const std::uint64_t pairs = static_cast<std::uint64_t>(r.words) * r.heads;
-  // Two columns a thread where that leaves enough warps to hide latencies, and registers suffice.
-  const bool two = K != Decay::rate && (D == 32 || D == 64) &&
-                   pairs * r.value_size >= two_columns_from * static_cast<std::uint64_t>(multiprocessors());
-  const std::uint32_t lanes = columns / (two ? 2 : 1);
-  shape.slots = std::max(1U, 32U / lanes);
+  shape.slots = std::min(std::max(1U, 32U / columns), most_slots);
   while (shape.slots > 1 && (shape.slots * slot_bytes > block_shared_bytes || shape.slots > pairs)) shape.slots /= 2;
   const std::size_t bytes = shape.slots * slot_bytes;
   const dim3 grid(static_cast<unsigned>((pairs + shape.slots - 1) / shape.slots),
                   (r.value_size + columns - 1) / columns);
-  const unsigned threads = std::max(32U, lanes * shape.slots);
+  const unsigned threads = std::max(32U, columns * shape.slots) + feeder_threads;
   const auto start = [&](auto kernel) {
     allow_shared_memory(kernel, bytes);
     kernel<<<grid, threads, bytes>>>(r, shape);
@@ -649,11 +696,8 @@ void launch(const Recurrence& r, std::uint32_t keys, std::uint32_t values, std::
   };
   const bool exact = r.key_size == D;
   const auto start_rows = [&]<int R>() {
-    if constexpr (K != Decay::rate && (R == 32 || R == 64)) {
-      if (two) return exact ? start(recurrence_kernel<R, F, K, true, 2>) : start(recurrence_kernel<R, F, K, false, 2>);
-    }
     if constexpr (K != Decay::rate || R <= 64) {
-      exact ? start(recurrence_kernel<R, F, K, true, 1>) : start(recurrence_kernel<R, F, K, false, 1>);
+      exact ? start(recurrence_kernel<R, F, K, true>) : start(recurrence_kernel<R, F, K, false>);
     }
   };
   switch (D) {
@@ -755,8 +799,12 @@ void run_recurrence_cuda(const Recurrence& recurrence) {
     if (launch_single(r)) return;
     if (is_delta(r)) {
       const std::uint32_t n = r.num_updates;
-      return r.decay_kind == Decay::none ? launch<Form::delta, Decay::none>(r, n + 1, n, n)
-                                         : launch<Form::delta, Decay::scalar>(r, n + 1, n, n + 1);
+      if (r.decay_kind == Decay::none) {
+        return n == 1 ? launch<Form::delta, Decay::none>(r, 2, 1, 1)
+                      : launch<Form::deltas, Decay::none>(r, n + 1, n, n);
+      }
+      return n == 1 ? launch<Form::delta, Decay::scalar>(r, 2, 1, 2)
+                    : launch<Form::deltas, Decay::scalar>(r, n + 1, n, n + 1);
     }
     if (is_write(r)) {
       if (r.decay_kind == Decay::key) return launch<Form::write, Decay::key>(r, 3, 1, 0);
