@@ -61,6 +61,9 @@ def main():
         proved = run(build / "compile_and_check", "re:(aaa)*(bb)*")
         if not proved.endswith("aaaaa: 0\ns PROVED\n"):
             problems.append("compile_and_check: expected aaaaa: 0 and s PROVED, got:\n" + proved)
+        rows = run(build / "four_languages").splitlines()[1:]
+        if len(rows) != 4 or not all(row.endswith(" PROVED") for row in rows):
+            problems.append("four_languages: expected four rows PROVED, got:\n" + "\n".join(rows))
         refuted = run(build / "refute_checkpoint", MODEL)
         if "s REFUTED 1111" not in refuted:
             problems.append("refute_checkpoint: expected s REFUTED 1111.., got:\n" + refuted)
