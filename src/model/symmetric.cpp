@@ -1,8 +1,8 @@
-// Householder reflections to tridiagonal form, then implicit QR steps with Wilkinson's shift (Golub and Van Loan, Matrix
-// Computations, 4th edition, algorithms 8.3.1 to 8.3.3). Only additions, multiplications, divisions and square roots,
-// which are correctly rounded everywhere, in an order that the text below fixes; loops without sums of their own may be
-// vectorised, since that changes no bit. The matrix is first scaled by a power of two to a largest entry of 1 to 2, so that
-// no square overflows, and what underflows is far below a rounding error.
+// Householder reflections to tridiagonal form, then implicit QR steps with Wilkinson's shift (Golub and Van Loan,
+// Matrix Computations, 4th edition, algorithms 8.3.1 to 8.3.3). Only additions, multiplications, divisions and square
+// roots, which are correctly rounded everywhere, in an order that the text below fixes; loops without sums of their own
+// may be vectorised, since that changes no bit. The matrix is first scaled by a power of two to a largest entry of 1 to
+// 2, so that no square overflows, and what underflows is far below a rounding error.
 #include "krohn/model/symmetric.hpp"
 
 #include <algorithm>

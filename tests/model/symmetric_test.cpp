@@ -1,6 +1,6 @@
 // label: quick
-// Decompositions against the equations that define them, eigenvalues against Eigen's, and against matrices whose spectra
-// are known by construction; the bits of one decomposition, which are to be the same on every machine.
+// Decompositions against the equations that define them, eigenvalues against Eigen's, and against matrices whose
+// spectra are known by construction; the bits of one decomposition, which are to be the same on every machine.
 #include "krohn/model/symmetric.hpp"
 
 #include <doctest/doctest.h>
@@ -32,8 +32,8 @@ std::vector<double> random_symmetric(SplitMix64& random, std::size_t size) {
 }
 
 /// V D V^T = M and V^T V = I. Backward errors of reduction and of implicit QR are some units of roundoff of the norm,
-/// 2-norms here, for each of the size reflections and about 3 size sweeps: 64 size 2^-53 |M|, |M| at most size times the
-/// largest entry.
+/// 2-norms here, for each of the size reflections and about 3 size sweeps: 64 size 2^-53 |M|, |M| at most size times
+/// the largest entry.
 void check_decomposition(const std::vector<double>& matrix, std::size_t n) {
   CAPTURE(n);
   double largest = 0.0;
@@ -99,7 +99,8 @@ TEST_CASE("a symmetric matrix is V D V^T with orthonormal V and ascending D") {
   }
 }
 
-TEST_CASE("Gram matrices of few centred features, which are singular: what is left after the features is rounding errors") {
+TEST_CASE(
+    "Gram matrices of few centred features, which are singular: what is left after the features is rounding errors") {
   SplitMix64 random(5);
   for (std::size_t trial = 0; trial < 100; ++trial) {
     const std::size_t n = 2 + random.next() % 40;
