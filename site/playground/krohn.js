@@ -31,9 +31,9 @@ async function decompressed(response) {
 /** Text with progress that is rewritten in place: of each line what stands there in the end. */
 const lines = (text) => text.split('\n').map((line) => line.slice(line.lastIndexOf('\r') + 1).replaceAll('\x1b[K', '').trimEnd());
 
-/** The lines of standard error that are messages: no progress, no program name. */
+/** The lines of standard error that are messages: no progress, no program name, no advice on the command line's help. */
 export function messages(stderr) {
-  return lines(stderr).filter((line) => line !== '').map((line) => line.replace(/^krohn: /, '')).join('\n');
+  return lines(stderr).filter((line) => line !== '' && !/^\(krohn .*--help lists/.test(line)).map((line) => line.replace(/^krohn: /, '')).join('\n');
 }
 
 /** One command in the worker. */

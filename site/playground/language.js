@@ -101,18 +101,35 @@ export class LanguageTab {
         tables: readTables(tensors), config: JSON.parse(new TextDecoder().decode(files['model/config.json']))};
       this.out.append(this.verdict(compiled, checked));
       app.announce(`${checked.value.verdict}. ${verdictText(checked.value)}`);
-      const run = await this.steps.section(krohn);
-      this.out.append(run);
-      const report = await krohn.run(['report', asked.lang, '-o', 'report.html', '--words', '10', '--length', '16', ...asked.options],
-        how('drawing', {keep: ['report.html']}));
-      if (report.code !== 0) throw new CommandError(report.code, messages(report.stderr));
-      const page = new TextDecoder().decode(report.files['report.html']);
-      const figures = figuresOf(page);
-      this.out.insertBefore(this.automaton(figures, page), run);
-      this.out.insertBefore(this.families(await krohn.json(['classify', asked.lang, ...asked.options], how('classifying'))), run);
-      const levels = await krohn.run(['inspect', 'model', '--levels'], how('cascade', {files}));
-      this.out.insertBefore(this.cascade(figures, new TextDecoder().decode(levels.stdout), compiled.value), run);
-      this.out.insertBefore(this.layers(), run);
+      // What one of these lacks the time or the memory for says so in its place; the others follow.
+      const put = async (title, make, before = null) => {
+        let shown;
+        try {
+          shown = await make();
+        } catch (error) {
+          if (!(error instanceof CommandError)) throw error;
+          shown = section(title, [], h('p', {class: 'problem'}, error.message));
+        }
+        this.out.insertBefore(shown, before);
+        return shown;
+      };
+      const word = await put('A word, step by step', () => this.steps.section(krohn));
+      let figures = {};
+      await put('Minimal automaton and algebra', async () => {
+        const report = await krohn.run(['report', asked.lang, '-o', 'report.html', '--words', '10', '--length', '16', ...asked.options],
+          how('drawing', {keep: ['report.html']}));
+        if (report.code !== 0) throw new CommandError(report.code, messages(report.stderr));
+        const page = new TextDecoder().decode(report.files['report.html']);
+        figures = figuresOf(page);
+        return this.automaton(figures, page);
+      }, word);
+      await put('Which linear RNN can do it, and by which theorem',
+        async () => this.families(await krohn.json(['classify', asked.lang, ...asked.options], how('classifying'))), word);
+      await put('Cascade', async () => {
+        const levels = await krohn.run(['inspect', 'model', '--levels'], how('cascade', {files}));
+        return this.cascade(figures, new TextDecoder().decode(levels.stdout), compiled.value);
+      }, word);
+      this.out.insertBefore(this.layers(), word);
     });
   }
 

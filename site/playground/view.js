@@ -24,6 +24,8 @@ let headings = 0;
 /** A section with a heading and buttons beside it. */
 export function section(title, buttons, ...children) {
   const id = `heading-${++headings}`;
+  // "JSON" alone does not say of what.
+  for (const button of buttons.flat()) button.setAttribute('aria-describedby', id);
   return h('section', {'aria-labelledby': id},
     h('div', {class: 'head'}, h('h2', {id}, title), buttons.length ? h('div', {class: 'save'}, buttons) : null), children);
 }

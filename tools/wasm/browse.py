@@ -210,6 +210,12 @@ def stopping(browser):
     browser.type("#lang", "parity" + Keys.ENTER)
     browser.settled()
     expect(verdict(browser, "language") == "PROVED", "work goes on after a stop")
+    # New work ends the old, of which nothing is said.
+    browser.type("#lang", "random:3000,3,1" + Keys.ENTER)
+    browser.until(lambda: "compiling" in browser.text("#work-text"), "the work to begin")
+    browser.type("#lang", "mod:3" + Keys.ENTER)
+    browser.settled()
+    expect(verdict(browser, "language") == "PROVED" and browser.text("#language-problem") == "", "new work ends the old")
     # Work that has something when it is stopped hands it over: natively this takes minutes.
     browser.open("#tab=checkpoint&seconds=120&model=example")
     browser.until(lambda: "checking:" in browser.text("#work-text"), "progress of the check")
