@@ -86,7 +86,7 @@ export class CheckpointTab extends FilesTab {
       h('p', {class: 'note'}, `${v.words} random words of each length, with 95 % confidence intervals. Accuracy on random words is no verdict.`),
       accuracyChart(v.lengths, v.chance),
       table('Accuracy by length', ['length', 'words', 'per position', 'last symbol', 'whole words'],
-        v.lengths.map((one) => [String(one.length), one.words, text(one.position), text(one.last), text(one.sequence)]), {numeric: [true, true]}));
+        v.lengths.map((one) => [String(one.length), one.words, text(one.position), text(one.last), text(one.sequence)]), {numeric: [true, true], long: true}));
   }
 
   hardening(hardened) {

@@ -6,6 +6,9 @@ function figure(drawing, caption) {
     h('figcaption', {}, caption));
 }
 
+/** As wide as the page, within what is legible. */
+const widthOfPage = () => Math.min(640, Math.max(300, document.documentElement.clientWidth - 40));
+
 /** Numbers as bars about an axis: up is positive. Drawn to `most`, the largest magnitude of all. */
 export function bars(values, most, title) {
   const width = 11;
@@ -25,7 +28,7 @@ export function bars(values, most, title) {
 
 /** Shares of right answers against length on a logarithmic axis. */
 export function accuracyChart(lengths, chance) {
-  const width = 640;
+  const width = widthOfPage();
   const height = 240;
   const left = 48;
   const right = 16;
@@ -55,10 +58,10 @@ export function accuracyChart(lengths, chance) {
 
 /** The orbit of what is carried on u^k: a tail, then a loop. Dots stand for states; the two words end on one dot. */
 export function lasso(transient, period, symbol) {
-  const width = 640;
+  const width = widthOfPage();
   const height = 150;
   const y = 80;
-  const loopX = 500;
+  const loopX = width - 60;
   const radius = 44;
   const text = `What is carried after ${symbol}^k takes ${transient} steps to enter a loop of period ${period}.`;
   const picture = svg('svg', {class: 'chart', viewBox: `0 0 ${width} ${height}`, width, height, role: 'img', 'aria-label': text});
@@ -71,10 +74,10 @@ export function lasso(transient, period, symbol) {
     const angle = Math.PI + (2 * Math.PI * i) / around;
     picture.append(svg('circle', {class: i === 0 ? 'dot mark' : 'dot', r: i === 0 ? 7 : 5, cx: loopX + radius * Math.cos(angle), cy: y + radius * Math.sin(angle)}));
   }
-  const label = (x, at, words, className = '') => picture.append(svg('text', {x, y: at, class: className}, words));
-  label(24, y - 16, `${symbol}^0`);
-  label(180, y + 26, transient > dots ? `${transient} steps (a few drawn)` : `${transient} steps`);
-  label(loopX - radius - 110, y - 16, `${symbol}^${transient} = ${symbol}^${transient + period}`, 'strong');
-  label(loopX - 30, y + 4, `period ${period}`);
+  const label = (x, at, anchor, words, className = '') => picture.append(svg('text', {x, y: at, 'text-anchor': anchor, class: className}, words));
+  label(24, y + 26, 'start', `${symbol}^0`);
+  label((30 + loopX - radius) / 2, y + 26, 'middle', transient > dots ? `${transient} steps (a few drawn)` : `${transient} steps`);
+  label(loopX - radius - 4, y - 16, 'end', `${symbol}^${transient} = ${symbol}^${transient + period}`, 'strong');
+  label(loopX, y + 4, 'middle', `period ${period}`);
   return figure(picture, text);
 }

@@ -125,6 +125,7 @@ def fits(browser, name):
     wide = browser.run("""return [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1
         && e.offsetParent !== null && !e.closest('.scroll, .paper, pre, .said, .skip, [role=tablist]')).map((e) => e.tagName + '#' + e.id + '.' + e.className)""")
     expect(not wide, f"{name}: wider than the window: {wide[:5]}")
+    expect(browser.run("return document.documentElement.scrollWidth <= innerWidth"), f"{name}: the page scrolls sideways")
 
 
 def named(browser):
