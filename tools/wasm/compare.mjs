@@ -72,7 +72,10 @@ let compared = 0;
 const differing = [];
 const seconds = {native: 0, wasm: 0};
 
-/** Commands one after another in a folder of files: what one writes the next reads. A command is its arguments, or {args, stdin}. */
+/**
+ * Commands one after another in a folder of files: what one writes the next reads. A command is its arguments, or {args, stdin,
+ * rough, without}: `without` names what of its JSON is not compared.
+ */
 async function compare(name, files, commands) {
   if (!name.includes(options.only)) return;
   const folder = mkdtempSync(join(tmpdir(), 'krohn-compare-'));
@@ -83,7 +86,7 @@ async function compare(name, files, commands) {
       writeFileSync(join(folder, path), bytes);
     }
     for (const command of commands) {
-      const {args, stdin = '', rough = false} = Array.isArray(command) ? {args: command} : command;
+      const {args, stdin = '', rough = false, without} = Array.isArray(command) ? {args: command} : command;
       const shown = (what) => (rough ? roughly(comparable(what)) : comparable(what));
       const begin = performance.now();
       const outside = spawnSync(native, args, {cwd: folder, input: stdin, maxBuffer: 1 << 30});
@@ -93,7 +96,11 @@ async function compare(name, files, commands) {
       seconds.wasm += (performance.now() - between) / 1000;
       const problems = [];
       if (outside.status !== inside.code) problems.push(`exit codes ${outside.status} and ${inside.code}`);
-      const pairs = [['standard output', outside.stdout.toString(), new TextDecoder().decode(inside.stdout)],
+      const printed = (bytes) => {
+        const whole = new TextDecoder().decode(bytes);
+        return without === undefined || whole === '' ? whole : JSON.stringify({...JSON.parse(whole), [without]: null}, null, 2);
+      };
+      const pairs = [['standard output', printed(outside.stdout), printed(inside.stdout)],
         ['messages', outside.stderr.toString(), inside.stderr]];
       const written = filesBelow(folder);
       for (const path of new Set([...Object.keys(written), ...Object.keys(inside.files)])) {
@@ -187,7 +194,8 @@ for (const name of fixed) {
 }
 if (options.all) {
   await compare('hardened', Object.fromEntries(Object.entries(filesBelow(join(data, 'zoo/gdn_2l__tomita4'))).map(([path, bytes]) => [`m/${path}`, bytes])), [
-    ['harden', 'm', '-o', 'h', '--time-limit', '6000', '--json'], ['check', 'h', '--certificate', 'certificate', '--json'], ['verify', 'certificate', 'h', '--json']]);
+    // The model's own verdict is what a tenth of the time gives.
+    {args: ['harden', 'm', '-o', 'h', '--time-limit', '600', '--memory', '256M', '--json'], without: 'original'}, ['check', 'h', '--certificate', 'certificate', '--json'], ['verify', 'certificate', 'h', '--json']]);
 }
 
 // The automata of MLRegTest, where the checkout has the whole corpus beside it.
