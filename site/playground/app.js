@@ -1,9 +1,10 @@
 // The page: tabs, links that carry what was asked, one piece of work at a time, light and dark.
 import {CertificateTab} from './certificate.js';
 import {CheckpointTab} from './checkpoint.js';
-import {Krohn, Stopped} from './krohn.js';
+import {CommandError, Krohn, Stopped} from './krohn.js';
 import {LanguageTab} from './language.js';
 import {formatLink, parseLink} from './link.js';
+import {wireTheme} from './theme.js';
 import {TheoremTab} from './theorem.js';
 
 const tabNames = ['language', 'theorem', 'checkpoint', 'certificate'];
@@ -12,42 +13,52 @@ const element = (id) => document.getElementById(id);
 class App {
   constructor() {
     this.krohn = new Krohn(new URL('krohn.wasm.gz', import.meta.url).href);
-    this.busy = false;
+    /** The session of the work that is going on. */
+    this.session = null;
     this.current = 'language';
     this.tabs = {language: new LanguageTab(this), theorem: new TheoremTab(this), checkpoint: new CheckpointTab(this), certificate: new CertificateTab(this)};
+    /** Of each tab the link that it shows. */
+    this.shown = {};
     this.wireTabs();
-    this.wireTheme();
-    element('stop').addEventListener('click', () => this.krohn.stop());
-    window.addEventListener('hashchange', () => {
-      if (location.hash !== this.written) this.open();
+    this.wireDrops();
+    element('stop').addEventListener('click', () => {
+      this.says('ending with what there is');
+      this.session?.interrupt();
     });
+    element('skip').addEventListener('click', (event) => {
+      event.preventDefault();
+      element('main').focus();
+    });
+    window.addEventListener('hashchange', () => this.open());
   }
 
   async begin() {
     await this.open();
     // What is nice to have, once there is nothing else to do.
-    await this.tabs.language.listCatalogue();
-    const {stdout} = await this.krohn.run(['--version']);
+    const session = this.krohn.session();
+    await this.tabs.language.listCatalogue(session);
+    const {stdout} = await session.run(['--version']);
     element('version').textContent = `krohn ${new TextDecoder().decode(stdout).trim()}`;
   }
 
   wireTabs() {
     for (const [i, name] of tabNames.entries()) {
       const tab = element(`tab-${name}`);
-      tab.addEventListener('click', () => {
-        this.select(name);
-        this.remember();
-      });
+      tab.addEventListener('click', () => this.goTo(name));
       tab.addEventListener('keydown', (event) => {
         const to = {ArrowRight: i + 1, ArrowLeft: i - 1 + tabNames.length, Home: 0, End: tabNames.length - 1}[event.key];
         if (to === undefined) return;
         event.preventDefault();
         const next = tabNames[to % tabNames.length];
-        this.select(next);
-        this.remember();
+        this.goTo(next);
         element(`tab-${next}`).focus();
       });
     }
+  }
+
+  goTo(name) {
+    this.select(name);
+    this.remember();
   }
 
   select(name) {
@@ -60,67 +71,77 @@ class App {
     }
   }
 
-  wireTheme() {
-    const dark = window.matchMedia('(prefers-color-scheme: dark)');
-    let chosen = null;
-    try {
-      chosen = localStorage.getItem('theme');
-    } catch {
-      // A page without storage follows the system.
-    }
-    const show = () => {
-      const isDark = (chosen ?? (dark.matches ? 'dark' : 'light')) === 'dark';
-      document.documentElement.dataset.theme = isDark ? 'dark' : 'light';
-      element('theme').setAttribute('aria-pressed', String(isDark));
+  /** Wherever on the page files are dropped, the tab that is open takes them: no drop leads away from the page. */
+  wireDrops() {
+    const mark = (over) => {
+      for (const {drop} of Object.values(this.tabs)) drop?.classList.toggle('over', over && drop === this.tabs[this.current].drop);
     };
-    dark.addEventListener('change', show);
-    element('theme').addEventListener('click', () => {
-      chosen = document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark';
-      try {
-        localStorage.setItem('theme', chosen);
-      } catch {
-        // Chosen for this visit.
-      }
-      show();
+    window.addEventListener('dragover', (event) => {
+      event.preventDefault();
+      mark(true);
     });
-    show();
+    window.addEventListener('dragleave', (event) => {
+      if (event.relatedTarget === null) mark(false);
+    });
+    window.addEventListener('drop', (event) => {
+      event.preventDefault();
+      mark(false);
+      const files = [...event.dataTransfer.files];
+      if (files.length > 0) this.tabs[this.current].take?.(files);
+    });
   }
 
-  /** What the link asks for. */
+  /** What the link asks for, unless it is there. */
   async open() {
     const state = parseLink(location.hash);
-    const name = tabNames.includes(state.tab) ? state.tab : 'language';
+    const name = state.tab ?? 'language';
+    if (!tabNames.includes(name)) {
+      this.problem('language', `tab: expected one of ${tabNames.join(', ')}, got ${name}`);
+      return;
+    }
     this.select(name);
-    this.written = location.hash;
-    await this.tabs[name].restore(state);
+    if (this.shown[name] === location.hash) return;
+    try {
+      this.opening = true;
+      const restored = this.tabs[name].restore(state);
+      this.opening = false;
+      await restored;
+    } catch (error) {
+      this.problem(name, error.message);
+    } finally {
+      this.opening = false;
+    }
   }
 
-  /** Writes what is asked into the link. */
+  /** Writes what is asked into the link; a new one is a step that the browser's back button takes back. */
   remember() {
-    const state = this.tabs[this.current].state();
-    this.written = formatLink(this.current === 'language' ? state : {tab: this.current, ...state});
-    history.replaceState(null, '', this.written);
+    const name = this.current;
+    const state = this.tabs[name].state();
+    const link = formatLink(name === 'language' ? state : {tab: name, ...state});
+    document.title = `${state.lang ?? name} · krohn playground`;
+    this.shown[name] = link;
+    if (link === location.hash) return;
+    if (this.opening || location.hash === '') history.replaceState(null, '', link);
+    else history.pushState(null, '', link);
   }
 
   /** Runs a tab's work, with the bar at the foot of the page; new work ends the old. */
-  async work(task) {
-    if (this.busy) this.krohn.stop();
-    const mine = Symbol('work');
-    this.busy = mine;
+  async work(name, task) {
+    this.session?.end();
+    const session = this.krohn.session();
+    this.session = session;
     element('work').hidden = false;
     this.says('loading');
     try {
-      await task();
+      await task(session);
     } catch (error) {
-      if (error instanceof Stopped) {
-        if (this.busy === mine) this.problem(this.current === 'language' ? 'lang' : this.current, error.message);
-      } else {
-        this.problem(this.current === 'language' ? 'lang' : this.current, String(error.message ?? error));
-        console.error(error);
-      }
+      // Of work that other work ended nothing is said.
+      if (this.session !== session) return;
+      this.problem(name, error.message);
+      if (!(error instanceof Stopped || error instanceof CommandError)) console.error(error);
     } finally {
-      if (this.busy === mine) {
-        this.busy = false;
+      if (this.session === session) {
+        this.session = null;
         element('work').hidden = true;
       }
     }
@@ -139,35 +160,18 @@ class App {
   }
 
   /** The command line's message, beside the field. */
-  problem(field, text) {
-    const place = element(`${field}-problem`);
+  problem(name, text) {
+    const place = element(`${name}-problem`);
     place.hidden = text === '';
     place.textContent = text;
-    element(field === 'lang' ? 'lang' : `${field}-form`).setAttribute('aria-invalid', String(text !== ''));
+    if (name === 'language') element('lang').setAttribute('aria-invalid', String(text !== ''));
   }
 
-  acceptDrops(target, take) {
-    target.addEventListener('dragover', (event) => {
-      event.preventDefault();
-      target.classList.add('over');
-    });
-    target.addEventListener('dragleave', () => target.classList.remove('over'));
-    target.addEventListener('drop', (event) => {
-      event.preventDefault();
-      target.classList.remove('over');
-      if (event.dataTransfer.files.length > 0) take([...event.dataTransfer.files]);
-    });
-  }
-
-  async verifyFromLanguage() {
-    const {result} = this.tabs.language;
+  verifyFromLanguage() {
     this.select('certificate');
-    this.remember();
-    if (result === null) this.problem('certificate', 'expected a compiled language in the language tab, got none');
-    else await this.tabs.certificate.takeResult(result);
+    return this.tabs.certificate.takeFromLanguage();
   }
 }
 
-new App().begin().catch((error) => {
-  if (!(error instanceof Stopped)) console.error(error);
-});
+wireTheme(element('theme'));
+new App().begin().catch((error) => console.error(error));

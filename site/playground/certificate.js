@@ -1,113 +1,83 @@
 // The certificate tab: a certificate and its model in; verified or not, and why, out.
-import {CommandError, exit} from './krohn.js';
-import {listFiles, readFiles} from './checkpoint.js';
+import {Fields} from './fields.js';
+import {FilesTab} from './files.js';
+import {exit} from './krohn.js';
 import {facts, h, saveButton, section, verdictCard} from './view.js';
 
 const magic = 'krohn-certificate-';
 
-/** The header of a certificate: what it says of itself, trusted by nobody. */
-export function certificateHeader(bytes) {
-  const newline = bytes.indexOf(0x0a);
-  const size = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(newline + 1, true);
-  return JSON.parse(new TextDecoder().decode(bytes.subarray(newline + 9, newline + 9 + Number(size))));
-}
-
 const isCertificate = (bytes) => new TextDecoder().decode(bytes.subarray(0, magic.length)) === magic;
 
-export class CertificateTab {
-  constructor(app) {
-    this.app = app;
-    this.files = {};
-    const field = (id) => document.getElementById(id);
-    this.lang = field('certificate-lang');
-    this.list = field('certificate-list');
-    this.out = field('certificate-results');
-    field('certificate-form').addEventListener('submit', (event) => {
-      event.preventDefault();
-      this.show();
-    });
-    field('certificate-files').addEventListener('change', (event) => this.take([...event.target.files]));
-    field('certificate-from-language').addEventListener('click', () => app.verifyFromLanguage());
-    app.acceptDrops(field('certificate-drop'), (files) => this.take(files));
-  }
-
-  restore() {}
-
-  state() {
+/** The header of a certificate: what it says of itself, trusted by nobody. Empty where it is damaged: krohn says how. */
+function headerOf(bytes) {
+  try {
+    const newline = bytes.indexOf(0x0a);
+    const size = Number(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(newline + 1, true));
+    return JSON.parse(new TextDecoder().decode(bytes.subarray(newline + 9, newline + 9 + size)));
+  } catch {
     return {};
   }
+}
 
-  async take(list) {
-    try {
-      Object.assign(this.files, await readFiles(list));
-      this.app.problem('certificate', '');
-    } catch (error) {
-      this.app.problem('certificate', error.message);
+export class CertificateTab extends FilesTab {
+  constructor(app) {
+    super(app, 'certificate');
+    this.fields = new Fields({lang: 'certificate-lang'});
+    document.getElementById('certificate-from-language').addEventListener('click', () => this.takeFromLanguage());
+  }
+
+  restore(state) {
+    this.fields.restore(state);
+  }
+
+  state() {
+    return this.fields.state();
+  }
+
+  /** The language tab's model, its certificate, and the language's file where it was one. */
+  async takeFromLanguage() {
+    this.app.problem('certificate', '');
+    const {result} = this.app.tabs.language;
+    if (result === null) {
+      this.app.problem('certificate', 'expected a compiled language in the language tab, got none');
+      return;
     }
-    this.shown();
-  }
-
-  shown() {
-    listFiles(this.list, this.files, () => this.shown());
-  }
-
-  /** With the language tab's model, its certificate, and the language's file where it was one. */
-  async takeResult({files, certificate, asked}) {
-    this.files = {certificate, ...asked.files};
-    for (const [path, bytes] of Object.entries(files)) if (path.startsWith('model/')) this.files[path.slice(6)] = bytes;
-    this.lang.value = asked.lang;
-    this.shown();
+    const {files, certificate, asked} = result;
+    const model = Object.entries(files).filter(([path]) => path.startsWith('model/')).map(([path, bytes]) => [path.slice(6), bytes]);
+    this.replace({certificate, ...asked.files, ...Object.fromEntries(model)});
+    this.fields.restore({lang: asked.lang});
     await this.show();
   }
 
   async show() {
     const {app} = this;
     app.problem('certificate', '');
-    const certificates = Object.entries(this.files).filter(([, bytes]) => isCertificate(bytes));
+    app.remember();
+    const certificates = Object.keys(this.files).filter((name) => isCertificate(this.files[name]));
     if (certificates.length !== 1) {
-      app.problem('certificate', `expected one file that begins with ${magic}, got ${certificates.length === 0 ? 'none' : certificates.map(([name]) => name).join(', ')}`);
+      app.problem('certificate', `expected one file that begins with ${magic}, got ${certificates.length === 0 ? 'none' : certificates.join(', ')}`);
       return;
     }
-    const [[name, bytes]] = certificates;
-    const files = {certificate: bytes};
-    for (const [other, content] of Object.entries(this.files)) {
-      if (other === name) continue;
-      files[`model/${other}`] = content;
-      // The file of a language lies where its name is looked for, too.
-      if (other === this.lang.value.trim()) {
-        files[other] = content;
-        delete files[`model/${other}`];
-      }
-    }
-    await app.work(async () => {
+    const {[certificates[0]]: certificate, ...others} = this.files;
+    const lang = this.fields.value('lang');
+    const files = {certificate, ...this.arranged(others, lang)};
+    await app.work('certificate', async (krohn) => {
       this.out.replaceChildren();
       app.says('verifying');
-      let header = {};
-      try {
-        header = certificateHeader(bytes);
-      } catch {
-        // krohn says what is wrong with it.
-      }
-      const lang = this.lang.value.trim();
-      try {
-        const result = await app.krohn.json(['verify', 'certificate', 'model', ...(lang === '' ? [] : [lang])],
-          {files, seconds: 600, onProgress: (text) => app.says(text)}, [exit.ok, exit.input, exit.unknown]);
-        const v = result.value;
-        const text = v.result === 'VERIFIED' ? `It shows that ${v.claim}.`
-          : v.result === 'UNCHECKED' ? `There is nothing to check: ${v.reason}` : `Rejected: ${v.reason}`;
-        this.out.append(section('The certificate', [saveButton('JSON', 'verify.json', () => result.text, 'application/json')],
-          verdictCard(v.result, text),
-          facts([
-            ['claims', `${v.verdict}: ${v.claim}`], ['made by', header.tool], ['of the model', header.model_name],
-            ['for the language', header.language_name], ['arithmetic', header.semantics], ['by', header.method],
-            ['model', header.model_fingerprint === undefined ? null : h('code', {}, header.model_fingerprint)],
-            ['automaton', header.automaton_fingerprint === undefined ? null : h('code', {}, header.automaton_fingerprint)]]),
-          h('p', {class: 'note'}, 'Verified without a search: every step of the evidence is looked at once, on the model\'s bits. The header above is what the certificate says of itself; the fingerprints are checked against the files.')));
-        app.announce(`${v.result}. ${text}`);
-      } catch (error) {
-        if (!(error instanceof CommandError)) throw error;
-        app.problem('certificate', error.message);
-      }
+      const verified = await krohn.json(['verify', 'certificate', 'model', ...(lang === '' ? [] : [lang])],
+        {files, seconds: 600, onProgress: (text) => app.says(text)}, [exit.ok, exit.input, exit.unknown]);
+      const {result, claim, reason, verdict} = verified.value;
+      const text = {VERIFIED: `It shows that ${claim}.`, UNCHECKED: `There is nothing to check: ${reason}`}[result] ?? `Rejected: ${reason}`;
+      const header = headerOf(certificate);
+      const code = (value) => (value === undefined ? null : h('code', {}, value));
+      this.out.append(section('The certificate', [saveButton('JSON', 'verify.json', () => verified.text, 'application/json')],
+        verdictCard(result, text),
+        facts([
+          ['claims', `${verdict}: ${claim}`], ['made by', header.tool], ['of the model', header.model_name],
+          ['for the language', header.language_name], ['arithmetic', header.semantics], ['by', header.method],
+          ['model', code(header.model_fingerprint)], ['automaton', code(header.automaton_fingerprint)]]),
+        h('p', {class: 'note'}, `${result === 'VERIFIED' ? 'Verified without a search: every step of the evidence is looked at once, on the model\'s bits. ' : ''}This is what the certificate says of itself; the fingerprints are checked against the files.`)));
+      app.announce(`${result}. ${text}`);
     });
   }
 }

@@ -1,115 +1,69 @@
 // The checkpoint tab: a trained model's files in; its verdict, the refuting word, accuracy by length and hardening out.
-import {CommandError, exit} from './krohn.js';
-import {archive, facts, h, saveButton, section, svg, table, unarchive, verdictCard, verdictFacts, verdictText} from './view.js';
+import {archive} from './archive.js';
+import {accuracyChart} from './drawings.js';
+import {Fields} from './fields.js';
+import {FilesTab} from './files.js';
+import {searchMemory} from './krohn.js';
+import {facts, h, saveButton, section, table, verdictCard, verdictFacts, verdictText} from './view.js';
 
-const example = ['config.json', 'model.safetensors', 'task.json'];
+const exampleFiles = ['config.json', 'model.safetensors', 'task.json'];
 
-/** Files that were dropped, by name without folders; an archive is opened. */
-export async function readFiles(list) {
-  const files = {};
-  for (const file of list) {
-    const bytes = new Uint8Array(await file.arrayBuffer());
-    const inner = file.name.endsWith('.tar') ? unarchive(bytes) : {[file.name]: bytes};
-    for (const [path, content] of Object.entries(inner)) files[path.slice(path.lastIndexOf('/') + 1)] = content;
-  }
-  return files;
-}
-
-/** The files by name and size, each with a button that takes it away again. */
-export function listFiles(list, files, changed) {
-  list.replaceChildren(...Object.entries(files).map(([name, bytes]) => h('li', {}, `${name} (${sizeText(bytes.length)}) `,
-    h('button', {type: 'button', class: 'chip', 'aria-label': `take ${name} away`, onclick: () => {
-      delete files[name];
-      changed();
-    }}, '×'))));
-}
-
-function sizeText(bytes) {
-  return bytes < 10240 ? `${bytes} bytes` : bytes < 10485760 ? `${Math.round(bytes / 1024)} KiB` : `${Math.round(bytes / 1048576)} MiB`;
-}
-
-export class CheckpointTab {
+export class CheckpointTab extends FilesTab {
   constructor(app) {
-    this.app = app;
-    this.files = {};
-    const field = (id) => document.getElementById(id);
-    this.lang = field('checkpoint-lang');
-    this.seconds = field('checkpoint-seconds');
-    this.harden = field('harden');
-    this.list = field('checkpoint-list');
-    this.out = field('checkpoint-results');
-    field('checkpoint-form').addEventListener('submit', (event) => {
-      event.preventDefault();
-      this.show();
-    });
-    field('checkpoint-files').addEventListener('change', (event) => this.take([...event.target.files]));
-    field('checkpoint-example').addEventListener('click', () => this.takeExample());
-    app.acceptDrops(field('checkpoint-drop'), (files) => this.take(files));
+    super(app, 'checkpoint');
+    this.fields = new Fields({lang: 'checkpoint-lang', seconds: 'checkpoint-seconds', harden: 'harden'});
+    document.getElementById('checkpoint-example').addEventListener('click', () => this.showExample());
   }
 
-  restore() {}
+  async restore(state) {
+    this.fields.restore(state);
+    if (state.model === 'example') await this.showExample();
+  }
 
+  /** Files are not in a link, but for those that every page has. */
   state() {
-    return {};
+    return {...(this.example !== undefined && this.example === this.files && {model: 'example'}), ...this.fields.state()};
   }
 
-  async take(list) {
-    try {
-      Object.assign(this.files, await readFiles(list));
-      this.app.problem('checkpoint', '');
-    } catch (error) {
-      this.app.problem('checkpoint', error.message);
-    }
-    this.shown();
-  }
-
-  shown() {
-    listFiles(this.list, this.files, () => this.shown());
-  }
-
-  async takeExample() {
-    this.files = {};
-    for (const name of example) {
+  async showExample() {
+    const files = {};
+    for (const name of exampleFiles) {
       const response = await fetch(`example/${name}`);
-      if (!response.ok) throw new Error(`example/${name}: ${response.status}`);
-      this.files[name] = new Uint8Array(await response.arrayBuffer());
+      if (!response.ok) throw new Error(`example/${name}: ${response.status} ${response.statusText}`);
+      files[name] = new Uint8Array(await response.arrayBuffer());
     }
-    this.shown();
+    this.example = files;
+    this.replace(files);
     await this.show();
   }
 
   async show() {
     const {app} = this;
     app.problem('checkpoint', '');
+    app.remember();
     if (Object.keys(this.files).length === 0) {
       app.problem('checkpoint', 'expected the files of a model, got none');
       return;
     }
-    const files = Object.fromEntries(Object.entries(this.files).map(([name, bytes]) => [`model/${name}`, bytes]));
-    const lang = this.lang.value.trim();
-    const language = lang === '' ? [] : [lang];
-    const seconds = Number(this.seconds.value);
+    const lang = this.fields.value('lang');
+    const files = this.arranged(this.files, lang);
+    const model = ['model', ...(lang === '' ? [] : [lang])];
+    const seconds = Number(this.fields.value('seconds'));
     const limit = ['--time-limit', String(seconds)];
-    await app.work(async () => {
+    const harden = this.fields.value('harden') === 'yes';
+    await app.work('checkpoint', async (krohn) => {
       this.out.replaceChildren();
-      const how = (text, more) => ({files, seconds: 3 * seconds + 10, onProgress: (line) => app.says(`${text}: ${line}`), ...more});
-      try {
-        app.says('checking');
-        const checked = await app.krohn.json(['check', 'model', ...language, '--certificate', 'certificate', '--memory', '256M', ...limit], how('checking', {keep: ['certificate']}));
-        this.out.append(this.verdict(checked));
-        app.announce(`${checked.value.verdict}. ${verdictText(checked.value)}`);
-        app.says('measuring accuracy');
-        const accuracy = await app.krohn.json(['accuracy', 'model', ...language, '--words', '128', ...limit], how('accuracy'));
-        this.out.append(this.accuracy(accuracy));
-        if (!this.harden.checked) return;
-        app.says('hardening');
-        const hardened = await app.krohn.json(['harden', 'model', ...language, '-o', 'hardened', '--certificate', 'certificate', ...limit],
-          how('hardening', {keep: ['hardened', 'certificate']}), [exit.ok, exit.refuted, exit.unknown]);
-        this.out.append(this.hardening(hardened));
-      } catch (error) {
-        if (!(error instanceof CommandError)) throw error;
-        app.problem('checkpoint', error.message);
-      }
+      const command = (what, args, keep = []) => {
+        app.says(what);
+        return krohn.json([...args, ...limit], {files, keep, seconds: 3 * seconds + 10, onProgress: (line) => app.says(`${what}: ${line}`)});
+      };
+      const checked = await command('checking', ['check', ...model, '--certificate', 'certificate', '--memory', searchMemory], ['certificate']);
+      this.out.append(this.verdict(checked));
+      app.announce(`${checked.value.verdict}. ${verdictText(checked.value)}`);
+      this.out.append(this.accuracy(await command('measuring accuracy', ['accuracy', ...model, '--words', '128'])));
+      if (!harden) return;
+      this.out.append(this.hardening(await command('hardening',
+        ['harden', ...model, '-o', 'hardened', '--certificate', 'certificate', '--memory', searchMemory], ['hardened', 'certificate'])));
     });
   }
 
@@ -130,53 +84,23 @@ export class CheckpointTab {
     const text = (p) => `${p.value.toFixed(4)} (${p.low.toFixed(4)} to ${p.high.toFixed(4)})`;
     return section('Accuracy by length', [saveButton('JSON', 'accuracy.json', () => measured.text, 'application/json')],
       h('p', {class: 'note'}, `${v.words} random words of each length, with 95 % confidence intervals. Accuracy on random words is no verdict.`),
-      chart(v.lengths, v.chance),
+      accuracyChart(v.lengths, v.chance),
       table('Accuracy by length', ['length', 'words', 'per position', 'last symbol', 'whole words'],
-        v.lengths.map((one) => [String(one.length), one.words, text(one.position), text(one.last), text(one.sequence)]), {numeric: [true, true]}));
+        v.lengths.map((one) => [String(one.length), one.words, text(one.position), text(one.last), text(one.sequence)]), {numeric: [true, true], long: true}));
   }
 
   hardening(hardened) {
     const v = hardened.value;
     const files = Object.fromEntries(Object.entries(hardened.files).filter(([path]) => path.startsWith('hardened/')));
     const saves = Object.keys(files).length === 0 ? [] : [
-      saveButton('Hardened model (.tar)', 'hardened.tar', () => archive(files), 'application/x-tar'),
+      saveButton('Hardened model (.tar)', 'hardened.tar', () => new Blob(archive(files)), 'application/x-tar'),
       saveButton('Certificate', 'certificate', () => hardened.files.certificate, 'application/octet-stream')];
     return section('Hardened: states snapped to a few codes', [...saves, saveButton('JSON', 'harden.json', () => hardened.text, 'application/json')],
       verdictCard(v.verdict, verdictText(v)),
       facts([
         ['is', 'another function than the model: after every token what is carried is snapped to states that the model itself meets'],
-        ['what can be carried', v.hardening?.configurations === undefined ? null : `${v.hardening.configurations} configurations`],
+        ['what can be carried', !v.hardening?.configurations ? null : `${v.hardening.configurations} configurations`],
         ['the model itself', v.original?.verdict]]),
       hardened.notes === '' ? null : h('p', {class: 'note'}, hardened.notes));
   }
-}
-
-/** Shares of right answers against length on a logarithmic axis. */
-function chart(lengths, chance) {
-  const width = 640;
-  const height = 240;
-  const left = 48;
-  const right = 16;
-  const top = 14;
-  const bottom = 40;
-  const least = Math.log2(lengths[0].length);
-  const most = Math.max(least + 1, Math.log2(lengths.at(-1).length));
-  const x = (length) => left + ((Math.log2(length) - least) / (most - least)) * (width - left - right);
-  const y = (share) => top + (1 - share) * (height - top - bottom);
-  const text = `Accuracy by length: per position ${lengths.map((one) => `${one.position.value.toFixed(2)} at ${one.length}`).join(', ')}.`;
-  const drawing = svg('svg', {class: 'chart', viewBox: `0 0 ${width} ${height}`, width, height, role: 'img', 'aria-label': text});
-  drawing.append(svg('title', {}, text));
-  for (const share of [0, 0.25, 0.5, 0.75, 1]) {
-    drawing.append(svg('line', {class: 'axis', x1: left, x2: width - right, y1: y(share), y2: y(share)}),
-      svg('text', {x: left - 8, y: y(share) + 4, 'text-anchor': 'end'}, String(share)));
-  }
-  for (const {length} of lengths) drawing.append(svg('text', {x: x(length), y: height - bottom + 18, 'text-anchor': 'middle'}, String(length)));
-  drawing.append(svg('text', {x: (left + width - right) / 2, y: height - 4, 'text-anchor': 'middle'}, 'length of the word'),
-    svg('text', {x: width - right, y: y(chance) - 4, 'text-anchor': 'end'}, 'chance'));
-  const points = (of) => lengths.map((one) => `${x(one.length).toFixed(1)},${y(of(one)).toFixed(1)}`);
-  const band = [...points((one) => one.position.high), ...points((one) => one.position.low).reverse()];
-  drawing.append(svg('polygon', {class: 'band', points: band.join(' ')}),
-    svg('polyline', {class: 'curve', points: points((one) => one.position.value).join(' ')}),
-    svg('polyline', {class: 'curve second', points: points((one) => one.sequence.value).join(' ')}));
-  return h('figure', {}, h('div', {class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'picture, scrolls where it is wide'}, drawing), h('figcaption', {}, 'Full line: per position, with its confidence interval. Dashed: whole words.'));
 }

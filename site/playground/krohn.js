@@ -1,7 +1,14 @@
-// The program as the page sees it: fetched once, compiled once, run in a worker. One command runs at a time.
+// The program as the page sees it: fetched once, compiled once, run in a worker. One command runs at a time; a session is
+// commands that belong together and are ended together.
 
 /** The command line's exit codes. */
 export const exit = {ok: 0, input: 1, usage: 2, resource: 3, internal: 4, refuted: 10, unknown: 20};
+
+/** What a search may hold at once (--memory): tables that grow are copied, and the program has 2 GiB in all. */
+export const searchMemory = '256M';
+
+/** How long a command that was interrupted may take to hand over what it has. */
+const patience = 3000;
 
 export class Stopped extends Error {}
 
@@ -21,15 +28,51 @@ async function decompressed(response) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-/** The lines of standard error that are messages: no progress, no program name. */
+/** Text with progress that is rewritten in place: of each line what stands there in the end. */
+const lines = (text) => text.split('\n').map((line) => line.slice(line.lastIndexOf('\r') + 1).replaceAll('\x1b[K', '').trimEnd());
+
+/** The lines of standard error that are messages: no progress, no program name, no advice on the command line's help. */
 export function messages(stderr) {
-  return stderr
-    // Progress is rewritten in place: what stands before the last return of a line is gone.
-    .split('\n')
-    .map((line) => line.slice(line.lastIndexOf('\r') + 1).replaceAll('\x1b[K', ''))
-    .filter((line) => line !== '')
-    .map((line) => line.replace(/^krohn: /, ''))
-    .join('\n');
+  return lines(stderr).filter((line) => line !== '' && !/^\(krohn .*--help lists/.test(line)).map((line) => line.replace(/^krohn: /, '')).join('\n');
+}
+
+/** One command in the worker. */
+class Run {
+  constructor(worker, command, onProgress) {
+    this.worker = worker;
+    this.address = URL.createObjectURL(new Blob());
+    this.outcome = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    worker.onmessage = ({data}) => {
+      if (data.progress !== undefined) {
+        const last = lines(data.progress.replaceAll('\r', '\n')).filter((line) => line !== '').at(-1);
+        if (last !== undefined && !last.startsWith('krohn: ')) onProgress(last);
+      } else if (data.result !== undefined) {
+        this.resolve(data.result);
+      } else {
+        this.end(new Error(data.failure));
+      }
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.end(new Error(event.message ?? 'the worker could not be started'));
+    };
+    worker.postMessage({address: this.address, command});
+  }
+
+  /** Ends the worker, whatever it does. */
+  end(error) {
+    this.worker.terminate();
+    this.ended = true;
+    this.reject(error);
+  }
+
+  /** Asks the program to end with what it has (worker.js). */
+  interrupt() {
+    URL.revokeObjectURL(this.address);
+  }
 }
 
 export class Krohn {
@@ -41,11 +84,10 @@ export class Krohn {
       return WebAssembly.compile(await decompressed(response));
     })();
     this.worker = null;
-    this.running = null;
-    this.next = 1;
     this.queue = Promise.resolve();
   }
 
+  /** Resolves when commands can run. */
   async start() {
     const module = await this.module;
     if (this.worker === null) {
@@ -55,20 +97,71 @@ export class Krohn {
     return this.worker;
   }
 
-  /** Ends what runs, and what waits for it. */
-  stop(error = new Stopped('interrupted: there is no result')) {
-    this.generation = (this.generation ?? 0) + 1;
-    if (this.running === null) return;
-    this.worker.terminate();
-    this.worker = null;
-    const {reject, timer} = this.running;
+  session() {
+    return new Session(this);
+  }
+
+  /** Runs a session's command after those that were asked for before. */
+  enqueue(session, args, how) {
+    const turn = this.queue.then(() => this.run(session, args, how));
+    this.queue = turn.catch(() => {});
+    return turn;
+  }
+
+  async run(session, args, {files = {}, keep = [], stdin = '', seconds = 0, onProgress = () => {}}) {
+    session.requireOpen();
+    const worker = await this.start();
+    session.requireOpen();
+    const run = new Run(worker, {args, files, keep, stdin}, onProgress);
+    const timer = seconds > 0 && setTimeout(
+      () => run.end(new CommandError(exit.unknown, `ended by the time limit of ${seconds} s: there is no result`)), seconds * 1000);
+    session.running = run;
+    try {
+      return await run.outcome;
+    } finally {
+      clearTimeout(timer);
+      run.interrupt();
+      session.running = null;
+      if (run.ended) this.worker = null;
+    }
+  }
+}
+
+class Session {
+  constructor(krohn) {
+    this.krohn = krohn;
+    /** The command that runs. */
     this.running = null;
-    clearTimeout(timer);
-    reject(error);
+    this.stopped = false;
+    this.results = 0;
+  }
+
+  requireOpen() {
+    if (this.stopped) throw new Stopped(`interrupted: ${this.results === 0 ? 'there is no result' : 'what is shown was there by then'}`);
+  }
+
+  /** As Ctrl-C does: the command that runs hands over what it has, if it has something soon, and none follows. Twice: at once. */
+  interrupt() {
+    if (this.stopped) {
+      this.end();
+      return;
+    }
+    this.stopped = true;
+    const {running} = this;
+    running?.interrupt();
+    setTimeout(() => {
+      if (this.running === running) this.end();
+    }, patience);
+  }
+
+  /** Ends what runs, and what would follow, without a result. */
+  end() {
+    this.stopped = true;
+    this.running?.end(new Stopped('interrupted: there is no result'));
   }
 
   /**
-   * Runs one command, after those that were asked for before.
+   * Runs one command.
    *
    * @param {string[]} args
    * @param {object} [how]
@@ -78,54 +171,10 @@ export class Krohn {
    * @param {number} [how.seconds] after which the command is ended, whatever it does
    * @param {(text: string) => void} [how.onProgress]
    */
-  run(args, how = {}) {
-    const generation = this.generation ?? 0;
-    const turn = this.queue.then(() => {
-      if (generation !== (this.generation ?? 0)) throw new Stopped('interrupted: there is no result');
-      return this.runNow(args, how, generation);
-    });
-    this.queue = turn.catch(() => {});
-    return turn;
-  }
-
-  async runNow(args, {files = {}, keep = [], stdin = '', seconds = 0, onProgress = () => {}}, generation) {
-    const worker = await this.start();
-    if (generation !== (this.generation ?? 0)) throw new Stopped('interrupted: there is no result');
-    const id = this.next++;
-    return new Promise((resolve, reject) => {
-      const running = {reject, timer: undefined};
-      if (seconds > 0) {
-        running.timer = setTimeout(
-          () => this.stop(new CommandError(exit.unknown, `ended by the time limit of ${seconds} s: there is no result`)),
-          seconds * 1000);
-      }
-      const end = (settle, value) => {
-        clearTimeout(running.timer);
-        if (this.running === running) this.running = null;
-        settle(value);
-      };
-      this.running = running;
-      worker.onmessage = ({data}) => {
-        if (data.id !== id) return;
-        if (data.progress !== undefined) {
-          const lines = data.progress.split(/[\r\n]/).map((line) => line.replaceAll('\x1b[K', '').trim());
-          const last = lines.filter((line) => line !== '').at(-1);
-          if (last !== undefined && !last.startsWith('krohn: ')) onProgress(last);
-        } else if (data.result !== undefined) {
-          end(resolve, data.result);
-        } else {
-          this.worker.terminate();
-          this.worker = null;
-          end(reject, new Error(data.failure));
-        }
-      };
-      worker.onerror = (event) => {
-        event.preventDefault();
-        this.worker = null;
-        end(reject, new Error(event.message ?? 'the worker could not be started'));
-      };
-      worker.postMessage({id, command: {args, files, keep, stdin}});
-    });
+  async run(args, how = {}) {
+    const result = await this.krohn.enqueue(this, args, how);
+    ++this.results;
+    return result;
   }
 
   /** Runs a command that prints one JSON object; `codes` are those with which it prints one. */

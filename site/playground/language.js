@@ -1,118 +1,135 @@
 // The language tab: text or a file in; automaton, algebra, families, cascade, layers, a run, and the verdict out.
-import {CommandError, messages} from './krohn.js';
+import {archive} from './archive.js';
+import {Fields} from './fields.js';
+import {bytesOf, onChosen} from './files.js';
+import {CommandError, messages, searchMemory} from './krohn.js';
 import {readSafetensors} from './safetensors.js';
-import {follow, readTables, rowText} from './tables.js';
-import {archive, bars, facts, figuresOf, h, picture, saveButton, section, svgText, table, verdictCard, verdictFacts, verdictText, wordText} from './view.js';
+import {readTables, rowText} from './tables.js';
+import {facts, figuresOf, h, picture, saveButton, section, svgText, table, verdictCard, verdictFacts, verdictText} from './view.js';
+import {WordSteps} from './word.js';
 
 const examples = ['parity', 're:(aaa)*(bb)*', 're:(a|b)*abb', 'word:S3', 'dyck:1,3', 'A:5', 'word:S5', 'modarith:5'];
 const rowsShown = 60;
-const positionsShown = 200;
 
 export class LanguageTab {
   constructor(app) {
     this.app = app;
     this.file = null;
     this.result = null;
-    const field = (id) => document.getElementById(id);
-    this.fields = {lang: field('lang'), alphabet: field('alphabet'), format: field('format'), seconds: field('seconds')};
-    this.form = field('language-form');
-    this.out = field('language-results');
-    this.form.addEventListener('submit', (event) => {
+    this.steps = new WordSteps(app, this);
+    this.fields = new Fields({lang: 'lang', alphabet: 'alphabet', format: 'format', seconds: 'seconds'});
+    this.drop = document.getElementById('language-form');
+    this.out = document.getElementById('language-results');
+    this.drop.addEventListener('submit', (event) => {
       event.preventDefault();
-      this.show();
+      // Another language has other words.
+      this.show(this.result?.asked.lang === this.question().lang ? this.word : undefined);
     });
     for (const example of examples) {
-      field('lang-examples').append(h('button', {type: 'button', class: 'chip', onclick: () => {
-        this.fields.lang.value = example;
-        this.fields.alphabet.value = '';
+      document.getElementById('language-examples').append(h('button', {type: 'button', class: 'chip', onclick: () => {
+        this.fields.restore({lang: example});
         this.show();
       }}, example));
     }
-    field('lang-file').addEventListener('change', (event) => this.take([...event.target.files]));
-    app.acceptDrops(this.form, (files) => this.take(files));
+    onChosen(document.getElementById('language-file'), (files) => this.take(files));
   }
 
   /** A file stands in for the text. */
-  async take([file]) {
-    if (file === undefined) return;
-    this.file = {name: file.name.replaceAll('/', '_'), bytes: new Uint8Array(await file.arrayBuffer())};
-    this.fields.lang.value = this.file.name;
+  async take(files) {
+    const {app} = this;
+    try {
+      if (files.length !== 1) throw new Error(`expected one file of an automaton, got ${files.length}`);
+      this.file = {name: files[0].name, bytes: await bytesOf(files[0])};
+    } catch (error) {
+      app.problem('language', error.message);
+      return;
+    }
+    this.fields.restore({...this.fields.state(), lang: this.file.name});
     await this.show();
   }
 
-  async listCatalogue() {
-    const {value} = await this.app.krohn.json(['classify', '--list']);
+  async listCatalogue(krohn) {
+    const {value} = await krohn.json(['classify', '--list']);
     document.getElementById('catalogue').append(...value.catalogue.map(({example, description}) => h('option', {value: example}, description)));
   }
 
   /** From a link. */
   async restore(state) {
-    for (const name of ['lang', 'alphabet', 'format']) if (state[name] !== undefined) this.fields[name].value = state[name];
-    this.word = state.word;
-    await this.show();
+    this.fields.restore(state);
+    await this.show(state.word);
   }
 
   state() {
-    const state = {lang: this.fields.lang.value};
-    for (const name of ['alphabet', 'format']) if (this.fields[name].value !== '') state[name] = this.fields[name].value;
-    if (this.word !== undefined) state.word = this.word;
-    return state;
+    return {lang: this.fields.value('lang'), ...this.fields.state(), ...(this.word !== undefined && {word: this.word})};
   }
 
   question() {
-    const lang = this.fields.lang.value.trim();
-    const ofFile = this.file !== null && this.file.name === lang;
-    const alphabet = this.fields.alphabet.value.trim();
+    const {lang, alphabet, format, seconds} = this.fields.values();
+    const name = lang.trim();
+    const ofFile = this.file?.name === name;
+    // A file's name is no option and no other way to name a language.
+    const plain = ofFile ? /^\w[\w .-]*\.\w+$/.test(name) : !name.startsWith('-');
     return {
-      lang,
-      files: ofFile ? {[lang]: this.file.bytes} : {},
-      options: alphabet === '' ? [] : ['--alphabet', alphabet],
-      format: this.fields.format.value === '' ? [] : ['--format', this.fields.format.value],
-      seconds: Number(this.fields.seconds.value),
+      lang: plain ? name : `./${name}`,
+      files: ofFile ? {[name]: this.file.bytes} : {},
+      options: alphabet.trim() === '' ? [] : ['--alphabet', alphabet.trim()],
+      format: format === '' ? [] : ['--format', format],
+      seconds: Number(seconds),
     };
   }
 
-  async show() {
+  /** @param {string} [word] that is run first */
+  async show(word) {
     const {app} = this;
+    this.word = word;
     const asked = this.question();
-    app.problem('lang', '');
+    app.problem('language', '');
     app.remember();
-    await app.work(async () => {
+    await app.work('language', async (krohn) => {
       this.out.replaceChildren();
       this.result = null;
-      const how = (text, more = {}) => ({files: asked.files, seconds: asked.seconds, onProgress: (line) => app.says(`${text}: ${line}`), ...more});
-      const name = asked.lang.startsWith('-') ? `./${asked.lang}` : asked.lang;
-      try {
-        app.says('compiling');
-        const compiled = await app.krohn.json(['compile', name, '-o', 'model', ...asked.options], how('compiling', {keep: ['model']}));
-        const files = {...asked.files, ...compiled.files};
-        app.says('proving');
-        const checked = await app.krohn.json(['check', 'model', name, '--certificate', 'certificate', '--memory', '256M', '--time-limit', String(asked.seconds), ...asked.options, ...asked.format],
-          how('proving', {files, keep: ['certificate'], seconds: asked.seconds + 5}));
-        this.result = {name: asked.lang, asked, files, compiled: compiled.value, checked: checked.value, certificate: checked.files.certificate};
-        this.out.append(this.verdict(compiled, checked));
-        app.announce(`${checked.value.verdict}. ${verdictText(checked.value)}`);
-        const {tensors} = readSafetensors(files['model/model.safetensors']);
-        this.result.tables = readTables(tensors);
-        this.result.config = JSON.parse(new TextDecoder().decode(files['model/config.json']));
-        const run = await this.run();
-        this.out.append(run);
-        app.says('drawing');
-        const report = await app.krohn.run(['report', name, '-o', 'report.html', '--words', '10', '--length', '16', ...asked.options],
+      const how = (what, more = {}) => {
+        app.says(what);
+        return {files: asked.files, seconds: asked.seconds, onProgress: (line) => app.says(`${what}: ${line}`), ...more};
+      };
+      const compiled = await krohn.json(['compile', asked.lang, '-o', 'model', ...asked.options], how('compiling', {keep: ['model']}));
+      const files = {...asked.files, ...compiled.files};
+      const checked = await krohn.json(['check', 'model', asked.lang, '--certificate', 'certificate', '--memory', searchMemory, '--time-limit', String(asked.seconds), ...asked.options, ...asked.format],
+        how('proving', {files, keep: ['certificate'], seconds: asked.seconds + 5}));
+      const {tensors} = readSafetensors(files['model/model.safetensors']);
+      this.result = {asked, files, compiled: compiled.value, checked: checked.value, certificate: checked.files.certificate,
+        tables: readTables(tensors), config: JSON.parse(new TextDecoder().decode(files['model/config.json']))};
+      this.out.append(this.verdict(compiled, checked));
+      app.announce(`${checked.value.verdict}. ${verdictText(checked.value)}`);
+      // What one of these lacks the time or the memory for says so in its place; the others follow.
+      const put = async (title, make, before = null) => {
+        let shown;
+        try {
+          shown = await make();
+        } catch (error) {
+          if (!(error instanceof CommandError)) throw error;
+          shown = section(title, [], h('p', {class: 'problem'}, error.message));
+        }
+        this.out.insertBefore(shown, before);
+        return shown;
+      };
+      const word = await put('A word, step by step', () => this.steps.section(krohn));
+      let figures = {};
+      await put('Minimal automaton and algebra', async () => {
+        const report = await krohn.run(['report', asked.lang, '-o', 'report.html', '--words', '10', '--length', '16', ...asked.options],
           how('drawing', {keep: ['report.html']}));
         if (report.code !== 0) throw new CommandError(report.code, messages(report.stderr));
         const page = new TextDecoder().decode(report.files['report.html']);
-        this.out.insertBefore(this.automaton(figuresOf(page), page), run);
-        app.says('classifying');
-        const classified = await app.krohn.json(['classify', name, ...asked.options], how('classifying'));
-        this.out.insertBefore(this.families(classified), run);
-        const levels = await app.krohn.run(['inspect', 'model', '--levels'], how('cascade', {files}));
-        this.out.insertBefore(this.cascade(figuresOf(page), new TextDecoder().decode(levels.stdout), compiled.value), run);
-        this.out.insertBefore(this.layers(), run);
-      } catch (error) {
-        if (!(error instanceof CommandError)) throw error;
-        app.problem('lang', error.message);
-      }
+        figures = figuresOf(page);
+        return this.automaton(figures, page);
+      }, word);
+      await put('Which linear RNN can do it, and by which theorem',
+        async () => this.families(await krohn.json(['classify', asked.lang, ...asked.options], how('classifying'))), word);
+      await put('Cascade', async () => {
+        const levels = await krohn.run(['inspect', 'model', '--levels'], how('cascade', {files}));
+        return this.cascade(figures, new TextDecoder().decode(levels.stdout), compiled.value);
+      }, word);
+      this.out.insertBefore(this.layers(), word);
     });
   }
 
@@ -123,7 +140,7 @@ export class LanguageTab {
     const steps = c.num_householder === null ? null : Math.max(0, ...c.num_householder);
     return section('Verdict', [
       saveButton('Certificate', 'certificate', () => this.result.certificate, 'application/octet-stream'),
-      saveButton('Model and certificate (.tar)', 'model.tar', () => archive({...this.modelFiles(), certificate: this.result.certificate}), 'application/x-tar'),
+      saveButton('Model and certificate (.tar)', 'model.tar', () => new Blob(archive({...this.modelFiles(), certificate: this.result.certificate})), 'application/x-tar'),
       saveButton('JSON', 'check.json', () => checked.text, 'application/json'),
       h('button', {type: 'button', onclick: () => this.app.verifyFromLanguage()}, 'Verify the certificate'),
     ], verdictCard(v.verdict, verdictText(v)),
@@ -219,78 +236,8 @@ export class LanguageTab {
         layer.rows.length > rowsShown ? h('p', {class: 'note'}, `${layer.rows.length - rowsShown} more rows are in the model's file.`) : null,
       ];
     });
-    return section('Layers', [saveButton('Model (.tar)', 'model.tar', () => archive(this.modelFiles()), 'application/x-tar')],
+    return section('Layers', [saveButton('Model (.tar)', 'model.tar', () => new Blob(archive(this.modelFiles())), 'application/x-tar')],
       h('p', {class: 'note'}, 'Every token applies one row of each layer: a gate, generalized Householder factors I - β k kᵀ (the first one on the right), a write. e0, e1, .. are unit vectors.'),
       parts.length ? parts : h('p', {class: 'note'}, 'No layers: the last symbol decides.'));
   }
-
-  /** A word, step by step. */
-  async run() {
-    const {config} = this.result;
-    const input = h('input', {id: 'word', spellcheck: 'false', autocapitalize: 'off', 'aria-describedby': 'word-problem'});
-    input.value = this.word ?? this.someWord(config.alphabet);
-    const problem = h('p', {class: 'problem', id: 'word-problem', role: 'alert', hidden: true});
-    const steps = h('div', {id: 'steps'});
-    const label = config.alphabet.every((name) => [...name].length === 1) ? 'A word' : 'A word, symbols separated by spaces';
-    const form = h('form', {class: 'row', onsubmit: (event) => {
-      event.preventDefault();
-      this.word = input.value;
-      this.app.remember();
-      this.app.work(() => this.step(input, problem, steps));
-    }}, input, h('button', {type: 'submit'}, 'Run'));
-    await this.step(input, problem, steps);
-    return section('A word, step by step', [], h('label', {for: 'word'}, label), form, problem, steps);
-  }
-
-  someWord(alphabet) {
-    const symbols = Array.from({length: 8}, (_, i) => alphabet[(i * i + Math.floor(i / 2)) % alphabet.length]);
-    return symbols.join(alphabet.every((name) => [...name].length === 1) ? '' : ' ');
-  }
-
-  async step(input, problem, out) {
-    const {files, asked, tables, config} = this.result;
-    const result = await this.app.krohn.run(['run', 'model', '--states', 'every', '-o', 'states', ...asked.format],
-      {files, keep: ['states'], stdin: `${input.value.trim() === '' ? '""' : input.value.trim()}\n`, seconds: asked.seconds});
-    const bad = result.code !== 0;
-    input.setAttribute('aria-invalid', String(bad));
-    problem.hidden = !bad;
-    problem.textContent = bad ? messages(result.stderr) : '';
-    out.replaceChildren();
-    if (bad) return;
-    const {tensors} = readSafetensors(result.files.states);
-    const labels = tensors.labels.values;
-    const length = labels.length - 1;
-    const symbols = splitWord(input.value, config.alphabet);
-    const carried = tables.layers.map((layer, l) => {
-      const {values} = tensors[`S.${l}`];
-      const size = layer.shape[0] * layer.shape[1];
-      return (t) => values.slice(t * size, (t + 1) * size);
-    });
-    const most = tables.layers.map((layer, l) => Math.max(1e-30, ...tensors[`S.${l}`].values.map(Math.abs)));
-    const name = (number) => (number < 0 ? '?' : config.label_names[number]);
-    const rows = [];
-    for (let t = 0; t <= Math.min(length, positionsShown); ++t) {
-      const symbol = t === 0 ? null : config.alphabet.indexOf(symbols[t - 1]);
-      const way = t === 0 ? null : follow(tables, symbol, carried.map((at) => at(t - 1)), carried.map((at) => at(t)));
-      rows.push([String(t), t === 0 ? h('em', {}, 'start') : h('code', {}, symbols[t - 1]),
-        ...tables.layers.flatMap((layer, l) => {
-          const values = carried[l](t);
-          const step = way?.steps[l];
-          return [values.length > 64 ? `${values.length} numbers` : bars(values, most[l], `layer ${l}: ${values.map((x) => Number(x.toPrecision(5))).join(', ')}`),
-            step === undefined || step === null ? '' : `row ${step.action}, slot ${step.slot ?? 'tie'}`];
-        }), h('strong', {}, name(labels[t]))]);
-    }
-    const head = ['', 'symbol', ...tables.layers.flatMap((_, l) => [`carried, layer ${l}`, `decode ${l}`]), 'label'];
-    out.append(table('The word step by step', head, rows, {numeric: [true], className: 'steps'}));
-    if (length > positionsShown) out.append(h('p', {class: 'note'}, `The first ${positionsShown} of ${length} positions.`));
-    out.append(h('p', {}, 'The whole word ', h('span', {class: 'word'}, wordText(symbols)), ' has the label ', h('strong', {id: 'word-label'}, name(labels[length])), '.'));
-  }
-}
-
-/** A word's symbols, as krohn reads a line: one a character where all are, else separated by spaces; "" is the empty word. */
-export function splitWord(text, alphabet) {
-  const trimmed = text.trim();
-  if (trimmed === '' || trimmed === '""') return [];
-  if (alphabet.every((name) => [...name].length === 1) && !/\s/.test(trimmed)) return [...trimmed];
-  return trimmed.split(/\s+/);
 }

@@ -81,7 +81,7 @@ export function follow(tables, symbol, before, after) {
 const number = (value) => (Number.isInteger(value) ? String(value) : value.toPrecision(6).replace(/\.?0+$/, ''));
 
 /** A vector as a sum of unit vectors: e0 - e2. */
-export function vectorText(entries) {
+function vectorText(entries) {
   return entries.map(({index, value}, i) => {
     const magnitude = Math.abs(value) === 1 ? '' : `${number(Math.abs(value))} `;
     const sign = value < 0 ? (i === 0 ? '-' : ' - ') : i === 0 ? '' : ' + ';

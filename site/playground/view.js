@@ -24,6 +24,8 @@ let headings = 0;
 /** A section with a heading and buttons beside it. */
 export function section(title, buttons, ...children) {
   const id = `heading-${++headings}`;
+  // "JSON" alone does not say of what.
+  for (const button of buttons.flat()) button.setAttribute('aria-describedby', id);
   return h('section', {'aria-labelledby': id},
     h('div', {class: 'head'}, h('h2', {id}, title), buttons.length ? h('div', {class: 'save'}, buttons) : null), children);
 }
@@ -112,48 +114,6 @@ export function saveButton(label, name, content, type) {
   return h('button', {type: 'button', onclick: () => save(name, content(), type)}, label);
 }
 
-/** The files as an uncompressed archive (ustar): one download for what belongs together. */
-export function archive(files) {
-  const parts = [];
-  const encoder = new TextEncoder();
-  for (const [path, bytes] of Object.entries(files)) {
-    const header = new Uint8Array(512);
-    const put = (at, text) => header.set(encoder.encode(text), at);
-    const octal = (value, digits) => `${value.toString(8).padStart(digits, '0')}\0`;
-    put(0, path);
-    put(100, octal(0o644, 7));
-    put(108, octal(0, 7));
-    put(116, octal(0, 7));
-    put(124, octal(bytes.length, 11));
-    put(136, octal(0, 11));
-    put(148, '        ');
-    put(156, '0');
-    put(257, 'ustar\0' + '00');
-    put(148, `${octal(header.reduce((sum, byte) => sum + byte, 0), 6)} `);
-    parts.push(header, bytes, new Uint8Array((512 - (bytes.length % 512)) % 512));
-  }
-  parts.push(new Uint8Array(1024));
-  return new Blob(parts);
-}
-
-/** The files of an archive that `archive` wrote: bytes by path. */
-export function unarchive(bytes) {
-  const files = {};
-  const text = (at, size) => {
-    const end = bytes.subarray(at, at + size).indexOf(0);
-    return new TextDecoder().decode(bytes.subarray(at, at + (end < 0 ? size : end)));
-  };
-  for (let at = 0; at + 512 <= bytes.length && bytes[at] !== 0;) {
-    const size = parseInt(text(at + 124, 12).trim(), 8);
-    if (text(at + 257, 5) !== 'ustar' || !Number.isSafeInteger(size) || at + 512 + size > bytes.length) {
-      throw new Error('expected a tar archive, got something else');
-    }
-    if (bytes[at + 156] === 0x30 || bytes[at + 156] === 0) files[text(at, 100)] = bytes.slice(at + 512, at + 512 + size);
-    at += 512 + Math.ceil(size / 512) * 512;
-  }
-  return files;
-}
-
 /** The figures and headings of a page of `krohn report`: figures by the heading that they stand under. */
 export function figuresOf(page) {
   const document_ = new DOMParser().parseFromString(page, 'application/xhtml+xml');
@@ -183,21 +143,4 @@ export function picture({svg: drawing, caption}) {
 
 export function svgText(drawing) {
   return `<?xml version="1.0" encoding="UTF-8"?>\n${new XMLSerializer().serializeToString(drawing)}\n`;
-}
-
-/** Numbers as bars about an axis: up is positive. Drawn to `most`, the largest magnitude of all. */
-export function bars(values, most, title) {
-  const width = 11;
-  const height = 34;
-  const middle = height / 2;
-  const picture_ = svg('svg', {class: 'bars', role: 'img', width: Math.max(width * values.length, 8), height,
-    viewBox: `0 0 ${Math.max(width * values.length, 8)} ${height}`, 'aria-label': title});
-  picture_.append(svg('title', {}, title));
-  for (const [i, value] of values.entries()) {
-    const size = most > 0 ? (Math.abs(value) / most) * (middle - 2) : 0;
-    picture_.append(svg('rect', {class: value < 0 ? 'minus' : 'plus', x: i * width + 1.5, width: width - 3,
-      y: value < 0 ? middle : middle - size, height: Math.max(size, value === 0 ? 0 : 1)}));
-  }
-  picture_.append(svg('line', {class: 'axis', x1: 0, x2: width * values.length, y1: middle, y2: middle}));
-  return picture_;
 }

@@ -115,11 +115,12 @@ export class FileTree {
 
 /** The calls, for one run; exported for their test. */
 export class System {
-  constructor({args, stdin, tree, terminal, onError, onOutput}) {
+  constructor({args, stdin, tree, terminal, interrupted, onError, onOutput}) {
     this.args = args.map((text) => new TextEncoder().encode(`${text}\0`));
     this.tree = tree;
     this.onOutput = onOutput;
     this.onError = onError;
+    this.interrupted = interrupted;
     this.nextId = 1n;
     this.open = new Map([
       [0, {file: new File(stdin), at: 0, kind: filetype.regular}],
@@ -129,8 +130,18 @@ export class System {
     ]);
   }
 
-  attach(memory) {
+  /** The program's exports: its memory, and where it can be interrupted, `interrupt`. */
+  attach({memory, interrupt}) {
     this.memory = memory;
+    this.interrupt = interrupt;
+  }
+
+  /** A program that computes looks nowhere but on the clock: there it is told, once, what a signal would tell it. */
+  passInterrupt() {
+    if (this.interrupt === undefined || !this.interrupted()) return;
+    const {interrupt} = this;
+    this.interrupt = undefined;
+    interrupt();
   }
 
   // The memory's buffer is another one after it grew.
@@ -215,6 +226,7 @@ export class System {
       environ_get: () => {},
       clock_res_get: (id, at) => this.view().setBigUint64(at, 1000n, true),
       clock_time_get: (id, precision, at) => {
+        this.passInterrupt();
         const milliseconds = id === 0 ? Date.now() : performance.now();
         this.view().setBigUint64(at, BigInt(Math.round(milliseconds * 1000)) * 1000n, true);
       },
@@ -465,10 +477,11 @@ function joined(parts) {
  * @param {Record<string, Uint8Array>} [what.files] bytes by path
  * @param {string[]} [what.keep] paths of files and directories that are handed back
  * @param {boolean} [what.terminal] whether standard error is one, so that progress is shown there
+ * @param {() => boolean} [what.interrupted] asked now and then whether the program is to end with what it has
  * @param {(bytes: Uint8Array) => void} [what.onError] gets what is written to standard error as it comes
  * @returns {Promise<{code: number, stdout: Uint8Array, stderr: string, files: Record<string, Uint8Array>}>}
  */
-export async function runProgram(module, {args, stdin = '', files = {}, keep = [], terminal = false, onError = () => {}}) {
+export async function runProgram(module, {args, stdin = '', files = {}, keep = [], terminal = false, interrupted = () => false, onError = () => {}}) {
   const tree = new FileTree(files);
   const output = [];
   const errors = [];
@@ -477,6 +490,7 @@ export async function runProgram(module, {args, stdin = '', files = {}, keep = [
     stdin: typeof stdin === 'string' ? new TextEncoder().encode(stdin) : stdin,
     tree,
     terminal,
+    interrupted,
     onOutput: (bytes) => output.push(bytes),
     onError: (bytes) => {
       errors.push(bytes);
@@ -484,7 +498,7 @@ export async function runProgram(module, {args, stdin = '', files = {}, keep = [
     },
   });
   const instance = await WebAssembly.instantiate(module, {wasi_snapshot_preview1: system.imports()});
-  system.attach(instance.exports.memory);
+  system.attach(instance.exports);
   let code = 0;
   try {
     instance.exports._start();

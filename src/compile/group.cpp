@@ -8,8 +8,9 @@
 // doubled coordinates. The scores are integers of at most degree * colours^2. All of them are refused above 2^24.
 //
 // Rotation of a cyclic group Z_m: state j is the point at angle 2 pi j / m; a letter is the reflection in the x-axis
-// followed by the one in the line at half its angle. Quarter turns have the exact key (-1, 1), half turns (1, 0). With
-// signed gates the reflection in the x-axis is the gate diag(1, -1), which rounds nothing.
+// followed by the one in the line at half its angle; sines are the project's own, whose bits are the same everywhere.
+// Quarter turns have the exact key (-1, 1), half turns (1, 0). With signed gates the reflection in the x-axis is the
+// gate diag(1, -1), which rounds nothing.
 #include "krohn/compile/group.hpp"
 
 #include <algorithm>
@@ -26,6 +27,7 @@
 #include "krohn/error.hpp"
 #include "krohn/model/horizon.hpp"
 #include "krohn/model/householder.hpp"
+#include "krohn/numeric/transcendental.hpp"
 
 namespace krohn {
 namespace {
@@ -214,7 +216,9 @@ TokenRow rotation_row(std::size_t shift, std::size_t order, bool signed_gates) {
     const double half_angle = std::numbers::pi * static_cast<double>(shift) / static_cast<double>(order);
     row.factors = {
         mirror,
-        {{{0, static_cast<float>(-std::sin(half_angle))}, {1, static_cast<float>(std::cos(half_angle))}}, 2.0F, {}}};
+        {{{0, static_cast<float>(-numeric::sine(half_angle))}, {1, static_cast<float>(numeric::cosine(half_angle))}},
+         2.0F,
+         {}}};
   }
   if (signed_gates) {
     row.gate = {1.0F, -1.0F};
@@ -230,7 +234,7 @@ std::pair<double, double> point_on_circle(std::size_t position, std::size_t orde
   if (4 * position == order) return {0.0, 1.0};
   if (4 * position == 3 * order) return {0.0, -1.0};
   const double angle = 2.0 * std::numbers::pi * static_cast<double>(position) / static_cast<double>(order);
-  return {std::cos(angle), std::sin(angle)};
+  return {numeric::cosine(angle), numeric::sine(angle)};
 }
 
 CompiledGroup compile_rotation(const Dfa& dfa, bool signed_gates) {

@@ -6,11 +6,13 @@
 // Characters, which are rounded to no more than the eigenvectors are, tell copies apart, and
 // dim Fix(g) = mean of chi(g^k) over the powers of g is an integer, so rank(g - I) comes out exactly.
 // The start vector is a random one averaged over the stabiliser of the start state: its orbit has a vector a state, and
-// a representation is of use if those are pairwise different. Cost: the cube of the order, and for every sum tried the
-// square of the states. Refuses orders above the cap.
+// a representation is of use if those are pairwise different; of some start vectors the one that sets them farthest
+// apart is taken. The group acts transitively by isometries, so that the least distance is one from the start. Cost:
+// the cube of the order, and for every sum tried the square of the states. Refuses orders above the cap. All sums have
+// the order that their loops give them: a basis of an eigenspace hangs on last digits, and compiled weights are to be
+// the same on every machine.
 #include "krohn/compile/representation.hpp"
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -18,12 +20,11 @@
 
 #include "krohn/automata/transformation.hpp"
 #include "krohn/error.hpp"
-#include "krohn/model/eigenvalues.hpp"
+#include "krohn/model/symmetric.hpp"
+#include "krohn/numeric/splitmix64.hpp"
 
 namespace krohn {
 namespace {
-
-using Index = Eigen::Index;
 
 /// The transition group with its elements as permutations of the states; element 0 is the identity.
 struct FiniteGroup {
@@ -71,10 +72,14 @@ FiniteGroup enumerate(const Dfa& dfa, std::size_t max_order) {
 
 /// An irreducible part: an orthonormal basis of an invariant subspace of R^G, and its character.
 struct Irreducible {
-  Eigen::MatrixXd basis;  // [order, dimension]
-  Eigen::VectorXd character;
-  std::size_t dimension() const { return static_cast<std::size_t>(basis.cols()); }
+  std::size_t dimension = 0;
+  std::vector<double> basis;  // row-major [order, dimension]
+  std::vector<double> character;
 };
+
+constexpr std::size_t starting_vectors = 64;
+
+double uniform(SplitMix64& random) { return static_cast<double>(random.next() >> 11U) * 0x1p-53 - 0.5; }
 
 std::vector<std::vector<std::size_t>> multiplication_table(const FiniteGroup& group) {
   const std::size_t n = group.elements.size();
@@ -85,59 +90,57 @@ std::vector<std::vector<std::size_t>> multiplication_table(const FiniteGroup& gr
   return table;
 }
 
-/// The matrix of R(s) on a subspace: basis^T R(s) basis.
-Eigen::MatrixXd restricted(const Eigen::MatrixXd& basis, const std::vector<std::vector<std::size_t>>& table,
-                           std::size_t s) {
-  Eigen::MatrixXd moved(basis.rows(), basis.cols());
-  for (std::size_t g = 0; g < table.size(); ++g)
-    moved.row(static_cast<Index>(table[g][s])) = basis.row(static_cast<Index>(g));
-  return basis.transpose() * moved;
+/// Row i, column j of R(s) on a subspace, basis^T R(s) basis.
+double restricted(const Irreducible& part, const std::vector<std::vector<std::size_t>>& table, std::size_t s,
+                  std::size_t i, std::size_t j) {
+  double sum = 0.0;
+  for (std::size_t g = 0; g < table.size(); ++g) {
+    sum += part.basis[table[g][s] * part.dimension + i] * part.basis[g * part.dimension + j];
+  }
+  return sum;
+}
+
+bool same_character(const Irreducible& a, const Irreducible& b) {
+  return std::equal(a.character.begin(), a.character.end(), b.character.begin(),
+                    [](double x, double y) { return std::fabs(x - y) < 1e-6; });
 }
 
 std::vector<Irreducible> irreducibles(const std::vector<std::vector<std::size_t>>& table) {
   const std::size_t n = table.size();
-  std::uint64_t state = 1;
-  const auto random = [&] {
-    state = state * 6364136223846793005U + 1442695040888963407U;
-    return static_cast<double>(state >> 11U) * 0x1p-53 - 0.5;
-  };
-  Eigen::MatrixXd m = Eigen::MatrixXd::Zero(static_cast<Index>(n), static_cast<Index>(n));
+  SplitMix64 random(1);
+  std::vector<double> m(n * n, 0.0);
   for (std::size_t t = 0; t < n; ++t) {
-    const double c = random();
+    const double c = uniform(random);
     for (std::size_t g = 0; g < n; ++g) {
-      m(static_cast<Index>(table[t][g]), static_cast<Index>(g)) += c;
-      m(static_cast<Index>(g), static_cast<Index>(table[t][g])) += c;
+      m[g * n + table[t][g]] += c;
+      m[table[t][g] * n + g] += c;
     }
   }
-  const SymmetricDecomposition decomposition =
-      symmetric_decomposition({m.data(), static_cast<std::size_t>(m.size())}, n);
-  const Eigen::Map<const Eigen::VectorXd> values(decomposition.values.data(), m.rows());
-  const Eigen::Map<const Eigen::MatrixXd> vectors(decomposition.vectors.data(), m.rows(), m.rows());
+  const auto [values, vectors] = symmetric_decomposition(m, n);
   // Entries of about 1, sums of n of them: computed eigenvalues are right to n * 2^-50 or so; random ones differ by far
   // more. A wrong cut would show as a character that is no class function's norm; see below.
-  const double gap = 1e-9 * (1.0 + values.cwiseAbs().maxCoeff());
+  const double gap = 1e-9 * (1.0 + std::max(std::fabs(values.front()), std::fabs(values.back())));
   std::vector<Irreducible> parts;
-  for (Index first = 0; first < values.size();) {
-    Index end = first + 1;
-    while (end < values.size() && values(end) - values(end - 1) < gap) ++end;
+  for (std::size_t first = 0; first < n;) {
+    std::size_t end = first + 1;
+    while (end < n && values[end] - values[end - 1] < gap) ++end;
     Irreducible part;
-    part.basis = vectors.middleCols(first, end - first);
-    part.character.resize(static_cast<Index>(n));
+    part.dimension = end - first;
+    for (std::size_t g = 0; g < n; ++g) {
+      for (std::size_t column = first; column < end; ++column) part.basis.push_back(vectors[column * n + g]);
+    }
     for (std::size_t s = 0; s < n; ++s) {
       double trace = 0.0;
-      for (std::size_t g = 0; g < n; ++g) {
-        trace += part.basis.row(static_cast<Index>(table[g][s])).dot(part.basis.row(static_cast<Index>(g)));
-      }
-      part.character(static_cast<Index>(s)) = trace;
+      for (std::size_t i = 0; i < part.dimension; ++i) trace += restricted(part, table, s, i, i);
+      part.character.push_back(trace);
     }
     first = end;
-    const bool known = std::any_of(parts.begin(), parts.end(), [&](const Irreducible& other) {
-      return (other.character - part.character).cwiseAbs().maxCoeff() < 1e-6;
-    });
+    const bool known =
+        std::any_of(parts.begin(), parts.end(), [&](const Irreducible& other) { return same_character(other, part); });
     if (!known) parts.push_back(std::move(part));
   }
   std::stable_sort(parts.begin(), parts.end(),
-                   [](const Irreducible& a, const Irreducible& b) { return a.dimension() < b.dimension(); });
+                   [](const Irreducible& a, const Irreducible& b) { return a.dimension < b.dimension; });
   return parts;
 }
 
@@ -147,11 +150,28 @@ std::size_t reflections_of(const Irreducible& part, const std::vector<std::vecto
   std::size_t order = 0;
   std::size_t power = 0;
   do {
-    sum += part.character(static_cast<Index>(power));
+    sum += part.character[power];
     power = table[power][g];
     ++order;
   } while (power != 0);
-  return part.dimension() - static_cast<std::size_t>(std::lround(sum / static_cast<double>(order)));
+  return part.dimension - static_cast<std::size_t>(std::lround(sum / static_cast<double>(order)));
+}
+
+/// A square matrix, row-major, times a vector.
+std::vector<double> product(const std::vector<double>& matrix, const std::vector<double>& vector) {
+  std::vector<double> result;
+  for (std::size_t i = 0; i < vector.size(); ++i) {
+    double sum = 0.0;
+    for (std::size_t j = 0; j < vector.size(); ++j) sum += matrix[i * vector.size() + j] * vector[j];
+    result.push_back(sum);
+  }
+  return result;
+}
+
+double distance(const std::vector<double>& a, const std::vector<double>& b) {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
+  return std::sqrt(sum);
 }
 
 /// The vectors of the states in the sum of the parts; nothing if two of them coincide.
@@ -159,55 +179,62 @@ std::optional<OrthogonalRepresentation> representation_of(const Dfa& dfa, const 
                                                           const std::vector<std::vector<std::size_t>>& table,
                                                           const std::vector<const Irreducible*>& parts) {
   OrthogonalRepresentation result;
-  Index dimension = 0;
+  std::size_t& dimension = result.dimension;
   for (const Irreducible* part : parts) {
-    result.name += (result.name.empty() ? "" : "+") + std::to_string(part->dimension());
-    dimension += part->basis.cols();
+    result.name += (result.name.empty() ? "" : "+") + std::to_string(part->dimension);
+    dimension += part->dimension;
   }
-  result.dimension = static_cast<std::size_t>(dimension);
   const auto matrix_of = [&](std::size_t g) {
-    Eigen::MatrixXd m = Eigen::MatrixXd::Zero(dimension, dimension);
-    Index at = 0;
+    std::vector<double> m(dimension * dimension, 0.0);
+    std::size_t at = 0;
     for (const Irreducible* part : parts) {
-      m.block(at, at, part->basis.cols(), part->basis.cols()) = restricted(part->basis, table, g);
-      at += part->basis.cols();
+      for (std::size_t i = 0; i < part->dimension; ++i) {
+        for (std::size_t j = 0; j < part->dimension; ++j) {
+          m[(at + i) * dimension + at + j] = restricted(*part, table, g, i, j);
+        }
+      }
+      at += part->dimension;
     }
     return m;
   };
-  // A random vector of each part, averaged over the stabiliser.
-  Eigen::VectorXd start = Eigen::VectorXd::Zero(dimension);
-  Eigen::VectorXd generic(dimension);
-  for (Index i = 0; i < dimension; ++i) generic(i) = std::cos(1.0 + 2.0 * static_cast<double>(i * i));
-  std::vector<std::optional<std::size_t>> element_to(dfa.num_states());
-  std::size_t stabiliser = 0;
+  // The mean of the stabiliser's matrices, and for every state the matrix of an element that leads to it.
+  std::vector<double> mean(dimension * dimension, 0.0);
+  double stabiliser = 0.0;
+  std::vector<std::vector<double>> matrix_to(dfa.num_states());
   for (std::size_t g = 0; g < group.elements.size(); ++g) {
     const State q = group.elements[g][dfa.start()];
-    if (!element_to[q]) element_to[q] = g;
-    if (q != dfa.start()) continue;
-    ++stabiliser;
-    start += matrix_of(g) * generic;
+    if (q != dfa.start() && !matrix_to[q].empty()) continue;
+    std::vector<double> m = matrix_of(g);
+    if (q == dfa.start()) {
+      for (std::size_t i = 0; i < m.size(); ++i) mean[i] += m[i];
+      ++stabiliser;
+    }
+    if (matrix_to[q].empty()) matrix_to[q] = std::move(m);
   }
-  start /= static_cast<double>(stabiliser);
-  if (start.norm() < 1e-6) return std::nullopt;
-  start.normalize();
-  std::vector<Eigen::VectorXd> vectors;
-  for (State q = 0; q < dfa.num_states(); ++q) {
-    vectors.push_back(matrix_of(element_to[q].value()) * start);
-    for (Index i = 0; i < dimension; ++i) result.state_vectors.push_back(vectors.back()(i));
-  }
-  result.separation = 2.0;
-  for (std::size_t q = 0; q < vectors.size(); ++q) {
-    for (std::size_t r = 0; r < q; ++r)
-      result.separation = std::min(result.separation, (vectors[q] - vectors[r]).norm());
+  for (double& entry : mean) entry /= stabiliser;
+  SplitMix64 random(1);
+  for (std::size_t attempt = 0; attempt < starting_vectors; ++attempt) {
+    std::vector<double> generic;
+    for (std::size_t i = 0; i < dimension; ++i) generic.push_back(uniform(random));
+    std::vector<double> start = product(mean, generic);
+    const double length = distance(start, std::vector<double>(dimension, 0.0));
+    if (length < 1e-6) continue;
+    for (double& x : start) x /= length;
+    double separation = 2.0;
+    std::vector<double> vectors;
+    for (State q = 0; q < dfa.num_states(); ++q) {
+      const std::vector<double> vector = product(matrix_to[q], start);
+      if (q != dfa.start()) separation = std::min(separation, distance(vector, start));
+      vectors.insert(vectors.end(), vector.begin(), vector.end());
+    }
+    if (separation <= result.separation) continue;
+    result.separation = separation;
+    result.state_vectors = std::move(vectors);
   }
   if (result.separation < 1e-3) return std::nullopt;
   result.letter_of_symbol = group.letter_of_symbol;
   for (const std::size_t letter : group.letter) {
-    const Eigen::MatrixXd m = matrix_of(letter);
-    std::vector<double>& entries = result.letters.emplace_back();
-    for (Index i = 0; i < dimension; ++i) {
-      for (Index j = 0; j < dimension; ++j) entries.push_back(m(i, j));
-    }
+    result.letters.push_back(matrix_of(letter));
     std::size_t needed = 0;
     for (const Irreducible* part : parts) needed += reflections_of(*part, table, letter);
     result.letter_reflections.push_back(needed);
@@ -237,7 +264,7 @@ std::vector<OrthogonalRepresentation> find_representations(const Dfa& minimal, s
   }
   const auto dimension_of = [](const std::vector<const Irreducible*>& sum) {
     std::size_t dimension = 0;
-    for (const Irreducible* part : sum) dimension += part->dimension();
+    for (const Irreducible* part : sum) dimension += part->dimension;
     return dimension;
   };
   const auto reflections_of_sum = [&](const std::vector<const Irreducible*>& sum) {

@@ -11,6 +11,7 @@
 
 #include "krohn/error.hpp"
 #include "krohn/model/eigenvalues.hpp"
+#include "krohn/model/symmetric.hpp"
 
 namespace krohn {
 namespace {

@@ -14,6 +14,7 @@
 #include "krohn/error.hpp"
 #include "krohn/model/eigenvalues.hpp"
 #include "krohn/model/program_form.hpp"
+#include "krohn/model/symmetric.hpp"
 #include "layer_walk.hpp"
 #include "stability.hpp"
 #include "transition.hpp"

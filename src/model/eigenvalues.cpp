@@ -41,13 +41,6 @@ std::vector<std::complex<double>> eigenvalues(std::span<const double> matrix, st
   return entries(solver.eigenvalues());
 }
 
-std::vector<double> symmetric_eigenvalues(std::span<const double> matrix, std::size_t size) {
-  if (size == 0) return {};
-  const Eigen::SelfAdjointEigenSolver<MatrixXd> solver(map_of(matrix, size, size), Eigen::EigenvaluesOnly);
-  require_found(solver.info());
-  return entries(solver.eigenvalues());
-}
-
 EigenDecomposition eigen_decomposition(std::span<const double> matrix, std::size_t size) {
   if (size == 0) return {};
   const Eigen::EigenSolver<MatrixXd> solver(map_of(matrix, size, size));
@@ -55,13 +48,6 @@ EigenDecomposition eigen_decomposition(std::span<const double> matrix, std::size
   const MatrixXcd vectors = solver.eigenvectors();
   const MatrixXcd inverse = vectors.partialPivLu().inverse();
   return {entries(solver.eigenvalues()), entries(vectors), entries(inverse)};
-}
-
-SymmetricDecomposition symmetric_decomposition(std::span<const double> matrix, std::size_t size) {
-  if (size == 0) return {};
-  const Eigen::SelfAdjointEigenSolver<MatrixXd> solver(map_of(matrix, size, size));
-  require_found(solver.info());
-  return {entries(solver.eigenvalues()), entries(solver.eigenvectors())};
 }
 
 std::vector<double> qr_triangle(std::span<const double> matrix, std::size_t rows, std::size_t columns) {

@@ -34,6 +34,7 @@
 #include <string>
 
 #include "krohn/error.hpp"
+#include "krohn/numeric/transcendental.hpp"
 
 namespace krohn {
 namespace {
@@ -292,7 +293,7 @@ Horizon certify_horizon(const TableLayer& layer, const ReferenceStates& referenc
   } else if (g > 0.0) {
     // (1 + g)^T (e_0 + s/g) - s/g < margin.
     const double ratio = (horizon.margin - horizon.initial_error) * g / (horizon.initial_error * g + s);
-    const double steps = std::log1p(ratio) / std::log1p(g) * inward;
+    const double steps = numeric::log1p(ratio) / numeric::log1p(g) * inward;
     if (steps < 0x1p63) horizon.length = static_cast<std::uint64_t>(std::max(0.0, steps));
   } else if (s > 0.0) {
     const double steps = (horizon.margin - horizon.initial_error) / s * inward;

@@ -2,7 +2,8 @@
 //
 // from_orthogonal, in double: the same step as below on the column of g - I of largest norm, until all norms are below
 // 2^-25. QR with its fixed order of columns would use up to `size` reflections for every g but the identity, and as
-// many more in the axes where R's diagonal is -1; this one needs rank(g - I) of them, up to rounding.
+// many more in the axes where R's diagonal is -1; this one needs rank(g - I) of them, up to rounding. Its sums have the
+// order of its loops, so that keys are the same on every machine.
 //
 // minimal_reflections, over the rationals: while g is not I take a unit vector x that g moves and k = g x - x. The
 // reflection R in k takes g x back to x (both have one length) and keeps every vector that g fixes
@@ -10,7 +11,6 @@
 // impossible, since m reflections fix a space of codimension at most m.
 #include "krohn/model/householder.hpp"
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <boost/multiprecision/cpp_int.hpp>
 #include <cmath>
@@ -24,7 +24,6 @@ namespace {
 
 using Rational = boost::multiprecision::cpp_rational;
 using Integer = boost::multiprecision::cpp_int;
-using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 constexpr double orthogonality_tolerance = 0x1p-20;
 // Half a unit roundoff of the fp32 keys: a column nearer to its axis is left as it is.
@@ -50,13 +49,39 @@ Rational eigenvalue(const GeneralizedHouseholder& factor) {
   return 1 - exact(factor.beta) * product;
 }
 
-GeneralizedHouseholder reflection(const Eigen::VectorXd& unit) {
+GeneralizedHouseholder reflection(const std::vector<double>& unit) {
   GeneralizedHouseholder factor{{}, 2.0F, {}};
-  for (Eigen::Index i = 0; i < unit.size(); ++i) {
+  for (std::size_t i = 0; i < unit.size(); ++i) {
     const auto value = static_cast<float>(unit[i]);
     if (value != 0.0F) factor.key.push_back({static_cast<std::uint32_t>(i), value});
   }
   return factor;
+}
+
+/// The largest entry of Q^T Q - I; NaN where Q holds one.
+double orthogonality_defect(const std::vector<double>& q, std::size_t size) {
+  double defect = 0.0;
+  for (std::size_t i = 0; i < size; ++i) {
+    for (std::size_t j = 0; j <= i; ++j) {
+      double sum = i == j ? -1.0 : 0.0;
+      for (std::size_t k = 0; k < size; ++k) sum += q[k * size + i] * q[k * size + j];
+      if (std::isnan(sum)) return sum;
+      defect = std::max(defect, std::fabs(sum));
+    }
+  }
+  return defect;
+}
+
+/// (I - 2 unit unit^T) times a row-major matrix.
+void reflect(const std::vector<double>& unit, std::vector<double>& matrix) {
+  const std::size_t size = unit.size();
+  std::vector<double> sums(size, 0.0);
+  for (std::size_t i = 0; i < size; ++i) {
+    for (std::size_t j = 0; j < size; ++j) sums[j] += unit[i] * matrix[i * size + j];
+  }
+  for (std::size_t i = 0; i < size; ++i) {
+    for (std::size_t j = 0; j < size; ++j) matrix[i * size + j] -= 2.0 * unit[i] * sums[j];
+  }
 }
 
 }  // namespace
@@ -78,21 +103,31 @@ HouseholderProduct HouseholderProduct::from_orthogonal(std::size_t size, std::sp
     throw InputError("orthogonal: expected " + std::to_string(size * size) + " entries, got " +
                      std::to_string(orthogonal.size()));
   }
-  const auto n = static_cast<Eigen::Index>(size);
-  const Matrix q = Eigen::Map<const Matrix>(orthogonal.data(), n, n);
-  const double defect = (q.transpose() * q - Matrix::Identity(n, n)).cwiseAbs().maxCoeff();
+  std::vector<double> rest(orthogonal.begin(), orthogonal.end());
+  const double defect = orthogonality_defect(rest, size);
   if (!(defect <= orthogonality_tolerance)) {
     throw InputError("orthogonal: expected Q^T Q = I within 2^-20, got a difference of " + std::to_string(defect));
   }
-  Matrix rest = q;
   std::vector<GeneralizedHouseholder> reversed;
-  for (Eigen::Index step = 0; step < n; ++step) {
-    const Matrix moved = rest - Matrix::Identity(n, n);
-    Eigen::Index column = 0;
-    if (moved.colwise().norm().maxCoeff(&column) <= negligible_move) break;
-    const Eigen::VectorXd unit = moved.col(column).normalized();
-    rest -= 2.0 * unit * (unit.transpose() * rest);
-    reversed.push_back(reflection(unit));
+  for (std::size_t step = 0; step < size; ++step) {
+    std::vector<double> key;
+    double longest = 0.0;
+    for (std::size_t column = 0; column < size; ++column) {
+      std::vector<double> moved(size);
+      double squares = 0.0;
+      for (std::size_t i = 0; i < size; ++i) {
+        moved[i] = rest[i * size + column] - (i == column ? 1.0 : 0.0);
+        squares += moved[i] * moved[i];
+      }
+      if (squares <= longest) continue;
+      longest = squares;
+      key = std::move(moved);
+    }
+    longest = std::sqrt(longest);
+    if (longest <= negligible_move) break;
+    for (double& x : key) x /= longest;
+    reflect(key, rest);
+    reversed.push_back(reflection(key));
   }
   // R_m .. R_1 Q = I, so Q = R_1 .. R_m: the last one found acts first.
   std::reverse(reversed.begin(), reversed.end());

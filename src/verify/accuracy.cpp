@@ -14,6 +14,7 @@
 
 #include "krohn/engine/chunked_form.hpp"
 #include "krohn/engine/learned/learned_machine.hpp"
+#include "krohn/engine/threads.hpp"
 #include "krohn/error.hpp"
 #include "krohn/numeric/splitmix64.hpp"
 #include "krohn/verify/specification.hpp"
@@ -252,7 +253,7 @@ Accuracy measure_accuracy(const Machine& machine, const Dfa& language, const Acc
       const std::uint64_t tasks = std::clamp<std::uint64_t>(count * length >> 18U, 1, 8);
       std::vector<std::future<void>> drawing;
       for (std::uint64_t task = 0; task < tasks; ++task) {
-        drawing.push_back(std::async(tasks == 1 ? std::launch::deferred : std::launch::async, [&, task] {
+        drawing.push_back(std::async(tasks == 1 ? std::launch::deferred : meanwhile, [&, task] {
           const std::uint64_t begin = count * task / tasks;
           Random random(options.seed + (drawn + (first + begin) * length) * SplitMix64::increment);
           for (std::uint64_t i = begin; i < count * (task + 1) / tasks; ++i) words[i] = sampler.draw(random);
@@ -262,11 +263,11 @@ Accuracy measure_accuracy(const Machine& machine, const Dfa& language, const Acc
       return words;
     };
     drawn += options.words * length;
-    std::future<std::vector<Word>> drawing = std::async(std::launch::async, draw, 0);
+    std::future<std::vector<Word>> drawing = std::async(meanwhile, draw, 0);
     std::future<void> counting;
     for (std::uint64_t first = 0; first < options.words && !accuracy.stopped; first += most) {
       auto words = std::make_shared<const std::vector<Word>>(drawing.get());
-      if (first + most < options.words) drawing = std::async(std::launch::async, draw, first + most);
+      if (first + most < options.words) drawing = std::async(meanwhile, draw, first + most);
       try {
         const RunOptions how{
             .device = options.device, .all_positions = true, .threads = options.threads, .stop = options.stop};
@@ -274,7 +275,7 @@ Accuracy measure_accuracy(const Machine& machine, const Dfa& language, const Acc
             options.form == AnsweringForm::canonical ? machine.run(*words, how) : run_form(machine, *words, options));
         accuracy.device = trace->device;
         if (counting.valid()) counting.get();
-        counting = std::async(std::launch::async, [&, words, trace] {
+        counting = std::async(meanwhile, [&, words, trace] {
           counts.add(*words, *trace, specification, options.last_only, accuracy.chance);
         });
       } catch (const StoppedError&) {

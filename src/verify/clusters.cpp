@@ -1,16 +1,16 @@
 // Clusters of hidden states. A word's state of the automaton says which cluster its carried state belongs to. Means and
 // radii come from all short words; random words of doubling lengths show how the clusters drift. Directions: the two
-// leading eigenvectors of the points' Gram matrix (points are few, numbers carried may be many), in double.
-// Tested by tests/verify/failing_test.cpp.
+// leading eigenvectors of the points' Gram matrix (points are few, numbers carried may be many), in double; its sums
+// have the order of their loops, so that the picture is the same on every machine. Tested by
+// tests/verify/failing_test.cpp.
 #include "krohn/verify/clusters.hpp"
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "krohn/error.hpp"
-#include "krohn/model/eigenvalues.hpp"
+#include "krohn/model/symmetric.hpp"
 #include "krohn/numeric/splitmix64.hpp"
 
 namespace krohn {
@@ -118,43 +118,40 @@ std::vector<UnitClusters> clusters_of(const std::vector<StateUnit>& units, const
 }
 
 void project(Clusters& clusters, const std::vector<Sampled>& points) {
-  const auto n = static_cast<Eigen::Index>(points.size());
+  const std::size_t n = points.size();
   if (n < 2 || points.front().values.empty()) return;
-  const auto d = static_cast<Eigen::Index>(points.front().values.size());
-  Eigen::MatrixXd x(n, d);
-  for (Eigen::Index i = 0; i < n; ++i) {
-    for (Eigen::Index j = 0; j < d; ++j) {
-      x(i, j) = static_cast<double>(points[static_cast<std::size_t>(i)].values[static_cast<std::size_t>(j)]);
+  const std::size_t d = points.front().values.size();
+  std::vector<double> gram(n * n, 0.0);
+  std::vector<double> x(n);
+  for (std::size_t j = 0; j < d; ++j) {
+    double sum = 0.0;
+    for (std::size_t i = 0; i < n; ++i) sum += x[i] = static_cast<double>(points[i].values[j]);
+    // Numbers without a place in a picture, such as a stabilizer's -infinity.
+    if (!std::isfinite(sum)) continue;
+    for (double& value : x) value -= sum / static_cast<double>(n);
+    for (std::size_t k = 0; k < n; ++k) {
+      for (std::size_t i = 0; i < n; ++i) gram[k * n + i] += x[k] * x[i];
     }
   }
-  // Numbers without a place in a picture, such as a stabilizer's -infinity.
-  for (Eigen::Index j = 0; j < d; ++j) {
-    if (!x.col(j).allFinite()) x.col(j).setZero();
-  }
-  x.rowwise() -= x.colwise().mean().eval();
-  const Eigen::MatrixXd gram = x * x.transpose();
-  const SymmetricDecomposition axes =
-      symmetric_decomposition({gram.data(), static_cast<std::size_t>(gram.size())}, points.size());
-  const Eigen::Map<const Eigen::MatrixXd> vectors(axes.vectors.data(), n, n);
-  const double all = gram.trace();
+  const SymmetricDecomposition axes = symmetric_decomposition(gram, n);
+  double all = 0.0;
+  for (std::size_t i = 0; i < n; ++i) all += gram[i * n + i];
   double shown = 0.0;
   std::vector<std::vector<double>> along(2, std::vector<double>(points.size(), 0.0));
-  for (int axis = 0; axis < 2 && axis < n; ++axis) {
-    const Eigen::Index column = n - 1 - axis;
+  for (std::size_t axis = 0; axis < 2; ++axis) {
+    const std::size_t column = n - 1 - axis;
     // An eigenvalue within the solver's error (of the order of n + d units of roundoff of the largest) is 0: what is
     // seen along such a direction would be rounding errors.
     const double noise = static_cast<double>(n + d) * std::numeric_limits<double>::epsilon() * axes.values.back();
-    const double found = axes.values[static_cast<std::size_t>(column)];
+    const double found = axes.values[column];
     const double value = found > noise ? found : 0.0;
     shown += value;
-    Eigen::VectorXd vector = vectors.col(column);
+    const double* vector = &axes.vectors[column * n];
     // A direction has two signs; the largest entry is positive.
-    Eigen::Index largest = 0;
-    vector.cwiseAbs().maxCoeff(&largest);
-    if (vector(largest) < 0.0) vector = -vector;
-    for (std::size_t i = 0; i < points.size(); ++i) {
-      along[static_cast<std::size_t>(axis)][i] = std::sqrt(value) * vector(static_cast<Eigen::Index>(i));
-    }
+    const double largest =
+        *std::max_element(vector, vector + n, [](double a, double b) { return std::fabs(a) < std::fabs(b); });
+    const double length = largest < 0.0 ? -std::sqrt(value) : std::sqrt(value);
+    for (std::size_t i = 0; i < n; ++i) along[axis][i] = length * vector[i];
   }
   clusters.shown = all > 0.0 ? shown / all : 1.0;
   for (std::size_t i = 0; i < points.size(); ++i) {

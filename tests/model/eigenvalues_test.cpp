@@ -81,32 +81,6 @@ TEST_CASE("eigenvectors satisfy M v = lambda v, and the inverse inverts") {
   }
 }
 
-TEST_CASE("a symmetric matrix is V D V^T with orthonormal V and ascending D") {
-  SplitMix64 random(2);
-  for (std::size_t n = 1; n <= 12; ++n) {
-    std::vector<double> matrix = random_matrix(random, n, n);
-    for (std::size_t row = 0; row < n; ++row) {
-      for (std::size_t column = 0; column < row; ++column) matrix[row * n + column] = matrix[column * n + row];
-    }
-    const SymmetricDecomposition found = symmetric_decomposition(matrix, n);
-    CHECK(std::is_sorted(found.values.begin(), found.values.end()));
-    const std::vector<double> alone = symmetric_eigenvalues(matrix, n);
-    for (std::size_t i = 0; i < n; ++i) {
-      CHECK(std::fabs(alone[i] - found.values[i]) < tolerance);
-      for (std::size_t j = 0; j < n; ++j) {
-        double entry = 0.0;
-        double inner = 0.0;
-        for (std::size_t k = 0; k < n; ++k) {
-          entry += found.vectors[k * n + i] * found.values[k] * found.vectors[k * n + j];
-          inner += found.vectors[i * n + k] * found.vectors[j * n + k];
-        }
-        CHECK(std::fabs(entry - matrix[j * n + i]) < tolerance);
-        CHECK(std::fabs(inner - (i == j ? 1.0 : 0.0)) < tolerance);
-      }
-    }
-  }
-}
-
 TEST_CASE("the triangle of Q R has R^T R = A^T A, for wide and tall matrices") {
   SplitMix64 random(3);
   for (const auto& [rows, columns] : {std::pair<std::size_t, std::size_t>{5, 3}, {3, 5}, {4, 4}, {1, 6}, {6, 1}}) {
@@ -134,7 +108,6 @@ TEST_CASE("what has no spectrum is refused") {
   const std::vector<double> unknown{nan, 0.0, 0.0, nan};
   CHECK_THROWS_AS(eigenvalues(unknown, 2), NumericError);
   CHECK_THROWS_AS(eigen_decomposition(unknown, 2), NumericError);
-  CHECK_THROWS_AS(symmetric_eigenvalues(unknown, 2), NumericError);
 }
 
 }  // namespace

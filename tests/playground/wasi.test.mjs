@@ -14,7 +14,7 @@ function machine(files = {}, stdin = '') {
   const system = new System({args: ['krohn', 'a b'], stdin: new TextEncoder().encode(stdin), tree, terminal: false,
     onOutput: (bytes) => { written[1] += new TextDecoder().decode(bytes); }, onError: (bytes) => { written[2] += new TextDecoder().decode(bytes); }});
   const memory = new WebAssembly.Memory({initial: 2});
-  system.attach(memory);
+  system.attach({memory});
   const calls = system.imports();
   const view = () => new DataView(memory.buffer);
   const put = (text, at = 8192) => {
@@ -157,4 +157,23 @@ test('files given are not changed by the program', () => {
   const tree = new FileTree({x: bytes});
   tree.find('x').write(0, new TextEncoder().encode('lost'));
   assert.equal(new TextDecoder().decode(bytes), 'keep');
+});
+
+test('an interrupt reaches the program once, where it asks for the time', () => {
+  let asked = false;
+  let interrupts = 0;
+  const system = new System({args: [], stdin: new Uint8Array(0), tree: new FileTree(), terminal: false,
+    interrupted: () => asked, onOutput: () => {}, onError: () => {}});
+  system.attach({memory: new WebAssembly.Memory({initial: 1}), interrupt: () => {
+    ++interrupts;
+    // The program looks at the clock in there too.
+    assert.equal(calls.clock_time_get(1, 0n, 0), 0);
+  }});
+  const calls = system.imports();
+  calls.clock_time_get(1, 0n, 0);
+  assert.equal(interrupts, 0);
+  asked = true;
+  calls.clock_time_get(1, 0n, 0);
+  calls.clock_time_get(1, 0n, 0);
+  assert.equal(interrupts, 1);
 });

@@ -69,6 +69,7 @@ TEST_CASE("a value that cannot be meant is a usage error that says what was expe
       {"run " + f.model + " --memory -1", "--memory: expected bytes, with K, M, G or T if wanted, got '-1'"},
       {"run " + f.model + " --memory 1X", "--memory: expected bytes"},
       {"check " + f.model + " parity --memory 17179869184G", "--memory: expected bytes"},
+      {"harden " + f.checkpoint + " -o x --memory 1X", "--memory: expected bytes"},
       {"check " + f.model + " parity --device tpu", "--device: expected one of auto, cpu, cuda, got 'tpu'"},
       {"search " + f.model + " --up-to 3 --devices 0,", "--devices: expected numbers of devices below 64 with commas"},
       {"search " + f.model + " --up-to 3 --devices 64", "--devices: expected numbers of devices below 64 with commas"},

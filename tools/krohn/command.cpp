@@ -92,6 +92,13 @@ void add_task_option(const Command& command, std::optional<std::string>& task) {
   command.add_option("--task", task, "of a checkpoint: this file in place of its task.json").type_name("FILE");
 }
 
+void add_memory_option(const Command& command, std::uint64_t& bytes) {
+  command
+      .add_option("--memory", bytes,
+                  "bytes a search may hold, with K, M or G (default " + std::to_string(bytes >> 30U) + "G)")
+      .transform(byte_size());
+}
+
 void add_reading_options(const Command& command, ReadingHints& hints) {
   const auto parse = [](const std::string& text) -> std::optional<std::array<std::uint32_t, 3>> {
     std::array<std::uint32_t, 3> numbers{};

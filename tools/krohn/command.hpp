@@ -111,6 +111,9 @@ Rule natural_number(std::uint64_t low = 0, std::uint64_t high = std::numeric_lim
 /// Accepts bytes, or with K, M, G or T after the number the powers of 1024, and turns them into bytes.
 Rule byte_size();
 
+/// Adds --memory: the bytes that a search may hold, Budget::memory. `bytes` holds the default.
+void add_memory_option(const Command& command, std::uint64_t& bytes);
+
 /// Accepts one of the names.
 Rule one_of(std::vector<std::string> names);
 

@@ -154,11 +154,7 @@ void add_check(const Command& app, int& exit_code) {
   command.add_option("--up-to", arguments->up_to, "ask only for the words up to this length").check(natural_number());
   command.add_option("--time-limit", arguments->time_limit, "seconds, then the best verdict so far (default 60)")
       .check(seconds_number());
-  command
-      .add_option("--memory", arguments->memory,
-                  std::string("bytes a search may hold, with K, M or G (default ") +
-                      std::to_string(default_memory >> 30U) + "G)")
-      .transform(byte_size());
+  add_memory_option(command, arguments->memory);
   command
       .add_option("--exhaustive", arguments->exhaustive,
                   "if nothing cheaper settles it, try every word up to this length")

@@ -170,11 +170,7 @@ void add_extract(const Command& app, int& exit_code) {
   add_semantics_option(command, arguments->semantics);
   command.add_option("--time-limit", arguments->time_limit, "seconds, then the best so far (default 60)")
       .check(seconds_number());
-  command
-      .add_option("--memory", arguments->memory,
-                  std::string("bytes a search may hold, with K, M or G (default ") +
-                      std::to_string(default_memory >> 30U) + "G)")
-      .transform(byte_size());
+  add_memory_option(command, arguments->memory);
   add_device_options(command, arguments->device, "where words run that are asked many at once");
   command.add_option("--threads", arguments->threads, "CPU threads; 0 takes one a core").check(natural_number(0, 4096));
   add_json_option(command, arguments->json);

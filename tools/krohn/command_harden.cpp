@@ -1,4 +1,5 @@
 // krohn harden: a checkpoint whose state is snapped to codes after every token, and the verdict on it.
+#include <cstdint>
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -29,6 +30,7 @@ struct Arguments {
   std::optional<std::string> task;
   std::string method = "codes";
   double time_limit = 60.0;
+  std::uint64_t memory = default_memory;
   std::size_t max_codes = HardenOptions{}.max_codes;
   bool force = false;
   bool json = false;
@@ -43,6 +45,7 @@ int run_harden(const Arguments& arguments) {
   HardenOptions options;
   options.budget.stop = &work.stop();
   options.budget.deadline = work.deadline();
+  options.budget.memory = arguments.memory;
   options.begins = [&work](const std::string& method) { work.method(method); };
   options.progress = [&work](std::size_t round, std::size_t codes, std::size_t configurations) {
     work.detail("closure " + std::to_string(round) + ", " + std::to_string(codes) + " codes, " +
@@ -118,6 +121,7 @@ void add_harden(const Command& app, int& exit_code) {
   command.add_option("--certificate", arguments->certificate, "write the verdict's certificate to this file")
       .type_name("FILE");
   command.add_option("--time-limit", arguments->time_limit, "seconds (default 60)").check(seconds_number());
+  add_memory_option(command, arguments->memory);
   command
       .add_option("--method", arguments->method,
                   "codes: states of the model, found by refinement; grid: the points of a uniform grid (default codes)")

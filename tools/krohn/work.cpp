@@ -1,10 +1,11 @@
 // A thread of its own looks at the interrupt flag twenty times a second, so that work which never asks is ended too. On
-// a machine without threads the work itself looks when it tells how far it is.
+// a machine without threads the work itself looks when it tells how far it is, and when the host interrupts it.
 #include "work.hpp"
 
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <utility>
 
@@ -21,6 +22,8 @@ constexpr std::chrono::milliseconds redraw{250};
 
 }  // namespace
 
+Work* Work::going_on_ = nullptr;
+
 Work::Work(std::string name, Early early, std::optional<double> time_limit)
     : name_(std::move(name)), early_(early), terminal_(isatty(STDERR_FILENO) != 0) {
   static_cast<void>(interrupt_flag());
@@ -28,7 +31,11 @@ Work::Work(std::string name, Early early, std::optional<double> time_limit)
     time_limit_ = *time_limit;
     deadline_ = start_ + std::chrono::milliseconds(static_cast<std::int64_t>(*time_limit * 1000.0));
   }
-  if (machine_has_threads) watcher_ = std::jthread([this](const std::stop_token& token) { watch(token); });
+  if (machine_has_threads) {
+    watcher_ = std::jthread([this](const std::stop_token& token) { watch(token); });
+  } else {
+    going_on_ = this;
+  }
 }
 
 Work::~Work() {
@@ -36,10 +43,17 @@ Work::~Work() {
     watcher_.request_stop();
     watcher_.join();
   }
+  going_on_ = nullptr;
   if (shown_) std::fprintf(stderr, "\r\033[K");
 }
 
 bool Work::interrupted() const noexcept { return interrupt_flag().load(std::memory_order_relaxed); }
+
+void Work::interrupt() {
+  static_cast<void>(interrupt_flag());
+  std::raise(SIGINT);
+  if (going_on_ != nullptr && !going_on_->finished_) going_on_->look();
+}
 
 void Work::method(const std::string& text, Time time) {
   const std::lock_guard lock(mutex_);

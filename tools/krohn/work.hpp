@@ -32,6 +32,9 @@ class Work {
   const std::atomic<bool>& stop() const noexcept { return stop_; }
   std::optional<Clock::time_point> deadline() const noexcept { return deadline_; }
   bool interrupted() const noexcept;
+  /// What the first interrupt does, for a host without signals and threads: it calls this while the work asks it for
+  /// the time.
+  static void interrupt();
 
   /// From here on the work ends early with a result.
   void has_result();
@@ -58,6 +61,9 @@ class Work {
   void look();
   void show(Clock::time_point now);
   std::string reason() const;
+
+  /// Where there is no thread that looks.
+  static Work* going_on_;
 
   const std::string name_;
   Early early_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <future>
 #include <thread>
 
 namespace krohn {
@@ -12,6 +13,9 @@ inline constexpr bool machine_has_threads = false;
 #else
 inline constexpr bool machine_has_threads = true;
 #endif
+
+/// How work is launched that another thread may do meanwhile; without threads it is done when its result is asked for.
+inline constexpr std::launch meanwhile = machine_has_threads ? std::launch::async : std::launch::deferred;
 
 /// So many as are asked for, for 0 one a core; 1 where the machine has no threads.
 inline unsigned threads_to_use(unsigned asked) {

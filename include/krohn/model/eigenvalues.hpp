@@ -1,8 +1,8 @@
-// Eigenvalues of small dense matrices in double, solved in one place.
+// Eigenvalues of small dense matrices in double, solved in one place; of symmetric ones in symmetric.hpp.
 //
-// By Eigen 3.4: Hessenberg form and the shifted QR algorithm (Golub and Van Loan, Matrix Computations, 7.5), for
-// symmetric matrices tridiagonal form and implicit QR (8.3). Computed eigenvalues are those of a matrix that differs
-// from the given one by a modest multiple of size * 2^-53 times its norm; they are estimates and prove nothing.
+// By Eigen 3.4: Hessenberg form and the shifted QR algorithm (Golub and Van Loan, Matrix Computations, 7.5). Computed
+// eigenvalues are those of a matrix that differs from the given one by a modest multiple of size * 2^-53 times its
+// norm; they are estimates and prove nothing, and their last digits follow the machine's vector instructions.
 #pragma once
 
 #include <complex>
@@ -16,9 +16,6 @@ namespace krohn {
 /// that is not finite, say).
 std::vector<std::complex<double>> eigenvalues(std::span<const double> matrix, std::size_t size);
 
-/// Of the symmetric matrix whose lower triangle is that of `matrix` [size, size]; ascending. Throws as `eigenvalues`.
-std::vector<double> symmetric_eigenvalues(std::span<const double> matrix, std::size_t size);
-
 struct EigenDecomposition {
   std::vector<std::complex<double>> values;
   /// [size, size], column after column: an eigenvector of each value, of norm 1.
@@ -29,16 +26,6 @@ struct EigenDecomposition {
 
 /// Throws as `eigenvalues`.
 EigenDecomposition eigen_decomposition(std::span<const double> matrix, std::size_t size);
-
-struct SymmetricDecomposition {
-  /// Ascending.
-  std::vector<double> values;
-  /// [size, size], column after column: orthonormal eigenvectors.
-  std::vector<double> vectors;
-};
-
-/// Of the symmetric matrix whose lower triangle is that of `matrix` [size, size]. Throws as `eigenvalues`.
-SymmetricDecomposition symmetric_decomposition(std::span<const double> matrix, std::size_t size);
 
 /// The triangle R [min(rows, columns), columns], column after column, of the factorisation Q R of `matrix`
 /// [rows, columns], given column after column, by Householder reflections.

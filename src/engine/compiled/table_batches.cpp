@@ -35,7 +35,7 @@ constexpr std::size_t closure_steps = 400'000;
 constexpr std::size_t block_words = 64;
 /// What goes to a device at a time: of several devices at least so much, where the words are many.
 constexpr std::size_t part_bytes = std::size_t{1} << 30U;
-constexpr std::size_t least_part_bytes = std::size_t{1} << 24U;
+constexpr std::uint64_t least_part_bytes = std::uint64_t{1} << 24U;
 
 /// Words of like length next to each other, longest first; equal lengths stay in order.
 std::vector<std::size_t> by_length(WordBatch words) {
@@ -211,7 +211,10 @@ Trace TableMachine::run(WordBatch words, const RunOptions& options) const {
   if (const auto team = choose_devices(device_for(options.device), symbols >= device_symbols)) {
     std::size_t bytes = options.device_memory != 0 ? options.device_memory / 2 : part_bytes;
     // A few parts for each worker of several.
-    if (team->size() > 1) bytes = std::min(bytes, std::max(least_part_bytes, symbols / (4 * team->size())));
+    if (team->size() > 1) {
+      const std::uint64_t share = std::max(least_part_bytes, symbols / (4 * team->size()));
+      bytes = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, share));
+    }
     std::optional<DenseRows> rows;
     if (!options.all_positions) rows = licensed_rows(dense_max_size);
     if (rows && rows->rows <= dense_max_rows) {
