@@ -175,19 +175,23 @@ add(
     gather_last=True,
 )
 
-# Hybrids of a diagonal and a Householder layer, and either alone, in one shell. krohn runs no such stack.
+# Hybrids of a diagonal and a Householder layer, and either alone, in one shell. DeltaProduct of one step is DeltaNet.
 for name, layers in (
-    ("mm", ["paper_mamba_lm"] * 2),
-    ("dd", ["delta_net"] * 2),
-    ("md", ["paper_mamba_lm", "delta_net"]),
-    ("dm", ["delta_net", "paper_mamba_lm"]),
+    ("mm", ["mamba"] * 2),
+    ("dd", ["gated_deltaproduct"] * 2),
+    ("md", ["mamba", "gated_deltaproduct"]),
+    ("dm", ["gated_deltaproduct", "mamba"]),
 ):
     for task in ("modular-arithmetic", "s5-swaps", "recall"):
         add(
             "stack-%s-%s" % (name, task),
             task,
-            "hybrid",
-            {"layers": layers, "positive_and_negative": True, "use_short_conv": True},
+            "layer_stack",
+            {
+                "layer_types": layers,
+                **({"positive_and_negative": True} if "mamba" in layers else {}),
+                **({"allow_neg_eigval": True} if "gated_deltaproduct" in layers else {}),
+            },
             steps=30000,
             weight_decay=0.1 if task == "modular-arithmetic" else 0.01,
             length=24 if task == "recall" else 40,

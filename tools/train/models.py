@@ -68,22 +68,33 @@ def configuration(model_type, vocab_size, **options):
             ffn_proj_factor=1.3,
             round_proj_up_to_multiple_of=64,
         )
-    elif model_type == "hybrid":  # krohn has no such model: layers by type, each as in the model of that type
+    elif model_type == "layer_stack":  # Mamba's layers and DeltaProduct's in one shell
         c = dict(
             hidden_size=64,
-            layers=["paper_mamba_lm", "delta_net"],
+            layer_types=["mamba", "gated_deltaproduct"],
             intermediate_size=128,
-            num_heads=4,
-            conv_size=4,
-            use_short_conv=False,
-            positive_and_negative=False,
-            allow_neg_eigval=True,
-            d_state=16,
             norm_eps=1e-6,
+            hidden_act="swish",
+            tie_word_embeddings=False,
         )
+        mamba = dict(state_size=16, expand=2, conv_kernel=1, positive_and_negative=False)
+        product = dict(
+            num_householder=1,
+            num_heads=4,
+            head_dim=16,
+            expand_v=1.0,
+            use_short_conv=True,
+            conv_size=4,
+            allow_neg_eigval=False,
+            use_forget_gate=False,
+            use_output_gate=False,
+        )
+        layers = options.get("layer_types", c["layer_types"])
+        c.update({**(mamba if "mamba" in layers else {}), **(product if "gated_deltaproduct" in layers else {})})
     else:
         raise ValueError(
-            "model_type: expected one of %s, paper_mamba_lm, xlstm_lm, hybrid; got %s" % (", ".join(DELTA), model_type)
+            "model_type: expected one of %s, paper_mamba_lm, xlstm_lm, layer_stack; got %s"
+            % (", ".join(DELTA), model_type)
         )
     unknown = set(options) - set(c)
     if unknown:
@@ -162,15 +173,15 @@ def shapes(c):
     """{name: (shape, kind of its first values)}"""
     kind, V = c["model_type"], c["vocab_size"]
     s = {}
-    if kind in DELTA or kind == "hybrid":
+    if kind in DELTA or kind == "layer_stack":
         D = c["hidden_size"]
-        layers = c["layers"] if kind == "hybrid" else [kind] * c["num_hidden_layers"]
+        layers = layers_of(c)
         s["model.embeddings.weight"] = ((V, D), "embedding")
         for i, layer in enumerate(layers):
             p = "model.layers.%d." % i
             s[p + "attn_norm.weight"] = ((D,), "one")
-            if layer == "paper_mamba_lm":
-                s.update(_mamba_shapes(D, c["d_state"], 1, 2, p + "attn."))
+            if layer == "mamba":
+                s.update(_mamba_shapes(D, c["state_size"], c["conv_kernel"], c["expand"], p + "attn."))
             else:
                 s.update(_delta_shapes(layer, c, p + "attn."))
             s[p + "mlp_norm.weight"] = ((D,), "one")
@@ -228,12 +239,13 @@ def shapes(c):
     return s
 
 
+def layers_of(c):
+    """What the mixer of every layer is, of the models in flash-linear-attention's shell."""
+    return c["layer_types"] if c["model_type"] == "layer_stack" else [c["model_type"]] * c["num_hidden_layers"]
+
+
 def depth(c):
-    return (
-        len(c["layers"])
-        if c["model_type"] == "hybrid"
-        else c.get("num_hidden_layers") or c.get("n_layers") or c["num_blocks"]
-    )
+    return c.get("n_layers") or c.get("num_blocks") or len(layers_of(c))
 
 
 def first_values(c, seed, spread=0.0):
@@ -326,12 +338,12 @@ def rounded(s, step):
 
 def spread(states, classes, count):
     """How far states [M, B, H, T, D] lie from the mean of those of their class, classes [M, B, T] below count: the sum of squares,
-    over that of the distances from the mean of all; the mean of the heads, [M]."""
+    over that of the distances from the mean of all; of every head, [M, H]."""
     x = states.movedim(2, 1).flatten(2, 3)  # [M, H, B T, D]
     of = F.one_hot(classes.flatten(1), count).to(x.dtype)[:, None]  # [M, 1, B T, count]
     means = (of.mT @ x) / of.sum(2).clamp_min(1)[..., None]
     within = (x - of @ means).square().sum((2, 3))
-    return (within / ((x - x.mean(2, keepdim=True)).square().sum((2, 3)) + 1e-12)).mean(1)
+    return within / ((x - x.mean(2, keepdim=True)).square().sum((2, 3)) + 1e-12)
 
 
 observer = None  # called with a name and a tensor, to watch a run: stability.py
@@ -640,11 +652,10 @@ def forward(c, weights, ids, rounding=0.0, states=None):
             x = x + mamba_mixer(c["positive_and_negative"], below(P, "mixer."), h, rounding)
     else:
         x = embed(weights["model.embeddings.weight"], ids)
-        layers = c["layers"] if kind == "hybrid" else [kind] * c["num_hidden_layers"]
-        for i, layer in enumerate(layers):
+        for i, layer in enumerate(layers_of(c)):
             P = below(weights, "model.layers.%d." % i)
             h = rms_norm(x, per_channel(P["attn_norm.weight"]), c["norm_eps"])
-            if layer == "paper_mamba_lm":
+            if layer == "mamba":
                 x = x + mamba_mixer(c["positive_and_negative"], below(P, "attn."), h, rounding)
             else:
                 x = x + delta_mixer(layer, c, below(P, "attn."), h, rounding, states)

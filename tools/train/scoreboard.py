@@ -147,6 +147,7 @@ def harden_model(krohn, folder, a, entry):
                 "reason": h["reason"],
                 "codes": h["codes"],
                 "configurations": h["configurations"],
+                "limit": a.harden_limit,
             }
         proved = entry["harden"].get("verdict") == "PROVED"
         entry["automaton"] = learned(krohn, hardened if proved else folder, a.extract_limit)

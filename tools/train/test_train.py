@@ -17,6 +17,7 @@ try:
     import checkpoints
     import experiments
     import models
+    import questions
     import tasks
     import train
 except ModuleNotFoundError as problem:
@@ -40,6 +41,18 @@ ARCHITECTURES = [
     ("xlstm_lm", {}),
     ("xlstm_lm", {"slstm_at": [0, 1]}),
     ("xlstm_lm", {"slstm_at": [1]}),
+    ("layer_stack", {"positive_and_negative": True, "conv_kernel": 4}),
+    (
+        "layer_stack",
+        {
+            **SIGNED,
+            "layer_types": ["gated_deltaproduct", "mamba", "gated_deltaproduct"],
+            "num_householder": 2,
+            "use_forget_gate": True,
+            "use_output_gate": True,
+        },
+    ),
+    ("layer_stack", {"layer_types": ["gated_deltaproduct"], "allow_neg_eigval": True, "use_short_conv": False}),
 ]
 
 
@@ -125,11 +138,12 @@ class Recurrences(unittest.TestCase):
         classes = torch.tensor([[[0, 1, 2], [2, 1, 0]]])
         at = torch.tensor([[1.0, 0.0], [0.0, 3.0], [2.0, 2.0]])
         states = at[classes].unsqueeze(2).expand(-1, -1, 2, -1, -1).clone()
-        self.assertLess(models.spread(states, classes, 4).item(), 1e-12)
-        states[0, 0, 0, 0, 0] += 2  # of the mean of its class, and so is the other: 2 in squares, in one of two heads
+        self.assertLess(models.spread(states, classes, 4).max().item(), 1e-12)
+        states[0, 0, 0, 0, 0] += 2  # off by 1 from the mean of its class, and so is the other: 2 in squares
         x = states[0, :, 0].flatten(0, 1)
         whole = (x - x.mean(0)).square().sum().item()
-        self.assertAlmostEqual(models.spread(states, classes, 4).item(), 2 / whole / 2, 6)
+        self.assertAlmostEqual(models.spread(states, classes, 4)[0, 0].item(), 2 / whole, 6)
+        self.assertLess(models.spread(states, classes, 4)[0, 1].item(), 1e-12)
 
     def test_the_scan_has_its_own_gradient(self):
         a = torch.randn(1, 2, 7, 3, 2, dtype=torch.float64, requires_grad=True)
@@ -313,6 +327,10 @@ class Training(unittest.TestCase):
                 self.assertTrue(all(torch.equal(w, x) for x in second.weights[name]))
             second.run()
             record = json.loads(pathlib.Path(other, "record.json").read_text())
+            row = questions.row("depth", pathlib.Path(other), "DeltaProduct")
+            self.assertEqual(row["parameters"], sum(w[0].numel() for w in second.weights.values()))
+            self.assertEqual((row["task"], row["steps"], row["seeds"]), ("s3", record["step"], 2))
+            self.assertAlmostEqual(row["scaled"]["20"], (record["accuracy"]["20"] - 1 / 6) / (5 / 6), 3)
             self.assertEqual(record["started_from"]["seed"], 1)
             self.assertEqual(record["started_from"]["heads"], [1])
             with self.assertRaises(SystemExit):

@@ -141,7 +141,7 @@ class Trainer:
         )
         self.step, self.seconds, self.limit = 0, 0.0, self.t["first_length"] or self.t["length"]
         self.right = torch.zeros(M, 2, device=device)  # answers that were right, and all, since the last look
-        self.losses, self.apart = torch.zeros(M, device=device), torch.zeros(M, device=device)
+        self.losses = torch.zeros(M, device=device)
         self.best, self.best_of, self.each_seed, self.started_from = {"score": -1.0}, [-1.0] * M, False, None
         if len(getattr(self.task, "stages", [])) > 1 and self.t["first_length"] is not None:
             self.task.stage = 0
@@ -153,6 +153,7 @@ class Trainer:
                     "gather: expected a model of the delta rule and a task with an automaton; got %s and %s"
                     % (self.config["model_type"], self.e["task"])
                 )
+            self.apart = torch.zeros(M, models.depth(self.config), self.config["num_heads"], device=device)
             self.table = torch.as_tensor(self.task.step[:, self.task.symbol_of]).to(device)  # [states, tokens]
         self.refuted = []  # the lengths of krohn's words, a round each
         self.words = Words(self.task, self.folder / "words.jsonl")
@@ -177,8 +178,8 @@ class Trainer:
             at, classes = self.task_states(few), len(self.task.step)
             if self.t["gather_last"]:
                 at, classes = at * self.task.vocab_size + few, classes * self.task.vocab_size
-            apart = sum(models.spread(S, at, classes) for S in states) / len(states)
-            loss = loss + self.t["gather"] * apart
+            apart = torch.stack([models.spread(S, at, classes) for S in states], 1)
+            loss = loss + self.t["gather"] * apart.mean((1, 2))
             self.apart.copy_(apart.detach())
         with torch.no_grad():
             right = ((logits.argmax(-1) == targets) & asked).flatten(1).sum(1)
@@ -295,7 +296,7 @@ class Trainer:
         self._log(
             event="evaluation",
             loss=losses,
-            apart=self.apart.tolist(),
+            **({"apart": self.apart.tolist()} if self.t["gather"] else {}),  # of every seed, layer and head
             limit=self.limit,
             stage=self.task.stage,
             accuracy={k: [round(x, 4) for x in v] for k, v in measured.items()},
@@ -568,7 +569,7 @@ def main():
         trainer.run()
     line = ", ".join("%d: %.3f" % (k, trainer.scaled(v)) for k, v in trainer.best["accuracy"].items())
     print("%s: scaled accuracy by length %s" % (a.output, line))
-    if krohn and trainer.config["model_type"] != "hybrid" and hasattr(trainer.task, "symbols"):
+    if krohn and hasattr(trainer.task, "symbols"):
         random = np.random.default_rng(0)
         tokens, _ = trainer.task.words(random, 16, trainer.task.length(128))
         agreement = checkpoints.compare(krohn, a.output, torch.from_numpy(tokens))
