@@ -20,6 +20,7 @@ Program build(Draft& draft) {
   }
   g.gate = !options.flag("use_gate", true) ? Function::copy : gate == "sigmoid" ? Function::sigmoid : Function::silu;
   g.decays = true;
+  read_gated_delta(options, g);
   return gated_delta(draft, g);
 }
 

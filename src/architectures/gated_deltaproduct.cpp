@@ -7,19 +7,7 @@
 namespace krohn::architectures {
 namespace {
 
-Program build(Draft& draft) {
-  Options& options = draft.options;
-  GatedDelta g;
-  g.sizes.num_householder = options.size("num_householder", 1, 1024);
-  g.sizes.num_heads = g.sizes.num_value_heads = options.size("num_heads", 6);
-  const bool gate = options.flag("use_output_gate", options.flag("use_gate", true));
-  g.gate = gate ? Function::silu : Function::copy;
-  if (options.has("use_output_gate") && options.has("use_gate") && options.flag("use_gate", true) != gate) {
-    options.report("use_gate", "the value of use_output_gate");
-  }
-  g.decays = options.flag("use_forget_gate", false);
-  return gated_delta(draft, g);
-}
+Program build(Draft& draft) { return gated_delta(draft, delta_product(draft.options)); }
 
 }  // namespace
 

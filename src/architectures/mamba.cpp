@@ -6,22 +6,8 @@ namespace krohn::architectures {
 namespace {
 
 Program build(Draft& draft) {
-  Options& options = draft.options;
-  const std::size_t size = options.size("hidden_size", 2048);
-  const std::string first = "backbone.layers.0.mixer.";
-  const auto extent = [&](const char* name, std::size_t axis, std::size_t otherwise) {
-    const std::size_t found = draft.tensors.extent(first + name, axis);
-    return found == 0 ? otherwise : found;
-  };
-  // Where no option says a size, the tensors do: mamba_ssm's configurations leave out what is its default.
-  SelectiveScan s;
-  s.state_size = options.size("state_size", extent("A_log", 1, 16));
-  s.channels = options.product(size, "expand", 2);
-  s.width = options.size("conv_kernel", extent("conv1d.weight", 2, 4));
-  s.rank = scan_rank(options, options.has("time_step_rank") ? "time_step_rank" : "dt_rank", size);
-  s.bias = options.flag("use_bias", false);
-  s.convolution_bias = options.flag("use_conv_bias", true);
-  s.negative = options.flag("positive_and_negative", false);
+  const std::size_t size = draft.options.size("hidden_size", 2048);
+  const SelectiveScan s = read_selective_scan(draft, size, "backbone.layers.0.mixer.");
   return mamba_shell(draft, "mamba", s.channels, [&](const std::string& prefix, Slice h, Slice x, double) {
     return selective_scan(draft, prefix, s, h, x);
   });

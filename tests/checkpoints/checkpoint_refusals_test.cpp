@@ -162,6 +162,32 @@ TEST_CASE("options that change inference are honoured or refused by name") {
   }
 }
 
+TEST_CASE("a stack says what each of its layers is, and has no options of layers that it lacks") {
+  struct Change {
+    const char* from;
+    const char* to;
+    const char* problem;
+  };
+  const Change changes[] = {
+      {"\"layer_types\": [\"gated_deltaproduct\"]", "\"layer_types\": [\"gla\"]",
+       "/layer_types/0: expected mamba or gated_deltaproduct, got 'gla'"},
+      {"\"layer_types\": [\"gated_deltaproduct\"]", "\"layer_types\": []",
+       "/layer_types: expected a list with a type for each layer"},
+      {"\"layer_types\": [\"gated_deltaproduct\"],", "", "expected layer_types: a list with a type for each layer"},
+      {"\"hidden_size\"", "\"num_hidden_layers\": 2, \"hidden_size\"",
+       "/num_hidden_layers: expected the number of layer_types, 1, got 2"},
+      {"\"hidden_size\"", "\"state_size\": 3, \"hidden_size\"", "the unknown option 'state_size'"},
+  };
+  for (const Change& change : changes) {
+    CAPTURE(change.to);
+    const Copy copy("variants/layer_stack_02");
+    copy.configure(change.from, change.to);
+    const std::string problems = copy.problems();
+    CAPTURE(problems);
+    CHECK(mentions(problems, change.problem));
+  }
+}
+
 TEST_CASE("a size that no model has is refused by the option that says it") {
   for (const char* ratio : {"-1", "0", "1e300"}) {
     CAPTURE(ratio);

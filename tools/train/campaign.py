@@ -3,8 +3,8 @@
 
     tools/train/campaign.py -o runs --slots 9 --seconds 400 parity-mlstm arithmetic-slstm:380 s5-deltaproduct4-neg@seed=7 ..
 
-NAME:SECONDS bounds one training (otherwise: what is left), NAME@SETTING=VALUE changes a setting (and is part of its folder's name). What comes
-first starts first. Every minute, and at the end, --pack FILE gets a tar of the checkpoints, logs and records so far.
+NAME:SECONDS bounds one training (otherwise: what is left), NAME@SETTING=VALUE changes a setting, NAME@option.OPTION=VALUE an option of the
+model, and NAME@start=FOLDER is train.py --start (all part of the folder's name). What comes first starts first. Every minute, and at the end, --pack FILE gets a tar of the checkpoints, logs and records so far.
 """
 
 import argparse
@@ -35,6 +35,7 @@ def main():
     parser.add_argument("--slots", type=int, default=9, help="trainings at once on a GPU")
     parser.add_argument("--seconds", type=float, required=True, help="for everything")
     parser.add_argument("--refute", type=int, default=0, help="rounds of train.py --refute")
+    parser.add_argument("--each-seed", action="store_true", help="checkpoints of all seeds")
     parser.add_argument("--krohn")
     parser.add_argument("--pack", help="a tar that gets everything but states")
     a = parser.parse_args()
@@ -72,7 +73,12 @@ def main():
                 "--until",
                 "%.0f" % (left() - 45),
             ] + (["--krohn", a.krohn] if a.krohn else [])
+            if a.each_seed:
+                command.append("--each-seed")
             for change in filter(None, changes.split("@")):
+                if change.startswith("start="):
+                    command += ["--start", change.removeprefix("start=")]
+                    continue
                 command += ["--option" if change.startswith("option.") else "--set", change.removeprefix("option.")]
             process = subprocess.Popen(
                 command,

@@ -50,6 +50,24 @@ def load(folder):
     return config, weights
 
 
+def keep_heads(config, weights, heads):
+    """The weights of a Gated DeltaNet or DeltaProduct with these of its heads alone, in every layer."""
+    if config["model_type"] not in ("gated_deltanet", "gated_deltaproduct"):
+        raise SystemExit("--heads: expected gated_deltanet or gated_deltaproduct; got " + config["model_type"])
+    H, result = config["num_heads"], {}
+    for name, w in weights.items():
+        part = name.removesuffix(".weight").split(".")[-1]
+        if part in ("q_proj", "k_proj", "v_proj", "b_proj", "a_proj", "g_proj", "A_log", "dt_bias") or part.endswith(
+            "_conv1d"
+        ):
+            n = config.get("num_householder", 1) if part[0] in "kvb" else 1
+            w = w.unflatten(0, (n, H, -1))[:, heads].flatten(0, 2)
+        elif part == "o_proj":
+            w = w.unflatten(1, (H, -1))[:, heads].flatten(1)
+        result[name] = w
+    return result
+
+
 def find_krohn(path=None):
     """The program, or None."""
     for candidate in [path, ROOT / "build/cpu/krohn", shutil.which("krohn")]:

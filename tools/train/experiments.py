@@ -16,11 +16,16 @@ MODELS = {
 TASKS = {"parity": "parity", "arithmetic": "modular-arithmetic", "brackets": "modular-arithmetic-brackets"}
 
 # length: longest training word, with its answer; first_length: where the curriculum starts (null: none).
-# letter_length: the longest word while letters are still added; all_by_half: all lengths by half of the run, solved or not.
+# letter_length: the longest word while letters are still added; shorten: from short words again with each lot of letters.
+# all_by_half: all lengths by half of the run, solved or not.
+# rounding: models.py. worst: the mean loss of the worst share of the positions counts beside the mean of all.
+# gather: how much it counts that states of the delta rule lie apart though the language's state is the same;
+# gather_last: .. and the last symbol.
 # few_letters: the share of training words over at most two letters (with an answer at every symbol).
 DEFAULTS = dict(
     few_letters=0.0,
     letter_length=16,
+    shorten=False,
     all_by_half=True,
     steps=20000,
     batch=128,
@@ -33,6 +38,9 @@ DEFAULTS = dict(
     length=40,
     first_length=8,
     rounding=0.0,
+    worst=0.0,
+    gather=0.0,
+    gather_last=False,
     lengths=[40, 64, 128, 256],
     rows=256,
     evaluate_every=500,
@@ -75,6 +83,7 @@ for short, task in TASKS.items():
 
 SIGNED = {"allow_neg_eigval": True, "use_short_conv": False}
 PRODUCT = {**SIGNED, "num_hidden_layers": 1}
+SMALL = {"hidden_size": 32, "num_heads": 2, "intermediate_size": 64}
 WORDS = dict(
     few_letters=0.3, all_by_half=False, first_length=3, weight_decay=0.01, steps=40000, lengths=[40, 64, 128, 256, 512]
 )
@@ -82,7 +91,7 @@ add(
     "parity-small",
     "parity",
     "delta_net",
-    {**SIGNED, "num_hidden_layers": 1, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64},
+    {**SIGNED, "num_hidden_layers": 1, **SMALL},
     members=1,
     batch=32,
     steps=2000,
@@ -93,19 +102,25 @@ add(
     "parity-rounded",
     "parity",
     "delta_net",
-    {**SIGNED, "num_hidden_layers": 1, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64},
+    {**SIGNED, "num_hidden_layers": 1, **SMALL},
     rounding=0.25,
     steps=6000,
 )
-add("parity-kda-neg", "parity", "kda", {**PRODUCT, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64})
+add("parity-kda-neg", "parity", "kda", {**PRODUCT, **SMALL})
 add(
     "parity-gated-deltanet-neg",
     "parity",
     "gated_deltanet",
-    {**PRODUCT, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64},
+    {**PRODUCT, **SMALL},
 )
 add("parity-xlstm11", "parity", "xlstm_lm", {"slstm_at": [1]})
-add("s3-deltaproduct2-neg", "s3", "gated_deltaproduct", {**PRODUCT}, **WORDS)
+add(
+    "s3-deltaproduct2-neg",
+    "s3",
+    "gated_deltaproduct",
+    {**PRODUCT, **SMALL},
+    **{**WORDS, "members": 12, "batch": 64, "lr": 4e-3, "gather": 0.3, "shorten": True},
+)
 add("s3-deltaproduct3-neg", "s3", "gated_deltaproduct", {**PRODUCT, "num_householder": 3}, **WORDS)
 add(
     "s3-deltaproduct2-pos",
@@ -117,56 +132,66 @@ add(
 add("s3-deltanet-neg", "s3", "delta_net", {**PRODUCT}, **{**WORDS, "steps": 15000})
 add("s3-gated-deltaproduct2-neg", "s3", "gated_deltaproduct", {**PRODUCT, "use_forget_gate": True}, **WORDS)
 add("s3-kda-neg", "s3", "kda", {**SIGNED}, **WORDS)
-add("s5-swaps-deltanet-neg", "s5-swaps", "delta_net", {**PRODUCT}, **{**WORDS, "length": 32})
-LETTERS = {**WORDS, "length": 40, "batch": 256, "steps": 100000, "lengths": [16, 40, 64, 128, 256, 512]}
-add(
-    "s5-deltaproduct4-neg",
-    "s5",
-    "gated_deltaproduct",
-    {**PRODUCT, "num_householder": 4, "hidden_size": 96, "num_heads": 6, "intermediate_size": 192},
-    **LETTERS,
-)
-add("a5-deltaproduct3-neg", "a5", "gated_deltaproduct", {**PRODUCT, "num_householder": 3, "num_heads": 6}, **LETTERS)
-add("z60-deltaproduct2-neg", "z60", "gated_deltaproduct", {**PRODUCT}, **LETTERS)
+add("s5-swaps-deltanet-neg", "s5-swaps", "delta_net", {**PRODUCT}, **{**WORDS, "length": 32, "gather": 0.3})
+LETTERS = {
+    **WORDS,
+    "batch": 256,
+    "steps": 100000,
+    "lengths": [16, 40, 64, 128, 256, 512],
+    "shorten": True,
+    "letter_length": 6,
+}
+WIDE = {**PRODUCT, "hidden_size": 96, "num_heads": 6, "intermediate_size": 192}
+add("s5-deltaproduct4-neg", "s5", "gated_deltaproduct", {**WIDE, "num_householder": 4}, **LETTERS)
+# A_5 turns an icosahedron: in three dimensions two reflections a token would do.
+add("a5-deltaproduct2-neg", "a5", "gated_deltaproduct", WIDE, **LETTERS)
+add("a5-deltaproduct4-neg", "a5", "gated_deltaproduct", {**WIDE, "num_householder": 4}, **LETTERS)
+add("z60-deltaproduct2-neg", "z60", "gated_deltaproduct", WIDE, **LETTERS)
 add(
     "flipflop-deltanet-pos",
     "flipflop",
     "delta_net",
-    {"num_hidden_layers": 1, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64},
+    {"num_hidden_layers": 1, **SMALL},
 )
 add("flipflop-mamba-pos", "flipflop", "paper_mamba_lm", {"n_layers": 1, "d_model": 32})
 add(
     "abb-gated-deltanet-pos",
     "abb",
     "gated_deltanet",
-    {**PRODUCT, "allow_neg_eigval": False, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64},
+    {**PRODUCT, "allow_neg_eigval": False, **SMALL},
 )
 add(
     "aba-deltanet-pos",
     "aba",
     "delta_net",
-    {"num_hidden_layers": 1, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64},
+    {"num_hidden_layers": 1, **SMALL},
 )
 add(
     "dyck-3-deltanet-neg",
     "dyck-3",
     "delta_net",
-    {"allow_neg_eigval": True, "num_hidden_layers": 2, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64},
+    {**SIGNED, "num_hidden_layers": 2, **SMALL},
+    gather=0.3,
+    gather_last=True,
 )
 
-# Hybrids of a diagonal and a Householder layer, and either alone, in one shell. krohn runs no such stack.
+# Hybrids of a diagonal and a Householder layer, and either alone, in one shell. DeltaProduct of one step is DeltaNet.
 for name, layers in (
-    ("mm", ["paper_mamba_lm"] * 2),
-    ("dd", ["delta_net"] * 2),
-    ("md", ["paper_mamba_lm", "delta_net"]),
-    ("dm", ["delta_net", "paper_mamba_lm"]),
+    ("mm", ["mamba"] * 2),
+    ("dd", ["gated_deltaproduct"] * 2),
+    ("md", ["mamba", "gated_deltaproduct"]),
+    ("dm", ["gated_deltaproduct", "mamba"]),
 ):
     for task in ("modular-arithmetic", "s5-swaps", "recall"):
         add(
             "stack-%s-%s" % (name, task),
             task,
-            "hybrid",
-            {"layers": layers, "positive_and_negative": True, "use_short_conv": True},
+            "layer_stack",
+            {
+                "layer_types": layers,
+                **({"positive_and_negative": True} if "mamba" in layers else {}),
+                **({"allow_neg_eigval": True} if "gated_deltaproduct" in layers else {}),
+            },
             steps=30000,
             weight_decay=0.1 if task == "modular-arithmetic" else 0.01,
             length=24 if task == "recall" else 40,
@@ -181,6 +206,9 @@ for name, (model, options) in {
 }.items():
     size = {"paper_mamba_lm": {"d_model": 64}, "xlstm_lm": {"embedding_dim": 64}}.get(model, {})
     add("recall-%s" % name, "recall", model, {**options, **size}, **RECALL)
+    for pairs in (16, 32):
+        long = dict(length=3 * pairs, lengths=[3 * pairs])
+        add("recall-%d-%s" % (pairs, name), "recall-%d" % pairs, model, {**options, **size}, **{**RECALL, **long})
 
 
 def experiment(name):

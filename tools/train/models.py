@@ -68,22 +68,33 @@ def configuration(model_type, vocab_size, **options):
             ffn_proj_factor=1.3,
             round_proj_up_to_multiple_of=64,
         )
-    elif model_type == "hybrid":  # krohn has no such model: layers by type, each as in the model of that type
+    elif model_type == "layer_stack":  # Mamba's layers and DeltaProduct's in one shell
         c = dict(
             hidden_size=64,
-            layers=["paper_mamba_lm", "delta_net"],
+            layer_types=["mamba", "gated_deltaproduct"],
             intermediate_size=128,
-            num_heads=4,
-            conv_size=4,
-            use_short_conv=False,
-            positive_and_negative=False,
-            allow_neg_eigval=True,
-            d_state=16,
             norm_eps=1e-6,
+            hidden_act="swish",
+            tie_word_embeddings=False,
         )
+        mamba = dict(state_size=16, expand=2, conv_kernel=1, positive_and_negative=False)
+        product = dict(
+            num_householder=1,
+            num_heads=4,
+            head_dim=16,
+            expand_v=1.0,
+            use_short_conv=True,
+            conv_size=4,
+            allow_neg_eigval=False,
+            use_forget_gate=False,
+            use_output_gate=False,
+        )
+        layers = options.get("layer_types", c["layer_types"])
+        c.update({**(mamba if "mamba" in layers else {}), **(product if "gated_deltaproduct" in layers else {})})
     else:
         raise ValueError(
-            "model_type: expected one of %s, paper_mamba_lm, xlstm_lm, hybrid; got %s" % (", ".join(DELTA), model_type)
+            "model_type: expected one of %s, paper_mamba_lm, xlstm_lm, layer_stack; got %s"
+            % (", ".join(DELTA), model_type)
         )
     unknown = set(options) - set(c)
     if unknown:
@@ -162,15 +173,15 @@ def shapes(c):
     """{name: (shape, kind of its first values)}"""
     kind, V = c["model_type"], c["vocab_size"]
     s = {}
-    if kind in DELTA or kind == "hybrid":
+    if kind in DELTA or kind == "layer_stack":
         D = c["hidden_size"]
-        layers = c["layers"] if kind == "hybrid" else [kind] * c["num_hidden_layers"]
+        layers = layers_of(c)
         s["model.embeddings.weight"] = ((V, D), "embedding")
         for i, layer in enumerate(layers):
             p = "model.layers.%d." % i
             s[p + "attn_norm.weight"] = ((D,), "one")
-            if layer == "paper_mamba_lm":
-                s.update(_mamba_shapes(D, c["d_state"], 1, 2, p + "attn."))
+            if layer == "mamba":
+                s.update(_mamba_shapes(D, c["state_size"], c["conv_kernel"], c["expand"], p + "attn."))
             else:
                 s.update(_delta_shapes(layer, c, p + "attn."))
             s[p + "mlp_norm.weight"] = ((D,), "one")
@@ -228,12 +239,13 @@ def shapes(c):
     return s
 
 
+def layers_of(c):
+    """What the mixer of every layer is, of the models in flash-linear-attention's shell."""
+    return c["layer_types"] if c["model_type"] == "layer_stack" else [c["model_type"]] * c["num_hidden_layers"]
+
+
 def depth(c):
-    return (
-        len(c["layers"])
-        if c["model_type"] == "hybrid"
-        else c.get("num_hidden_layers") or c.get("n_layers") or c["num_blocks"]
-    )
+    return c.get("n_layers") or c.get("num_blocks") or len(layers_of(c))
 
 
 def first_values(c, seed, spread=0.0):
@@ -324,16 +336,30 @@ def rounded(s, step):
     return s + (torch.round(s / step) * step - s).detach()
 
 
+def spread(states, classes, count):
+    """How far states [M, B, H, T, D] lie from the mean of those of their class, classes [M, B, T] below count: the sum of squares,
+    over that of the distances from the mean of all; of every head, [M, H]."""
+    x = states.movedim(2, 1).flatten(2, 3)  # [M, H, B T, D]
+    of = F.one_hot(classes.flatten(1), count).to(x.dtype)[:, None]  # [M, 1, B T, count]
+    means = (of.mT @ x) / of.sum(2).clamp_min(1)[..., None]
+    within = (x - of @ means).square().sum((2, 3))
+    return within / ((x - x.mean(2, keepdim=True)).square().sum((2, 3)) + 1e-12)
+
+
 observer = None  # called with a name and a tensor, to watch a run: stability.py
 
 
 # ---- the delta rule -----------------------------------------------------------------------------------------------------
 
 
-def delta_rule(q, k, v, beta, decay=None, chunk=64):
+def delta_rule(q, k, v, beta, decay=None, chunk=64, states=None):
     """q [G, T, d_k]; k [G, T, n, d_k], v [G, T, n, d_v], beta [G, T, n]: n steps a token; decay: logs, [G, T, 1] or [G, T, d_k],
-    before the token's first step -> o [G, T, d_v], unscaled."""
+    before the token's first step -> o [G, T, d_v], unscaled. A list `states`, without decay, gets the states after every token,
+    [G, T, d_k, d_v]."""
     G, T, n, d_k = k.shape
+    if states is not None and decay is not None:
+        raise ValueError("delta_rule: states are not kept with decay; delta_rule_steps has them")
+    kept = []
     if decay is not None and decay.shape[-1] > 1:
         chunk = 16  # factors exp(+-sum of decays) from the chunk's middle stay finite
     tokens = max(1, chunk // n)
@@ -375,19 +401,24 @@ def delta_rule(q, k, v, beta, decay=None, chunk=64):
         rest = vc if S is None else vc - k_start @ S
         U = torch.linalg.solve_triangular(A, rest * bc[..., None], upper=False, unitriangular=True)
         outputs.append(Q @ U if S is None else Q @ U + q_start @ S)
+        if states is not None:
+            sums = (kc[..., None] * U[..., None, :]).cumsum(1)[:, n - 1 :: n]
+            kept.append(sums if S is None else sums + S[:, None])
         if part.stop < T:
             added = k_end.mT @ U
             if S is not None:
                 S = S if decay is None else S * torch.exp(total[:, -1])[..., None]
                 added = S + added
             S = added
+    if states is not None:
+        states.append(torch.cat(kept, 1))
     return torch.cat(outputs, 1)
 
 
 def delta_rule_steps(q, k, v, beta, decay=None, rounding=0.0):
-    """The same, token by token, the state rounded after every token."""
+    """The same, token by token, the state rounded after every token; and the states after every token, [G, T, d_k, d_v]."""
     G, T, n, d_k = k.shape
-    S, outputs = q.new_zeros(G, d_k, v.shape[-1]), []
+    S, outputs, states = q.new_zeros(G, d_k, v.shape[-1]), [], []
     for t in range(T):
         if decay is not None:
             S = S * torch.exp(decay[:, t])[..., None]
@@ -396,11 +427,12 @@ def delta_rule_steps(q, k, v, beta, decay=None, rounding=0.0):
             S = S + key * (beta[:, t, j, None, None] * (v[:, t, j, None] - key.mT @ S))
         if rounding:
             S = rounded(S, rounding)
+        states.append(S)
         outputs.append((q[:, t, None] @ S)[:, 0])
-    return torch.stack(outputs, 1)
+    return torch.stack(outputs, 1), torch.stack(states, 1)
 
 
-def delta_mixer(kind, c, P, h, rounding):
+def delta_mixer(kind, c, P, h, rounding, states):
     M, B, T, D = h.shape
     H = c["num_heads"]
     n = c["num_householder"] if kind == "gated_deltaproduct" else 1
@@ -426,10 +458,14 @@ def delta_mixer(kind, c, P, h, rounding):
         f = linear(linear(h, P["f_proj.0.weight"]), P["f_proj.1.weight"]) + per_channel(P["dt_bias"])
         f = f.reshape(M, B, T, H, -1) * torch.exp(P["A_log"])[:, None, None, :, None]
         decay = (c["lower_bound"] * torch.sigmoid(f)).movedim(-2, 2).reshape(M * B * H, T, -1)
-    if rounding:
-        o = delta_rule_steps(q, k, v, beta, decay, rounding)
+    kept = None if states is None else []
+    if rounding or (decay is not None and states is not None):
+        o, S = delta_rule_steps(q, k, v, beta, decay, rounding)
+        kept = [S]
     else:
-        o = delta_rule(q, k, v, beta, decay)
+        o = delta_rule(q, k, v, beta, decay, states=kept)
+    if states is not None:
+        states.append(kept[0].reshape(M, B, H, T, -1))
     if observer is not None:
         observer("eigenvalue", 1 - beta * k.square().sum(-1))
         observer("read", o)
@@ -588,9 +624,12 @@ def embed(weights, ids):
     )
 
 
-def forward(c, weights, ids, rounding=0.0):
-    """ids [M, B, T] -> logits [M, B, T, V]"""
+def forward(c, weights, ids, rounding=0.0, states=None):
+    """ids [M, B, T] -> logits [M, B, T, V]. A list `states` gets the state of every layer of the delta rule after every token,
+    [M, B, H, T, d_k d_v]."""
     kind = c["model_type"]
+    if kind == "xlstm_lm" and rounding:
+        raise ValueError("rounding: expected 0 of an xlstm_lm; got %s" % rounding)
     if kind == "xlstm_lm":
         x = embed(weights["token_embedding.weight"], ids)
         for i in range(c["num_blocks"]):
@@ -613,14 +652,13 @@ def forward(c, weights, ids, rounding=0.0):
             x = x + mamba_mixer(c["positive_and_negative"], below(P, "mixer."), h, rounding)
     else:
         x = embed(weights["model.embeddings.weight"], ids)
-        layers = c["layers"] if kind == "hybrid" else [kind] * c["num_hidden_layers"]
-        for i, layer in enumerate(layers):
+        for i, layer in enumerate(layers_of(c)):
             P = below(weights, "model.layers.%d." % i)
             h = rms_norm(x, per_channel(P["attn_norm.weight"]), c["norm_eps"])
-            if layer == "paper_mamba_lm":
+            if layer == "mamba":
                 x = x + mamba_mixer(c["positive_and_negative"], below(P, "attn."), h, rounding)
             else:
-                x = x + delta_mixer(layer, c, below(P, "attn."), h, rounding)
+                x = x + delta_mixer(layer, c, below(P, "attn."), h, rounding, states)
             h = rms_norm(x, per_channel(P["mlp_norm.weight"]), c["norm_eps"])
             mlp = below(P, "mlp.")
             x = x + linear(

@@ -147,6 +147,7 @@ def harden_model(krohn, folder, a, entry):
                 "reason": h["reason"],
                 "codes": h["codes"],
                 "configurations": h["configurations"],
+                "limit": a.harden_limit,
             }
         proved = entry["harden"].get("verdict") == "PROVED"
         entry["automaton"] = learned(krohn, hardened if proved else folder, a.extract_limit)
@@ -275,27 +276,27 @@ def plots(board, folder):
     stability = MODELS / "stability.json"
     if stability.exists():
         runs = json.loads(stability.read_text())
-        figure, axes = plt.subplots(1, 4, figsize=(14, 3.2))
+        figure, rows = plt.subplots(2, 4, figsize=(14, 6), sharex=True)
+        sizes = sorted({run["parameters"] for run in runs})
         for run in runs:
-            if run["warmup"]:
-                continue
+            axes = rows[1 if run["warmup"] else 0]
             label = "%.1e parameters, %s" % (run["parameters"], "[-1,1]" if run["negative"] else "[0,1]")
             style = dict(
-                ls="-" if run["negative"] else "--",
-                color="C%d" % {64: 0, 256: 1, 1024: 2}.get(run["hidden"], 3),
-                label=label,
-                lw=1,
+                ls="-" if run["negative"] else "--", color="C%d" % sizes.index(run["parameters"]), label=label, lw=1
             )
             x = [r["step"] for r in run["rows"]]
             for axis, key in zip(axes, ("loss", "gradient", "weights", "least_eigenvalue")):
                 y = [r[key] for r in run["rows"]]
                 axis.plot(x, [v / y[0] for v in y] if key == "weights" else y, **style)
-        for axis, title in zip(
-            axes, ("loss", "norm of the gradient", "norm of the weights / at first", "least eigenvalue")
-        ):
-            axis.set(title=title, xlabel="step")
-        axes[1].set_yscale("log")
-        axes[0].legend(fontsize=6)
+        for axes, warm in zip(rows, ("no warm-up", "100 steps of warm-up")):
+            for axis, title in zip(
+                axes, ("loss", "norm of the gradient", "norm of the weights / at first", "least eigenvalue")
+            ):
+                axis.set(title="%s, %s" % (title, warm))
+            axes[1].set_yscale("log")
+        for axis in rows[1]:
+            axis.set_xlabel("step")
+        rows[0][0].legend(fontsize=6)
         figure.tight_layout()
         figure.savefig(folder / "experiments-stability.svg", metadata={"Date": None})
         plt.close(figure)

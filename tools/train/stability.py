@@ -4,12 +4,13 @@ the loss, norms of weights and gradients, the range of the eigenvalues that the 
 
     tools/train/stability.py -o stability.json --steps 300 --sizes 64x2 256x4 1024x8
 
-A size is HIDDENxLAYERS; 1024x8 has 10^8 parameters. One learning rate for all, with and without a warm-up: what is asked
+A size is HIDDENxLAYERS; 1024x8 has 10^8 parameters. Runs are added to those that the file has. One learning rate for all, with and without a warm-up: what is asked
 is whether negative eigenvalues make training less stable, not what is best.
 """
 
 import argparse
 import json
+import pathlib
 import time
 
 import numpy as np
@@ -18,6 +19,10 @@ import torch.nn.functional as F
 
 import models
 import tasks
+
+
+def short(x):
+    return float("%.4g" % x)
 
 
 def train(task, hidden, layers, negative, steps, rate, warmup, device, seed=0):
@@ -40,11 +45,7 @@ def train(task, hidden, layers, negative, steps, rate, warmup, device, seed=0):
         x = x.detach()
         least, most = x.min(), x.max()
         old = seen.get(name)
-        seen[name] = (
-            (least, most, (x < 0).float().mean())
-            if old is None
-            else (torch.minimum(least, old[0]), torch.maximum(most, old[1]), old[2])
-        )
+        seen[name] = (least, most) if old is None else (torch.minimum(least, old[0]), torch.maximum(most, old[1]))
 
     rows = []
     begin = time.time()
@@ -63,12 +64,11 @@ def train(task, hidden, layers, negative, steps, rate, warmup, device, seed=0):
             rows.append(
                 {
                     "step": step,
-                    "loss": loss.item(),
-                    "gradient": norm([w.grad for w in weights.values()]),
-                    "weights": norm(weights.values()),
-                    "least_eigenvalue": seen["eigenvalue"][0].item(),
-                    "negative_share_first_layer": seen["eigenvalue"][2].item(),
-                    "largest_read": max(abs(seen["read"][0].item()), seen["read"][1].item()),
+                    "loss": short(loss.item()),
+                    "gradient": short(norm([w.grad for w in weights.values()])),
+                    "weights": short(norm(weights.values())),
+                    "least_eigenvalue": short(seen["eigenvalue"][0].item()),
+                    "largest_read": short(max(abs(seen["read"][0].item()), seen["read"][1].item())),
                 }
             )
         optimizer.step()
@@ -92,17 +92,21 @@ def main():
     parser.add_argument("--task", default="s3")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--sizes", nargs="+", default=["64x2", "256x4", "1024x8"])
+    parser.add_argument("--tf32", action="store_true", help="matrix products in TF32")
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     a = parser.parse_args()
-    runs = []
+    torch.backends.cuda.matmul.allow_tf32 = a.tf32
+    file = pathlib.Path(a.output)
+    runs = json.loads(file.read_text()) if file.exists() else []
     for size in a.sizes:
         hidden, layers = map(int, size.split("x"))
         for negative in (True, False):
             for warmup in (100, 0):
-                runs.append(
-                    train(tasks.task(a.task), hidden, layers, negative, a.steps, a.rate, warmup, torch.device(a.device))
+                run = train(
+                    tasks.task(a.task), hidden, layers, negative, a.steps, a.rate, warmup, torch.device(a.device)
                 )
+                runs.append({**run, "tf32": a.tf32})
                 last = runs[-1]["rows"][-1]
                 print(
                     "%s %s warmup %d: loss %.3f, gradient %.3g, %.0f s"
@@ -116,8 +120,8 @@ def main():
                     ),
                     flush=True,
                 )
-                with open(a.output, "w") as file:
-                    json.dump(runs, file)
+                lines = ",\n ".join(json.dumps(run, separators=(",", ":")) for run in runs)
+                file.write_text("[\n %s\n]\n" % lines)
 
 
 if __name__ == "__main__":

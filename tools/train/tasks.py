@@ -4,6 +4,7 @@ Words are token arrays. Targets hold the logit that is right after every token, 
 """
 
 import itertools
+import math
 import sys
 
 import numpy as np
@@ -200,6 +201,7 @@ def swaps(n):
 
 
 def alternating(n):
+    """Letters come by subgroups: A_3, A_4, .. of the first points."""
     elements, multiply = permutations(n, even=True)
     return group(
         "a%d" % n,
@@ -207,18 +209,24 @@ def alternating(n):
         list(range(len(elements))),
         "word-left:A%d" % n,
         "the word problem of A_%d" % n,
-        lambda g: moved(elements[g]),
+        lambda g: max((i + 1 for i, x in enumerate(elements[g]) if x != i), default=0),
     )
 
 
 def cyclic(n):
+    """Letters come by subgroups: of 60 elements the multiples of 30, of 15, of 5, all."""
+    primes, rest = [], n
+    for p in range(2, n + 1):
+        while rest % p == 0:
+            primes, rest = primes + [p], rest // p
+    orders = [math.prod(primes[:i]) for i in range(len(primes) + 1)]
     return group(
         "z%d" % n,
         [[(a + b) % n for b in range(n)] for a in range(n)],
         list(range(n)),
         "word:Z%d" % n,
         "addition modulo %d" % n,
-        lambda g: min(g, n - g).bit_length(),
+        lambda g: next(i for i, order in enumerate(orders) if g * order % n == 0),
     )
 
 
@@ -259,12 +267,35 @@ def contains_aba():
     )
 
 
-def dyck(depth):
-    top = depth + 1
-    step = [[min(d + 1, top), d - 1 if d else top] for d in range(depth + 1)] + [[top, top]]
-    return acceptor(
-        "dyck-%d" % depth, "()", step, {0}, "dyck:1,%d" % depth, "balanced words of depth at most %d" % depth
-    )
+class BoundedBrackets(Task):
+    """Balanced words of one pair of brackets, at most `depth` deep. Uniform words are soon beyond help, and one answer is right
+    for them for ever: here a word takes a symbol after which it can still end well, but for a share of symbols of its own, which
+    is 0 in half of the words and below 1 in 16 in the others."""
+
+    def __init__(self, depth):
+        sink = depth + 1
+        step = [[min(d + 1, sink), d - 1 if d else sink] for d in range(depth + 1)] + [[sink, sink]]
+        super().__init__(
+            "dyck-%d" % depth,
+            {"(": 0, ")": 1},
+            step,
+            [1] + [0] * sink,
+            {0: "0", 1: "1"},
+            2,
+            "dyck:1,%d" % depth,
+            "balanced words of depth at most %d" % depth,
+        )
+        self.sink = sink
+
+    def words(self, random, rows, length):
+        share = np.where(random.random(rows) < 0.5, 0.0, random.random(rows) / 16)[:, None]
+        symbols, any_symbol = random.integers(2, size=(rows, length)), random.random((rows, length)) < share
+        state = np.zeros(rows, np.int64)
+        for t in range(length):
+            ends = (self.step[state, symbols[:, t]] == self.sink) & (state != self.sink) & ~any_symbol[:, t]
+            symbols[ends, t] = 1 - symbols[ends, t]
+            state = self.step[state, symbols[:, t]]
+        return symbols, self.targets(symbols)
 
 
 # ---- arithmetic modulo 5 --------------------------------------------------------------------------------------------------
@@ -485,8 +516,10 @@ TASKS = {
     "flipflop": flipflop,
     "abb": ends_abb,
     "aba": contains_aba,
-    "dyck-3": lambda: dyck(3),
+    "dyck-3": lambda: BoundedBrackets(3),
     "recall": Recall,
+    "recall-16": lambda: Recall(16, 64),
+    "recall-32": lambda: Recall(32, 128),
 }
 
 

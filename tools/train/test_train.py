@@ -17,6 +17,7 @@ try:
     import checkpoints
     import experiments
     import models
+    import questions
     import tasks
     import train
 except ModuleNotFoundError as problem:
@@ -40,6 +41,18 @@ ARCHITECTURES = [
     ("xlstm_lm", {}),
     ("xlstm_lm", {"slstm_at": [0, 1]}),
     ("xlstm_lm", {"slstm_at": [1]}),
+    ("layer_stack", {"positive_and_negative": True, "conv_kernel": 4}),
+    (
+        "layer_stack",
+        {
+            **SIGNED,
+            "layer_types": ["gated_deltaproduct", "mamba", "gated_deltaproduct"],
+            "num_householder": 2,
+            "use_forget_gate": True,
+            "use_output_gate": True,
+        },
+    ),
+    ("layer_stack", {"layer_types": ["gated_deltaproduct"], "allow_neg_eigval": True, "use_short_conv": False}),
 ]
 
 
@@ -103,9 +116,34 @@ class Recurrences(unittest.TestCase):
                 k, beta = models.unit(r(G, T, n, d)), 2 * torch.sigmoid(r(G, T, n))
                 decay = None if kind is None else -5 * torch.sigmoid(r(G, T, 1 if kind == "head" else d))
                 q, v = r(G, T, d), r(G, T, n, 5)
-                chunked, steps = models.delta_rule(q, k, v, beta, decay), models.delta_rule_steps(q, k, v, beta, decay)
+                chunked, steps = (
+                    models.delta_rule(q, k, v, beta, decay),
+                    models.delta_rule_steps(q, k, v, beta, decay)[0],
+                )
                 # 77 n steps, each with an error of some d units of a number of the size of the state, times the keys' chains.
                 self.assertLess((chunked - steps).abs().max().item(), 1e-9 * steps.abs().max().item(), (n, kind))
+
+    def test_chunks_keep_the_states_of_the_steps(self):
+        g = torch.Generator().manual_seed(0)
+        r = lambda *s: torch.randn(*s, generator=g, dtype=torch.float64)
+        for n in (1, 2, 4):
+            G, T, d = 3, 37, 8
+            q, k, v, beta = r(G, T, d), models.unit(r(G, T, n, d)), r(G, T, n, 5), 2 * torch.sigmoid(r(G, T, n))
+            kept = []
+            models.delta_rule(q, k, v, beta, chunk=16, states=kept)
+            steps = models.delta_rule_steps(q, k, v, beta)[1]
+            self.assertLess((kept[0] - steps).abs().max().item(), 1e-9 * steps.abs().max().item(), n)
+
+    def test_spread_is_nothing_where_a_class_has_one_state(self):
+        classes = torch.tensor([[[0, 1, 2], [2, 1, 0]]])
+        at = torch.tensor([[1.0, 0.0], [0.0, 3.0], [2.0, 2.0]])
+        states = at[classes].unsqueeze(2).expand(-1, -1, 2, -1, -1).clone()
+        self.assertLess(models.spread(states, classes, 4).max().item(), 1e-12)
+        states[0, 0, 0, 0, 0] += 2  # off by 1 from the mean of its class, and so is the other: 2 in squares
+        x = states[0, :, 0].flatten(0, 1)
+        whole = (x - x.mean(0)).square().sum().item()
+        self.assertAlmostEqual(models.spread(states, classes, 4)[0, 0].item(), 2 / whole, 6)
+        self.assertLess(models.spread(states, classes, 4)[0, 1].item(), 1e-12)
 
     def test_the_scan_has_its_own_gradient(self):
         a = torch.randn(1, 2, 7, 3, 2, dtype=torch.float64, requires_grad=True)
@@ -193,6 +231,27 @@ class Tasks(unittest.TestCase):
         self.assertTrue((targets[:, 12:] == tasks.UNASKED).all())
         self.assertTrue((targets[:, :12] == task.targets(tokens[:, :12])).all())
 
+    def test_letters_of_a_stage_are_a_subgroup(self):
+        for name, orders in (("a5", [3, 12, 60]), ("z60", [2, 4, 12, 60])):
+            task = tasks.task(name)
+            self.assertEqual([len(s) for s in task.stages], orders)
+            for stage in task.stages:
+                letters = {int(task.tokens[i]) for i in stage}
+                self.assertEqual({int(task.step[a, i]) for a in letters for i in stage}, letters)
+
+    def test_words_in_brackets_mostly_stay_in_depth(self):
+        task = tasks.task("dyck-3")
+        tokens, targets = task.words(np.random.default_rng(0), 400, 64)
+        inside = 0
+        for word, answers in zip(tokens.tolist(), targets.tolist()):
+            depths = [sum(1 - 2 * t for t in word[:n]) for n in range(1, 65)]
+            legal = [all(0 <= d <= 3 for d in depths[:n]) for n in range(1, 65)]
+            self.assertEqual(answers, [int(d == 0 and ok) for d, ok in zip(depths, legal)])
+            inside += legal[-1]
+        # Half of the words have no symbol out of turn, and in the others it is one of 32 on average: 64 symbols, half of them harmless.
+        self.assertGreater(inside, 200)
+        self.assertLess(inside, 360)
+
     def test_letters_come_in_stages(self):
         task = tasks.task("s5")
         self.assertEqual([len(s) for s in task.stages], [11, 31, 76, 120])
@@ -206,6 +265,26 @@ def evaluate(node):
         a, b = evaluate(node.left), evaluate(node.right)
         return {ast.Add: a + b, ast.Sub: a - b, ast.Mult: a * b}[type(node.op)]
     return -evaluate(node.operand) if isinstance(node, ast.UnaryOp) else node.value
+
+
+class Heads(unittest.TestCase):
+    def test_heads_that_are_left_out_read_nothing(self):
+        """Against the whole model whose other heads' columns of the output projection are 0."""
+        for kind, options in (
+            ("gated_deltanet", {"use_gate": True}),
+            ("gated_deltaproduct", {**SIGNED, "num_householder": 3, "use_forget_gate": True, "use_output_gate": True}),
+        ):
+            with self.subTest(kind):
+                config = models.configuration(kind, 6, **options)
+                weights = {n: w.double() for n, w in models.first_values(config, 1, 0.1).items()}
+                ids = torch.randint(0, 6, (1, 3, 20), generator=torch.Generator().manual_seed(0))
+                kept = checkpoints.keep_heads(config, weights, [2, 0])
+                for name, w in weights.items():
+                    if name.endswith("o_proj.weight"):
+                        w.unflatten(1, (4, -1))[:, [1, 3]] = 0
+                run = lambda c, ws: models.forward(c, {n: w[None] for n, w in ws.items()}, ids)
+                whole, part = run(config, weights), run({**config, "num_heads": 2}, kept)
+                self.assertLess((whole - part).abs().max().item(), 1e-10 * whole.abs().max().item())
 
 
 class Training(unittest.TestCase):
@@ -230,6 +309,37 @@ class Training(unittest.TestCase):
             self.assertTrue(all(torch.equal(a, s["exp_avg"]) for a, s in zip(moments, again.optimizer.state.values())))
             again.run()
             self.assertEqual(again.step, 9)
+
+    def test_a_run_starts_from_a_checkpoint(self):
+        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as other:
+            e = self.experiment("s3-deltaproduct2-neg", steps=2, length=8, batch=4)
+            first = train.Trainer("x", e, folder, torch.device("cpu"), progress=False)
+            first.each_seed = True
+            first.run()
+            for seed in range(2):  # a checkpoint of every seed
+                _, weights = checkpoints.load(pathlib.Path(folder, "seed-%d" % seed))
+                self.assertTrue(all(torch.equal(w, first.weights[n][seed]) for n, w in weights.items()))
+            e = {**e, "options": {**e["options"], "num_heads": 1}}
+            second = train.Trainer("x", e, other, torch.device("cpu"), progress=False)
+            second.start_from(pathlib.Path(folder, "seed-1"), [1])
+            _, weights = checkpoints.load(pathlib.Path(folder, "seed-1"))
+            for name, w in checkpoints.keep_heads(first.config, weights, [1]).items():
+                self.assertTrue(all(torch.equal(w, x) for x in second.weights[name]))
+            second.run()
+            record = json.loads(pathlib.Path(other, "record.json").read_text())
+            row = questions.row("depth", pathlib.Path(other), "DeltaProduct")
+            self.assertEqual(row["parameters"], sum(w[0].numel() for w in second.weights.values()))
+            self.assertEqual((row["task"], row["steps"], row["seeds"]), ("s3", record["step"], 2))
+            self.assertAlmostEqual(row["scaled"]["20"], (record["accuracy"]["20"] - 1 / 6) / (5 / 6), 3)
+            self.assertEqual(record["started_from"]["seed"], 1)
+            self.assertEqual(record["started_from"]["heads"], [1])
+            with self.assertRaises(SystemExit):
+                second.start_from(pathlib.Path(folder, "seed-1"))
+
+    def test_gathering_needs_states_and_an_automaton(self):
+        for name in ("parity-mamba-neg", "recall-deltanet-neg"):
+            with self.assertRaises(SystemExit), tempfile.TemporaryDirectory() as folder:
+                train.Trainer("x", self.experiment(name, gather=0.1), folder, torch.device("cpu"), progress=False)
 
     def test_every_experiment_takes_a_step(self):
         for name in experiments.EXPERIMENTS:

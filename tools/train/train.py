@@ -142,11 +142,19 @@ class Trainer:
         self.step, self.seconds, self.limit = 0, 0.0, self.t["first_length"] or self.t["length"]
         self.right = torch.zeros(M, 2, device=device)  # answers that were right, and all, since the last look
         self.losses = torch.zeros(M, device=device)
-        self.best = {"score": -1.0}
+        self.best, self.best_of, self.each_seed, self.started_from = {"score": -1.0}, [-1.0] * M, False, None
         if len(getattr(self.task, "stages", [])) > 1 and self.t["first_length"] is not None:
             self.task.stage = 0
         self.graphs, self.progress = {}, progress
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self.t["gather"]:
+            if self.config["model_type"] not in models.DELTA or not hasattr(self.task, "step"):
+                raise SystemExit(
+                    "gather: expected a model of the delta rule and a task with an automaton; got %s and %s"
+                    % (self.config["model_type"], self.e["task"])
+                )
+            self.apart = torch.zeros(M, models.depth(self.config), self.config["num_heads"], device=device)
+            self.table = torch.as_tensor(self.task.step[:, self.task.symbol_of]).to(device)  # [states, tokens]
         self.refuted = []  # the lengths of krohn's words, a round each
         self.words = Words(self.task, self.folder / "words.jsonl")
 
@@ -159,7 +167,20 @@ class Trainer:
             targets.shape
         )
         count = asked.flatten(1).sum(1)
-        loss = (loss * asked).flatten(1).sum(1) / count.clamp_min(1)
+        loss = (loss * asked).flatten(1)
+        hard = loss.topk(int(self.t["worst"] * loss.shape[1]), sorted=False).values if self.t["worst"] else None
+        loss = loss.sum(1) / count.clamp_min(1)
+        if hard is not None:
+            loss = loss + hard.mean(1)
+        if self.t["gather"]:
+            states, few = [], ids[..., :16]
+            models.forward(self.config, self.weights, few, states=states)
+            at, classes = self.task_states(few), len(self.task.step)
+            if self.t["gather_last"]:
+                at, classes = at * self.task.vocab_size + few, classes * self.task.vocab_size
+            apart = torch.stack([models.spread(S, at, classes) for S in states], 1)
+            loss = loss + self.t["gather"] * apart.mean((1, 2))
+            self.apart.copy_(apart.detach())
         with torch.no_grad():
             right = ((logits.argmax(-1) == targets) & asked).flatten(1).sum(1)
             self.right += torch.stack([right, count], 1)
@@ -167,6 +188,14 @@ class Trainer:
         loss.sum().backward()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=False)
+
+    def task_states(self, ids):
+        """The states of the task's automaton after every token, as ids."""
+        state, result = torch.zeros_like(ids[..., 0]), []
+        for t in range(ids.shape[-1]):
+            state = self.table[state, ids[..., t]]
+            result.append(state)
+        return torch.stack(result, -1)
 
     def _graph(self, ids, targets):
         """On a GPU a step of one width is recorded once and replayed: hundreds of small kernels without their launches."""
@@ -227,6 +256,8 @@ class Trainer:
             longest = min(last, self.t["letter_length"]) if more_letters else last
             if self.limit >= longest and more_letters:
                 self.task.stage += 1
+                if self.t["shorten"]:
+                    self.limit = first
             self.limit = max(self.limit, min(longest, self.limit + max(1, self.limit // 4)))
         if self.t["all_by_half"]:
             self.limit = max(self.limit, min(last, int(first + (last - first) * share * 2)))
@@ -265,40 +296,52 @@ class Trainer:
         self._log(
             event="evaluation",
             loss=losses,
+            **({"apart": self.apart.tolist()} if self.t["gather"] else {}),  # of every seed, layer and head
             limit=self.limit,
             stage=self.task.stage,
             accuracy={k: [round(x, 4) for x in v] for k, v in measured.items()},
         )
-        if means[best] >= self.best["score"]:
-            self.best = {
-                "score": float(means[best]),
-                "seed": self.t["seed"] + best,
+        found = [
+            {
+                "score": float(means[i]),
+                "seed": self.t["seed"] + i,
                 "step": self.step,
-                "accuracy": {k: v[best] for k, v in measured.items()},
+                "accuracy": {k: v[i] for k, v in measured.items()},
                 "all": {k: v for k, v in measured.items()},
             }
-            self._write({n: w.detach()[best].clone() for n, w in self.weights.items()})
+            for i in range(len(means))
+        ]
+        if means[best] >= self.best["score"]:
+            self.best = found[best]
+            self._write(self.folder, self.best, best)
+        for i in range(len(means)) if self.each_seed else []:
+            if means[i] >= self.best_of[i]:
+                self.best_of[i] = float(means[i])
+                self._write(self.folder / ("seed-%d" % found[i]["seed"]), found[i], i)
         if self.perfect < 3:
             self.perfect = self.perfect + 1 if means.max() == 1.0 else 0
             self.solved_at = self.step
         return means
 
-    def _write(self, weights):
+    def _write(self, folder, found, i):
         record = {
             "experiment": self.name,
             "task": self.e["task"],
             "training": self.t,
             "refuting_words": len(self.words.words),
             "refuted_at_lengths": self.refuted,
-            "seed": self.best["seed"],
-            "step": self.best["step"],
+            "seed": found["seed"],
+            "step": found["step"],
             "seconds": round(self.seconds, 1),
             "torch": torch.__version__,
             "device": torch.cuda.get_device_name() if self.device.type == "cuda" else "cpu",
-            "accuracy": {str(k): round(v, 4) for k, v in self.best["accuracy"].items()},
-            "accuracy_of_all_seeds": {str(k): [round(x, 4) for x in v] for k, v in self.best["all"].items()},
+            "accuracy": {str(k): round(v, 4) for k, v in found["accuracy"].items()},
+            "accuracy_of_all_seeds": {str(k): [round(x, 4) for x in v] for k, v in found["all"].items()},
         }
-        checkpoints.save(self.folder, self.config, weights, self.task, record)
+        if self.started_from:
+            record["started_from"] = self.started_from
+        weights = {n: w.detach()[i].clone() for n, w in self.weights.items()}
+        checkpoints.save(folder, self.config, weights, self.task, record)
 
     def _log(self, **entry):
         with open(self.folder / "log.jsonl", "a") as file:
@@ -333,6 +376,18 @@ class Trainer:
             setattr(self, name, state[name])
         self.task.stage = state["stage"]
         return True
+
+    def start_from(self, folder, heads=None):
+        """The weights of a checkpoint are every seed's first; of its heads those of these numbers alone."""
+        config, weights = checkpoints.load(folder)
+        if heads:
+            weights, config = checkpoints.keep_heads(config, weights, heads), {**config, "num_heads": len(heads)}
+        if config != self.config:
+            raise SystemExit("--start: expected a model of config %s; got %s" % (self.config, config))
+        for n, w in self.weights.items():
+            w.data.copy_(weights[n])
+        record = json.loads((pathlib.Path(folder) / "record.json").read_text())
+        self.started_from = {**({"heads": heads} if heads else {}), **record}
 
     perfect = solved_at = began = 0
 
@@ -406,10 +461,14 @@ class Trainer:
                 self.harvest()
         return result
 
-    def harvest(self, rows=1024, length=128, most=30):
-        """Words over at most two letters that a seed answers wrongly, each up to its first wrong answer, join the data too."""
-        tokens, targets = self.task.sample(np.random.default_rng([self.step]), rows, length, length, 1.0)
-        found = []
+    def harvest(self, rows=1024, most=30):
+        """Words over at most two letters, and short ones over all, that a seed answers wrongly, each up to its first wrong
+        answer, join the data too."""
+        for length, few in ((128, 1.0), (12, 0.0)):
+            self._harvest(*self.task.sample(np.random.default_rng([self.step]), rows, length, length, few), most)
+
+    def _harvest(self, tokens, targets, most):
+        rows, found = len(tokens), []
         for i in range(0, rows, 64):
             ids = torch.from_numpy(tokens[None, i : i + 64]).to(self.device).expand(self.t["members"], -1, -1)
             with torch.no_grad():
@@ -441,6 +500,13 @@ def main():
     parser.add_argument(
         "--option", type=value_of, action="append", default=[], metavar="NAME=VALUE", help="an option of the model"
     )
+    parser.add_argument("--start", metavar="FOLDER", help="a checkpoint: the first values of every seed's weights")
+    parser.add_argument(
+        "--heads", type=int, nargs="+", help="of --start's heads these alone (--option num_heads=N says how many)"
+    )
+    parser.add_argument(
+        "--each-seed", action="store_true", help="a checkpoint of every seed too, in seed-N below the folder"
+    )
     parser.add_argument("--time-limit", type=float, help="seconds; the learning rate falls to 0 by then")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--krohn", help="the program (default: build/cpu/krohn, or on the path)")
@@ -470,8 +536,11 @@ def main():
     if a.device.startswith("cuda") and e["options"].get("slstm_at"):
         models.fuse_cells()
     trainer = Trainer(a.experiment, e, a.output, torch.device(a.device), krohn)
+    trainer.each_seed = a.each_seed
     if trainer.load_state():
         print("goes on after step %d" % trainer.step)
+    elif a.start:
+        trainer.start_from(a.start, a.heads)
     trainer.run()
     rate = e["training"]["lr"] / 4
     for round_number in range(a.refute):
@@ -486,7 +555,7 @@ def main():
         )
         if result["verdict"] != "REFUTED":
             break
-        trainer.best, trainer.perfect = {"score": -1.0}, 0
+        trainer.best, trainer.best_of, trainer.perfect = {"score": -1.0}, [-1.0] * len(trainer.best_of), 0
         trainer.t.update(
             steps=trainer.step + a.refute_steps,
             time_limit=None,
@@ -500,7 +569,7 @@ def main():
         trainer.run()
     line = ", ".join("%d: %.3f" % (k, trainer.scaled(v)) for k, v in trainer.best["accuracy"].items())
     print("%s: scaled accuracy by length %s" % (a.output, line))
-    if krohn and trainer.config["model_type"] != "hybrid" and hasattr(trainer.task, "symbols"):
+    if krohn and hasattr(trainer.task, "symbols"):
         random = np.random.default_rng(0)
         tokens, _ = trainer.task.words(random, 16, trainer.task.length(128))
         agreement = checkpoints.compare(krohn, a.output, torch.from_numpy(tokens))

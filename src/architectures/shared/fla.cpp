@@ -129,7 +129,7 @@ Program FlaShell::build(Draft& draft, const std::string& name, const Mixer& mixe
   };
   for (std::size_t i = 0; i < layers && !tensors.hopeless(); ++i) {
     const std::string layer = "model.layers." + std::to_string(i);
-    net.begin_layer(name);
+    net.begin_layer(names.empty() ? name : names[i]);
     const Slice h = input(2 * i, layer, "attn", norm(layer + (norms_inside ? ".attn.norm" : ".attn_norm")));
     x = mixer(layer + ".attn.", h, x);
     const Slice u = input(2 * i + 1, layer, "mlp", norm(layer + (norms_inside ? ".mlp.norm" : ".mlp_norm")));

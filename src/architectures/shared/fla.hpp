@@ -58,11 +58,13 @@ struct FlaShell {
   Function activation = Function::silu;
   /// attnres_block_size; 0: none.
   std::size_t residual_block = 0;
+  /// What the mixer of each layer is called, where they differ.
+  std::vector<std::string> names;
 
   /// Reads the options.
   FlaShell(Draft& draft, std::size_t default_layers, const Form& form);
   FlaShell(Draft& draft, std::size_t default_layers) : FlaShell(draft, default_layers, Form()) {}
-  /// `mixer` is what the layers' mixers are called; its prefix ends in "attn.".
+  /// `name` is what the layers' mixers are called, unless `names` says so; a mixer's prefix ends in "attn.".
   Program build(Draft& draft, const std::string& name, const Mixer& mixer) const;
 
  private:

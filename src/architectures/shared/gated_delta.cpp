@@ -26,61 +26,82 @@ Slice stacked_projection(Draft& draft, const std::string& prefix, const std::str
 
 }  // namespace
 
-Program gated_delta(Draft& draft, GatedDelta g) {
-  Options& options = draft.options;
-  DeltaHeads& sizes = g.sizes;
-  sizes.key_size = options.size("head_dim", 256);
-  sizes.value_size = options.product(sizes.key_size, "expand_v", 2.0);
+void read_gated_delta(Options& options, GatedDelta& g) {
+  g.sizes.key_size = options.size("head_dim", 256);
+  g.sizes.value_size = options.product(g.sizes.key_size, "expand_v", 2.0);
   const bool use_convolution = options.flag("use_short_conv", true);
   const std::size_t width = options.size("conv_size", 4);
-  const double scale = options.flag("allow_neg_eigval", false) ? 2.0 : 1.0;
+  g.width = use_convolution ? width : 0;
+  g.range = options.flag("allow_neg_eigval", false) ? 2.0 : 1.0;
+}
+
+GatedDelta delta_product(Options& options) {
+  GatedDelta g;
+  g.sizes.num_householder = options.size("num_householder", 1, 1024);
+  g.sizes.num_heads = g.sizes.num_value_heads = options.size("num_heads", 6);
+  const bool gate = options.flag("use_output_gate", options.flag("use_gate", true));
+  g.gate = gate ? Function::silu : Function::copy;
+  if (options.has("use_output_gate") && options.has("use_gate") && options.flag("use_gate", true) != gate) {
+    options.report("use_gate", "the value of use_output_gate");
+  }
+  g.decays = options.flag("use_forget_gate", false);
+  read_gated_delta(options, g);
+  return g;
+}
+
+Slice gated_delta_layer(Draft& draft, const GatedDelta& g, const std::string& prefix, Slice h, Slice x,
+                        double epsilon) {
+  ProgramBuilder& net = draft.net;
+  Tensors& tensors = draft.tensors;
+  const DeltaHeads& sizes = g.sizes;
   const std::size_t steps = sizes.num_householder;
+  const bool old_form = tensors.has(prefix + "k_projs.0.weight");
+  // A parameter of Gated DeltaNet's files of before March 2025, which no version of the layer ever read.
+  tensors.leave_out(prefix + "D");
+  Projected inputs;
+  Slice beta;
+  if (old_form) {
+    inputs.query = net.product(tensors.matrix(prefix + "q_proj.weight", sizes.queries(), h.size), h);
+    if (g.width == 0) {
+      inputs.query = net.map(Function::silu, inputs.query);
+    } else {
+      const std::uint32_t weight = tensors.stacked(prefix + "q_conv1d.weight", {prefix + "q_conv1ds.0.weight"},
+                                                   {sizes.queries(), 1, g.width}, false);
+      inputs.query = net.convolution(weight, tensors.optional(prefix + "q_conv1ds.0.bias", {sizes.queries()}),
+                                     inputs.query, Function::silu, "q");
+      // The others are in the files, and that code never reads them.
+      for (std::size_t j = 1; j < steps; ++j) {
+        tensors.leave_out(prefix + "q_conv1ds." + std::to_string(j) + ".weight");
+      }
+    }
+    inputs.key = stacked_projection(draft, prefix, "k", h, steps, sizes.queries(), g.width);
+    inputs.value = stacked_projection(draft, prefix, "v", h, steps, sizes.values(), g.width);
+    if (g.width == 0) {
+      inputs.key = net.map(Function::silu, inputs.key);
+      inputs.value = net.map(Function::silu, inputs.value);
+    }
+    beta = stacked_projection(draft, prefix, "b", h, steps, sizes.num_value_heads, 0);
+  } else {
+    inputs.query = projection(draft, prefix, "q", h, sizes.queries(), g.width, Function::silu);
+    inputs.key = projection(draft, prefix, "k", h, steps * sizes.queries(), g.width, Function::silu);
+    inputs.value = projection(draft, prefix, "v", h, steps * sizes.values(), g.width, Function::silu);
+    beta = net.product(tensors.matrix(prefix + "b_proj.weight", steps * sizes.num_value_heads, h.size), h);
+  }
+  inputs.query = net.l2_norm(inputs.query, sizes.num_heads);
+  inputs.key = net.l2_norm(inputs.key, steps * sizes.num_heads);
+  beta = net.map_constant(Function::strength, beta, 1.0, g.range, 0.0);
+  Slice decays;
+  if (g.decays) decays = gated_decay(draft, prefix, h, sizes.num_value_heads);
+  using Decay = LinearRecurrence::Decay;
+  const Slice o = delta_rule(net, sizes, inputs, beta, g.decays ? Decay::scalar : Decay::none, decays);
+  return head_output(draft, prefix, o, h, x, sizes.num_value_heads,
+                     tensors.vector(prefix + "o_norm.weight", {sizes.value_size}), epsilon, g.gate);
+}
+
+Program gated_delta(Draft& draft, const GatedDelta& g) {
   const FlaShell shell(draft, 21);
   return shell.build(draft, "delta", [&](const std::string& prefix, Slice h, Slice x) {
-    ProgramBuilder& net = draft.net;
-    Tensors& tensors = draft.tensors;
-    const std::size_t conv = use_convolution ? width : 0;
-    const bool old_form = tensors.has(prefix + "k_projs.0.weight");
-    // A parameter of Gated DeltaNet's files of before March 2025, which no version of the layer ever read.
-    tensors.leave_out(prefix + "D");
-    Projected inputs;
-    Slice beta;
-    if (old_form) {
-      inputs.query = net.product(tensors.matrix(prefix + "q_proj.weight", sizes.queries(), h.size), h);
-      if (conv == 0) {
-        inputs.query = net.map(Function::silu, inputs.query);
-      } else {
-        const std::uint32_t weight = tensors.stacked(prefix + "q_conv1d.weight", {prefix + "q_conv1ds.0.weight"},
-                                                     {sizes.queries(), 1, width}, false);
-        inputs.query = net.convolution(weight, tensors.optional(prefix + "q_conv1ds.0.bias", {sizes.queries()}),
-                                       inputs.query, Function::silu, "q");
-        // The others are in the files, and that code never reads them.
-        for (std::size_t j = 1; j < steps; ++j) {
-          tensors.leave_out(prefix + "q_conv1ds." + std::to_string(j) + ".weight");
-        }
-      }
-      inputs.key = stacked_projection(draft, prefix, "k", h, steps, sizes.queries(), conv);
-      inputs.value = stacked_projection(draft, prefix, "v", h, steps, sizes.values(), conv);
-      if (conv == 0) {
-        inputs.key = net.map(Function::silu, inputs.key);
-        inputs.value = net.map(Function::silu, inputs.value);
-      }
-      beta = stacked_projection(draft, prefix, "b", h, steps, sizes.num_value_heads, 0);
-    } else {
-      inputs.query = projection(draft, prefix, "q", h, sizes.queries(), conv, Function::silu);
-      inputs.key = projection(draft, prefix, "k", h, steps * sizes.queries(), conv, Function::silu);
-      inputs.value = projection(draft, prefix, "v", h, steps * sizes.values(), conv, Function::silu);
-      beta = net.product(tensors.matrix(prefix + "b_proj.weight", steps * sizes.num_value_heads, h.size), h);
-    }
-    inputs.query = net.l2_norm(inputs.query, sizes.num_heads);
-    inputs.key = net.l2_norm(inputs.key, steps * sizes.num_heads);
-    beta = net.map_constant(Function::strength, beta, 1.0, scale, 0.0);
-    Slice decays;
-    if (g.decays) decays = gated_decay(draft, prefix, h, sizes.num_value_heads);
-    using Decay = LinearRecurrence::Decay;
-    const Slice o = delta_rule(net, sizes, inputs, beta, g.decays ? Decay::scalar : Decay::none, decays);
-    return head_output(draft, prefix, o, h, x, sizes.num_value_heads,
-                       tensors.vector(prefix + "o_norm.weight", {sizes.value_size}), shell.epsilon, g.gate);
+    return gated_delta_layer(draft, g, prefix, h, x, shell.epsilon);
   });
 }
 

@@ -126,6 +126,23 @@ Program mamba_shell(Draft& draft, const std::string& name, std::size_t channels,
   return draft.finish();
 }
 
+SelectiveScan read_selective_scan(Draft& draft, std::size_t size, const std::string& prefix) {
+  Options& options = draft.options;
+  const auto extent = [&](const char* name, std::size_t axis, std::size_t otherwise) {
+    const std::size_t found = draft.tensors.extent(prefix + name, axis);
+    return found == 0 ? otherwise : found;
+  };
+  SelectiveScan s;
+  s.state_size = options.size("state_size", extent("A_log", 1, 16));
+  s.channels = options.product(size, "expand", 2);
+  s.width = options.size("conv_kernel", extent("conv1d.weight", 2, 4));
+  s.rank = scan_rank(options, options.has("time_step_rank") ? "time_step_rank" : "dt_rank", size);
+  s.bias = options.flag("use_bias", false);
+  s.convolution_bias = options.flag("use_conv_bias", true);
+  s.negative = options.flag("positive_and_negative", false);
+  return s;
+}
+
 Slice skip(ProgramBuilder& net, Slice o, Slice u, std::uint32_t weight, std::size_t share) {
   return net.map({Function::add_weighted, {o}, {u}, {}, {weight, static_cast<std::uint32_t>(share)}, {}}, o.size);
 }

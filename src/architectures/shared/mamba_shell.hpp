@@ -35,6 +35,10 @@ struct SelectiveScan {
   bool negative = false;
 };
 
+/// The options of Mamba's layers; where none says a size, the tensors below `prefix` do, those of one layer:
+/// mamba_ssm's configurations leave out what is its default.
+SelectiveScan read_selective_scan(Draft& draft, std::size_t size, const std::string& prefix);
+
 /// in_proj, conv1d, x_proj, dt_proj, A_log, D, out_proj: per channel e and state entry n, s = A s + dt B[n] u,
 /// y = sum_n s C[n] + D u, with A = exp(dt rate) and rate = -exp(A_log[e, n]).
 Slice selective_scan(Draft& draft, const std::string& prefix, const SelectiveScan& sizes, Slice h, Slice x);
