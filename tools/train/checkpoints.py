@@ -96,18 +96,25 @@ def krohn_logits(krohn, folder, ids):
 def compare(krohn, folder, ids):
     """How the forward pass here and krohn's agree on ids [B, T].
 
-    Both are measured against the pass here in float64: krohn's error may be 8 times that of this pass in float32 (its
-    median over models is 1, docs/checkpoints.md), or 1e-4; and a label may differ only where the two largest logits are
-    closer than twice what is allowed."""
+    Both are measured against the pass here in float64: krohn's error may be 1e-4, or, of models that magnify what is
+    rounded, ten times the larger of what this pass is off in float32 and what the logits move by when every weight moves by
+    half a unit in its last place: a weight is rounded once there, and a path from it to the logits rounds some ten times on the
+    way. A label may differ only where the two largest logits are closer than twice what is allowed."""
     config, weights = load(folder)
+    generator = torch.Generator().manual_seed(0)
 
-    def run(dtype):
+    def run(dtype, weights):
         with torch.no_grad():
             return models.forward(config, {n: w[None].to(dtype) for n, w in weights.items()}, ids[None])[0].double()
 
-    exact, single = run(torch.float64), run(torch.float32)
+    def moved(w):
+        return w.double() * (1 + 2.0**-24 * (2 * torch.randint(2, w.shape, generator=generator) - 1))
+
+    exact, single = run(torch.float64, weights), run(torch.float32, weights)
+    other = run(torch.float64, {n: moved(w) for n, w in weights.items()})
     theirs = krohn_logits(krohn, folder, ids).double()
-    allowed = max(1e-4, 8 * (single - exact).abs().max().item())
+    magnified = max((single - exact).abs().max().item(), (other - exact).abs().max().item())
+    allowed = max(1e-4, 10 * magnified)
     error = (theirs - exact).abs().max().item()
     top = exact.topk(2, -1).values
     differ = (theirs.argmax(-1) != exact.argmax(-1)) & (top[..., 0] - top[..., 1] > 2 * allowed)
