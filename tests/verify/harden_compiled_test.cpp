@@ -1,9 +1,9 @@
 // label: slow
-// Compiled models with inexact representations, hardened: they end PROVED where the model itself ends at a horizon; codes
-// are states of the model's own runs, bit for bit; a snapped step is the model's own followed by the nearest code, found
-// here by plain loops; long words bear the verdict out; orders of operations in which every operation is off by as much
-// as one rounding end in the same codes and labels where that is claimed; ties, codes that are none, and semantics that
-// do not fit are as docs/semantics.md, 12, says.
+// Compiled models with inexact representations, hardened: they end PROVED where the model itself ends at a horizon;
+// codes are states of the model's own runs, bit for bit; a snapped step is the model's own followed by the nearest
+// code, found here by plain loops; long words bear the verdict out; orders of operations in which every operation is
+// off by as much as one rounding end in the same codes and labels where that is claimed; ties, codes that are none, and
+// semantics that do not fit are as docs/semantics.md, 12, says.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -38,12 +38,10 @@ struct Case {
   std::string language;
   GroupRepresentation representation;
 };
-const std::vector<Case> cases = {{"mod:7", GroupRepresentation::rotation},
-                                 {"mod:101", GroupRepresentation::rotation},
-                                 {"cycle:5", GroupRepresentation::rotation},
-                                 {"A:5", GroupRepresentation::least_dimension},
-                                 {"perm:A5", GroupRepresentation::least_dimension},
-                                 {"D:5", GroupRepresentation::least_dimension}};
+const std::vector<Case> cases = {
+    {"mod:7", GroupRepresentation::rotation},          {"mod:101", GroupRepresentation::rotation},
+    {"cycle:5", GroupRepresentation::rotation},        {"A:5", GroupRepresentation::least_dimension},
+    {"perm:A5", GroupRepresentation::least_dimension}, {"D:5", GroupRepresentation::least_dimension}};
 
 LrnnModel inexact(const Case& c) {
   CompileOptions options;
@@ -181,7 +179,8 @@ TEST_CASE("where every order of operations is claimed, orders that are off by a 
       std::vector<double> x(from.begin(), from.end());
       const auto input = static_cast<std::size_t>(model.symbol_row()[a]);
       const TokenRow row = layer.table.row(layer.row_action[input]);
-      for (std::size_t i = 0; i < x.size(); ++i) x[i] = noise.off(x[i] * double{row.gate[row.gate.size() == 1 ? 0 : i]});
+      for (std::size_t i = 0; i < x.size(); ++i)
+        x[i] = noise.off(x[i] * double{row.gate[row.gate.size() == 1 ? 0 : i]});
       for (const GeneralizedHouseholder& factor : row.factors) {
         std::vector<double> terms;
         for (const Entry& k : factor.key) terms.push_back(noise.off(double{k.value} * x[k.index]));
@@ -220,14 +219,15 @@ TEST_CASE("where every order of operations is claimed, orders that are off by a 
 
 /// Two rotations by a right angle would be exact; this is one layer with a single key and the codes given.
 LrnnModel with_codes(std::vector<float> codes) {
-  TableLayer layer{TokenTable(2, 1, {TokenRow{{1.0F}, {{{{0, 1.0F}}, 1.0F, {}}}, {}}, TokenRow{{0.5F}, {}, {{1, 1.0F}}}}),
-                   {1.0F, 0.0F},
-                   {SlotReadout{{{{0, 1.0F}}, {{1, 1.0F}}}, {0.0F, 0.25F}}},
-                   false,
-                   {0, 1},
-                   {0, 0},
-                   {0, 0},
-                   {0, 1}};
+  TableLayer layer{
+      TokenTable(2, 1, {TokenRow{{1.0F}, {{{{0, 1.0F}}, 1.0F, {}}}, {}}, TokenRow{{0.5F}, {}, {{1, 1.0F}}}}),
+      {1.0F, 0.0F},
+      {SlotReadout{{{{0, 1.0F}}, {{1, 1.0F}}}, {0.0F, 0.25F}}},
+      false,
+      {0, 1},
+      {0, 0},
+      {0, 0},
+      {0, 1}};
   layer.codes = std::move(codes);
   return {Alphabet({"a", "b"}), {"x", "y"}, 0, {0, 1}, {layer}};
 }
@@ -235,7 +235,8 @@ LrnnModel with_codes(std::vector<float> codes) {
 TEST_CASE("equally near codes go to the first, and the initial state need not be one") {
   // From (1, 0) the letter a leads to (0, 0), which is as far from both codes.
   for (const bool swapped : {false, true}) {
-    const std::vector<float> codes = swapped ? std::vector<float>{0.0F, -1.0F, 0.0F, 1.0F} : std::vector<float>{0.0F, 1.0F, 0.0F, -1.0F};
+    const std::vector<float> codes =
+        swapped ? std::vector<float>{0.0F, -1.0F, 0.0F, 1.0F} : std::vector<float>{0.0F, 1.0F, 0.0F, -1.0F};
     const auto machine = make_machine(with_codes(codes), Semantics::fp32_snap_v1);
     CHECK(hidden_behind(*machine, {}) == std::vector<float>{1.0F, 0.0F});
     CHECK(hidden_behind(*machine, {0}) == std::vector<float>{0.0F, swapped ? -1.0F : 1.0F});
@@ -261,7 +262,8 @@ TEST_CASE("codes that are none are refused by name, and so are other semantics, 
   CHECK(refused({0.0F, 1.0F, 0.0F, 1.0F}).find("layers[0].codes[1]: expected codes that differ") != std::string::npos);
 
   const LrnnModel model = with_codes({0.0F, 1.0F});
-  CHECK(error_of([&] { make_machine(model, Semantics::fp16_state_v1); }).find("expected fp32-snap-v1") != std::string::npos);
+  CHECK(error_of([&] { make_machine(model, Semantics::fp16_state_v1); }).find("expected fp32-snap-v1") !=
+        std::string::npos);
   CHECK(error_of([&] { make_machine(with_codes({}), Semantics::fp32_snap_v1); }).find("a model without codes") !=
         std::string::npos);
   RunOptions device;

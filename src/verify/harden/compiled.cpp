@@ -1,10 +1,10 @@
-// Codes of a compiled model: its own states, breadth first. Every configuration (the codes of all layers, the language's
-// state) is reached by a shortest word, and the model's own run along that word says which states follow. A state that
-// is farther than a tolerance from all codes of its layer becomes one. Where rounding moves a state along such a word
-// by less than the tolerance, and two right states differ by more, the codes are the right states, one each. Nothing
-// rests on that: the snapped model is closed and compared like any other. A layer whose states come back bit for bit
-// needs no codes. Cost: a step for every configuration and symbol, and the distances to all codes of its layers.
-// Tested by tests/verify/harden_compiled_test.cpp.
+// Codes of a compiled model: its own states, breadth first. Every configuration (the codes of all layers, the
+// language's state) is reached by a shortest word, and the model's own run along that word says which states follow. A
+// state that is farther than a tolerance from all codes of its layer becomes one. Where rounding moves a state along
+// such a word by less than the tolerance, and two right states differ by more, the codes are the right states, one
+// each. Nothing rests on that: the snapped model is closed and compared like any other. A layer whose states come back
+// bit for bit needs no codes. Cost: a step for every configuration and symbol, and the distances to all codes of its
+// layers. Tested by tests/verify/harden_compiled_test.cpp.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -145,8 +145,9 @@ class Covering {
       if (options_.progress && seen.size() % 1024 == 0) options_.progress(best.rounds, count(layers), seen.size());
     }
     if (std::ranges::all_of(layers, [](const Codes& layer) { return layer.drift == 0.0; })) {
-      return note(best, "every state of the model comes back bit for bit: nothing is to be snapped, and krohn check "
-                        "decides");
+      return note(best,
+                  "every state of the model comes back bit for bit: nothing is to be snapped, and krohn check "
+                  "decides");
     }
     for (Codes& layer : layers) {
       if (layer.drift == 0.0) layer.codes.clear();
@@ -206,11 +207,7 @@ class Covering {
       best.configurations = closure.pairs.size();
       for (std::size_t l = 0; l < layers.size(); ++l) {
         if (layers[l].codes.empty()) continue;
-        best.codes.push_back({l,
-                              0,
-                              "layer " + std::to_string(l),
-                              layers[l].codes,
-                              layers[l].words,
+        best.codes.push_back({l, 0, "layer " + std::to_string(l), layers[l].codes, layers[l].words,
                               std::vector<CodeOrigin>(layers[l].codes.size(), CodeOrigin::own_run)});
       }
       best.compiled = std::move(snapped);
