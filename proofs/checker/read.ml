@@ -183,6 +183,7 @@ let read_layer tensors number_of_layer =
   let prefix = Printf.sprintf "layers.%d." number_of_layer in
   let wrong name = reject "model: %s%s: %s" prefix name in
   if List.mem_assoc (prefix ^ "table.read_offset") tensors then raise (Unchecked "factors with read vectors of their own are not proved here");
+  if List.mem_assoc (prefix ^ "codes") tensors then raise (Unchecked "states that are snapped to codes are not proved here");
   let take ?(rank = 1) name dtype =
     match List.assoc_opt (prefix ^ name) tensors with
     | Some (d, shape, data) when d = dtype && List.length shape = rank -> (data, shape)
@@ -369,7 +370,7 @@ let read_certificate path =
   let exact_bits = Option.map Z.to_int (optional "exact_bits" (Z.of_int 25)) in
   expect (exact_bits = None || verdict = "PROVED") "certificate: exact_bits";
   let semantics = match name with "fp32-fma-v1" -> Fp32Fma | "fp16-state-v1" -> Fp16State | "bf16-state-v1" -> Bf16State
-    | "int8-wrap-state-v1" | "int8-saturate-state-v1" | "int16-wrap-state-v1" | "int16-saturate-state-v1" -> raise (Unchecked ("the semantics " ^ name ^ " is not proved here"))
+    | "int8-wrap-state-v1" | "int8-saturate-state-v1" | "int16-wrap-state-v1" | "int16-saturate-state-v1" | "fp32-snap-v1" -> raise (Unchecked ("the semantics " ^ name ^ " is not proved here"))
     | _ -> reject "certificate: unknown semantics" in
   let evidence = member "evidence" in
   let kind = match evidence with Object fields -> text "certificate: evidence" (field fields "kind") | _ -> reject "certificate: expected evidence" in

@@ -309,14 +309,14 @@ def harden(
     method: str = "codes",
     progress: Progress = None,
 ) -> HardenResult:
-    """Snaps a trained model's state to a few codes after every token, and proves what comes of it.
+    """Snaps a model's state to a few codes after every token, and proves what comes of it.
 
     Args:
-        model: A checkpoint with a task, or the directory of one.
-        language: By default the one of the task.
+        model: A checkpoint with a task, a compiled model that drifts (rotations), or the directory of one.
+        language: By default the one of the task, or the one that was compiled.
         time_limit: Seconds for all of it.
         max_codes: Codes of a unit at most.
-        method: codes: states of the model, found by refinement; grid: the points of a uniform grid.
+        method: codes: states of the model, found by refinement; grid: the points of a uniform grid (checkpoints).
     """
     return as_model(model).harden(language, time_limit=time_limit, max_codes=max_codes, method=method, progress=progress)
 

@@ -97,6 +97,7 @@ class Layer:
         initial: float32 [d, v], H before the first symbol.
         row_action: uint32: the row of each thing that the layer can read.
         reads_before: Whether the layer's slot is read before the update.
+        codes: float32 [codes, d, v], to which H is snapped after the update; None in a model without codes.
         symbol_rows: Of the first layer, int32: the row of each symbol, in the alphabet's order; else None.
     """
 
@@ -109,6 +110,7 @@ class Layer:
     initial: npt.NDArray[np.float32]
     row_action: npt.NDArray[np.uint32]
     reads_before: bool
+    codes: npt.NDArray[np.float32] | None
     symbol_rows: npt.NDArray[np.int32] | None
 
 

@@ -432,7 +432,7 @@ class HardenResult(Result):
         return self.check.certificate
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
-        """Writes the checkpoint's files and the codes as a directory.
+        """Writes the model's files and the codes as a directory.
 
         Raises:
             InputError: Where nothing was hardened, the checkpoint is not one of files, or the directory exists and

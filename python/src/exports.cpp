@@ -66,8 +66,7 @@ void bind_exports(nb::module_& m) {
         if (!torch) require_writable(path);
         using Written = std::pair<std::string, std::vector<std::string>>;
         return run_work<Written>(progress, [=](Work& work) {
-          const LrnnModel compiled =
-              model ? model->machine().tables().value().model : compile(language.value(), options).model;
+          const LrnnModel compiled = model ? *model->machine().compiled() : compile(language.value(), options).model;
           const DenseExport arrays = export_to_dense(compiled, max_parameters);
           if (work.stop) throw StoppedError();
           if (torch) {

@@ -260,6 +260,8 @@ nb::dict layer_dict(const LrnnModel& model, std::size_t index) {
   result["initial"] = array_of(layer.initial_hidden, {d, v});
   result["row_action"] = array_of(layer.row_action, {layer.row_action.size()});
   result["reads_before"] = layer.reads_before;
+  result["codes"] = nb::none();
+  if (!layer.codes.empty()) result["codes"] = nb::cast(array_of(layer.codes, {layer.num_codes(), d, v}));
   result["symbol_rows"] = nb::none();
   if (index == 0) {
     std::vector<std::int32_t> symbol_rows;
@@ -311,6 +313,12 @@ void bind_results(nb::module_& m) {
       .def("model",
            [](const Harden& h) -> std::optional<Model> {
              if (!h.report->machine) return std::nullopt;
+             if (h.report->hardening.compiled) {
+               OpenModel open;
+               open.machine = make_machine(*h.report->hardening.compiled, Semantics::fp32_snap_v1);
+               open.automaton = h.model.on_task().automaton;
+               return opened(h.model.name, std::move(open));
+             }
              return opened(h.model.name, open_learned(std::make_shared<const Program>(*h.report->hardening.program),
                                                       *h.model.on_task().task, h.model.notes));
            })
@@ -318,12 +326,12 @@ void bind_results(nb::module_& m) {
           "write",
           [](const Harden& h, const std::string& path, bool force) {
             if (!h.report->machine) throw InputError(path + ": nothing was hardened: " + h.report->hardening.reason);
-            if (h.model.directory.empty()) {
+            if (h.model.directory.empty() && h.report->hardening.program) {
               throw InputError(path +
                                ": expected a checkpoint opened from files, whose files a hardened one keeps, "
                                "got one from memory");
             }
-            write_hardened(h.model.directory, path, *h.report->hardening.program, force);
+            write_hardened(h.model.on_task(), h.report->hardening, h.model.directory, path, force);
           },
           "path"_a, "force"_a);
 
@@ -378,15 +386,15 @@ void bind_model(nb::module_& m) {
       .def_prop_ro("num_layers",
                    [](const Model& model) {
                      return model.program ? model.program->layers().size()
-                                          : model.machine().tables().value().model.layers().size();
+                                          : model.machine().compiled()->layers().size();
                    })
       .def(
           "layer",
           [](const Model& model, std::size_t index) {
-            const auto tables = model.machine().tables();
-            if (!tables)
+            const LrnnModel* const compiled = model.machine().compiled();
+            if (compiled == nullptr)
               throw InputError(model.name + ": expected a compiled model, which has tables, got a learned one");
-            return layer_dict(tables->model, index);
+            return layer_dict(*compiled, index);
           },
           "index"_a, nb::sig("def layer(self, index: int) -> dict[str, object]"))
       .def("own_language", [](const Model& model) { return model.on_task().own_language(); })
@@ -405,13 +413,13 @@ void bind_model(nb::module_& m) {
           "in_format",
           [](const Model& model, const std::string& format) {
             const Semantics semantics = semantics_named(format);
-            const auto tables = model.machine().tables();
-            if (!tables) {
+            const LrnnModel* const compiled = model.machine().compiled();
+            if (compiled == nullptr) {
               throw InputError(model.name + ": semantics: expected " + std::string(learned_semantics) +
                                ", the only one of a learned model, got " + std::string(semantics_id(semantics)));
             }
             OpenModel other;
-            other.machine = make_machine(tables->model, semantics);
+            other.machine = make_machine(*compiled, semantics);
             other.hint = model.open->hint;
             other.exact = model.open->exact;
             other.horizon = model.open->horizon;
@@ -424,8 +432,8 @@ void bind_model(nb::module_& m) {
       .def(
           "save",
           [](const Model& model, const std::string& path, bool force) {
-            const auto tables = model.open ? model.machine().tables() : std::nullopt;
-            if (!tables) throw InputError(path + ": expected a compiled model to write, got a checkpoint");
+            const LrnnModel* const compiled = model.open ? model.machine().compiled() : nullptr;
+            if (compiled == nullptr) throw InputError(path + ": expected a compiled model to write, got a checkpoint");
             const Semantics semantics = parse_semantics(model.machine().semantics()).value();
             if (model.compiled) {
               ModelDirectory directory = model_directory(*model.compiled, model.report);
@@ -433,7 +441,7 @@ void bind_model(nb::module_& m) {
               write_model(path, directory, force);
               return;
             }
-            ModelDirectory directory{tables->model};
+            ModelDirectory directory{*compiled};
             directory.semantics = semantics;
             directory.hint = model.open->hint;
             directory.exact = model.open->exact;
@@ -544,9 +552,6 @@ void bind_model(nb::module_& m) {
           "harden",
           [](const Model& model, const std::optional<Dfa>& language, std::optional<double> time_limit,
              std::size_t max_codes, const std::string& method, const nb::object& progress) {
-            if (!model.program) {
-              throw InputError(model.name + ": expected a checkpoint with a task, got a compiled model");
-            }
             Dfa asked = model.language(language);
             HardenOptions options;
             options.budget.deadline = deadline_in(time_limit);

@@ -59,7 +59,8 @@ std::string config_text(const ModelDirectory& directory) {
             ", \"table_rows\": " + std::to_string(layer.table.num_rows()) +
             ", \"factors\": " + std::to_string(layer.table.num_factors()) +
             ", \"gated\": " + (layer.table.gated() ? "true" : "false") +
-            ", \"reads_before\": " + (layer.reads_before ? "true" : "false") + "}";
+            ", \"reads_before\": " + (layer.reads_before ? "true" : "false") +
+            (layer.codes.empty() ? "" : ", \"codes\": " + std::to_string(layer.num_codes())) + "}";
   }
   text += "]";
   if (!directory.report.empty()) {
@@ -268,6 +269,16 @@ std::optional<TableLayer> take_layer(TensorTable& tensors, const std::string& pr
   auto row_readout = tensors.take<std::uint32_t>(prefix + "row_readout");
   auto row_next = tensors.take<std::uint32_t>(prefix + "row_next");
   auto next = tensors.take<std::int32_t>(prefix + "next");
+  std::vector<float> codes;
+  if (tensors.has(prefix + "codes")) {
+    std::array<std::uint64_t, 2> shape = {0, 0};
+    codes = tensors.take_matrix<float>(prefix + "codes", shape);
+    if (shape[0] == 0 || shape[1] != sizes[0] * sizes[1]) {
+      tensors.problem(prefix + "codes", "F32 [codes, " + std::to_string(sizes[0] * sizes[1]) +
+                                            "] with one code at least, got [" + std::to_string(shape[0]) + ", " +
+                                            std::to_string(shape[1]) + "]");
+    }
+  }
   if (problems.size() != problems_before) return std::nullopt;
   try {
     return TableLayer{TokenTable(sizes[0], sizes[1], std::move(arrays)),
@@ -277,7 +288,8 @@ std::optional<TableLayer> take_layer(TensorTable& tensors, const std::string& pr
                       std::move(row_action),
                       std::move(row_readout),
                       std::move(row_next),
-                      std::move(next)};
+                      std::move(next),
+                      std::move(codes)};
   } catch (const InputError& error) {
     for (std::string& problem : with_prefix(source + ": " + table, error.problems())) {
       problems.push_back(std::move(problem));

@@ -605,6 +605,10 @@ ModelSize size_of(const LrnnModel& model) {
 }
 
 CompileResult compile(const Language& language, const CompileOptions& options) {
+  if (options.semantics == Semantics::fp32_snap_v1) {
+    throw InputError(
+        "semantics: expected one of a model without codes, got fp32-snap-v1, in which krohn harden makes them");
+  }
   const Dfa& minimal = language.minimal();
   const bool permutes = language.is_group();
   if (!permutes && options.representation) {

@@ -294,6 +294,8 @@ class Writer {
 }  // namespace
 
 DenseExport export_to_dense(const LrnnModel& model, std::uint64_t max_parameters) {
+  if (model.snapped())
+    throw InputError("expected a model without codes, which the arrays do not hold, got one with them");
   for (std::size_t l = 0; l < model.layers().size(); ++l) {
     if (model.layers()[l].table.reads_apart()) {
       throw InputError("layer " + std::to_string(l) +

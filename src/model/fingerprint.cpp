@@ -121,6 +121,7 @@ std::vector<ModelArray> model_arrays(const LrnnModel& model) {
     list.add(prefix + "row_readout", layer.row_readout);
     list.add(prefix + "row_next", layer.row_next);
     list.add(prefix + "next", layer.next);
+    if (!layer.codes.empty()) list.add(prefix + "codes", layer.codes, {layer.num_codes(), layer.hidden_size()});
   }
   return std::move(list).sorted();
 }

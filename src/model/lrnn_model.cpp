@@ -1,7 +1,9 @@
 // The checks that make an existing LrnnModel valid: every index that the engine follows without looking is in range.
 #include "krohn/model/lrnn_model.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <set>
 #include <utility>
 
 #include "krohn/error.hpp"
@@ -47,6 +49,28 @@ void check_readout(const SlotReadout& readout, std::size_t hidden_size, const st
   }
 }
 
+void check_codes(const TableLayer& layer, const std::string& where, Problems& problems) {
+  const std::size_t size = layer.hidden_size();
+  if (layer.codes.size() % size != 0) {
+    problems.add(where + ": expected rows of " + std::to_string(size) + " values, got " +
+                 std::to_string(layer.codes.size()) + " values");
+    return;
+  }
+  std::set<std::vector<float>> seen;
+  for (std::size_t k = 0; k < layer.codes.size() / size; ++k) {
+    const auto begin = layer.codes.begin() + static_cast<std::ptrdiff_t>(k * size);
+    std::vector<float> code(begin, begin + static_cast<std::ptrdiff_t>(size));
+    const std::string at = where + "[" + std::to_string(k) + "]";
+    const auto bad = std::find_if(code.begin(), code.end(),
+                                  [](float x) { return !std::isfinite(x) || (x == 0.0F && std::signbit(x)); });
+    if (bad != code.end()) {
+      problems.add(at + ": expected finite values, zeros without a sign, got " + std::to_string(*bad));
+    } else if (!seen.insert(std::move(code)).second) {
+      problems.add(at + ": expected codes that differ, got one twice");
+    }
+  }
+}
+
 void check_layer(const TableLayer& layer, const std::string& where, std::size_t next_rows, Problems& problems) {
   problems.expect(layer.initial_hidden.size() == layer.hidden_size(), where + ".initial_hidden",
                   std::to_string(layer.hidden_size()) + " values", std::to_string(layer.initial_hidden.size()));
@@ -55,6 +79,7 @@ void check_layer(const TableLayer& layer, const std::string& where, std::size_t 
       problems.add(where + ".initial_hidden: expected finite values, got " + std::to_string(value));
     }
   }
+  check_codes(layer, where + ".codes", problems);
   for (std::size_t i = 0; i < layer.readouts.size(); ++i) {
     check_readout(layer.readouts[i], layer.hidden_size(), where + ".readouts[" + std::to_string(i) + "]", problems);
   }
@@ -116,6 +141,10 @@ LrnnModel::LrnnModel(Alphabet alphabet, std::vector<std::string> label_names, st
 const std::string& LrnnModel::label_name(std::int32_t label) const {
   static const std::string undefined = "?";
   return label == undefined_label ? undefined : label_names_.at(static_cast<std::size_t>(label));
+}
+
+bool LrnnModel::snapped() const noexcept {
+  return std::any_of(layers_.begin(), layers_.end(), [](const TableLayer& layer) { return !layer.codes.empty(); });
 }
 
 std::size_t LrnnModel::hidden_size() const noexcept {

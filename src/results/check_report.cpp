@@ -105,9 +105,9 @@ std::optional<FailureReport> failures_of(const CheckReport& report, const OpenMo
   options.budget = budget.share(0.2);
   const auto soon = std::chrono::steady_clock::now() + std::chrono::seconds(5);
   options.budget.deadline = std::min(options.budget.deadline.value_or(soon), soon);
-  const std::optional<Machine::Tables> tables = open.machine->tables();
+  const LrnnModel* const compiled = open.machine->compiled();
   return report_failures(*open.machine, Specification(*open.machine, language.minimal()), refuted->counterexample.word,
-                         tables ? state_units(tables->model) : state_units(*open.learned), options);
+                         compiled != nullptr ? state_units(*compiled) : state_units(*open.learned), options);
 }
 
 std::vector<std::pair<std::string, std::string>> failure_lines(const FailureReport& report, const Alphabet& alphabet) {

@@ -70,7 +70,7 @@ ExtractionFindings find_automaton(const Machine& machine, const std::optional<La
   begin(options, "automaton of the model");
   ExtractOptions how;
   // A compiled model is settled by its tables; searches of a learned one are cut by steps, so that no clock shows.
-  how.quick = !machine.tables();
+  how.quick = machine.compiled() == nullptr;
   how.budget.memory = std::size_t{64} << 20U;
   how.budget.stop = options.stop;
   how.steps = steps_for(work, how.quick ? 1 << 16 : 1 << 18);
@@ -291,9 +291,8 @@ std::optional<Word> refuting_word(const std::optional<VerdictFindings>& verdict)
   return refuted != nullptr ? std::optional(refuted->counterexample.word) : std::nullopt;
 }
 
-void look_into_tables(ModelFindings& found, const OpenModel& open, const Machine::Tables& tables,
-                      const std::optional<Language>& language, const ReportOptions& options) {
-  const auto& [model, semantics] = tables;
+void look_into_compiled(ModelFindings& found, const OpenModel& open, const LrnnModel& model,
+                        const std::optional<Language>& language, const ReportOptions& options) {
   const Machine& machine = *open.machine;
   const InvariantHint* const hint = open.hint ? &*open.hint : nullptr;
   const std::vector<StateUnit> units = state_units(model);
@@ -311,8 +310,10 @@ void look_into_tables(ModelFindings& found, const OpenModel& open, const Machine
   if (options.stopped()) return;
   begin(options, "hidden trajectories");
   const Word loop{found.symbol};
-  const LayeredLasso lasso =
-      find_layered_lasso(model, arithmetic_of(semantics), {}, loop, {options.lasso_steps, options.stop});
+  LayeredLasso lasso;
+  if (const std::optional<Machine::Tables> tables = machine.tables()) {
+    lasso = find_layered_lasso(model, arithmetic_of(tables->semantics), {}, loop, {options.lasso_steps, options.stop});
+  }
   found.hidden = find_trajectories(machine, found.symbol, lasso.lasso, hidden_names(model));
   if (options.stopped()) return;
   find_clusters_of(found, machine, units, language, work, options);
@@ -396,8 +397,8 @@ ModelFindings look_into(const OpenModel& model, const ReportOptions& options, co
     known = &*found.language;
   }
   found.symbol = loop_symbol(*model.machine, known);
-  if (const std::optional<Machine::Tables> tables = model.machine->tables()) {
-    look_into_tables(found, model, *tables, language, options);
+  if (const LrnnModel* const compiled = model.machine->compiled()) {
+    look_into_compiled(found, model, *compiled, language, options);
   } else {
     look_into_checkpoint(found, model, language, options);
   }

@@ -7,6 +7,7 @@
 
 #include "check_json.hpp"
 #include "krohn/checkpoints/checkpoint.hpp"
+#include "krohn/checkpoints/model_directory.hpp"
 #include "krohn/error.hpp"
 #include "krohn/results/check_report.hpp"
 #include "krohn/text/atomic_file.hpp"
@@ -33,16 +34,14 @@ const char* origin_name(CodeOrigin origin) {
   throw InternalError("unknown origin of a code");
 }
 
-Json codes_json(const Hardening& hardening, const Program& program, const Alphabet& alphabet) {
+Json codes_json(const Hardening& hardening, const Alphabet& alphabet) {
   Json list = Json::array();
   for (const UnitCodes& unit : hardening.codes) {
     Json words = Json::array();
     for (std::size_t i = 0; i < unit.words.size(); ++i) {
       words.push_back({{"word", word_json(unit.words[i], alphabet)}, {"origin", origin_name(unit.origins[i])}});
     }
-    list.push_back({{"unit", codes_name(program.state_parts()[unit.part], unit.unit).substr(6)},
-                    {"codes", unit.codes.size()},
-                    {"reached_by", words}});
+    list.push_back({{"unit", unit.name}, {"codes", unit.codes.size()}, {"reached_by", words}});
   }
   return list;
 }
@@ -57,10 +56,14 @@ std::size_t HardenReport::codes() const {
 
 HardenReport harden_with_verdict(const OpenModel& model, const std::string& name, const Language& language,
                                  const HardenOptions& options) {
-  if (model.learned == nullptr || !model.task) {
-    throw InputError(name + ": expected a checkpoint with a task, got a compiled model");
+  const LrnnModel* const compiled = model.machine->compiled();
+  if (compiled != nullptr ? compiled->snapped() : model.learned->snapped()) {
+    throw InputError(name + ": expected a model without codes, got a hardened one");
   }
-  if (model.learned->snapped()) throw InputError(name + ": expected a model without codes, got a hardened one");
+  if (compiled != nullptr && model.machine->semantics() != semantics_id(Semantics::fp32_fma_v1)) {
+    throw InputError(name + ": expected a compiled model in fp32-fma-v1, got one in " +
+                     std::string(model.machine->semantics()));
+  }
   const auto start = std::chrono::steady_clock::now();
   const auto begins = [&](const char* what) {
     if (options.begins) options.begins(what);
@@ -70,17 +73,22 @@ HardenReport harden_with_verdict(const OpenModel& model, const std::string& name
   CheckOptions original_options;
   original_options.budget = options.budget.share(0.1);
   original_options.sample.words = 0;
-  result.original = check(*model.machine, language, original_options);
+  result.original = check(*model.machine, language, original_options, model.hint ? &*model.hint : nullptr);
 
   begins("codes");
   HardenOptions harden_options = options;
   harden_options.budget = options.budget.share(0.8);
-  result.hardening = harden(*model.learned, model.task->answers, language, harden_options);
+  result.hardening = compiled != nullptr ? harden(*compiled, language, harden_options)
+                                         : harden(*model.learned, model.task->answers, language, harden_options);
 
-  result.report.semantics = std::string(snapped_semantics);
+  result.report.semantics =
+      std::string(compiled != nullptr ? semantics_id(Semantics::fp32_snap_v1) : snapped_semantics);
   result.report.verdict = Unknown{result.hardening.length, result.hardening.reason};
+  if (result.hardening.compiled) result.machine = make_machine(*result.hardening.compiled, Semantics::fp32_snap_v1);
   if (result.hardening.program) {
     result.machine = make_machine(std::make_shared<const Program>(*result.hardening.program), model.task->answers);
+  }
+  if (result.machine) {
     begins("closure");
     CheckOptions check_options;
     check_options.budget = options.budget;
@@ -100,23 +108,30 @@ std::string harden_report_json(const HardenReport& harden, const Alphabet& alpha
   }
   Json object = check_json(harden.report, alphabet, std::nullopt);
   object["original"] = check_json(harden.original, alphabet, std::nullopt);
-  object["hardening"] = {
-      {"closed", hardening.closed},
-      {"reason", hardening.reason},
-      {"rounds", hardening.rounds},
-      {"steps", hardening.steps},
-      {"configurations", hardening.configurations},
-      {"codes", harden.codes()},
-      {"gap", number_or_null(hardening.gap)},
-      {"margin", number_or_null(hardening.margin)},
-      {"code_distance", number_or_null(hardening.code_distance)},
-      {"own_states_from_codes", distances},
-      {"units", hardening.program ? codes_json(hardening, *hardening.program, alphabet) : Json::array()},
-      {"seconds", harden.seconds}};
+  object["hardening"] = {{"closed", hardening.closed},
+                         {"reason", hardening.reason},
+                         {"rounds", hardening.rounds},
+                         {"steps", hardening.steps},
+                         {"configurations", hardening.configurations},
+                         {"codes", harden.codes()},
+                         {"gap", number_or_null(hardening.gap)},
+                         {"margin", number_or_null(hardening.margin)},
+                         {"code_distance", number_or_null(hardening.code_distance)},
+                         {"own_states_from_codes", distances},
+                         {"units", harden.machine ? codes_json(hardening, alphabet) : Json::array()},
+                         {"seconds", harden.seconds}};
   return json_lines(object);
 }
 
-void write_hardened(const fs::path& from, const fs::path& to, const Program& program, bool force) {
+void write_hardened(const OpenModel& model, const Hardening& hardening, const fs::path& from, const fs::path& to,
+                    bool force) {
+  if (hardening.compiled) {
+    ModelDirectory directory{*hardening.compiled};
+    directory.semantics = Semantics::fp32_snap_v1;
+    directory.automaton = model.automaton;
+    return write_model(to, directory, force);
+  }
+  if (!hardening.program) throw InternalError("write_hardened: nothing was hardened");
   PendingDirectory directory(to, force);
   for (const fs::directory_entry& entry : fs::directory_iterator(from)) {
     const std::string name = entry.path().filename();
@@ -124,7 +139,7 @@ void write_hardened(const fs::path& from, const fs::path& to, const Program& pro
       directory.write(name, read_file(entry.path(), std::uint64_t{1} << 40U));
     }
   }
-  directory.write("codes.safetensors", format_codes(program));
+  directory.write("codes.safetensors", format_codes(*hardening.program));
   directory.commit();
 }
 

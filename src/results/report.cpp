@@ -302,8 +302,8 @@ void add_accuracy(Page& page, const Accuracy& accuracy) {
              {true, true, false, false, false});
 }
 
-void add_tables(Page& page, const OpenModel& open, const Machine::Tables& tables, const ModelFindings& found) {
-  const auto& [model, semantics] = tables;
+void add_compiled(Page& page, const OpenModel& open, const ModelFindings& found) {
+  const LrnnModel& model = *open.machine->compiled();
   const Alphabet& alphabet = open.machine->alphabet();
   if (found.verdict) add_verdict(page, *found.verdict, alphabet);
   if (found.extraction) add_extraction(page, *found.extraction, alphabet);
@@ -318,7 +318,7 @@ void add_tables(Page& page, const OpenModel& open, const Machine::Tables& tables
   }
   page.table({"layer", "key size", "value size", "n_h", "rows", "table rows"}, rows,
              {true, true, true, true, true, true});
-  page.note("Semantics: " + std::string(semantics_id(semantics)) + ". " + exactness(open.exact, open.horizon));
+  page.note("Semantics: " + std::string(open.machine->semantics()) + ". " + exactness(open.exact, open.horizon));
   if (model.layers().empty()) return;
   add_spectrum(page, found);
   add_states(page, found, alphabet);
@@ -362,7 +362,7 @@ std::string language_report(const Language& language, const std::string& name, c
   model.exact = compiled->exact;
   model.horizon = compiled->horizon;
   model.automaton = language.minimal();
-  add_tables(page, model, model.machine->tables().value(), look_into(model, options, &found));
+  add_compiled(page, model, look_into(model, options, &found));
   return page.text();
 }
 
@@ -370,8 +370,8 @@ std::string model_report(const OpenModel& model, const std::string& name, const 
   Page page("Model " + name);
   const ModelFindings found = look_into(model, options);
   if (found.stopped) page.note("Ended early: what was not looked into by then is left out.");
-  if (const std::optional<Machine::Tables> tables = model.machine->tables()) {
-    add_tables(page, model, *tables, found);
+  if (model.machine->compiled() != nullptr) {
+    add_compiled(page, model, found);
   } else {
     add_checkpoint(page, model, found);
   }

@@ -102,6 +102,10 @@ TheoremAnswer ask_theorem(const OpenModel& model, const std::string& name, const
   options.counted = question.symbol;
   if (model.learned) return ask_learned(model, name, question, options);
   if (question.max_steps) options.budget.max_steps = *question.max_steps;
+  if (!model.machine->tables()) {
+    throw InputError(name + ": expected a model without codes, got one in " + std::string(model.machine->semantics()) +
+                     ", of which no theorem speaks");
+  }
   const Machine::Tables tables = model.machine->tables().value();
   const Arithmetic arithmetic = question.arithmetic ? *question.arithmetic : arithmetic_of(tables.semantics);
   counted_symbol(tables.model.alphabet(), options);

@@ -269,7 +269,8 @@ std::vector<Tensor> run_word_states(const OpenModel& model, std::span<const Word
     return tensors;
   }
   std::size_t begin = 0;
-  const LrnnModel& compiled = machine.tables().value().model;
+  if (machine.compiled() == nullptr) throw InternalError("run_word_states: neither a learned nor a compiled model");
+  const LrnnModel& compiled = *machine.compiled();
   for (std::size_t l = 0; l < compiled.layers().size(); ++l) {
     const std::size_t keys = compiled.layers()[l].table.key_size();
     const std::size_t columns = compiled.layers()[l].table.value_size();

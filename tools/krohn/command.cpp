@@ -171,8 +171,8 @@ void add_semantics_option(const Command& command, std::optional<Semantics>& sema
   command
       .add_function(
           "--format,--semantics", [&semantics](const std::string& text) { semantics = parse_semantics(text); },
-          "the arithmetic: fp32, fp16, bf16, int8-wrap, int8-saturate, int16-wrap, int16-saturate, or a name of "
-          "docs/semantics.md (default: " +
+          "the arithmetic: fp32, fp16, bf16, int8-wrap, int8-saturate, int16-wrap, int16-saturate, fp32-snap, or a "
+          "name of docs/semantics.md (default: " +
               by_default + ")")
       .type_name("FORMAT")
       .check({[](const std::string& text) {

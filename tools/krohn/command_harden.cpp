@@ -1,4 +1,4 @@
-// krohn harden: a checkpoint whose state is snapped to codes after every token, and the verdict on it.
+// krohn harden: a model whose state is snapped to codes after every token, and the verdict on it.
 #include <cstdint>
 #include <cstdio>
 #include <iostream>
@@ -62,7 +62,7 @@ int run_harden(const Arguments& arguments) {
     work.finish("the codes are the best that were found");
   }
   if (result.machine) {
-    write_hardened(arguments.model, arguments.directory, *hardening.program, arguments.force);
+    write_hardened(open, hardening, arguments.model, arguments.directory, arguments.force);
     if (!arguments.certificate.empty()) {
       write_certificate(arguments.certificate,
                         make_certificate(report, *result.machine, language,
@@ -74,7 +74,7 @@ int run_harden(const Arguments& arguments) {
     std::cout << harden_report_json(result, alphabet);
   } else {
     std::printf("the model itself: %s\n", final_line(result.original.verdict, alphabet).substr(2).c_str());
-    if (hardening.program) {
+    if (result.machine) {
       std::printf("%zu codes of %zu units, closed with %zu configurations after %zu rounds\n", result.codes(),
                   hardening.codes.size(), hardening.configurations, hardening.rounds);
       std::printf(
@@ -104,16 +104,19 @@ int run_harden(const Arguments& arguments) {
 
 void add_harden(const Command& app, int& exit_code) {
   const Command command =
-      app.add_subcommand("harden", "Snap a trained model's state to a few codes, and prove what comes of it");
+      app.add_subcommand("harden", "Snap a model's state to a few codes, and prove what comes of it");
   command.footer(
       "Codes are states that the model itself reaches. The hardened model is another function than the model: its\n"
-      "verdict is about semantics learned-fp32-snap-v1, and the model's own stands above it.\n"
+      "verdict is about semantics learned-fp32-snap-v1 (of a compiled model fp32-snap-v1), and the model's own stands\n"
+      "above it.\n"
       "Exit codes: 0 PROVED, 10 refuted, 20 unknown, 1 bad input, 2 usage, 3 resource.");
   const auto arguments = std::make_shared<Arguments>();
-  command.add_option("MODEL", arguments->model, "a checkpoint with a task.json").required();
-  command.add_option("LANG", arguments->language, language_help + "; default: the one that comes with the model");
   command
-      .add_option("-o,--output", arguments->directory, "the directory to write: the checkpoint's files and its codes")
+      .add_option("MODEL", arguments->model,
+                  "a checkpoint with a task.json, or a compiled model, such as rotations that drift")
+      .required();
+  command.add_option("LANG", arguments->language, language_help + "; default: the one that comes with the model");
+  command.add_option("-o,--output", arguments->directory, "the directory to write: the model's files and its codes")
       .type_name("DIR")
       .required();
   add_alphabet_option(command, arguments->alphabet);
@@ -123,8 +126,10 @@ void add_harden(const Command& app, int& exit_code) {
   command.add_option("--time-limit", arguments->time_limit, "seconds (default 60)").check(seconds_number());
   add_memory_option(command, arguments->memory);
   command
-      .add_option("--method", arguments->method,
-                  "codes: states of the model, found by refinement; grid: the points of a uniform grid (default codes)")
+      .add_option(
+          "--method", arguments->method,
+          "codes: states of the model, found by refinement; grid: the points of a uniform grid, for checkpoints "
+          "(default codes)")
       .check(one_of({"codes", "grid"}));
   command.add_option("--max-codes", arguments->max_codes, "codes of a unit at most (default 256)")
       .check(natural_number(1, 65536));

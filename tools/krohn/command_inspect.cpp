@@ -145,7 +145,8 @@ void inspect_model(const Options& options) {
                         {"table_rows", layer.table.num_rows()},
                         {"factors", layer.table.num_factors()},
                         {"gated", layer.table.gated()},
-                        {"reads_before", layer.reads_before}});
+                        {"reads_before", layer.reads_before},
+                        {"codes", layer.num_codes()}});
     }
     print_json({{"kind", "model"},
                 {"model_type", "krohn-lrnn"},
@@ -181,7 +182,7 @@ void inspect_model(const Options& options) {
               << ", n_h " << layer.table.num_householder() << ", " << counted(layer.num_rows(), "input row") << ", "
               << counted(layer.table.num_rows(), "table row") << ", " << counted(layer.table.num_factors(), "factor")
               << (layer.table.gated() ? ", gated" : "") << (layer.reads_before ? ", read before the update" : "")
-              << '\n';
+              << (layer.codes.empty() ? "" : ", snapped to " + counted(layer.num_codes(), "code")) << '\n';
     if (options.tables) print_rows(layer);
   }
   if (options.levels) std::cout << '\n' << cascade_text(model, *directory.hint);

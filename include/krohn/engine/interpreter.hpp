@@ -168,6 +168,8 @@ class Interpreter {
     for (std::size_t i = 0; i < size; ++i) {
       for (std::size_t k = 0; k < book.count; ++k) book.entries[i * book.pitch + k] = codes[k * size + i];
     }
+    book.places.resize(size);
+    for (std::size_t i = 0; i < size; ++i) book.places[i] = unit_entry(p, i);
     distances_.resize(std::max(distances_.size(), book.pitch));
   }
 
@@ -261,6 +263,8 @@ class Interpreter {
     std::size_t count = 0;
     std::size_t pitch = 0;
     std::vector<float> entries;
+    /// Where entry i of the unit lies in a pass of many lanes.
+    std::vector<std::size_t> places;
   };
 
   // ---- weights --------------------------------------------------------------------------------------------------
@@ -704,7 +708,7 @@ class Interpreter {
       for (std::size_t k = 0; k < book.count; ++k) {
         Number sum = zero();
         for (std::size_t i = 0; i < size; ++i) {
-          const Number difference = state[unit_entry(part, i)] - Number(A::weight(book.entries[i * book.pitch + k]));
+          const Number difference = state[book.places[i]] - Number(A::weight(book.entries[i * book.pitch + k]));
           sum = fused(difference, difference, sum);
         }
         best = select(less(sum, nearest), A::constant(static_cast<double>(k)), best);
@@ -712,11 +716,21 @@ class Interpreter {
       }
       float* const numbers = reinterpret_cast<float*>(state);
       const float* chosen = reinterpret_cast<const float*>(&best);
+      std::uint32_t codes[A::lanes];
+      bool all = true;
       for (std::size_t lane = 0; lane < A::lanes; ++lane) {
-        if (chosen[lane] < 0.0F) continue;
-        const auto code = static_cast<std::size_t>(chosen[lane]);
-        for (std::size_t i = 0; i < size; ++i) {
-          numbers[unit_entry(part, i) * A::lanes + lane] = book.entries[i * book.pitch + code];
+        codes[lane] = chosen[lane] < 0.0F ? 0 : static_cast<std::uint32_t>(chosen[lane]);
+        all = all && chosen[lane] >= 0.0F;
+      }
+      for (std::size_t i = 0; i < size; ++i) {
+        float* const entry = numbers + book.places[i] * A::lanes;
+        const float* const values = book.entries.data() + i * book.pitch;
+        if (all) {
+          for (std::size_t lane = 0; lane < A::lanes; ++lane) entry[lane] = values[codes[lane]];
+          continue;
+        }
+        for (std::size_t lane = 0; lane < A::lanes; ++lane) {
+          if (chosen[lane] >= 0.0F) entry[lane] = values[codes[lane]];
         }
       }
     }

@@ -108,12 +108,14 @@ class Machine {
   virtual Trace run(WordBatch words, const RunOptions& options = {}) const;
 
   /// What a machine of tables computes with; it lives as long as the machine. Methods that reason about tables ask for
-  /// them, and do not apply where there are none.
+  /// them, and do not apply where there are none: of a learned model, and of one whose states are snapped to codes.
   struct Tables {
     const LrnnModel& model;
     Semantics semantics;
   };
   virtual std::optional<Tables> tables() const { return std::nullopt; }
+  /// The compiled model that the machine runs, with codes or without, for those who show it; null of a learned one.
+  virtual const LrnnModel* compiled() const { return nullptr; }
 
   /// A new store of this machine's states by layers (krohn/engine/collapsed_states.hpp); null where there are not two
   /// layers that carry something.
@@ -124,7 +126,7 @@ class Machine {
   virtual WalkPlan plan_walk(const EnumerateOptions& options) const;
 };
 
-/// A compiled model in canonical form, formula by formula as in docs/semantics.md.
+/// A compiled model in canonical form, formula by formula as in docs/semantics.md. Throws as FlatModel.
 std::unique_ptr<Machine> make_machine(LrnnModel model, Semantics semantics);
 
 }  // namespace krohn

@@ -48,6 +48,8 @@ struct FlatLayer {
   // slot_weight[s + 1].
   std::uint32_t readout_slot, slot_weight, weight_index, weight_value, bias;
   std::uint32_t row_action, row_readout, row_next, next;
+  // Codes [num_codes][key_size * value_size], snapped to on the host alone; none where num_codes is 0.
+  std::uint32_t num_codes, codes;
 };
 
 /// A model: layers and one arena of 32-bit words that holds every array.
@@ -206,6 +208,27 @@ KROHN_INLINE_DEVICE bool apply_row(const std::uint32_t* w, const FlatLayer& laye
   return finite;
 }
 
+/// Replaces the layer's hidden state by the nearest of its codes (docs/semantics.md, 12).
+template <class Hidden>
+KROHN_ALWAYS_INLINE void snap(const std::uint32_t* w, const FlatLayer& layer, Hidden hidden) {
+  const std::uint32_t size = layer.key_size * layer.value_size;
+  float least = std::bit_cast<float>(0x7F800000U);
+  std::uint32_t nearest = layer.num_codes;
+  for (std::uint32_t k = 0; k < layer.num_codes; ++k) {
+    float distance = 0.0F;
+    for (std::uint32_t i = 0; i < size; ++i) {
+      const float x = hidden[i] - float_at(w, layer.codes + k * size + i);
+      distance = fused(x, x, distance);
+    }
+    if (distance < least) {
+      least = distance;
+      nearest = k;
+    }
+  }
+  if (nearest == layer.num_codes) return;
+  for (std::uint32_t i = 0; i < size; ++i) hidden[i] = float_at(w, layer.codes + nearest * size + i);
+}
+
 /// The running maximum of a decode.
 struct FlatMaximum {
   float best = 0.0F;
@@ -281,6 +304,9 @@ KROHN_INLINE_DEVICE FlatStep flat_step(const FlatModelView& model, std::uint32_t
     if (!apply_row(w, layer, w[layer.row_action + r], model.format, own)) {
       return {-1, 0.0F, static_cast<std::int32_t>(l)};
     }
+#if !defined(__CUDA_ARCH__)
+    if (layer.num_codes != 0U) snap(w, layer, own);
+#endif
     if (layer.reads_before == 0U) {
       decode = decoder(w, layer, l, readout, own);
       if (decode.overflow) return {-1, 0.0F, static_cast<std::int32_t>(l)};

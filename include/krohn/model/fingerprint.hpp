@@ -14,9 +14,10 @@
 //     layers.i.table.value_offset, .value_index, .value_value        layers.i.readout.weight_value   F32 [weights]
 //     layers.i.table.read_offset, .read_index, .read_value, as the key's, only where some factor reads by another
 //     vector layers.i.table.write_offset [rows + 1], .write_index, .write_value
+//     layers.i.codes                   F32 [codes, key_size * value_size], only where the layer has codes
 //
-// Every array is of rank 1 except initial_hidden; the readouts of a layer are laid end to end: readout r owns the
-// slots slot_offset[r] .. slot_offset[r+1], and slot s the weights weight_offset[s] .. weight_offset[s+1].
+// Every array is of rank 1 except initial_hidden and codes; the readouts of a layer are laid end to end: readout r owns
+// the slots slot_offset[r] .. slot_offset[r+1], and slot s the weights weight_offset[s] .. weight_offset[s+1].
 //
 // The bytes hashed. N(x) is x in 8 bytes, two's complement, little-endian; T(t) is N(length of t in bytes) and the
 // bytes of t in UTF-8.

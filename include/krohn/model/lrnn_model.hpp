@@ -5,7 +5,8 @@
 // readout `row_readout[r]`, and hands on `next[row_next[r] + slot]`: the row of layer l+1, or after the last layer
 // the label. Where the layer `reads_before`, the slot is decoded from the hidden state *before* the update (what the
 // layer's readout was at t-1), else from the state after it. A tie in a decode, or `undefined_row` as the next row,
-// makes the label of this and of every later position `?` (undefined_label), equal to no label.
+// makes the label of this and of every later position `?` (undefined_label), equal to no label. A layer with *codes*
+// replaces its hidden state, once updated, by the nearest of them (docs/semantics.md, 12).
 #pragma once
 
 #include <cstddef>
@@ -49,7 +50,11 @@ struct TableLayer {
   std::vector<std::uint32_t> row_next;
   /// Rows of the next layer or, in the last layer, labels; undefined_row (= undefined_label) leads to `?`.
   std::vector<std::int32_t> next;
+  /// [codes, key_size * value_size], row-major: what the hidden state is snapped to after every update; empty: nothing.
+  /// Finite, different from each other, zeros without a sign.
+  std::vector<float> codes = {};
 
+  std::size_t num_codes() const noexcept { return codes.empty() ? 0 : codes.size() / hidden_size(); }
   std::size_t num_rows() const noexcept { return row_action.size(); }
   std::size_t hidden_size() const noexcept { return table.key_size() * table.value_size(); }
   friend bool operator==(const TableLayer&, const TableLayer&) = default;
@@ -72,6 +77,8 @@ class LrnnModel {
   const std::vector<TableLayer>& layers() const noexcept { return layers_; }
   /// The sum of the layers' hidden sizes: the number of scalars carried between tokens.
   std::size_t hidden_size() const noexcept;
+  /// Whether a layer has codes.
+  bool snapped() const noexcept;
 
   friend bool operator==(const LrnnModel&, const LrnnModel&) = default;
 

@@ -14,7 +14,9 @@ enum class Semantics {
   int8_wrap_state_v1,
   int8_saturate_state_v1,
   int16_wrap_state_v1,
-  int16_saturate_state_v1
+  int16_saturate_state_v1,
+  /// Of models whose layers have codes, and of no others.
+  fp32_snap_v1
 };
 
 inline constexpr Semantics every_semantics[] = {Semantics::fp32_fma_v1,
@@ -23,7 +25,8 @@ inline constexpr Semantics every_semantics[] = {Semantics::fp32_fma_v1,
                                                 Semantics::int8_wrap_state_v1,
                                                 Semantics::int8_saturate_state_v1,
                                                 Semantics::int16_wrap_state_v1,
-                                                Semantics::int16_saturate_state_v1};
+                                                Semantics::int16_saturate_state_v1,
+                                                Semantics::fp32_snap_v1};
 
 /// "fp32-fma-v1", "fp16-state-v1", "int8-wrap-state-v1" and so on.
 constexpr std::string_view semantics_id(Semantics semantics) {
@@ -40,20 +43,26 @@ constexpr std::string_view semantics_id(Semantics semantics) {
       return "int16-wrap-state-v1";
     case Semantics::int16_saturate_state_v1:
       return "int16-saturate-state-v1";
+    case Semantics::fp32_snap_v1:
+      return "fp32-snap-v1";
     case Semantics::fp32_fma_v1:
       break;
   }
   return "fp32-fma-v1";
 }
 
-/// The id without what follows the format: fp32, fp16, bf16, int8-wrap, int8-saturate, int16-wrap, int16-saturate.
+/// The id without what follows the format: fp32, fp16, bf16, int8-wrap, int8-saturate, int16-wrap, int16-saturate,
+/// fp32-snap.
 constexpr std::string_view semantics_short_name(Semantics semantics) {
   const std::string_view id = semantics_id(semantics);
-  return id.substr(0, semantics == Semantics::fp32_fma_v1 ? id.size() - 7 : id.size() - 9);
+  const std::string_view rest = semantics == Semantics::fp32_fma_v1    ? "-fma-v1"
+                                : semantics == Semantics::fp32_snap_v1 ? "-v1"
+                                                                       : "-state-v1";
+  return id.substr(0, id.size() - rest.size());
 }
 
 inline constexpr std::string_view semantics_short_names =
-    "fp32, fp16, bf16, int8-wrap, int8-saturate, int16-wrap, int16-saturate";
+    "fp32, fp16, bf16, int8-wrap, int8-saturate, int16-wrap, int16-saturate, fp32-snap";
 
 /// Reads an id or a short name; nothing for any other text.
 constexpr std::optional<Semantics> parse_semantics(std::string_view text) {
@@ -88,6 +97,7 @@ constexpr std::optional<IntegerFormat> integer_format(Semantics semantics) {
     case Semantics::fp32_fma_v1:
     case Semantics::fp16_state_v1:
     case Semantics::bf16_state_v1:
+    case Semantics::fp32_snap_v1:
       break;
   }
   return std::nullopt;

@@ -1,4 +1,4 @@
-// Hardening a checkpoint that was opened, with the verdict before and after: what krohn harden does, and how it is
+// Hardening a model that was opened, with the verdict before and after: what krohn harden does, and how it is
 // told.
 //
 // As JSON: docs/schemas/v1/harden.json.
@@ -30,16 +30,18 @@ struct HardenReport {
 };
 
 /// A tenth of the time left goes to the model itself, at most four fifths of the rest to the codes. `name` is the
-/// model's, for messages. Throws InputError for a compiled model and for one that has codes, and as harden().
+/// model's, for messages. Throws InputError for a model that has codes and for a compiled one in another semantics than
+/// fp32-fma-v1, and as harden().
 HardenReport harden_with_verdict(const OpenModel& model, const std::string& name, const Language& language,
                                  const HardenOptions& options);
 
 /// One object over several lines, with a final line feed.
 std::string harden_report_json(const HardenReport& report, const Alphabet& alphabet);
 
-/// The files of the checkpoint in `from`, unchanged, and the codes of `program`, as the directory `to`. Throws as
-/// PendingDirectory.
-void write_hardened(const std::filesystem::path& from, const std::filesystem::path& to, const Program& program,
-                    bool force = false);
+/// The hardened model as the directory `to`. Of a checkpoint the files in `from`, unchanged, and the codes; of a
+/// compiled model the model with its codes, and the automaton of `model`. Throws InternalError where nothing was
+/// hardened, and as PendingDirectory or write_model.
+void write_hardened(const OpenModel& model, const Hardening& hardening, const std::filesystem::path& from,
+                    const std::filesystem::path& to, bool force = false);
 
 }  // namespace krohn

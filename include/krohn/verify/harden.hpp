@@ -1,5 +1,6 @@
-// Hardening a trained model: after every token each unit of its state becomes the nearest of a few codes, states that
-// the model itself reaches. Then errors do not add up, what is carried is finite, and the closure settles every length.
+// Hardening a model: after every token each unit of its state becomes the nearest of a few codes, states that the model
+// itself reaches. Then errors do not add up, what is carried is finite, and the closure settles every length. Trained
+// models are hardened, and compiled ones whose representation is not exact.
 //
 //     const Hardening hardening = harden(program, task, language, {});
 //     if (hardening.program) ... // check() of its machine: PROVED where hardening.closed
@@ -14,6 +15,7 @@
 
 #include "krohn/automata/language.hpp"
 #include "krohn/engine/learned/learned_machine.hpp"
+#include "krohn/model/lrnn_model.hpp"
 #include "krohn/verify/budget.hpp"
 
 namespace krohn {
@@ -45,10 +47,12 @@ enum class CodeOrigin : std::uint8_t {
   grid,
 };
 
-/// The codes of one unit of a state part.
+/// The codes of one unit of a state part; of a compiled model, of the hidden state of layer `part`.
 struct UnitCodes {
   std::size_t part = 0;
   std::size_t unit = 0;
+  /// As codes.safetensors has it, without "codes.": LAYER.hidden.HEAD; of a compiled model "layer LAYER".
+  std::string name;
   /// [codes][unit_size]
   std::vector<std::vector<float>> codes;
   /// Per code, the word behind which it was met, and what it is there.
@@ -67,6 +71,8 @@ struct CodeDistance {
 struct Hardening {
   /// With codes, where the closure ended with right labels; else the best try, if it got beyond one symbol.
   std::optional<Program> program;
+  /// The same of a compiled model.
+  std::optional<LrnnModel> compiled;
   bool closed = false;
   std::vector<UnitCodes> codes;
   /// Of the closure: configurations, automaton states of the quotient included in them; steps in all tries.
@@ -95,5 +101,11 @@ struct Hardening {
 /// alphabets or labels differ, NumericError where the model's own run gives NaN or infinity.
 Hardening harden(const Program& program, const LearnedTask& task, const Language& language,
                  const HardenOptions& options);
+
+/// Of a compiled model in fp32-fma-v1: the states that it reaches by shortest words become codes of their layers,
+/// states within a tolerance of each other one code, with several tolerances; layers whose states come back bit for bit
+/// get none. Throws InputError for a model with codes, for the grid, and where alphabets or labels differ; NumericError
+/// where a run gives NaN or infinity.
+Hardening harden(const LrnnModel& model, const Language& language, const HardenOptions& options);
 
 }  // namespace krohn

@@ -9,7 +9,7 @@ namespace krohn {
 std::optional<DenseRows> dense_rows(const LrnnModel& model) {
   if (model.layers().size() != 1) return std::nullopt;
   const TableLayer& layer = model.layers().front();
-  if (layer.table.value_size() != 1 || layer.table.reads_apart()) return std::nullopt;
+  if (layer.table.value_size() != 1 || layer.table.reads_apart() || !layer.codes.empty()) return std::nullopt;
   std::vector<TokenRow> rows;
   for (const std::int32_t row : model.symbol_row()) {
     if (row < 0) return std::nullopt;

@@ -51,6 +51,7 @@ StateFormat format_of(Semantics semantics) {
     case Semantics::int16_saturate_state_v1:
       return StateFormat::int16_saturate;
     case Semantics::fp32_fma_v1:
+    case Semantics::fp32_snap_v1:
       break;
   }
   return StateFormat::fp32;
@@ -107,6 +108,13 @@ void add_readouts(const TableLayer& layer, FlatLayer& flat, Arena& arena) {
 }  // namespace
 
 FlatModel::FlatModel(const LrnnModel& model, Semantics semantics) {
+  if (model.snapped() != (semantics == Semantics::fp32_snap_v1)) {
+    throw InputError("semantics: expected " +
+                     (model.snapped()
+                          ? std::string(semantics_id(Semantics::fp32_snap_v1)) + ", the only one of a model with codes"
+                          : "one of a model without codes") +
+                     ", got " + std::string(semantics_id(semantics)));
+  }
   if (integer_format(semantics)) {
     std::vector<std::string> problems = integer_problems(model, semantics);
     if (!problems.empty()) throw InputError(std::move(problems));
@@ -145,6 +153,8 @@ FlatModel::FlatModel(const LrnnModel& model, Semantics semantics) {
     flat.row_readout = arena.add(layer.row_readout);
     flat.row_next = arena.add(layer.row_next);
     flat.next = arena.add(layer.next);
+    flat.num_codes = static_cast<std::uint32_t>(layer.num_codes());
+    flat.codes = arena.add(layer.codes);
     for (std::size_t i = 0; i < layer.initial_hidden.size(); ++i) {
       const float x = stored(layer.initial_hidden[i], shape_.format);
       if (is_not_finite(x)) {

@@ -69,9 +69,9 @@ Device TableMachine::device_for(const Device& asked) const {
   const bool integers = integer_format(semantics_).has_value();
   const bool apart = std::any_of(model_.layers().begin(), model_.layers().end(),
                                  [](const TableLayer& layer) { return layer.table.reads_apart(); });
-  if (!integers && !apart) return asked;
+  if (!integers && !apart && !model_.snapped()) return asked;
   if (asked.is_cuda()) {
-    throw DeviceError((integers ? "semantics " + std::string(semantics()) : "factors with read vectors of their own") +
+    throw DeviceError((apart ? "factors with read vectors of their own" : "semantics " + std::string(semantics())) +
                       ": expected the CPU, which alone runs this, got --device cuda");
   }
   return Device::cpu;

@@ -38,7 +38,10 @@ class TableMachine final : public Machine {
   Observation initial(std::span<std::byte> state) const override;
   Observation step(std::span<std::byte> state, Symbol symbol) const override;
   Trace run(WordBatch words, const RunOptions& options) const override;
-  std::optional<Tables> tables() const override { return Tables{model_, semantics_}; }
+  std::optional<Tables> tables() const override {
+    return model_.snapped() ? std::nullopt : std::optional(Tables{model_, semantics_});
+  }
+  const LrnnModel* compiled() const override { return &model_; }
   WalkPlan plan_walk(const EnumerateOptions& options) const override;
 
  private:

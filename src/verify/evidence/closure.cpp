@@ -45,7 +45,8 @@ std::optional<unsigned> exact_bits(const Question& question, const PairSet& pair
 std::optional<RoundedClosureEvidence> every_order(const Question& question, const std::shared_ptr<const Closure>& found,
                                                   std::string& outcome) {
   const std::optional<LearnedView> learned = learned_of(question.machine);
-  if (!learned || !learned->program.snapped()) return std::nullopt;
+  const LrnnModel* const compiled = question.machine.compiled();
+  if (learned ? !learned->program.snapped() : compiled == nullptr || !compiled->snapped()) return std::nullopt;
   const Budget budget = question.options.budget.share(0.5);
   std::optional<ClosureEvidence> lists =
       ClosureEvidence{.found = found}.listed(question.machine, question.specification);

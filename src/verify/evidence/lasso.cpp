@@ -86,7 +86,7 @@ void LassoEvidence::check(const Assertion& assertion) const {
   };
   expect(expected_a != expected_b, "the automaton asks for one label only");
   // An undefined run is where a readout's tie led: another readout might not have tied.
-  expect(!machine.tables() || (!state.empty() && state.back() == 0), "the runs are undefined");
+  expect(machine.compiled() == nullptr || (!state.empty() && state.back() == 0), "the runs are undefined");
   behind(prefix_a, exponent_a, expected_a);
   behind(prefix_b, exponent_b, expected_b);
 }

@@ -15,6 +15,7 @@
 #include <string>
 #include <utility>
 
+#include "distances.hpp"
 #include "krohn/automata/minimize.hpp"
 #include "krohn/engine/learned/carried_words.hpp"
 #include "krohn/engine/learned/snapping_run.hpp"
@@ -110,7 +111,8 @@ class Refinement {
     for (std::size_t p = 0; p < program.state_parts().size(); ++p) {
       const StatePart& part = program.state_parts()[p];
       if (!part.recurrent()) continue;
-      for (std::size_t u = 0; u < part.units(); ++u) units_.push_back({p, u, {}, {}, {}});
+      for (std::size_t u = 0; u < part.units(); ++u)
+        units_.push_back({p, u, codes_name(part, u).substr(6), {}, {}, {}});
     }
   }
 
@@ -398,7 +400,7 @@ class Refinement {
     std::vector<float> state;
     start(own_, state);
     for (UnitCodes& u : units_) {
-      u = {u.part, u.unit, {}, {}, {}};
+      u = {u.part, u.unit, u.name, {}, {}, {}};
       add(u, unit_of(state, u), Word{}, CodeOrigin::own_run, tolerance);
     }
     // A stabilizer has its first code behind the first symbol.
@@ -468,7 +470,7 @@ class Refinement {
     std::vector<float> state;
     start(own_, state);
     for (UnitCodes& u : units_) {
-      u = {u.part, u.unit, {}, {}, {}};
+      u = {u.part, u.unit, u.name, {}, {}, {}};
       add(u, on_grid(unit_of(state, u), step), Word{}, CodeOrigin::grid, 0.0);
     }
     for (;;) {
@@ -530,14 +532,7 @@ class Refinement {
     best.gap = walk.gap;
     best.margin = walk.margin;
     best.reason.clear();
-    best.code_distance = std::numeric_limits<double>::infinity();
-    for (const UnitCodes& u : units_) {
-      for (std::size_t i = 0; i < u.codes.size(); ++i) {
-        for (std::size_t j = 0; j < i; ++j) {
-          best.code_distance = std::min(best.code_distance, std::sqrt(squared_distance(u.codes[i], u.codes[j])));
-        }
-      }
-    }
+    best.code_distance = least_distance(units_);
     measure(best);
     best.program = with_codes();
   }
@@ -557,32 +552,23 @@ class Refinement {
 
   /// Own runs on random words.
   void measure(Hardening& best) {
-    constexpr std::size_t longest = 256;
-    constexpr std::size_t words = 8;
-    for (std::size_t from = 1; from <= longest; from *= 2) best.distances.push_back({from, 2 * from - 1, 0.0, 0.0});
-    std::vector<std::size_t> counts(best.distances.size(), 0);
+    DistancesByLength distances;
     SplitMix64 random(1);
     std::vector<float> state;
-    for (std::size_t w = 0; w < words; ++w) {
+    for (std::size_t w = 0; w < DistancesByLength::words; ++w) {
       start(own_, state);
-      for (std::size_t t = 1; t < 2 * longest; ++t) {
+      for (std::size_t t = 1; t <= DistancesByLength::longest; ++t) {
         read(own_, state, task_.tokens[random.next() % task_.tokens.size()]);
-        std::size_t bucket = 0;
-        while (best.distances[bucket].to < t) ++bucket;
         for (const UnitCodes& u : units_) {
           double nearest = std::numeric_limits<double>::infinity();
           for (const std::vector<float>& code : u.codes) {
             nearest = std::min(nearest, squared_distance(code, unit_of(state, u)));
           }
-          best.distances[bucket].mean += std::sqrt(nearest);
-          best.distances[bucket].most = std::max(best.distances[bucket].most, std::sqrt(nearest));
-          ++counts[bucket];
+          distances.add(t, std::sqrt(nearest));
         }
       }
     }
-    for (std::size_t i = 0; i < counts.size(); ++i) {
-      if (counts[i] > 0) best.distances[i].mean /= static_cast<double>(counts[i]);
-    }
+    best.distances = distances.table();
   }
 
   Program with_codes() const {

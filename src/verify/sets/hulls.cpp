@@ -2,8 +2,15 @@
 // (-1, 1). Where the decay is the same for all columns, S[j, m] = sum over contexts b of y_b[j] v_b[m] with
 // y_b[j] = a_c[j] y_b[j] + [b = c] w_c[j], so that entry j of the y is bounded jointly, in directions u:
 //     h'[u] >= u_c w_c[j] + a_c[j] h[u]   (h[-u] where a_c[j] < 0).
-// Elsewhere, or with many contexts, every entry is a generator of its own. From above: h = largest of |u_c w_c| / (1 -
-// |a|) over all contexts is closed, and what the step makes of closed tables is closed again and within them.
+// Elsewhere, or with many contexts, every entry is a generator of its own. The least closed h is found by policy
+// iteration: every situation and direction has one step that it takes its value from; along those values are linear,
+// and a step that would give more is taken instead, until there is none.
+//
+// *Boxes.* An entry of its own that hardly decays, 1 - a <= 2^-20 for some context, is not followed through words: its
+// state as the canonical form has it, roundings included, stays within [-l, h]. For h, a binary32 number, and a context
+// that adds w > 0 it suffices that (a h (1 + u) + w) (1 + u) <= h, or, since 0 <= a <= 1, that w is less than half a
+// unit in the last place of h: what lies at most at h is rounded to at most h. The readout's functional keeps such an
+// entry as it is, whatever word follows.
 //
 // Rounding: the canonical step is s' = fma(c, w, fl(a s)), two roundings of at most u |s|, u |s'|; c is taken as the
 // canonical form computes it, so it has none. Errors obey e' = a e + what is added: at most 2 u max |s| / (1 - max |a|)
@@ -19,7 +26,9 @@ namespace krohn::sets {
 namespace {
 
 constexpr std::size_t most_joint_contexts = 8;
-constexpr std::size_t sweeps = 400;
+/// A decay that is nearer to 1 leaves the entry in a box.
+constexpr double least_room = 0x1p-20;
+constexpr std::size_t policy_rounds = 200;
 
 class Hulls final : public Enclosing {
  public:
@@ -44,6 +53,15 @@ class Hulls final : public Enclosing {
       }
       changes_.push_back(std::move(changes));
     }
+    if (joint_) return;
+    boxed_.assign(readers_.size() * size_, false);
+    for (std::size_t r = 0; r < readers_.size(); ++r) {
+      for (std::size_t j = 0; j < size_; ++j) {
+        for (std::uint32_t c = 0; c < system.contexts().size(); ++c) {
+          if (!(1.0 - decay(step(c, r), j, readers_[r].first) > least_room)) boxed_[r * size_ + j] = true;
+        }
+      }
+    }
   }
 
   std::string_view name() const override { return "hulls"; }
@@ -59,6 +77,7 @@ class Hulls final : public Enclosing {
     double sum = 0.0;
     double size = 0.0;
     for (std::size_t j = 0; j < size_; ++j) {
+      if (boxed(reader, j)) continue;
       const double term = functional[j] * write(context, reader, j);
       sum += term;
       size += std::abs(term);
@@ -113,6 +132,12 @@ class Hulls final : public Enclosing {
     std::vector<Fan::Part> parts;
     for (std::size_t r = 0; r < readers_.size(); ++r) {
       for (std::size_t j = 0; j < size_; ++j) {
+        if (boxed(r, j)) {
+          // The box holds the canonical form's own states.
+          const double* box = tables_.supports.data() + (r * size_ + j) * combinations_.size();
+          largest_[r * size_ + j] = std::max(box[0], box[1]);
+          continue;
+        }
         double fastest = 0.0;
         for (std::uint32_t c = 0; c < system_.contexts().size(); ++c) {
           fastest = std::max(fastest, std::abs(decay(step(c, r), j, readers_[r].first)));
@@ -154,51 +179,29 @@ class Hulls final : public Enclosing {
     const std::size_t directions = combinations_.size();
     for (std::size_t r = 0; r < readers_.size(); ++r) {
       for (std::size_t j = 0; j < size_; ++j) {
-        for (std::size_t u = 0; u < directions; ++u) {
-          double most = 0.0;
-          for (std::uint32_t c = 0; c < system_.contexts().size(); ++c) {
-            const double a = std::abs(decay(step(c, r), j, readers_[r].first));
-            const double room = 1.0 - a;
-            if (!(room > 0x1p-20)) {
-              return "entry " + std::to_string(j) + " of head " + std::to_string(readers_[r].head) +
-                     " does not decay: no hull";
-            }
-            // Against both signs, since a may be negative.
-            most = std::max(most, std::abs(added(c, r, j, u)) / room);
+        if (budget.interrupted() || budget.out_of_time()) return "in the time given, the hulls do not close";
+        if (boxed(r, j)) {
+          if (!make_box(r, j)) {
+            return "entry " + std::to_string(j) + " of head " + std::to_string(readers_[r].head) + " has no box";
           }
-          for (std::size_t s = 0; s < system_.situations().size(); ++s) {
-            tables_.supports[s * pitch() + (r * size_ + j) * directions + u] = most * (1.0 + 0x1p-20) + 0x1p-100;
+          continue;
+        }
+        for (std::uint32_t c = 0; c < system_.contexts().size(); ++c) {
+          if (!(1.0 - std::abs(decay(step(c, r), j, readers_[r].first)) > least_room)) {
+            return "entry " + std::to_string(j) + " of head " + std::to_string(readers_[r].head) +
+                   " does not decay: no hull";
           }
         }
-      }
-    }
-    std::vector<double> next;
-    for (std::size_t sweep = 0; sweep < sweeps; ++sweep) {
-      if (budget.interrupted() || budget.out_of_time()) break;
-      step_tables(next);
-      double change = 0.0;
-      double most = 0.0;
-      for (std::size_t i = 0; i < next.size(); ++i) {
-        // Within the tables before, which the slack of doubles could leave.
-        next[i] = std::min(next[i], tables_.supports[i]);
-        change = std::max(change, tables_.supports[i] - next[i]);
-        most = std::max(most, std::abs(tables_.supports[i]));
-      }
-      tables_.supports.swap(next);
-      if (change <= 1e-6 * most) break;
-    }
-    // Room for the slack of doubles: what is the same for all situations and directions of an entry only shrinks.
-    const std::size_t directions_of_entry = combinations_.size();
-    for (std::size_t i = 0; i < readers_.size() * size_; ++i) {
-      double most = 0.0;
-      for (std::size_t s = 0; s < system_.situations().size(); ++s) {
-        for (std::size_t u = 0; u < directions_of_entry; ++u) {
-          most = std::max(most, std::abs(tables_.supports[s * pitch() + i * directions_of_entry + u]));
+        iterate_policies(r, j);
+        // Room for the slack of doubles: what is the same for all situations and directions of an entry only shrinks.
+        double most = 0.0;
+        for (std::size_t s = 0; s < system_.situations().size(); ++s) {
+          for (std::size_t u = 0; u < directions; ++u) most = std::max(most, std::abs(entry(s, r, j, u)));
         }
-      }
-      for (std::size_t s = 0; s < system_.situations().size(); ++s) {
-        for (std::size_t u = 0; u < directions_of_entry; ++u) {
-          tables_.supports[s * pitch() + i * directions_of_entry + u] += 0x1p-20 * most + 0x1p-90;
+        for (std::size_t s = 0; s < system_.situations().size(); ++s) {
+          for (std::size_t u = 0; u < directions; ++u) {
+            tables_.supports[s * pitch() + (r * size_ + j) * directions + u] += 0x1p-20 * most + 0x1p-90;
+          }
         }
       }
     }
@@ -206,6 +209,11 @@ class Hulls final : public Enclosing {
   }
 
   bool closed(std::optional<std::uint64_t>) override {
+    for (std::size_t r = 0; r < readers_.size(); ++r) {
+      for (std::size_t j = 0; j < size_; ++j) {
+        if (boxed(r, j) && !box_holds(r, j)) return false;
+      }
+    }
     std::vector<double> next;
     step_tables(next);
     for (std::size_t i = 0; i < next.size(); ++i) {
@@ -230,6 +238,146 @@ class Hulls final : public Enclosing {
     const std::size_t at = s.decay.size() == 1 ? 0 : s.decay.size() == size_ ? j : j * columns + first;
     return static_cast<double>(s.decay[at]);
   }
+  /// Whether the entry is kept in a box.
+  bool boxed(std::size_t reader, std::size_t j) const { return !boxed_.empty() && boxed_[reader * size_ + j]; }
+  /// Finds the entry's box; false where there is none.
+  bool make_box(std::size_t r, std::size_t j) {
+    double ends[2] = {0.0, 0.0};
+    for (std::uint32_t c = 0; c < system_.contexts().size(); ++c) {
+      const double w = write(c, r, j);
+      // With more room than the conditions ask for.
+      const double room = 1.0 - decay(step(c, r), j, readers_[r].first) - 5.0 * fp32_unit;
+      double reach = std::abs(w) * 0x1.01p25;
+      if (room > 0.0) reach = std::min(reach, (std::abs(w) * (1.0 + 8.0 * fp32_unit) + 0x1p-130) / room);
+      double& end = ends[(w >= 0.0) == (combinations_.direction(0)[0] > 0.0) ? 0 : 1];
+      end = std::max(end, reach);
+    }
+    for (std::size_t s = 0; s < system_.situations().size(); ++s) {
+      for (std::size_t u = 0; u < 2; ++u) {
+        // The next binary32 number but one, so that the conditions hold with their roundings.
+        float up =
+            std::nextafter(static_cast<float>(ends[u] * (1.0 + 0x1p-20)), std::numeric_limits<float>::infinity());
+        if (ends[u] == 0.0) up = 0.0F;
+        tables_.supports[s * pitch() + (r * size_ + j) * 2 + u] = static_cast<double>(up);
+      }
+    }
+    return box_holds(r, j);
+  }
+  bool box_holds(std::size_t r, std::size_t j) const {
+    for (std::size_t u = 0; u < 2; ++u) {
+      const double end = entry(0, r, j, u);
+      if (!(end >= 0.0 && end < 0x1p100) || static_cast<double>(static_cast<float>(end)) != end) return false;
+      for (std::size_t s = 1; s < system_.situations().size(); ++s) {
+        if (entry(s, r, j, u) != end) return false;
+      }
+      for (std::uint32_t c = 0; c < system_.contexts().size(); ++c) {
+        const double a = decay(step(c, r), j, readers_[r].first);
+        // Exact: the product of two binary32 numbers.
+        const double w = combinations_.direction(u)[0] * write(c, r, j);
+        if (!(a >= 0.0 && a <= 1.0)) return false;
+        if (w <= 0.0) continue;
+        const double grown = (a * end * (1.0 + 2.0 * fp32_unit) + w) * (1.0 + 2.0 * fp32_unit) + 2.0 * fp32_least;
+        // Half a unit in the last place of a number is more than 2^-25 of it.
+        if (!(grown <= end) && !(w < 0x1p-25 * end && end > 0x1p-100)) return false;
+      }
+    }
+    return true;
+  }
+
+  /// The least closed supports of an entry, up to the rounding of doubles.
+  void iterate_policies(std::size_t r, std::size_t j) {
+    constexpr std::size_t first = static_cast<std::size_t>(-1);
+    const std::size_t directions = combinations_.size();
+    const std::size_t nodes = system_.situations().size() * directions;
+    const std::size_t at = (r * size_ + j) * directions;
+    // Where a node's value comes from: value = own + factor * value[from].
+    struct Source {
+      std::size_t from = first;
+      double own = 0.0;
+      double factor = 0.0;
+    };
+    std::vector<Source> policy(nodes);
+    std::vector<double> value(nodes, 0.0);
+    std::vector<bool> known(nodes, false);
+    const auto begin = [&](std::size_t u) {
+      const auto context = system_.first_context();
+      return context ? added(*context, r, j, u) : 0.0;
+    };
+    for (std::size_t u = 0; u < directions; ++u) {
+      policy[u] = {first, begin(u), 0.0};
+      known[u] = true;
+    }
+    const auto improve = [&] {
+      bool better = false;
+      std::vector<Source> next = policy;
+      std::vector<double> best = value;
+      std::vector<bool> had = known;
+      for (std::uint32_t s = 0; s < system_.situations().size(); ++s) {
+        for (Symbol x = 0; x < system_.symbols(); ++x) {
+          const std::uint32_t c = system_.context(s, x);
+          const double a = decay(step(c, r), j, readers_[r].first);
+          for (std::size_t u = 0; u < directions; ++u) {
+            const std::size_t from = s * directions + (a >= 0.0 ? u : opposite(u));
+            const std::size_t to = system_.next(s, x) * directions + u;
+            if (!known[from]) continue;
+            const double own = added(c, r, j, u);
+            const double got = own + std::abs(a) * value[from];
+            if (had[to] && got <= best[to] + 1e-13 * (std::abs(own) + std::abs(best[to]))) continue;
+            next[to] = {from, own, std::abs(a)};
+            best[to] = got;
+            had[to] = true;
+            better = true;
+          }
+        }
+      }
+      policy = std::move(next);
+      known = std::move(had);
+      return better;
+    };
+    const auto evaluate = [&] {
+      std::vector<std::uint8_t> mark(nodes, 0);
+      std::vector<std::size_t> path;
+      for (std::size_t start = 0; start < nodes; ++start) {
+        if (!known[start]) continue;
+        path.clear();
+        std::size_t node = start;
+        while (node != first && mark[node] == 0) {
+          mark[node] = 1;
+          path.push_back(node);
+          node = policy[node].from;
+        }
+        if (node != first && mark[node] == 1) {
+          // A cycle: what one way around makes of the value at its node.
+          double own = 0.0;
+          double factor = 1.0;
+          std::size_t around = node;
+          do {
+            own += factor * policy[around].own;
+            factor *= policy[around].factor;
+            around = policy[around].from;
+          } while (around != node);
+          value[node] = own / (1.0 - factor);
+          mark[node] = 2;
+        }
+        while (!path.empty()) {
+          const std::size_t last = path.back();
+          path.pop_back();
+          if (mark[last] == 2) continue;
+          const Source& source = policy[last];
+          value[last] = source.own + (source.from == first ? 0.0 : source.factor * value[source.from]);
+          mark[last] = 2;
+        }
+      }
+    };
+    evaluate();
+    for (std::size_t round = 0; round < policy_rounds && improve(); ++round) evaluate();
+    for (std::size_t s = 0; s < system_.situations().size(); ++s) {
+      for (std::size_t u = 0; u < directions; ++u) {
+        tables_.supports[s * pitch() + at + u] = value[s * directions + u];
+      }
+    }
+  }
+
   /// What the context's token adds to entry j of its generator.
   double write(std::uint32_t context, std::size_t reader, std::size_t j) const {
     const HeadStep& s = step(context, reader);
@@ -250,6 +398,7 @@ class Hulls final : public Enclosing {
     for (std::size_t r = 0; r < readers_.size(); ++r) {
       for (std::size_t j = 0; j < size_; ++j) {
         const std::size_t at = (r * size_ + j) * directions;
+        if (boxed(r, j)) continue;
         for (std::size_t u = 0; u < directions; ++u) {
           const auto first = system_.first_context();
           const double begin = first ? added(*first, r, j, u) : 0.0;
@@ -273,6 +422,8 @@ class Hulls final : public Enclosing {
   }
 
   bool joint_;
+  /// By reader and entry, of entries of their own.
+  std::vector<bool> boxed_;
   /// By context and head: the canonical form's change of every column.
   std::vector<std::vector<std::vector<float>>> changes_;
   std::vector<double> errors_;

@@ -10,8 +10,8 @@
 
 namespace krohn {
 
-/// Immutable. Throws NumericError if an initial hidden state overflows the state format, ResourceError if the arrays
-/// need 2^32 words or more.
+/// Immutable. Throws InputError where codes and semantics do not fit, NumericError if an initial hidden state overflows
+/// the state format, ResourceError if the arrays need 2^32 words or more.
 class FlatModel {
  public:
   FlatModel(const LrnnModel& model, Semantics semantics);
