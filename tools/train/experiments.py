@@ -170,9 +170,15 @@ add(
     "dyck-3-deltanet-neg",
     "dyck-3",
     "delta_net",
-    {**SIGNED, "num_hidden_layers": 2, **SMALL},
+    {"allow_neg_eigval": True, "num_hidden_layers": 2, **SMALL},
+)
+add(
+    "dyck-3-deltaproduct4-neg",
+    "dyck-3",
+    "gated_deltaproduct",
+    {**PRODUCT, **SMALL, "num_householder": 4},
+    lr=3e-3,
     gather=0.3,
-    gather_last=True,
 )
 
 # Hybrids of a diagonal and a Householder layer, and either alone, in one shell. DeltaProduct of one step is DeltaNet.
