@@ -61,8 +61,10 @@ class Enclosing {
   /// At least what t can be for functionals of entries of at most 1, in size.
   virtual double reach(std::size_t reader) const = 0;
   /// How far number m of the reader's answer in the context can be from the exact recurrence's, for words of at most
-  /// `length` tokens, or of all lengths.
-  virtual double rounding(std::uint32_t context, std::size_t reader, std::size_t m) const = 0;
+  /// `length` tokens, or of all lengths, behind a word: its functional, and for every entry the sum of its sizes after
+  /// each of the word's tokens.
+  virtual double rounding(std::uint32_t context, std::size_t reader, std::size_t m, const double* functional,
+                          const double* noise) const = 0;
   /// For rounding(), supports() and reach(), of closed tables. False if there is no bound for such lengths.
   virtual bool bound_rounding(std::optional<std::uint64_t> length) = 0;
 

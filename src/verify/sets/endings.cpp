@@ -14,6 +14,10 @@ constexpr double drift = 0x1p-38;
 
 }  // namespace
 
+void Endings::add_sizes(const double* functional, double* noise) const {
+  for (std::size_t j = 0; j < enclosing_.size(); ++j) noise[j] += std::abs(functional[j]);
+}
+
 Node Endings::root(std::uint32_t situation, Symbol last) const {
   const std::size_t readers = enclosing_.readers().size();
   const std::size_t size = enclosing_.size();
@@ -25,12 +29,14 @@ Node Endings::root(std::uint32_t situation, Symbol last) const {
   node.functionals.assign(readers * size, 0.0);
   node.parts.assign(readers * enclosing_.generators(), 0.0);
   node.sizes = node.parts;
+  node.noise = node.functionals;
   for (std::size_t r = 0; r < readers; ++r) {
     double* functional = node.functionals.data() + r * size;
     enclosing_.begin(node.context, r, functional);
     double most = 0.0;
     for (std::size_t j = 0; j < size; ++j) most = std::max(most, std::abs(functional[j]));
     node.largest.push_back(most);
+    add_sizes(functional, node.noise.data() + r * size);
     enclosing_.back(node.context, r, functional, node.parts.data() + r * enclosing_.generators(),
                     node.sizes.data() + r * enclosing_.generators());
   }
@@ -43,6 +49,7 @@ Node Endings::before(const Node& node, const System::Predecessor& predecessor) c
   result.word.insert(result.word.begin(), predecessor.symbol);
   const std::uint32_t context = system_.context(predecessor.situation, predecessor.symbol);
   for (std::size_t r = 0; r < enclosing_.readers().size(); ++r) {
+    add_sizes(result.functionals.data() + r * enclosing_.size(), result.noise.data() + r * enclosing_.size());
     enclosing_.back(context, r, result.functionals.data() + r * enclosing_.size(),
                     result.parts.data() + r * enclosing_.generators(),
                     result.sizes.data() + r * enclosing_.generators());
@@ -54,10 +61,14 @@ Box Endings::box_of(const Node& node) const {
   const std::size_t readers = enclosing_.readers().size();
   const std::size_t n = enclosing_.generators();
   const Fan& combinations = enclosing_.combinations();
-  Box box{node.parts, std::vector<double>(readers * n * n, 0.0), std::vector<double>(readers * n, 0.0)};
+  Box box{node.parts, std::vector<double>(readers * n * n, 0.0), std::vector<double>(readers * n, 0.0), {}};
   std::vector<double> far(combinations.size());
   for (std::size_t r = 0; r < readers; ++r) {
     enclosing_.supports(node.situation, r, node.functionals.data() + r * enclosing_.size(), far.data());
+    for (std::size_t m = 0; m < enclosing_.readers()[r].count; ++m) {
+      box.roundings.push_back(enclosing_.rounding(node.context, r, m, node.functionals.data() + r * enclosing_.size(),
+                                                  node.noise.data() + r * enclosing_.size()));
+    }
     const double loss = drift * static_cast<double>(node.word.size() + 1) * node.largest[r] * enclosing_.reach(r);
     double* centers = box.centers.data() + r * n;
     double* coefficients = box.coefficients.data() + r * n * n;

@@ -21,6 +21,8 @@ struct Node {
   std::vector<double> functionals;
   std::vector<double> parts;
   std::vector<double> sizes;
+  /// By reader, of every entry of the functional the sum of its sizes before each of the word's tokens was taken back.
+  std::vector<double> noise;
   /// Of the functional that each reader began with, the largest entry.
   std::vector<double> largest;
 };
@@ -45,6 +47,7 @@ class Endings {
  private:
   bool right(const Node& node, Box& box, int halvings, int depth);
   Box box_of(const Node& node) const;
+  void add_sizes(const double* functional, double* noise) const;
 
   const System& system_;
   const Enclosing& enclosing_;

@@ -102,7 +102,8 @@ class Fans final : public Enclosing {
     return static_cast<double>(size_) * (set_tops_[reader] + 3.0);
   }
 
-  double rounding(std::uint32_t context, std::size_t reader, std::size_t m) const override {
+  double rounding(std::uint32_t context, std::size_t reader, std::size_t m, const double*,
+                  const double*) const override {
     std::array<double, most_keys> functional{};
     begin(context, reader, functional.data());
     const Column& column = columns_[reader * readers_.front().count + m];

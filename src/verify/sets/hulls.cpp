@@ -14,8 +14,9 @@
 //
 // Rounding: the canonical step is s' = fma(c, w, fl(a s)), two roundings of at most u |s|, u |s'|; c is taken as the
 // canonical form computes it, so it has none. Errors obey e' = a e + what is added: at most 2 u max |s| / (1 - max |a|)
-// by entry. The answer is a sum of key_size terms by fma, off by at most key_size u of the sum of their sizes.
-// Tested by tests/verify/sets_test.cpp.
+// by entry. Behind a word the readout's functional sees them through the word, and what each of the word's tokens adds
+// through the tokens that follow it. The answer is a sum of key_size terms by fma, off by at most key_size u of the sum
+// of their sizes. Tested by tests/verify/sets_test.cpp.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -114,15 +115,20 @@ class Hulls final : public Enclosing {
     return sum;
   }
 
-  double rounding(std::uint32_t context, std::size_t reader, std::size_t m) const override {
+  double rounding(std::uint32_t context, std::size_t reader, std::size_t m, const double* functional,
+                  const double* noise) const override {
     const HeadStep& s = step(context, reader);
     double sum = 0.0;
+    const double added = 2.0 * fp32_unit * 1.01;
     const double terms = static_cast<double>(size_) * fp32_unit * 1.01;
     for (std::size_t j = 0; j < size_; ++j) {
       const std::size_t at = (reader * size_ + j) * readers_[reader].count + m;
-      sum += std::abs(static_cast<double>(s.query[j])) * (errors_[at] + terms * (largest_[at] + errors_[at]));
+      const double most = largest_[at] + errors_[at];
+      // What is in a box is the canonical form's own.
+      if (!boxed(reader, j)) sum += std::abs(functional[j]) * errors_[at] + noise[j] * (added * most + fp32_least);
+      sum += std::abs(static_cast<double>(s.query[j])) * terms * most;
     }
-    return sum * (1.0 + slack) + static_cast<double>(size_) * fp32_least;
+    return sum * (1.0 + 0x1p-30) + static_cast<double>(size_) * fp32_least;
   }
   bool bound_rounding(std::optional<std::uint64_t>) override {
     const std::size_t count = readers_.front().count;

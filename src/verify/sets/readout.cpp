@@ -49,7 +49,7 @@ class ReadoutOf final : public Readout {
       const Frozen& frozen = frozen_of(context);
       features_ = frozen.features;
       state_ = frozen.state;
-      Injector injector(*this, context, box);
+      Injector injector(*this, box);
       const std::uint32_t token = system_.contexts()[context].tokens.back();
       for (std::size_t i = recurrence_; i < end_; ++i) {
         pass_.run_operation(i, features_.data(), state_.data(), &token, &injector);
@@ -70,8 +70,7 @@ class ReadoutOf final : public Readout {
 
   class Injector final : public forward::Probe<Number> {
    public:
-    Injector(const ReadoutOf& owner, std::uint32_t context, const Box& box)
-        : owner_(owner), context_(context), box_(box) {}
+    Injector(const ReadoutOf& owner, const Box& box) : owner_(owner), box_(box) {}
     void recurrence(std::size_t, std::size_t, std::size_t, std::size_t, const forward::Decay<Number>&,
                     std::span<const forward::Update<Number>>) override {}
     bool answer(std::size_t, std::size_t head, std::size_t, const Number*, Number* out) override {
@@ -101,7 +100,7 @@ class ReadoutOf final : public Readout {
               }
             }
           }
-          x.radius = (x.radius + sets.rounding(context_, r, m) + slack * size) * (1.0 + slack);
+          x.radius = (x.radius + box_.roundings[r * reader.count + m] + slack * size) * (1.0 + slack);
           out[reader.first + m] = x;
         }
       }
@@ -110,7 +109,6 @@ class ReadoutOf final : public Readout {
 
    private:
     const ReadoutOf& owner_;
-    std::uint32_t context_;
     const Box& box_;
   };
 

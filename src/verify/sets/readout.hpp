@@ -20,6 +20,8 @@ struct Box {
   std::vector<double> centers;
   std::vector<double> coefficients;
   std::vector<double> radii;
+  /// Of every reader's numbers, one after the other: how far the canonical form's can be from the exact recurrence's.
+  std::vector<double> roundings;
 };
 
 class Readout {

@@ -71,6 +71,25 @@ bool stands_still(const sets::Node& before, const sets::Node& after) {
   return close(before.functionals, after.functionals) && close(before.parts, after.parts);
 }
 
+/// A shortest word to every situation.
+std::vector<Word> words_to_situations(const sets::System& system) {
+  std::vector<Word> words(system.situations().size());
+  std::vector<bool> met(words.size(), false);
+  std::vector<std::uint32_t> queue = {0};
+  met[0] = true;
+  for (std::size_t i = 0; i < queue.size(); ++i) {
+    for (Symbol a = 0; a < system.symbols(); ++a) {
+      const std::uint32_t to = system.next(queue[i], a);
+      if (met[to]) continue;
+      met[to] = true;
+      words[to] = words[queue[i]];
+      words[to].push_back(a);
+      queue.push_back(to);
+    }
+  }
+  return words;
+}
+
 Search search(const Machine& machine, const sets::System& system, sets::Endings& tree, const Budget& budget,
               std::uint64_t most_evaluations) {
   Search result;
@@ -89,8 +108,18 @@ Search search(const Machine& machine, const sets::System& system, sets::Endings&
                        std::to_string(result.endings.size()) + " shown, open: " + in_letters(machine, node.word) +
                        "); what was lost there: " + (lost == nullptr ? "the margin of the logits" : lost);
     };
+    // Where all words that end so are alike to the readout, or nearly, one of them is tried.
+    const auto is_wrong = [&] {
+      Word word = words_to_situations(system)[node.situation];
+      word.insert(word.end(), node.word.begin(), node.word.end());
+      if (right_on(machine, system.specification(), word)) return false;
+      result.outcome = "a wrong word of length " + std::to_string(word.size());
+      result.wrong = std::move(word);
+      return true;
+    };
     const bool over = budget.interrupted() || budget.out_of_time();
     if (over || tree.evaluations() > most_evaluations) {
+      if (is_wrong()) return result;
       give_up(over ? "the time was used up" : "the enclosed readouts were used up");
       return result;
     }
@@ -103,6 +132,7 @@ Search search(const Machine& machine, const sets::System& system, sets::Endings&
       continue;
     }
     if (node.word.size() >= longest_ending) {
+      if (is_wrong()) return result;
       give_up("the readout is not enclosed");
       return result;
     }
@@ -114,6 +144,7 @@ Search search(const Machine& machine, const sets::System& system, sets::Endings&
     for (const sets::System::Predecessor& predecessor : system.predecessors(node.situation)) {
       sets::Node longer = tree.before(node, predecessor);
       if (stands_still(node, longer)) {
+        if (is_wrong()) return result;
         give_up("the sets are too wide where more symbols tell nothing more");
         return result;
       }
@@ -179,7 +210,10 @@ SetsReport enclose(const Machine& machine, const Specification& specification, c
     Search found = search(machine, system, tree, options.budget, most_evaluations);
     report.evaluations += tree.evaluations();
     report.outcome = std::string(family.name()) + ": " + found.outcome;
-    report.wrong = std::move(found.wrong);
+    // A horizon that was found stands, and so does the question about shorter words.
+    const bool beside = found.wrong && ((length && report.sets) ||
+                                        (options.up_to && found.wrong->size() > *options.up_to));
+    if (!beside) report.wrong = std::move(found.wrong);
     if (!found.done) return report.wrong.has_value();
     report.sets = InductiveSetsEvidence{std::string(family.name()),
                                         length,
