@@ -211,8 +211,8 @@ SetsReport enclose(const Machine& machine, const Specification& specification, c
     report.evaluations += tree.evaluations();
     report.outcome = std::string(family.name()) + ": " + found.outcome;
     // A horizon that was found stands, and so does the question about shorter words.
-    const bool beside = found.wrong && ((length && report.sets) ||
-                                        (options.up_to && found.wrong->size() > *options.up_to));
+    const bool beside =
+        found.wrong && ((length && report.sets) || (options.up_to && found.wrong->size() > *options.up_to));
     if (!beside) report.wrong = std::move(found.wrong);
     if (!found.done) return report.wrong.has_value();
     report.sets = InductiveSetsEvidence{std::string(family.name()),
