@@ -72,7 +72,6 @@ class Work {
   std::optional<Clock::time_point> deadline_;
   double time_limit_ = 0.0;
   std::atomic<bool> stop_ = false;
-  std::atomic<bool> late_ = false;
   bool finished_ = false;
   bool shown_ = false;
   Clock::time_point drawn_ = start_;

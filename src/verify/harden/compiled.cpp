@@ -60,16 +60,6 @@ class Covering {
     return state.subspan(offsets_[layer], units_[layer]);
   }
 
-  static double distance(std::span<const float> a, std::span<const float> b) {
-    double sum = 0.0;
-    for (std::size_t i = 0; i < a.size(); ++i) {
-      const double d = static_cast<double>(a[i]) - static_cast<double>(b[i]);
-      sum += d * d;
-    }
-    return std::sqrt(sum);
-  }
-  static double norm(std::span<const float> a) { return distance(a, std::vector<float>(a.size(), 0.0F)); }
-
   /// The codes of a layer, and how far states that were taken for one lay from it.
   struct Codes {
     std::vector<std::vector<float>> codes;
@@ -89,7 +79,7 @@ class Covering {
         nearest = k;
       }
     }
-    layer.largest = std::max(layer.largest, norm(state));
+    layer.largest = std::max(layer.largest, std::sqrt(squared_norm(state)));
     if (least <= tolerance * layer.largest) {
       layer.drift = std::max(layer.drift, least);
       return static_cast<std::uint32_t>(nearest);

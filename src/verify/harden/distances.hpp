@@ -5,11 +5,29 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "krohn/verify/harden.hpp"
 
 namespace krohn {
+
+inline double squared_distance(std::span<const float> a, std::span<const float> b) {
+  double sum = 0.0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double d = static_cast<double>(a[i]) - static_cast<double>(b[i]);
+    sum += d * d;
+  }
+  return sum;
+}
+
+inline double distance(std::span<const float> a, std::span<const float> b) { return std::sqrt(squared_distance(a, b)); }
+
+inline double squared_norm(std::span<const float> a) {
+  double sum = 0.0;
+  for (const float x : a) sum += static_cast<double>(x) * static_cast<double>(x);
+  return sum;
+}
 
 /// How far states of own runs lie from codes, in ranges of lengths that double.
 class DistancesByLength {
@@ -49,14 +67,7 @@ inline double least_distance(const std::vector<UnitCodes>& units) {
   double least = std::numeric_limits<double>::infinity();
   for (const UnitCodes& unit : units) {
     for (std::size_t i = 0; i < unit.codes.size(); ++i) {
-      for (std::size_t j = 0; j < i; ++j) {
-        double sum = 0.0;
-        for (std::size_t e = 0; e < unit.codes[i].size(); ++e) {
-          const double d = static_cast<double>(unit.codes[i][e]) - static_cast<double>(unit.codes[j][e]);
-          sum += d * d;
-        }
-        least = std::min(least, std::sqrt(sum));
-      }
+      for (std::size_t j = 0; j < i; ++j) least = std::min(least, distance(unit.codes[i], unit.codes[j]));
     }
   }
   return least;

@@ -11,7 +11,6 @@
 #include <functional>
 #include <limits>
 #include <map>
-#include <numeric>
 #include <string>
 #include <utility>
 
@@ -66,20 +65,6 @@ constexpr Limits limits[] = {{48, 1000, 0.1}, {192, 10000, 0.1}, {1000, std::num
 /// Own runs that the means are taken over.
 constexpr std::size_t mean_words = 256;
 constexpr std::size_t mean_length = 32;
-
-double squared_distance(std::span<const float> a, std::span<const float> b) {
-  double sum = 0.0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const double d = static_cast<double>(a[i]) - static_cast<double>(b[i]);
-    sum += d * d;
-  }
-  return sum;
-}
-
-double squared_norm(std::span<const float> a) {
-  return std::inner_product(a.begin(), a.end(), a.begin(), 0.0, std::plus<>(),
-                            [](float x, float y) { return static_cast<double>(x) * static_cast<double>(y); });
-}
 
 /// What a closure found.
 struct Walk {
