@@ -38,7 +38,8 @@ def compile(
         resets: householder projections, a value register, hybrid (a zero gate), or auto: the smallest state.
         spectrum: Eigenvalues: any in [-1, 1], or nonnegative (aperiodic languages only).
         keys: integer, or dyadic unit keys on doubled coordinates.
-        representation: Of group languages: permutation, rotation, scalar, dimension, reflections, or auto.
+        representation: Of group languages: permutation, rotation, scalar, dimension, reflections, or auto; rotation
+            also of levels of a cascade that turn a polygon.
         family: What a token's matrix may be: any, gated_deltaproduct (zero gates as resets), kda (signed gates),
             rwkv7-widened (a letter moves one state or swaps two) or pd (column one-hot matrices).
         semantics: The arithmetic that it is made for and run in: fp32, fp16, bf16, int8-wrap, int8-saturate, int16-wrap,

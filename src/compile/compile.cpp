@@ -18,7 +18,9 @@
 
 #include "krohn/compile/slot_layout.hpp"
 #include "krohn/error.hpp"
+#include "krohn/model/horizon.hpp"
 #include "krohn/model/integer_form.hpp"
+#include "polygon.hpp"
 
 namespace krohn {
 namespace {
@@ -123,7 +125,11 @@ class Compiler {
     std::uint32_t layers = 0;
     std::size_t nodes = cascade.node_level.size();
     for (std::uint32_t l = 0; l < cascade.depth(); ++l) {
-      Plan plan{form_of(cascade.levels[l]), layers++, std::nullopt, nodes, squares_of(l)};
+      Plan plan{form_of(cascade.levels[l]), layers++, std::nullopt, nodes, squares_of(l), false};
+      if (!plan.component) {
+        plan.component = polygon_of(l);
+        plan.polygon = plan.component.has_value();
+      }
       if (options.resets == Resets::registers && acts(cascade.levels[l], SlotAction::Kind::permutation) &&
           acts(cascade.levels[l], SlotAction::Kind::reset)) {
         plan.group.emplace(cascade.levels[l]);
@@ -146,8 +152,8 @@ class Compiler {
   std::vector<TableLayer> layers() const {
     std::vector<TableLayer> result;
     for (std::uint32_t l = 0; l < cascade_.depth(); ++l) {
-      if (plans_[l].squares) {
-        result.push_back(squares_layer(l));
+      if (plans_[l].component) {
+        result.push_back(component_layer(l));
       } else if (plans_[l].group) {
         result.push_back(group_layer(l));
         result.push_back(register_layer(l));
@@ -166,7 +172,24 @@ class Compiler {
 
   std::size_t square_levels() const {
     return static_cast<std::size_t>(
-        std::count_if(plans_.begin(), plans_.end(), [](const Plan& plan) { return plan.squares.has_value(); }));
+        std::ranges::count_if(plans_, [](const Plan& plan) { return plan.component.has_value() && !plan.polygon; }));
+  }
+  std::size_t polygon_levels() const {
+    return static_cast<std::size_t>(std::ranges::count_if(plans_, [](const Plan& plan) { return plan.polygon; }));
+  }
+  /// Whether a level rounds, and up to which length the slots of all are right then.
+  bool exact() const {
+    return std::ranges::all_of(plans_, [](const Plan& plan) { return !plan.polygon || !plan.component->reference; });
+  }
+  std::optional<std::uint64_t> horizon() const {
+    std::optional<std::uint64_t> least;
+    for (std::uint32_t l = 0; l < cascade_.depth(); ++l) {
+      if (!plans_[l].component || !plans_[l].component->reference) continue;
+      const std::optional<std::uint64_t> length =
+          certify_horizon(component_layer(l), *plans_[l].component->reference, Semantics::fp32_fma_v1).length;
+      if (length) least = std::min(*length, least.value_or(*length));
+    }
+    return least;
   }
 
   InvariantHint hint() const {
@@ -185,8 +208,8 @@ class Compiler {
       const std::uint32_t level = cascade_.node_level[n];
       if (level == cascade_.depth()) {
         push_node(InvariantHint::leaf, cascade_.node_state[n]);
-      } else if (plans_[level].squares) {
-        for (const std::uint32_t slot : plans_[level].squares->slot_of_tuple) {
+      } else if (plans_[level].component) {
+        for (const std::uint32_t slot : plans_[level].component->slot_of_state) {
           hint.child_node.push_back(child(cascade_.child_at(n, slot)));
         }
         push_node(plans_[level].first_layer, 0);
@@ -231,12 +254,14 @@ class Compiler {
     SlotEncoding encoding;
     bool gate;
   };
-  /// A level's slots as symmetries of squares: the layer of an automaton whose states are the slots and whose symbols
-  /// are the level's actions.
-  struct Squares {
+  /// A level's slots as symmetries of squares, or as the corners of a polygon: the layer of an automaton whose states
+  /// stand for slots and whose symbols are the level's actions.
+  struct Component {
     TableLayer layer;
     std::vector<std::int32_t> row_of_action;
-    std::vector<std::uint32_t> slot_of_tuple;
+    std::vector<std::uint32_t> slot_of_state;
+    /// Where it rounds: the states as they should be.
+    std::optional<ReferenceStates> reference{};
   };
   struct Plan {
     Form form;
@@ -245,7 +270,8 @@ class Compiler {
     std::optional<SlotGroup> group;
     /// The hint's nodes (node of the level, g), on the second layer, are numbered from here.
     std::size_t first_middle;
-    std::optional<Squares> squares;
+    std::optional<Component> component;
+    bool polygon;
   };
 
   static bool acts(const CascadeLevel& level, SlotAction::Kind kind) {
@@ -277,7 +303,7 @@ class Compiler {
   }
 
   // With signed gates, where that has a smaller state than a slot a key.
-  std::optional<Squares> squares_of(std::uint32_t l) const {
+  std::optional<Component> squares_of(std::uint32_t l) const {
     const CascadeLevel& level = cascade_.levels[l];
     if (options_.recurrence != Recurrence::kda || options_.resets != Resets::automatic || block() ||
         options_.keys != KeyForm::integer || options_.spectrum != Spectrum::any || level.width <= 2 ||
@@ -300,19 +326,66 @@ class Compiler {
     const std::size_t tuples = found->hint.child_node.size();
     const SlotLayout layout = layout_of(SlotEncoding::key_onehot, level.width, false);
     if (found->model.hidden_size() >= layout.key_size() || tuples > std::size_t{4} * level.width) return std::nullopt;
-    Squares squares{found->model.layers().front(), found->model.symbol_row(), {}};
+    Component squares{found->model.layers().front(), found->model.symbol_row(), {}};
     for (const std::int32_t node : found->hint.child_node) {
-      squares.slot_of_tuple.push_back(found->hint.node_state[static_cast<std::size_t>(node)]);
+      squares.slot_of_state.push_back(found->hint.node_state[static_cast<std::size_t>(node)]);
     }
     return squares;
   }
 
-  TableLayer squares_layer(std::uint32_t l) const {
+  // Where rotations are asked for: a level whose permutations turn a polygon of its slots. A reset is a zero gate and
+  // the corner written.
+  std::optional<Component> polygon_of(std::uint32_t l) const {
     const CascadeLevel& level = cascade_.levels[l];
-    const Squares& squares = *plans_[l].squares;
-    TableLayer result{squares.layer.table,
-                      squares.layer.initial_hidden,
-                      {squares.layer.readouts.front(), SlotReadout{{{}}, {0.0F}}},
+    if (options_.representation != GroupRepresentation::rotation || level.width <= 2) return std::nullopt;
+    std::vector<std::vector<std::uint32_t>> permutations;
+    for (const SlotAction& action : level.actions) {
+      if (action.kind == SlotAction::Kind::permutation) permutations.push_back(action.image);
+    }
+    if (permutations.empty()) return std::nullopt;
+    const std::uint32_t start = cascade_.start[l];
+    const std::optional<Polygon> polygon = find_polygon(permutations, level.width, start);
+    if (!polygon) return std::nullopt;
+    ReferenceStates reference;
+    reference.start = start;
+    SlotReadout readout;
+    for (std::uint32_t slot = 0; slot < level.width; ++slot) {
+      const auto [x, y] = corner(polygon->position[slot], level.width);
+      reference.centre.insert(reference.centre.end(), {x, y});
+      std::vector<Entry>& weight = readout.weight.emplace_back();
+      if (x != 0.0) weight.push_back({0, static_cast<float>(x)});
+      if (y != 0.0) weight.push_back({1, static_cast<float>(y)});
+      readout.bias.push_back(0.0F);
+    }
+    std::vector<TokenRow> table;
+    Component component{
+        {TokenTable(2, 1, table), {1.0F, 0.0F}, {readout, SlotReadout{{{}}, {0.0F}}}, true, {}, {}, {}, {}}, {}, {}};
+    std::size_t turn = 0;
+    for (const SlotAction& action : level.actions) {
+      TokenRow& row = table.emplace_back();
+      component.row_of_action.push_back(static_cast<std::int32_t>(component.row_of_action.size()));
+      if (action.kind == SlotAction::Kind::permutation) {
+        row = turn_row(polygon->turns[turn++], level.width, options_.recurrence == Recurrence::kda);
+      } else if (action.kind == SlotAction::Kind::reset) {
+        row.gate = {0.0F};
+        row.write = readout.weight[action.image[0]];
+      }
+    }
+    component.layer.table = TokenTable(2, 1, table);
+    for (std::uint32_t slot = 0; slot < level.width; ++slot) {
+      component.slot_of_state.push_back(slot);
+      for (const SlotAction& action : level.actions) reference.successor.push_back(action.apply(slot));
+    }
+    if (!turns_exactly(level.width)) component.reference = std::move(reference);
+    return component;
+  }
+
+  TableLayer component_layer(std::uint32_t l) const {
+    const CascadeLevel& level = cascade_.levels[l];
+    const Component& component = *plans_[l].component;
+    TableLayer result{component.layer.table,
+                      component.layer.initial_hidden,
+                      {component.layer.readouts.front(), SlotReadout{{{}}, {0.0F}}},
                       true,
                       {},
                       {},
@@ -320,18 +393,18 @@ class Compiler {
                       {}};
     LayerRows rows(result);
     for (std::size_t r = 0; r < level.rows.size(); ++r) {
-      const auto action = static_cast<std::uint32_t>(squares.row_of_action[level.rows[r].action]);
+      const auto action = static_cast<std::uint32_t>(component.row_of_action[level.rows[r].action]);
       std::vector<std::int32_t> by_slot = following(l, r);
       merge_equal(by_slot);
       if (by_slot.size() == 1) {
         rows.push(action, 1, by_slot);
         continue;
       }
-      std::vector<std::int32_t> by_tuple;
-      for (const std::uint32_t slot : squares.slot_of_tuple) {
-        by_tuple.push_back(slot < by_slot.size() ? by_slot[slot] : undefined_row);
+      std::vector<std::int32_t> by_state;
+      for (const std::uint32_t slot : component.slot_of_state) {
+        by_state.push_back(slot < by_slot.size() ? by_slot[slot] : undefined_row);
       }
-      rows.push(action, 0, by_tuple);
+      rows.push(action, 0, by_state);
     }
     return result;
   }
@@ -532,6 +605,9 @@ CompileResult compile_cascade(const Dfa& minimal, const CompileOptions& options)
   result.parts = cascade.parts;
   result.widths = cascade.widths();
   result.square_levels = compiler.square_levels();
+  result.polygon_levels = compiler.polygon_levels();
+  result.exact = compiler.exact();
+  result.horizon = compiler.horizon();
   result.family = cascade.family;
   return result;
 }
@@ -569,6 +645,26 @@ std::optional<CompiledGroup> moves_of(const Dfa& minimal, const CompileOptions& 
   }
   begin(options, "moves of states");
   return compile_moves(minimal, pd ? MoveOptions{} : MoveOptions{1, false});
+}
+
+/// A representation that is asked for has a place in what is made.
+void require_fit(const CompileOptions& options, bool as_group) {
+  if (!options.representation) return;
+  const auto refuse = [](const std::string& problem) { throw InputError("representation: " + problem); };
+  if (options.recurrence == Recurrence::pd || options.recurrence == Recurrence::rwkv7_widened) {
+    refuse("expected none for a family of moves and swaps, got one");
+  }
+  if (as_group) return;
+  if (options.representation != GroupRepresentation::rotation) {
+    refuse(
+        "expected rotation for levels of a cascade, got another; the others are of languages all of whose letters are "
+        "permutations, compiled without one");
+  }
+  if (options.delay != Delay::read_before || options.resets != Resets::automatic || options.spectrum != Spectrum::any ||
+      options.keys != KeyForm::integer) {
+    refuse(
+        "expected the delay, resets, spectrum and keys that are taken by themselves for levels that turn, got others");
+  }
 }
 
 /// In an integer semantics the model has its form, and all that a layer writes is in the format's range.
@@ -610,13 +706,8 @@ CompileResult compile(const Language& language, const CompileOptions& options) {
         "semantics: expected one of a model without codes, got fp32-snap-v1, in which krohn harden makes them");
   }
   const Dfa& minimal = language.minimal();
-  const bool permutes = language.is_group();
-  if (!permutes && options.representation) {
-    throw InputError(
-        "representation: expected a language all of whose letters are permutations, got one with a letter that is "
-        "none");
-  }
-  const bool as_group = permutes && !options.cascade.mode && options.spectrum == Spectrum::any;
+  const bool as_group = language.is_group() && !options.cascade.mode && options.spectrum == Spectrum::any;
+  require_fit(options, as_group);
   const auto make = [&](const CompileOptions& by) {
     return as_group ? compile_permutations(minimal, by) : compile_cascade(minimal, by);
   };
@@ -627,6 +718,7 @@ CompileResult compile(const Language& language, const CompileOptions& options) {
       if (options.recurrence != Recurrence::any) {
         CompileOptions reflections = options;
         reflections.resets = Resets::householder;
+        if (!as_group) reflections.representation.reset();
         made.with_reflections = size_of(make(reflections).model);
       }
       return made;
@@ -637,6 +729,10 @@ CompileResult compile(const Language& language, const CompileOptions& options) {
     }
   };
   CompileResult result = with_or_without_cascade();
+  if (options.representation && !as_group && result.polygon_levels == 0) {
+    throw InputError(
+        "representation: expected a level of the cascade that turns a polygon of three slots or more, got none");
+  }
   if (options.recurrence == Recurrence::kda && !options.representation && !options.cascade.mode &&
       options.spectrum == Spectrum::any && options.keys == KeyForm::integer) {
     // Fewer layers, then one factor a token, as the family has them, then a smaller state, then fewer factors; of

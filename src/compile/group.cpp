@@ -7,16 +7,13 @@
 // h_i - (h_i - h_j), h_j + (h_i - h_j) are integers below 2^24. Dyadic keys: the same numbers, halves included, in
 // doubled coordinates. The scores are integers of at most degree * colours^2. All of them are refused above 2^24.
 //
-// Rotation of a cyclic group Z_m: state j is the point at angle 2 pi j / m; a letter is the reflection in the x-axis
-// followed by the one in the line at half its angle; sines are the project's own, whose bits are the same everywhere.
-// Quarter turns have the exact key (-1, 1), half turns (1, 0). With signed gates the reflection in the x-axis is the
-// gate diag(1, -1), which rounds nothing.
+// Rotations and reflections of the plane, of cyclic and dihedral groups whose states are the corners of a polygon:
+// polygon.cpp.
 #include "krohn/compile/group.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numbers>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -27,7 +24,7 @@
 #include "krohn/error.hpp"
 #include "krohn/model/horizon.hpp"
 #include "krohn/model/householder.hpp"
-#include "krohn/numeric/transcendental.hpp"
+#include "polygon.hpp"
 
 namespace krohn {
 namespace {
@@ -161,82 +158,6 @@ CompiledGroup compile_scalar(const Dfa& dfa) {
           true, std::nullopt};
 }
 
-/// The position of every state on the cycle of a generator of the group, the start at 0: letter a adds a constant.
-/// Throws InputError if the group is not cyclic.
-std::vector<std::uint32_t> positions_on_cycle(const Dfa& dfa, const std::vector<std::vector<State>>& letters) {
-  const std::size_t states = dfa.num_states();
-  const auto position_by = [&](const std::vector<State>& step) {
-    std::vector<std::uint32_t> position(states, static_cast<std::uint32_t>(states));
-    State q = dfa.start();
-    for (std::uint32_t i = 0; i < states && position[q] == states; ++i, q = step[q]) position[q] = i;
-    return position;
-  };
-  const auto adds_constants = [&](const std::vector<std::uint32_t>& position) {
-    for (const std::uint32_t place : position) {
-      if (place == states) return false;
-    }
-    for (const std::vector<State>& letter : letters) {
-      const std::size_t shift = position[letter[dfa.start()]];
-      for (State q = 0; q < states; ++q) {
-        if (position[letter[q]] != (position[q] + shift) % states) return false;
-      }
-    }
-    return true;
-  };
-  // Candidates for the generator: the element of each state, in breadth-first order (a letter nearly always).
-  std::vector<std::vector<State>> element(states);
-  std::vector<State> queue = {dfa.start()};
-  element[dfa.start()].resize(states);
-  for (State q = 0; q < states; ++q) element[dfa.start()][q] = q;
-  for (std::size_t i = 0; i < queue.size(); ++i) {
-    const std::vector<std::uint32_t> position = position_by(element[queue[i]]);
-    if (adds_constants(position)) return position;
-    for (const std::vector<State>& letter : letters) {
-      const State image = letter[queue[i]];
-      if (!element[image].empty()) continue;
-      element[image].resize(states);
-      for (State q = 0; q < states; ++q) element[image][q] = letter[element[queue[i]][q]];
-      queue.push_back(image);
-    }
-  }
-  throw InputError("rotation: expected a cyclic group, got one that is not");
-}
-
-TokenRow rotation_row(std::size_t shift, std::size_t order, bool signed_gates) {
-  TokenRow row;
-  if (shift == 0) return row;
-  const GeneralizedHouseholder mirror{{{1, 1.0F}}, 2.0F, {}};
-  if (2 * shift == order) {
-    row.factors = {mirror, {{{0, 1.0F}}, 2.0F, {}}};
-  } else if (4 * shift == order) {
-    row.factors = {mirror, {{{0, -1.0F}, {1, 1.0F}}, 1.0F, {}}};
-  } else if (4 * shift == 3 * order) {
-    row.factors = {mirror, {{{0, 1.0F}, {1, 1.0F}}, 1.0F, {}}};
-  } else {
-    const double half_angle = std::numbers::pi * static_cast<double>(shift) / static_cast<double>(order);
-    row.factors = {
-        mirror,
-        {{{0, static_cast<float>(-numeric::sine(half_angle))}, {1, static_cast<float>(numeric::cosine(half_angle))}},
-         2.0F,
-         {}}};
-  }
-  if (signed_gates) {
-    row.gate = {1.0F, -1.0F};
-    row.factors.erase(row.factors.begin());
-  }
-  return row;
-}
-
-/// The point at angle 2 pi position / order; the four axis directions exactly.
-std::pair<double, double> point_on_circle(std::size_t position, std::size_t order) {
-  if (position == 0) return {1.0, 0.0};
-  if (2 * position == order) return {-1.0, 0.0};
-  if (4 * position == order) return {0.0, 1.0};
-  if (4 * position == 3 * order) return {0.0, -1.0};
-  const double angle = 2.0 * std::numbers::pi * static_cast<double>(position) / static_cast<double>(order);
-  return {numeric::cosine(angle), numeric::sine(angle)};
-}
-
 CompiledGroup compile_rotation(const Dfa& dfa, bool signed_gates) {
   const std::size_t order = dfa.num_states();
   if (order > max_rotation_states) {
@@ -246,16 +167,17 @@ CompiledGroup compile_rotation(const Dfa& dfa, bool signed_gates) {
   const DistinctLetters distinct = distinct_letters(dfa);
   const std::vector<Transformation>& letters = distinct.images;
   LetterRows rows = rows_of(distinct.of_symbol);
-  const std::vector<std::uint32_t> position = positions_on_cycle(dfa, letters);
-  std::vector<TokenRow> table;
-  for (const std::vector<State>& letter : letters) {
-    table.push_back(rotation_row(position[letter[dfa.start()]], order, signed_gates));
+  const std::optional<Polygon> polygon = find_polygon(letters, order, dfa.start());
+  if (!polygon) {
+    throw InputError("rotation: expected a cyclic or dihedral group that turns a polygon of the states, got another");
   }
+  std::vector<TokenRow> table;
+  for (const Turn& turn : polygon->turns) table.push_back(turn_row(turn, order, signed_gates));
 
   ReferenceStates reference;
   SlotReadout readout;
   for (State q = 0; q < order; ++q) {
-    const auto [x, y] = point_on_circle(position[q], order);
+    const auto [x, y] = corner(polygon->position[q], order);
     reference.centre.insert(reference.centre.end(), {x, y});
     std::vector<Entry> weight;
     if (x != 0.0) weight.push_back({0, static_cast<float>(x)});
@@ -266,8 +188,7 @@ CompiledGroup compile_rotation(const Dfa& dfa, bool signed_gates) {
   }
   reference.start = dfa.start();
   TableLayer layer = make_layer(TokenTable(2, 1, table), {1.0F, 0.0F}, std::move(readout), dfa);
-  // Quarter turns only: the states are the four unit vectors and every factor computes on 0, 1, -1.
-  const bool exact = order <= 2 || order == 4;
+  const bool exact = turns_exactly(order);
   std::optional<std::uint64_t> horizon;
   if (!exact) horizon = certify_horizon(layer, reference, Semantics::fp32_fma_v1).length;
   return {make_model(dfa, std::move(rows.row_of_symbol), {std::move(layer)}), one_layer_hint(order, rows.symbol_of_row),

@@ -10,6 +10,9 @@
 //   beta |k| |h| gamma_{m+2}; times k: s gamma_{m+2} |h|. The last rounding errs by u times the exact sum, whose norm
 //   is at most (g_f + s gamma_{m+2}) |h|. Together kappa_f = s gamma_{m+2} + u (g_f + s gamma_{m+2}), relative to |h|.
 //   A factor with key e_j or -e_j and beta 1 or 2 maps h_j to 0 or -h_j without error, and so does a gate of signs.
+// * A row that resets, a zero gate and a write w, leaves w, rounded to the state's format: A = 0, the defect is |w -
+// c'|,
+//   and what was wrong before is forgotten.
 // * Hence |h' - A h| <= K |h| with K = prod (g_f + kappa_f) - G. A state format of unit roundoff v > 2^-24 rounds once
 //   more: K grows by v (G + K).
 // * Underflow errs by at most 2^-150 an operation, amplified by beta and the key on its way into the state: counted as
@@ -31,6 +34,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <string>
 
 #include "krohn/error.hpp"
@@ -70,26 +74,49 @@ double norm(const std::vector<Entry>& vector) {
   return std::sqrt(sum);
 }
 
+bool resets(const TokenRow& row) {
+  return std::ranges::all_of(row.gate, [](float a) { return a == 0.0F; });
+}
+
+/// Whether every format holds the numbers.
+bool representable(std::span<const float> values) {
+  return std::ranges::all_of(values, [](float value) { return value == 0.0F || std::fabs(value) == 1.0F; });
+}
+
+/// How far the format's rounding moves a vector of this norm, of `size` numbers.
+double stored_error(double length, std::size_t size, Semantics semantics) {
+  return unit_roundoff(semantics) * length * outward +
+         least_subnormal(semantics) * std::sqrt(static_cast<double>(size));
+}
+
 void check(const TableLayer& layer, const ReferenceStates& reference, Semantics semantics) {
   const auto refuse = [](const std::string& problem) { throw InputError("horizon: " + problem); };
   if (integer_format(semantics)) {
     refuse("expected floating point, got " + std::string(semantics_id(semantics)) + ", which does not drift");
   }
   if (layer.table.value_size() != 1) refuse("expected value size 1, got " + std::to_string(layer.table.value_size()));
-  const std::vector<float>& gates = layer.table.arrays().gate;
-  if (!std::all_of(gates.begin(), gates.end(), [](float a) { return std::fabs(a) == 1.0F; })) {
-    refuse("expected no gates but signs, got others");
-  }
+  if (!layer.codes.empty()) refuse("expected no codes, got a layer that does not drift");
   if (layer.table.reads_apart()) refuse("expected factors that read by their keys, got a read vector");
-  if (!layer.table.arrays().value_index.empty() || !layer.table.arrays().write_index.empty()) {
-    refuse("expected no writes, got some");
+  if (!layer.table.arrays().value_index.empty()) refuse("expected factors that write nothing, got a value");
+  for (std::size_t r = 0; r < layer.table.num_rows(); ++r) {
+    const TokenRow row = layer.table.row(r);
+    if (resets(row)) {
+      if (!row.factors.empty()) refuse("expected a zero gate and a write to reset, got factors too");
+      continue;
+    }
+    if (!std::ranges::all_of(row.gate, [](float a) { return std::fabs(a) == 1.0F; })) {
+      refuse("expected gates of signs, or of zeros in a reset, got others");
+    }
+    if (!row.write.empty()) refuse("expected no write but behind a zero gate, got one");
   }
-  if (layer.reads_before || layer.readouts.size() != 1) {
-    refuse("expected one readout of the state after the step, got " + std::to_string(layer.readouts.size()) +
-           (layer.reads_before ? " of the state before it" : ""));
-  }
+  if (layer.readouts.empty()) refuse("expected a readout, got none");
   const std::size_t slots = layer.readouts[0].num_slots();
   if (slots < 2) refuse("expected a readout of two slots or more, got one, which no drift can change");
+  for (std::size_t i = 1; i < layer.readouts.size(); ++i) {
+    if (layer.readouts[i].num_slots() > 1 || !layer.readouts[i].weight[0].empty()) {
+      refuse("expected one readout, and beside it only such as decode nothing, got others");
+    }
+  }
   if (reference.centre.size() != slots * layer.hidden_size() ||
       reference.successor.size() != slots * layer.table.num_rows() || reference.start >= slots) {
     refuse("expected a centre and successors for each of " + std::to_string(slots) + " slots, got other shapes");
@@ -182,20 +209,29 @@ Drift drift_of(const TableLayer& layer, const ReferenceStates& reference, Semant
     state[i] = static_cast<double>(layer.initial_hidden[i]) - reference.centre[reference.start * size + i];
   }
   drift.initial_error = norm(state.data(), size) * outward;
-  if (semantics != Semantics::fp32_fma_v1) {
-    double length = 0.0;
-    for (const float value : layer.initial_hidden) length += static_cast<double>(value) * static_cast<double>(value);
-    // The initial state is rounded to the format too; 0, 1 and -1 are in it.
-    const bool representable = std::all_of(layer.initial_hidden.begin(), layer.initial_hidden.end(),
-                                           [](float value) { return value == 0.0F || std::fabs(value) == 1.0F; });
-    if (!representable) {
-      drift.initial_error += unit_roundoff(semantics) * std::sqrt(length) * outward +
-                             least_subnormal(semantics) * std::sqrt(static_cast<double>(size));
-    }
+  // The initial state is rounded to the format too.
+  if (semantics != Semantics::fp32_fma_v1 && !representable(layer.initial_hidden)) {
+    const std::vector<double> initial(layer.initial_hidden.begin(), layer.initial_hidden.end());
+    drift.initial_error += stored_error(norm(initial.data(), size), size, semantics);
   }
 
   for (std::size_t r = 0; r < rows; ++r) {
     const TokenRow row = layer.table.row(r);
+    if (resets(row)) {
+      std::vector<float> written(size, 0.0F);
+      for (const Entry& entry : row.write) written[entry.index] = entry.value;
+      double error = 0.0;
+      for (std::size_t q = 0; q < slots; ++q) {
+        const double* target = &reference.centre[reference.successor[q * rows + r] * size];
+        for (std::size_t i = 0; i < size; ++i) state[i] = static_cast<double>(written[i]) - target[i];
+        error = std::max(error, norm(state.data(), size) * outward);
+      }
+      if (semantics != Semantics::fp32_fma_v1 && !representable(written)) {
+        error += stored_error(norm(row.write), size, semantics);
+      }
+      drift.step_error = std::max(drift.step_error, error);
+      continue;
+    }
     double stretch = 1.0;  // G
     double rounded = 1.0;  // G + K
     double absolute = 0.0;

@@ -36,6 +36,7 @@ std::string compile_report_json(const CompileResult& result, const CompileOption
   report["recurrence"] = name_of(recurrence_names, options.recurrence);
   report["semantics"] = semantics_id(options.semantics);
   report["square_levels"] = result.square_levels;
+  report["polygon_levels"] = result.polygon_levels;
   report["with_reflections"] = nullptr;
   if (const auto& size = result.with_reflections) {
     report["with_reflections"] = {{"layers", size->layers},

@@ -186,7 +186,8 @@ TEST_CASE("scores that underflow or overflow end the margin: on the real run eve
   CHECK(kept == 2);  // the two scales that come near neither end
 }
 
-TEST_CASE("a wrong reference gives no length, and layers with gates, writes or two readouts are refused") {
+TEST_CASE(
+    "a wrong reference gives no length, and layers with gates other than resets, writes or two readouts are refused") {
   Rotation r = rotation(5);
   for (std::uint32_t& slot : r.reference.successor) slot = (slot + 1) % 5;
   CHECK(*certify_horizon(r.layer, r.reference, Semantics::fp32_fma_v1).length == 0);
@@ -208,6 +209,19 @@ TEST_CASE("a wrong reference gives no length, and layers with gates, writes or t
   row.factors[0].read.clear();
   row.write = {{0, 1.0F}};
   r.layer.table = TokenTable(2, 1, {row});
+  CHECK_THROWS_AS(certify_horizon(r.layer, r.reference, Semantics::fp32_fma_v1), InputError);
+  // Behind a zero gate it is a reset, but not with factors, nor to a state that is no slot's.
+  row.gate = {0.0F};
+  r.layer.table = TokenTable(2, 1, {row});
+  CHECK_THROWS_AS(certify_horizon(r.layer, r.reference, Semantics::fp32_fma_v1), InputError);
+  row.factors.clear();
+  r.layer.table = TokenTable(2, 1, {row});
+  r.reference.successor.assign(5, 0);
+  CHECK_FALSE(certify_horizon(r.layer, r.reference, Semantics::bf16_state_v1).length.has_value());
+  r.reference.successor.assign(5, 1);
+  CHECK(*certify_horizon(r.layer, r.reference, Semantics::fp32_fma_v1).length == 0);
+  r = rotation(5);
+  r.layer.readouts.push_back(r.layer.readouts[0]);
   CHECK_THROWS_AS(certify_horizon(r.layer, r.reference, Semantics::fp32_fma_v1), InputError);
   r = rotation(5);
   r.reference.successor.pop_back();

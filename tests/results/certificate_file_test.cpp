@@ -112,7 +112,7 @@ TEST_CASE("a horizon is certified from its reference states, and no further") {
   CHECK(rejected(made, model, catalog_language("mod:100")));
   const auto with = [&](auto change) {
     Certificate certificate = made;
-    change(certificate, std::get<HorizonEvidence>(certificate.evidence).reference);
+    change(certificate, std::get<HorizonEvidence>(certificate.evidence).references[0].states);
     return rejected(certificate, model, wheel).has_value();
   };
   CHECK(!with([](Certificate& c, ReferenceStates&) { c.claim.length = *c.claim.length / 2; }));

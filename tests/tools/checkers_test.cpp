@@ -3,12 +3,18 @@
 // of their contract; what is damaged, older, of something else or no certificate they refuse, and so does krohn verify.
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <random>
 #include <set>
 #include <string>
+#include <utility>
+#include <variant>
+#include <vector>
 
+#include "corpus.hpp"
+#include "krohn/automata/catalog.hpp"
 #include "krohn/automata/dfa.hpp"
 #include "krohn/checkpoints/model_directory.hpp"
 #include "krohn/languages/format_json.hpp"
@@ -107,18 +113,57 @@ TEST_CASE("certificates of every verdict and format are accepted by both checker
   }
 }
 
-TEST_CASE("a horizon is recomputed by both checkers") {
+TEST_CASE("a horizon is recomputed by both checkers, of one layer and of levels of a cascade") {
   const TemporaryDirectory directory;
   const std::string model = (directory / "model").string();
   const std::string language = (directory / "language.json").string();
   const std::string certificate = (directory / "certificate").string();
-  REQUIRE(run_krohn("compile mod:101 --representation rotation -o " + model).exit_code == 0);
-  REQUIRE(run_krohn("convert mod:101 -o " + language).exit_code == 0);
-  const ProcessResult checked =
-      run_krohn("check " + model + " " + language + " --memory 1M --up-to 40000 --certificate " + certificate);
-  REQUIRE_MESSAGE(checked.exit_code == 0, checked.out, checked.error);
-  CHECK(verified(run_tool("check_certificate", certificate + " " + model + " " + language)));
-  CHECK(verified(run_krohn("verify " + certificate)));
+  struct Case {
+    Dfa language;
+    const char* options;
+    std::size_t layers;
+    std::size_t drifting;
+  };
+  // A turn of 101 states; levels of three slots with resets, beside such as do not drift: of Cerny's automaton of five
+  // states (the third level that turns has four corners), and between other levels.
+  for (const Case& c : {Case{catalog_language("mod:101"), "", 1, 1}, Case{corpus::language("cerny5").dfa, "", 4, 2},
+                        Case{corpus::language("cerny5").dfa, "--family kda", 4, 2},
+                        Case{corpus::language("rand_uniform_7").dfa, "--family kda", 6, 1}}) {
+    CAPTURE(c.layers);
+    CAPTURE(std::string(c.options));
+    write(language, format_json(c.language));
+    REQUIRE(run_krohn("compile " + language + " --force --representation rotation " + c.options + " -o " + model)
+                .exit_code == 0);
+    CHECK(read_model(model).model.layers().size() == c.layers);
+    const ProcessResult checked = run_krohn("check " + model + " " + language +
+                                            " --memory 64K --samples 0 --up-to 40000 --certificate " + certificate);
+    REQUIRE_MESSAGE(checked.exit_code == 0, checked.out, checked.error);
+    const auto both = [&] {
+      return std::pair(run_tool("check_certificate", certificate + " " + model + " " + language),
+                       run_krohn("verify " + certificate));
+    };
+    CHECK_MESSAGE(verified(both().first), both().first.error);
+    CHECK(verified(both().second));
+    const Certificate made = read_certificate(certificate);
+    REQUIRE(std::holds_alternative<HorizonEvidence>(made.evidence));
+    CHECK(std::get<HorizonEvidence>(made.evidence).references.size() == c.drifting);
+    const auto refused_with = [&](auto change) {
+      Certificate changed = made;
+      change(changed, std::get<HorizonEvidence>(changed.evidence).references);
+      write_certificate(certificate, changed);
+      const auto [python, own] = both();
+      CHECK(refused(python));
+      CHECK(own.exit_code == 1);
+    };
+    using References = std::vector<LayerReference>;
+    refused_with([](Certificate&, References& r) { r.clear(); });
+    refused_with([](Certificate&, References& r) { r.push_back(r[0]); });
+    refused_with([](Certificate&, References& r) { r[0].layer += 1; });
+    refused_with([](Certificate&, References& r) { r[0].states.centre[0] += 0x1p-4; });
+    refused_with([](Certificate&, References& r) { r[0].states.successor.back() ^= 1U; });
+    refused_with([](Certificate&, References& r) { r[0].states.start ^= 1U; });
+    refused_with([](Certificate& changed, References&) { changed.claim.length = std::uint64_t{1} << 40U; });
+  }
 }
 
 TEST_CASE("snapped compiled models: both checkers accept the closure in every order, and nothing that is damaged") {
@@ -259,7 +304,7 @@ TEST_CASE("both checkers count a sign change as exact for subnormal states") {
                                   .model_fingerprint = fingerprint(model),
                                   .automaton = wheel,
                                   .symbol_map = {0},
-                                  .evidence = HorizonEvidence{{centres, {1, 2, 0}, 0}}});
+                                  .evidence = HorizonEvidence{{{0, {centres, {1, 2, 0}, 0}}}}});
   CHECK(verified(run_krohn("verify " + certificate)));
   const ProcessResult python = run_tool("check_certificate", certificate + " " + path + " " + language);
   CHECK_MESSAGE(verified(python), python.out, python.error);
@@ -390,7 +435,7 @@ TEST_CASE("a horizon counts how far scores underflow") {
                                     .model_fingerprint = fingerprint(model),
                                     .automaton = alternating,
                                     .symbol_map = {0},
-                                    .evidence = HorizonEvidence{{{0.25, -0.25}, {1, 0}, 0}}});
+                                    .evidence = HorizonEvidence{{{0, {{0.25, -0.25}, {1, 0}, 0}}}}});
     const ProcessResult python = run_tool("check_certificate", certificate + " " + path + " " + language);
     CHECK_MESSAGE((weight == 0x1p-140F ? verified(python) : refused(python)), python.out, python.error);
     CHECK(run_krohn("check " + path + " " + language).exit_code == (weight == 0x1p-140F ? 0 : 10));

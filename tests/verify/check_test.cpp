@@ -213,7 +213,8 @@ TEST_CASE("a horizon of no step certifies nothing") {
   const LrnnModel doubled(model.alphabet(), model.label_names(), model.initial_label(), model.symbol_row(), {layer});
   const HorizonCheck horizon =
       check_horizon(doubled, fp32, Specification(doubled.alphabet(), doubled.label_names(), wheel));
-  CHECK(horizon.horizon.length == 0);
+  REQUIRE(horizon.horizons.size() == 1);
+  CHECK(horizon.horizons[0].length == 0);
   CHECK_FALSE(horizon.length);
   CheckOptions options;
   options.budget.memory = 0;  // no closure

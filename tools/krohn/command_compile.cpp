@@ -72,6 +72,8 @@ void print_report(const CompileResult& result, Semantics semantics, const std::s
           : " (cascade " + result.mode + (result.parts.size() > 1 ? ", split by congruences" : "") +
                 (result.square_levels > 0 ? ", " + std::to_string(result.square_levels) + " as symmetries of squares"
                                           : "") +
+                (result.polygon_levels > 0 ? ", " + std::to_string(result.polygon_levels) + " as turns of a polygon"
+                                           : "") +
                 ")";
   print_table(
       {{"states", std::to_string(result.states) + ", minimal " + std::to_string(result.minimal.num_states())},
@@ -154,8 +156,9 @@ void add_compile(const Command& app, int& exit_code) {
   command
       .add_option(
           "--representation", arguments->representation,
-          "Of group languages: permutation, rotation (cyclic groups), scalar (two states), dimension or reflections "
-          "(the least of either, inexact), or auto: the smallest exact one")
+          "Of group languages: permutation, rotation (cyclic and dihedral groups), scalar (two states), dimension or "
+          "reflections (the least of either, inexact), or auto: the smallest exact one. Of other languages rotation: "
+          "levels of the cascade that turn a polygon are kept as two numbers, inexact, with a certified horizon")
       .check(one_of(names_of(representation_names)))
       .capture_default_str();
   command

@@ -62,8 +62,9 @@ struct CompileOptions {
   Resets resets = Resets::automatic;
   Spectrum spectrum = Spectrum::any;
   KeyForm keys = KeyForm::integer;
-  /// Of languages all of whose letters are permutations. Empty: the smallest exact one, which is scalar for two states
-  /// (A = 1 and A = -1) and permutation else.
+  /// Of languages all of whose letters are permutations; rotation also of levels of a cascade whose permutations turn a
+  /// polygon of three slots or more. Empty: the smallest exact one, which is scalar for two states (A = 1 and A = -1)
+  /// and permutation else.
   std::optional<GroupRepresentation> representation;
   Recurrence recurrence = Recurrence::any;
   /// In an integer semantics every number that is stored is to be in its range; InputError where one is not.
@@ -103,6 +104,8 @@ struct CompileResult {
   std::vector<std::size_t> widths{};
   /// Levels that are kept as symmetries of squares.
   std::size_t square_levels = 0;
+  /// Levels whose slots are corners of a polygon that rotations turn.
+  std::size_t polygon_levels = 0;
   /// Sets of the cascade's family.
   std::size_t family = 0;
   /// Per layer.
@@ -114,7 +117,7 @@ struct CompileResult {
   std::size_t factors = 0;
   /// True if every step is exact in fp32, fp16 and bf16.
   bool exact = true;
-  /// Certified length, empty when exact.
+  /// Certified length, empty when exact; of several levels that turn, the least.
   std::optional<std::uint64_t> horizon{};
   /// With a recurrence asked for: what products of reflections alone take, resets as projections.
   std::optional<ModelSize> with_reflections{};

@@ -17,16 +17,17 @@ namespace krohn {
 /// norm exactly 1 and beta 2, for formats that normalise keys.
 enum class KeyForm { integer, dyadic };
 
-/// permutation: the points of a low-degree action, exact. rotation: 2x2 rotations, cyclic groups only, two reflections
-/// a symbol, inexact unless the rotations are by quarter turns. scalar: A = 1 and A = -1, two-state languages only.
-/// least_dimension, least_reflections: the first and the last of find_representations, inexact.
+/// permutation: the points of a low-degree action, exact. rotation: the states as corners of a polygon, cyclic and
+/// dihedral groups only, at most two reflections a symbol, inexact but for two and four corners. scalar: A = 1 and A =
+/// -1, two-state languages only. least_dimension, least_reflections: the first and the last of find_representations,
+/// inexact.
 enum class GroupRepresentation { permutation, rotation, scalar, least_dimension, least_reflections };
 
 struct GroupOptions {
   KeyForm keys = KeyForm::integer;
   GroupRepresentation representation = GroupRepresentation::permutation;
-  /// As signed KDA has them. Of rotations the first reflection, in an axis, is the gate diag(1, -1): one factor a
-  /// letter; A_5 in the least dimension is compile_icosahedral's.
+  /// As signed KDA has them. Of rotations the first of two reflections, in an axis, is the gate diag(1, -1): one factor
+  /// a letter; A_5 in the least dimension is compile_icosahedral's.
   bool signed_gates = false;
 };
 

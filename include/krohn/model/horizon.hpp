@@ -21,6 +21,7 @@ struct ReferenceStates {
   std::vector<std::uint32_t> successor;
   /// The slot of initial_hidden.
   std::uint32_t start = 0;
+  friend bool operator==(const ReferenceStates&, const ReferenceStates&) = default;
 };
 
 /// The bound e_{t+1} <= (1 + growth) e_t + step_error, e_0 = initial_error, on the 2-norm distance between the
@@ -30,8 +31,8 @@ struct Horizon {
   double step_error = 0.0;
   double growth = 0.0;
   double margin = 0.0;
-  /// Every word of at most this length decodes to the reference slot after each of its symbols; none means every
-  /// length.
+  /// Behind each symbol of every word of at most this length the hidden state decodes to the reference slot; none means
+  /// every length.
   std::optional<std::uint64_t> length;
 };
 
@@ -42,9 +43,10 @@ double unit_roundoff(Semantics semantics);
 /// rows * factors.
 bool drifts(const TableLayer& layer, const ReferenceStates& reference, Semantics semantics);
 
-/// Bounds the drift of one layer of ungated factors without writes, value_size 1, one readout of two slots or more, not
-/// `reads_before`; throws InputError for any other layer and for shapes that do not agree. Cost: slots^2 * key_size +
-/// slots * rows * factors.
+/// Bounds the drift of one layer of value_size 1, whose table rows are factors without values behind gates of signs, or
+/// reset: a zero gate and a write; with one readout of two slots or more, number 0, and beside it only such as decode
+/// nothing. Before the step or after it: the bound is on every state up to that length. Throws InputError for any other
+/// layer and for shapes that do not agree. Cost: slots^2 * key_size + slots * rows * factors.
 Horizon certify_horizon(const TableLayer& layer, const ReferenceStates& reference, Semantics semantics);
 
 }  // namespace krohn

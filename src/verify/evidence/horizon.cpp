@@ -3,13 +3,21 @@
 #include "krohn/verify/evidence/horizon.hpp"
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "krohn/verify/horizon_check.hpp"
 #include "method.hpp"
 
 namespace krohn {
+namespace {
+
+// Tuples of slots and hidden states; a layer that drifts and is not listed would go on for long.
+constexpr std::uint64_t most_memory = std::uint64_t{1} << 30U;
+
+}  // namespace
 
 Finding look_at_horizon(const Question& question) {
   const Machine::Tables tables = question.machine.tables().value();
@@ -24,18 +32,31 @@ Finding look_at_horizon(const Question& question) {
   }
   finding.outcome = "all words up to length " + std::to_string(*check.length) +
                     (check.disagreement ? ", and not all of the next" : "");
-  finding.agreed = CertifiedUpTo{*check.length, HorizonEvidence{std::move(check.reference)}, *check.length};
+  finding.agreed = CertifiedUpTo{*check.length, HorizonEvidence{std::move(check.references)}, *check.length};
   finding.certified = true;
   return finding;
 }
 
 void HorizonEvidence::list(EvidenceFields& fields) {
-  fields.number("start", reference.start);
-  const std::uint64_t centres = fields.size("centres", reference.centre.size());
-  const std::uint64_t successors = fields.size("successors", reference.successor.size());
-  fields.words(reference.centre, centres);
-  for (const double coordinate : reference.centre) fields.require(std::isfinite(coordinate));
-  fields.words(reference.successor, successors);
+  struct Sizes {
+    std::uint64_t centres = 0;
+    std::uint64_t successors = 0;
+  };
+  std::vector<Sizes> sizes;
+  fields.objects("layers", references.size(), [&](std::size_t i, EvidenceFields& object) {
+    if (i == references.size()) references.emplace_back();
+    ReferenceStates& states = references[i].states;
+    object.number("layer", references[i].layer);
+    object.number("start", states.start);
+    const std::uint64_t centres = object.size("centres", states.centre.size());
+    sizes.push_back({centres, object.size("successors", states.successor.size())});
+  });
+  for (std::size_t i = 0; i < references.size(); ++i) {
+    ReferenceStates& states = references[i].states;
+    fields.words(states.centre, sizes[i].centres);
+    for (const double coordinate : states.centre) fields.require(std::isfinite(coordinate));
+    fields.words(states.successor, sizes[i].successors);
+  }
 }
 
 void HorizonEvidence::check(const Assertion& assertion) const {
@@ -43,7 +64,10 @@ void HorizonEvidence::check(const Assertion& assertion) const {
   expect(length && *length > 0, "a horizon shows lengths of 1 or more");
   const std::optional<Machine::Tables> tables = assertion.machine.tables();
   expect(tables.has_value(), "a horizon is about a model of tables");
-  const HorizonCheck check = check_horizon(tables->model, tables->semantics, assertion.specification, reference);
+  Budget budget;
+  budget.memory = most_memory;
+  const HorizonCheck check =
+      check_horizon(tables->model, tables->semantics, assertion.specification, references, budget, *length);
   expect(check.length && *check.length >= *length, "the reference states do not give that horizon");
 }
 

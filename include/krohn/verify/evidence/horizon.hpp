@@ -2,10 +2,11 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
-#include "krohn/model/horizon.hpp"
 #include "krohn/verify/evidence/assertion.hpp"
 #include "krohn/verify/evidence/fields.hpp"
+#include "krohn/verify/horizon_check.hpp"
 
 namespace krohn {
 
@@ -13,14 +14,12 @@ struct HorizonEvidence {
   static constexpr std::string_view kind = "horizon";
   static constexpr bool shows(VerdictKind verdict) { return verdict == VerdictKind::certified; }
 
-  ReferenceStates reference;
+  /// Of the layers that drift.
+  std::vector<LayerReference> references;
 
   void list(EvidenceFields& fields);
   void check(const Assertion& assertion) const;
-  friend bool operator==(const HorizonEvidence& a, const HorizonEvidence& b) {
-    return a.reference.centre == b.reference.centre && a.reference.successor == b.reference.successor &&
-           a.reference.start == b.reference.start;
-  }
+  friend bool operator==(const HorizonEvidence&, const HorizonEvidence&) = default;
 };
 
 }  // namespace krohn
