@@ -1,6 +1,7 @@
 // Position p is the corner at angle 2 pi p / n. The reflection in the line at angle pi c / n takes p to c - p; that in
-// the x-axis takes p to -p, so that both together, the x-axis first, take p to p + c. Sines are the project's own, whose
-// bits are the same everywhere. Lines on an axis or a diagonal have the exact keys (1, 0), (0, 1), (-1, 1), (1, 1).
+// the x-axis takes p to -p, so that both together, the x-axis first, take p to p + c. Sines are the project's own,
+// whose bits are the same everywhere. Lines on an axis or a diagonal have the exact keys (1, 0), (0, 1), (-1, 1), (1,
+// 1).
 //
 // A generator of the rotations, if the permutations turn a polygon, is among the elements of their group, which then
 // has at most 2 n; nearly always it is a letter. Tested by tests/compile/polygon_test.cpp.
@@ -61,8 +62,7 @@ GeneralizedHouseholder reflection(std::size_t shift, std::size_t corners) {
   if (4 * shift == corners) return {{{0, -1.0F}, {1, 1.0F}}, 1.0F, {}};
   if (4 * shift == 3 * corners) return {{{0, 1.0F}, {1, 1.0F}}, 1.0F, {}};
   const double angle = std::numbers::pi * static_cast<double>(shift) / static_cast<double>(corners);
-  return {
-      {{0, static_cast<float>(-numeric::sine(angle))}, {1, static_cast<float>(numeric::cosine(angle))}}, 2.0F, {}};
+  return {{{0, static_cast<float>(-numeric::sine(angle))}, {1, static_cast<float>(numeric::cosine(angle))}}, 2.0F, {}};
 }
 
 }  // namespace

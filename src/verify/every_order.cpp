@@ -5,8 +5,9 @@
 // widen that pair's intervals, and where they do, that pair is looked at again. Tails hold what finitely many tokens
 // gave, so that this ends. Cost: an enclosed step for every symbol of a pair, some times where there are tails.
 //
-// Of a compiled model all that is carried are codes, so that every listed edge is looked at once: the whole row of a
-// layer is one polynomial in the numbers of the table and of the code. Tested by tests/verify/every_order_test.cpp and
+// Of a compiled model all that is carried are codes, and states of layers without codes, whose steps are to be exact
+// (exactness.hpp): then every listed edge is looked at once. In a layer with codes the whole row is one polynomial in
+// the numbers of the table and of the code. Tested by tests/verify/every_order_test.cpp and
 // tests/verify/harden_compiled_test.cpp.
 #include "krohn/verify/every_order.hpp"
 
@@ -23,6 +24,7 @@
 #include "krohn/engine/learned/carried_words.hpp"
 #include "krohn/engine/learned/learned_machine.hpp"
 #include "krohn/error.hpp"
+#include "krohn/verify/exactness.hpp"
 
 namespace krohn {
 namespace {
@@ -179,7 +181,6 @@ class CompiledLayer {
       square += x.radius * x.radius;
     }
     rounding = std::max(rounding, std::sqrt(square) * any_order::outwards);
-    if (layer_.num_codes() == 0) throw affine::Undecided{"a layer without codes"};
     const std::size_t count = layer_.num_codes();
     return any_order::Arithmetic::nearest_code(h.data(), h.size(), entries_.data(), count, count).code;
   }
@@ -219,6 +220,7 @@ EveryOrder compiled_holds(const LrnnModel& model, const ClosureEvidence& closure
   if (words != model.hidden_size() + 1) throw InternalError("every order: a closure of other states");
   std::vector<CompiledLayer> layers;
   for (const TableLayer& layer : model.layers()) layers.emplace_back(layer);
+  ExactModel exact(model, Semantics::fp32_snap_v1);
   std::vector<float> hidden(model.hidden_size());
   const auto listed = [&](std::size_t pair) { return std::span(closure.states).subspan(pair * words, words); };
   const auto hidden_is = [](std::span<const std::uint32_t> state, std::size_t from, std::span<const float> code) {
@@ -241,6 +243,18 @@ EveryOrder compiled_holds(const LrnnModel& model, const ClosureEvidence& closure
           const TableLayer& layer = model.layers()[l];
           const auto r = static_cast<std::size_t>(row);
           const std::span<const float> before = std::span(hidden).subspan(begin, layer.hidden_size());
+          if (layer.codes.empty()) {
+            // The listed edge has the exact state; in no order is there another.
+            const std::optional<std::int32_t> slot =
+                exact.layer(l).add({layer.row_action[r], layer.row_readout[r]}, before);
+            if (!slot) {
+              result.reason = "not decided in every order: a layer without codes rounds";
+              return result;
+            }
+            row = *slot < 0 ? undefined_row : layer.next[layer.row_next[r] + static_cast<std::uint32_t>(*slot)];
+            begin += layer.hidden_size();
+            continue;
+          }
           const std::span<const float> after =
               layers[l].code(layers[l].step(layer.row_action[r], before, result.state_rounding));
           const std::optional<std::size_t> slot =

@@ -124,8 +124,7 @@ TEST_CASE("the bound holds on real runs, resets among the letters, in every floa
       const std::size_t symbols = run % 2 == 0 ? 2 : 3;
       for (const Symbol symbol : random_word(random, 5000, symbols)) {
         if (machine->step(state, symbol).label == undefined_label) break;
-        const std::size_t action =
-            model.layers()[0].row_action[static_cast<std::size_t>(model.symbol_row()[symbol])];
+        const std::size_t action = model.layers()[0].row_action[static_cast<std::size_t>(model.symbol_row()[symbol])];
         slot = reference.successor[slot * model.layers()[0].table.num_rows() + action];
         bound = (1.0 + horizon.growth) * bound + horizon.step_error;
         const std::vector<float> hidden = machine->hidden(state);

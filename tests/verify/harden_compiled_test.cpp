@@ -13,8 +13,11 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
+#include "corpus.hpp"
 #include "error_of.hpp"
 #include "krohn/automata/catalog.hpp"
 #include "krohn/checkpoints/model_directory.hpp"
@@ -152,6 +155,51 @@ class Noise {
  private:
   SplitMix64 random_;
 };
+
+TEST_CASE(
+    "levels that turn beside others that compute exactly: every order where those do, the order stated where not") {
+  for (const char* id : {"cerny5", "rand_uniform_7"}) {
+    CAPTURE(std::string(id));
+    CompileOptions options;
+    options.representation = GroupRepresentation::rotation;
+    options.recurrence = Recurrence::kda;
+    const Language language(corpus::language(id).dfa);
+    const CompileResult compiled = compile(language, options);
+    const auto hardened = [&](const LrnnModel& model) {
+      const Hardening h = harden(model, language, {});
+      REQUIRE_MESSAGE(h.compiled.has_value(), h.reason);
+      const auto machine = make_machine(*h.compiled, Semantics::fp32_snap_v1);
+      const CheckReport report = check(*machine, language, {});
+      REQUIRE(std::holds_alternative<Proved>(report.verdict));
+      const Certificate certificate = make_certificate(report, *machine, language, {});
+      CHECK_FALSE(reject(certificate, *machine, language.minimal()));
+      return std::pair(h.codes.size(), shows_every_order(std::get<Proved>(report.verdict).evidence));
+    };
+    const auto [with_codes, every_order] = hardened(compiled.model);
+    CHECK(with_codes < compiled.model.layers().size());
+    CHECK(every_order);
+    // A state of 0.7, which has 24 bits, whose sign changes: 0.7 less twice 0.7, in parts, needs more.
+    std::vector<TableLayer> layers = compiled.model.layers();
+    const auto sign = std::ranges::find_if(layers, [](const TableLayer& layer) {
+      return layer.hidden_size() == 1 && layer.table.num_factors() > 0 &&
+             std::ranges::count(layer.table.arrays().beta, 2.0F) > 0;
+    });
+    REQUIRE(sign != layers.end());
+    std::vector<TokenRow> rows;
+    for (std::size_t r = 0; r < sign->table.num_rows(); ++r) {
+      rows.push_back(sign->table.row(r));
+      for (GeneralizedHouseholder& factor : rows.back().factors) {
+        for (Entry& entry : factor.value) entry.value *= 0.7F;
+      }
+      for (Entry& entry : rows.back().write) entry.value *= 0.7F;
+    }
+    sign->table = TokenTable(1, 1, rows);
+    sign->initial_hidden[0] *= 0.7F;
+    const LrnnModel smaller(compiled.model.alphabet(), compiled.model.label_names(), compiled.model.initial_label(),
+                            compiled.model.symbol_row(), layers);
+    CHECK_FALSE(hardened(smaller).second);
+  }
+}
 
 TEST_CASE("where every order of operations is claimed, orders that are off by a rounding everywhere agree") {
   for (const Case& c : cases) {
