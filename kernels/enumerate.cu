@@ -646,6 +646,7 @@ struct StridedHidden {
   __device__ __forceinline__ float& operator[](std::uint32_t i) const { return at[i * stride]; }
 };
 
+template <bool Every>
 __global__ void flat_tree_kernel(FlatTreeArgs args) {
   const std::size_t threads = static_cast<std::size_t>(gridDim.x) * blockDim.x;
   const std::size_t thread = blockIdx.x * static_cast<std::size_t>(blockDim.x) + threadIdx.x;
@@ -682,7 +683,7 @@ __global__ void flat_tree_kernel(FlatTreeArgs args) {
         const StridedHidden from = hidden(depth);
         const StridedHidden to = hidden(depth + 1);
         for (std::uint32_t i = 0; i < size; ++i) to[i] = from[i];
-        seen = flat_step(args.model, a, to, SparseDecoder{});
+        seen = flat_step<Every>(args.model, a, to, SparseDecoder{});
       }
       const std::int32_t expected = args.expected[next];
       const bool differs = expected != -2 && expected != seen.label;
@@ -775,7 +776,8 @@ std::uint64_t FlatTree::walk(std::uint64_t done, std::uint64_t target, std::size
   args.scratch = scratch.data();
   args.best = m.best.data();
   EventTimer timer;
-  flat_tree_kernel<<<blocks, flat_tree_threads>>>(args);
+  const auto kernel = m.model.every_form ? flat_tree_kernel<true> : flat_tree_kernel<false>;
+  kernel<<<blocks, flat_tree_threads>>>(args);
   check_launch("flat_tree_kernel");
   milliseconds += timer.milliseconds();
   Key best = none;

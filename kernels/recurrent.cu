@@ -396,6 +396,7 @@ struct FlatArgs {
   unsigned long long* first_bad;
 };
 
+template <bool Every>
 __global__ void flat_kernel(FlatArgs args) {
   extern __shared__ std::uint32_t shared[];
   FlatModelView model = args.model;
@@ -418,7 +419,7 @@ __global__ void flat_kernel(FlatArgs args) {
         if (undefined) {
           seen = FlatStep{};
         } else {
-          seen = flat_step(model, args.symbols[begin + t - 1], hidden, SparseDecoder{});
+          seen = flat_step<Every>(model, args.symbols[begin + t - 1], hidden, SparseDecoder{});
           if (seen.bad_layer != FlatStep::finite) {
             atomicMin(args.first_bad, static_cast<unsigned long long>(w));
             break;
@@ -552,12 +553,13 @@ FlatBatchResult run_flat_cuda(const FlatModelView& model, std::size_t arena_word
   const auto blocks = static_cast<unsigned>(std::min<std::uint64_t>((words + threads - 1) / threads, most_blocks));
   const DeviceArray<float> scratch(args.shared_hidden != 0 ? 0 : std::size_t{model.hidden_size} * blocks * threads);
   args.scratch = scratch.data();
-  allow_shared_memory(flat_kernel, bytes);
+  const auto kernel = model.every_form ? flat_kernel<true> : flat_kernel<false>;
+  allow_shared_memory(kernel, bytes);
   // Words that end in an error leave no labels.
   KROHN_CUDA_CHECK(cudaMemset(device_labels.data(), 0, labels.size_bytes()));
   if (!margins.empty()) KROHN_CUDA_CHECK(cudaMemset(device_margins.data(), 0, margins.size_bytes()));
   EventTimer timer;
-  flat_kernel<<<blocks, threads, bytes>>>(args);
+  kernel<<<blocks, threads, bytes>>>(args);
   check_launch("flat_kernel");
   result.milliseconds = timer.milliseconds();
   device_labels.download(labels);

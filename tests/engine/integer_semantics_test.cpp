@@ -303,20 +303,6 @@ TEST_CASE("what is no integer, out of range or too large is refused by name") {
   CHECK(integer_problems(many, narrow).size() == 5);
 }
 
-TEST_CASE("no device runs integers or read vectors: refused by name, and automatic is the CPU") {
-  RunOptions options;
-  options.device = Device::cuda;
-  const std::vector<Word> words = {{0, 0}};
-  const auto integers = make_machine(layer_model(1, 1, {{}}, {0.0F}), Semantics::int8_wrap_state_v1);
-  CHECK_THROWS_WITH_AS(integers->run(words, options), doctest::Contains("int8-wrap-state-v1"), DeviceError);
-  const auto apart = make_machine(
-      layer_model(2, 1, {{{1.0F}, {{{{0, 1.0F}}, 1.0F, {}, {{1, 1.0F}}}}, {}}}, {0.0F, 0.0F}), Semantics::fp32_fma_v1);
-  CHECK_THROWS_WITH_AS(apart->run(words, options), doctest::Contains("read vectors"), DeviceError);
-  options.device = Device::automatic;
-  CHECK(integers->run(words, options).device == "cpu");
-  CHECK(apart->run(words, options).device == "cpu");
-}
-
 TEST_CASE("a batch has the labels of single steps, however long") {
   const LrnnModel model = compile(catalog_language("word:S4")).model;
   const auto machine = make_machine(model, Semantics::int8_saturate_state_v1);

@@ -143,6 +143,43 @@ class RandomModel {
   std::mt19937 random_;
 };
 
+/// The same model with small integers in its tables and initial states, for the integer semantics.
+inline LrnnModel with_integers(const LrnnModel& model) {
+  const auto whole = [](std::vector<Entry>& entries, float scale) {
+    for (Entry& entry : entries) entry.value = std::round(scale * entry.value);
+    std::erase_if(entries, [](const Entry& entry) { return entry.value == 0.0F; });
+  };
+  std::vector<TableLayer> layers = model.layers();
+  for (TableLayer& layer : layers) {
+    std::vector<TokenRow> rows;
+    for (std::size_t r = 0; r < layer.table.num_rows(); ++r) {
+      TokenRow& row = rows.emplace_back(layer.table.row(r));
+      for (float& a : row.gate) a = std::round(2.0F * a);
+      for (GeneralizedHouseholder& factor : row.factors) {
+        factor.beta = std::round(factor.beta);
+        whole(factor.key, 3.0F);
+        whole(factor.read, 3.0F);
+        whole(factor.value, 60.0F);
+      }
+      whole(row.write, 800.0F);
+    }
+    layer.table = TokenTable(layer.table.key_size(), layer.table.value_size(), rows);
+    for (float& x : layer.initial_hidden) x = std::round(100.0F * x);
+  }
+  return {model.alphabet(), model.label_names(), model.initial_label(), model.symbol_row(), std::move(layers)};
+}
+
+/// The same model with random codes in every other layer, at least in the first, for fp32-snap-v1.
+inline LrnnModel with_codes(const LrnnModel& model, std::size_t codes, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> real(-1.0F, 1.0F);
+  std::vector<TableLayer> layers = model.layers();
+  for (std::size_t l = 0; l < layers.size(); l += 2) {
+    for (std::size_t i = 0; i < codes * layers[l].hidden_size(); ++i) layers[l].codes.push_back(real(random) + 0.0F);
+  }
+  return {model.alphabet(), model.label_names(), model.initial_label(), model.symbol_row(), std::move(layers)};
+}
+
 // Integer swaps and resets on a permuted vector of distinct integers: few reachable states, none of them ties.
 inline LrnnModel swaps(std::size_t size, std::size_t symbols, std::uint32_t seed, bool gate) {
   RandomModel draw(seed);

@@ -111,7 +111,9 @@ TEST_CASE("models of a few hidden states: every size, symbol count, format and f
   }
 }
 
-TEST_CASE("any model: several layers, undefined labels, overflow; the first event is the CPU's") {
+TEST_CASE(
+    "any model: several layers, undefined labels, integers, codes, read vectors, overflow; the first event is the "
+    "CPU's") {
   if (gpu_or_skip().empty()) return;
   int found = 0;
   for (std::uint32_t seed = 0; seed < 40; seed += seed_step()) {
@@ -121,9 +123,18 @@ TEST_CASE("any model: several layers, undefined labels, overflow; the first even
     shape.layers = 1 + seed % 3;
     shape.key_size = 1 + seed % 9;
     shape.undefined_rows = seed % 3 == 0;
-    const LrnnModel model = draw.draw(shape);
+    shape.reads_apart = seed % 8 == 5;
+    LrnnModel model = draw.draw(shape);
+    Semantics semantics = Semantics::fp32_fma_v1;
+    if (seed % 8 == 1) {
+      model = testing::with_integers(model);
+      semantics = seed % 16 == 1 ? Semantics::int8_wrap_state_v1 : Semantics::int16_saturate_state_v1;
+    } else if (seed % 8 == 3) {
+      model = testing::with_codes(model, 5, seed);
+      semantics = Semantics::fp32_snap_v1;
+    }
     // Right on all words up to length 5 but one; anything after.
-    const auto recognizer = make_machine(model, Semantics::fp32_fma_v1);
+    const auto recognizer = make_machine(model, semantics);
     LabelledAutomaton automaton;
     automaton.num_symbols = static_cast<std::uint32_t>(shape.symbols);
     std::vector<std::vector<std::byte>> states(1, std::vector<std::byte>(recognizer->state_size()));
@@ -151,9 +162,9 @@ TEST_CASE("any model: several layers, undefined labels, overflow; the first even
     EnumerateOptions options;
     options.max_length = 8;
     options.device = Device::cpu;
-    const EnumerateResult expected = enumerate(*make_machine(model, Semantics::fp32_fma_v1), automaton, options);
+    const EnumerateResult expected = enumerate(*make_machine(model, semantics), automaton, options);
     options.device = Device::cuda;
-    const EnumerateResult seen = enumerate(*make_machine(model, Semantics::fp32_fma_v1), automaton, options);
+    const EnumerateResult seen = enumerate(*make_machine(model, semantics), automaton, options);
     REQUIRE(seen.disagreement == expected.disagreement);
     CHECK(seen.agreed == expected.agreed);
     CHECK(seen.lengths == expected.lengths);

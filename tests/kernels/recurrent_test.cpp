@@ -184,6 +184,32 @@ TEST_CASE("any model: several layers, sizes to 256, value columns, undefined lab
   }
 }
 
+TEST_CASE("integers that wrap and saturate, codes, and factors that read by vectors of their own") {
+  const std::string gpu = gpu_or_skip();
+  if (gpu.empty()) return;
+  constexpr Semantics integers[] = {Semantics::int8_wrap_state_v1, Semantics::int8_saturate_state_v1,
+                                    Semantics::int16_wrap_state_v1, Semantics::int16_saturate_state_v1};
+  const std::size_t sizes[] = {1, 2, 3, 5, 8, 16, 40};
+  for (std::uint32_t seed = 0; seed < 42; seed += seed_step()) {
+    RandomModel draw(seed);
+    RandomShape shape;
+    shape.layers = 1 + seed % 3;
+    shape.key_size = sizes[seed % 7];
+    shape.value_size = seed % 5 == 0 ? 3 : 1;
+    shape.factors = 1 + seed % 3;
+    shape.reads_before = seed % 4 == 3;
+    shape.reads_apart = seed % 2 == 0;
+    shape.undefined_rows = seed % 6 == 1;
+    const LrnnModel model = draw.draw(shape);
+    std::vector<Word> words;
+    for (std::size_t i = 0; i < 200; ++i) words.push_back(draw.word(shape.symbols, draw.below(70)));
+    const RunOptions options{Device::cpu, seed % 2 == 0, true, 0, 0};
+    check_equal(testing::with_integers(model), integers[seed % 4], words, options, gpu);
+    check_equal(testing::with_codes(model, 1 + seed % 20, seed), Semantics::fp32_snap_v1, words, options, gpu);
+    if (shape.reads_apart) check_equal(model, all_semantics[seed % 3], words, options, gpu);
+  }
+}
+
 TEST_CASE("licensed batches: swaps and resets, ragged and long words, few and many") {
   const std::string gpu = gpu_or_skip();
   if (gpu.empty()) return;

@@ -301,7 +301,7 @@ TEST_CASE("equally near codes go to the first, and the initial state need not be
   CHECK_FALSE(shows_every_order(std::get<Proved>(report.verdict).evidence));
 }
 
-TEST_CASE("codes that are none are refused by name, and so are other semantics, devices, theorems and exports") {
+TEST_CASE("codes that are none are refused by name, and so are other semantics, theorems and exports") {
   const float inf = std::numeric_limits<float>::infinity();
   const auto refused = [](std::vector<float> codes) { return error_of([&] { with_codes(std::move(codes)); }); };
   CHECK(refused({0.0F}).find("layers[0].codes: expected rows of 2 values, got 1 values") != std::string::npos);
@@ -314,9 +314,6 @@ TEST_CASE("codes that are none are refused by name, and so are other semantics, 
         std::string::npos);
   CHECK(error_of([&] { make_machine(with_codes({}), Semantics::fp32_snap_v1); }).find("a model without codes") !=
         std::string::npos);
-  RunOptions device;
-  device.device = *parse_device("cuda");
-  CHECK_THROWS_AS(make_machine(model, Semantics::fp32_snap_v1)->run(std::vector<Word>{{0}}, device), DeviceError);
   CHECK_THROWS_AS(export_to_dense(model, 1000), InputError);
   CHECK_THROWS_AS(harden(model, Language(catalog_language("parity")), {}), InputError);
 

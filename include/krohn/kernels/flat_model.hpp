@@ -12,7 +12,7 @@
 
 namespace krohn {
 
-/// How a hidden state is stored between tokens. The integers have a form on the host alone.
+/// How a hidden state is stored between tokens.
 enum class StateFormat : std::uint32_t { fp32, fp16, bf16, int8_wrap, int8_saturate, int16_wrap, int16_saturate };
 
 KROHN_HOST_DEVICE constexpr bool is_integer(StateFormat format) { return format >= StateFormat::int8_wrap; }
@@ -40,7 +40,7 @@ struct FlatLayer {
   std::uint32_t gate_offset, gate;
   std::uint32_t factor_offset, beta;
   std::uint32_t key_offset, key_index, key_value;
-  // What a factor reads by: the key's, or those of vectors of their own, which no device reads.
+  // What a factor reads by: the key's, or those of vectors of their own.
   std::uint32_t read_offset, read_index, read_value;
   std::uint32_t value_offset, value_index, value_value;
   std::uint32_t write_offset, write_index, write_value;
@@ -48,7 +48,7 @@ struct FlatLayer {
   // slot_weight[s + 1].
   std::uint32_t readout_slot, slot_weight, weight_index, weight_value, bias;
   std::uint32_t row_action, row_readout, row_next, next;
-  // Codes [num_codes][key_size * value_size], snapped to on the host alone; none where num_codes is 0.
+  // Codes [num_codes][key_size * value_size]; none where num_codes is 0.
   std::uint32_t num_codes, codes;
 };
 
@@ -63,6 +63,8 @@ struct FlatModelView {
   std::uint32_t initial_hidden = 0;  // offset; stored form
   std::int32_t initial_label = -1;
   StateFormat format = StateFormat::fp32;
+  /// Integers, codes or read vectors: what kernels without `Every` below leave out.
+  bool every_form = false;
 };
 
 /// The outcome of one token.
@@ -91,13 +93,10 @@ KROHN_INLINE_DEVICE float float_at(const std::uint32_t* words, std::uint32_t ind
 #endif
 }
 
-/// store() of docs/semantics.md; adding +0 turns -0 into +0 and changes nothing else.
+/// store() of docs/semantics.md for floating point; adding +0 turns -0 into +0 and changes nothing else.
 KROHN_INLINE_DEVICE float stored(float x, StateFormat format) {
   if (format == StateFormat::fp16) return round_to_fp16(x) + 0.0F;
   if (format == StateFormat::bf16) return round_to_bf16(x) + 0.0F;
-#if !defined(__CUDA_ARCH__)
-  if (is_integer(format)) return static_cast<float>(reduced(static_cast<std::int32_t>(x), format));
-#endif
   return x + 0.0F;
 }
 
@@ -105,7 +104,7 @@ KROHN_INLINE_DEVICE float stored(float x, StateFormat format) {
 /// element reduced whenever it is written. The parameters are integers, and no number on the way needs more than 32
 /// bits (krohn/model/integer_form.hpp).
 template <class Hidden>
-KROHN_ALWAYS_INLINE void apply_integer_row(const std::uint32_t* w, const FlatLayer& layer, std::uint32_t row,
+KROHN_INLINE_DEVICE void apply_integer_row(const std::uint32_t* w, const FlatLayer& layer, std::uint32_t row,
                                            StateFormat format, Hidden hidden) {
   const auto integer_at = [&](std::uint32_t index) { return static_cast<std::int32_t>(float_at(w, index)); };
   const auto element = [&](std::uint32_t i) { return static_cast<std::int32_t>(hidden[i]); };
@@ -139,15 +138,16 @@ KROHN_ALWAYS_INLINE void apply_integer_row(const std::uint32_t* w, const FlatLay
 }
 
 /// Applies table row `row`; `hidden[i]` is element i of the layer. Returns false if a stored element is not finite.
-template <class Hidden>
+/// Without Every, integers and read vectors of their own are left out, for kernels of models that have none.
+template <bool Every, class Hidden>
 KROHN_INLINE_DEVICE bool apply_row(const std::uint32_t* w, const FlatLayer& layer, std::uint32_t row,
                                    StateFormat format, Hidden hidden) {
-#if !defined(__CUDA_ARCH__)
-  if (is_integer(format)) {
-    apply_integer_row(w, layer, row, format, hidden);
-    return true;
+  if constexpr (Every) {
+    if (is_integer(format)) {
+      apply_integer_row(w, layer, row, format, hidden);
+      return true;
+    }
   }
-#endif
   const std::uint32_t columns = layer.value_size;
   const std::uint32_t gate_begin = w[layer.gate_offset + row];
   const bool diagonal = w[layer.gate_offset + row + 1] - gate_begin > 1;
@@ -166,17 +166,10 @@ KROHN_INLINE_DEVICE bool apply_row(const std::uint32_t* w, const FlatLayer& laye
     if (beta == 0.0F) continue;
     const std::uint32_t key_begin = w[layer.key_offset + f];
     const std::uint32_t key_end = w[layer.key_offset + f + 1];
-#if defined(__CUDA_ARCH__)
-    const std::uint32_t read_begin = key_begin;
-    const std::uint32_t read_end = key_end;
-    const std::uint32_t read_index = layer.key_index;
-    const std::uint32_t read_value = layer.key_value;
-#else
-    const std::uint32_t read_begin = w[layer.read_offset + f];
-    const std::uint32_t read_end = w[layer.read_offset + f + 1];
-    const std::uint32_t read_index = layer.read_index;
-    const std::uint32_t read_value = layer.read_value;
-#endif
+    const std::uint32_t read_begin = Every ? w[layer.read_offset + f] : key_begin;
+    const std::uint32_t read_end = Every ? w[layer.read_offset + f + 1] : key_end;
+    const std::uint32_t read_index = Every ? layer.read_index : layer.key_index;
+    const std::uint32_t read_value = Every ? layer.read_value : layer.key_value;
     std::uint32_t value = w[layer.value_offset + f];
     const std::uint32_t value_end = w[layer.value_offset + f + 1];
     for (std::uint32_t m = 0; m < columns; ++m) {
@@ -210,7 +203,7 @@ KROHN_INLINE_DEVICE bool apply_row(const std::uint32_t* w, const FlatLayer& laye
 
 /// Replaces the layer's hidden state by the nearest of its codes (docs/semantics.md, 12).
 template <class Hidden>
-KROHN_ALWAYS_INLINE void snap(const std::uint32_t* w, const FlatLayer& layer, Hidden hidden) {
+KROHN_INLINE_DEVICE void snap(const std::uint32_t* w, const FlatLayer& layer, Hidden hidden) {
   const std::uint32_t size = layer.key_size * layer.value_size;
   float least = std::bit_cast<float>(0x7F800000U);
   std::uint32_t nearest = layer.num_codes;
@@ -283,7 +276,8 @@ struct HiddenFrom {
 };
 
 /// One symbol of a run that is not undefined. On label -1 the caller poisons; the hidden state is then unspecified.
-template <class Hidden, class Decoder>
+/// Without Every, only for a model whose `every_form` is false.
+template <bool Every, class Hidden, class Decoder>
 KROHN_INLINE_DEVICE FlatStep flat_step(const FlatModelView& model, std::uint32_t symbol, Hidden hidden,
                                        const Decoder& decoder) {
   const std::uint32_t* w = model.words;
@@ -301,12 +295,12 @@ KROHN_INLINE_DEVICE FlatStep flat_step(const FlatModelView& model, std::uint32_t
       if (decode.overflow) return {-1, 0.0F, static_cast<std::int32_t>(l)};
       if (decode.slot < 0) return {};
     }
-    if (!apply_row(w, layer, w[layer.row_action + r], model.format, own)) {
+    if (!apply_row<Every>(w, layer, w[layer.row_action + r], model.format, own)) {
       return {-1, 0.0F, static_cast<std::int32_t>(l)};
     }
-#if !defined(__CUDA_ARCH__)
-    if (layer.num_codes != 0U) snap(w, layer, own);
-#endif
+    if constexpr (Every) {
+      if (layer.num_codes != 0U) snap(w, layer, own);
+    }
     if (layer.reads_before == 0U) {
       decode = decoder(w, layer, l, readout, own);
       if (decode.overflow) return {-1, 0.0F, static_cast<std::int32_t>(l)};

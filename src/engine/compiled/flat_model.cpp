@@ -121,6 +121,7 @@ FlatModel::FlatModel(const LrnnModel& model, Semantics semantics) {
   }
   Arena arena(words_);
   shape_.format = format_of(semantics);
+  shape_.every_form = is_integer(shape_.format);
   shape_.num_layers = static_cast<std::uint32_t>(model.layers().size());
   shape_.num_symbols = static_cast<std::uint32_t>(model.alphabet().size());
   shape_.initial_label = model.initial_label();
@@ -155,8 +156,12 @@ FlatModel::FlatModel(const LrnnModel& model, Semantics semantics) {
     flat.next = arena.add(layer.next);
     flat.num_codes = static_cast<std::uint32_t>(layer.num_codes());
     flat.codes = arena.add(layer.codes);
+    shape_.every_form = shape_.every_form || flat.num_codes != 0 || layer.table.reads_apart();
     for (std::size_t i = 0; i < layer.initial_hidden.size(); ++i) {
-      const float x = stored(layer.initial_hidden[i], shape_.format);
+      const float given = layer.initial_hidden[i];
+      const float x = is_integer(shape_.format)
+                          ? static_cast<float>(reduced(static_cast<std::int32_t>(given), shape_.format))
+                          : stored(given, shape_.format);
       if (is_not_finite(x)) {
         throw NumericError("layer " + std::to_string(layers_.size()) + ": the initial hidden state overflows in " +
                            std::string(semantics_id(semantics)) + " (element " + std::to_string(i) + " is " +

@@ -65,18 +65,6 @@ std::size_t batch_end(WordBatch words, const std::vector<std::size_t>& order, st
 
 }  // namespace
 
-Device TableMachine::device_for(const Device& asked) const {
-  const bool integers = integer_format(semantics_).has_value();
-  const bool apart = std::any_of(model_.layers().begin(), model_.layers().end(),
-                                 [](const TableLayer& layer) { return layer.table.reads_apart(); });
-  if (!integers && !apart && !model_.snapped()) return asked;
-  if (asked.is_cuda()) {
-    throw DeviceError((apart ? "factors with read vectors of their own" : "semantics " + std::string(semantics())) +
-                      ": expected the CPU, which alone runs this, got --device cuda");
-  }
-  return Device::cpu;
-}
-
 /// The licence for the dense forms: one dense layer in which no reachable state is ever undefined.
 std::optional<DenseRows> TableMachine::licensed_rows(std::uint32_t max_size) const {
   if (integer_format(semantics_)) return std::nullopt;
@@ -208,7 +196,7 @@ Trace TableMachine::run(WordBatch words, const RunOptions& options) const {
   std::uint64_t symbols = 0;
   for (std::size_t i = 0; i < words.size(); ++i) symbols += words[i].size();
   Trace trace = empty_trace(*this, words, options);
-  if (const auto team = choose_devices(device_for(options.device), symbols >= device_symbols)) {
+  if (const auto team = choose_devices(options.device, symbols >= device_symbols)) {
     std::size_t bytes = options.device_memory != 0 ? options.device_memory / 2 : part_bytes;
     // A few parts for each worker of several.
     if (team->size() > 1) {

@@ -89,12 +89,12 @@ struct CpuDecoder {
 };
 
 FlatStep step_portable(const FlatModelView& model, std::uint32_t symbol, float* hidden, const CpuDecoder& decoder) {
-  return flat_step(model, symbol, hidden, decoder);
+  return flat_step<true>(model, symbol, hidden, decoder);
 }
 
 KROHN_TARGET_AVX2 FlatStep step_avx2(const FlatModelView& model, std::uint32_t symbol, float* hidden,
                                      const CpuDecoder& decoder) {
-  return flat_step(model, symbol, hidden, decoder);
+  return flat_step<true>(model, symbol, hidden, decoder);
 }
 
 }  // namespace

@@ -49,10 +49,6 @@ class TableMachine final : public Machine {
   void write(std::span<std::byte> state, const float* hidden, std::uint32_t undefined) const;
   Observation step_on(std::span<std::byte> state, Symbol symbol, float* hidden) const;
 
-  /// The device asked for, or the CPU where no device has the machine's form. Throws DeviceError if CUDA is asked for
-  /// there.
-  Device device_for(const Device& asked) const;
-
   // The forms of run() (table_batches.cpp); `bytes`: what a part of the words may take on a device.
   std::optional<DenseRows> licensed_rows(std::uint32_t max_size) const;
   void finish_word(std::size_t index, std::span<const Symbol> word, std::span<float> h, std::vector<std::byte>& state,

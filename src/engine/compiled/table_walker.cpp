@@ -108,7 +108,7 @@ class TableWalker final : public Walker {
         search_(search),
         frontier_(frontier),
         hidden_(hidden_of_frontier()),
-        rows_(dense_rows(model)),
+        rows_(flat.view().every_form ? std::nullopt : dense_rows(model)),
         dense_trees_(team_->size()),
         flat_trees_(team_->size()) {
     if (rows_ && rows_->size <= dense_tree_max_size) {
@@ -277,8 +277,7 @@ WalkPlan TableMachine::plan_walk(const EnumerateOptions& options) const {
                         " are too many, or too long, for a CUDA device");
   }
   const std::uint32_t parts = std::max(1U, options.shard.count);
-  const std::shared_ptr<DeviceTeam> team =
-      choose_devices(device_for(options.device), fits && *words / parts >= device_words);
+  const std::shared_ptr<DeviceTeam> team = choose_devices(options.device, fits && *words / parts >= device_words);
   if (!team) return depth_first_plan();
   // A quarter of the memory for the frontier: hidden states, words and states of its nodes.
   const std::uint64_t most_nodes =
