@@ -8,12 +8,14 @@
 #include <cuda_pipeline.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cuda.cuh"
 #include "krohn/kernels/learned.hpp"
 #include "krohn/kernels/learned_elements.hpp"
+#include "learned_chunked.cuh"
 
 namespace krohn {
 namespace {
@@ -439,8 +441,8 @@ struct LearnedDevice::Memory {
     return x;
   }
 
-  /// `single`: every word has one row, its own index.
-  void run(const LearnedRows& x, bool single) {
+  /// `single`: every word has one row, its own index. With a format recurrences run in chunks.
+  void run(const LearnedRows& x, bool single, std::optional<ChunkedFormat> chunks = std::nullopt) {
     rows = x;
     if (x.words == 0) return;
     for (const Op& op : operations) {
@@ -476,6 +478,10 @@ struct LearnedDevice::Memory {
           stabilizer_kernel<<<dim3((x.words + row_threads - 1) / row_threads, op.count), row_threads>>>(op, x);
           break;
         case Op::Kind::recurrence: {
+          if (chunks) {
+            run_recurrence_chunked(recurrences[op.w0], x, *chunks);
+            break;
+          }
           Recurrence recurrence = elements::recurrence(recurrences[op.w0], x);
           recurrence.single = single;
           run_recurrence_cuda(recurrence);
@@ -530,6 +536,28 @@ void LearnedDevice::upload(LearnedStates& states, std::size_t first, std::span<c
 }
 void LearnedDevice::download(const LearnedStates& states, std::size_t first, std::span<float> values) const {
   copy_from(states.memory().numbers, values, first * memory_->initial.size());
+}
+
+void LearnedDevice::read_chunked(std::span<const std::uint32_t> tokens, std::size_t length, const LearnedStates& from,
+                                 ChunkedFormat format) {
+  Memory& m = *memory_;
+  require(length > 0 && tokens.size() % length == 0 && tokens.size() <= m.max_rows, "words of one length that fit");
+  const std::size_t words = tokens.size() / length;
+  require(words <= from.capacity(), "room for the states");
+  std::vector<std::uint32_t> word(tokens.size());
+  std::vector<std::uint32_t> first_row(words);
+  for (std::uint32_t w = 0; w < words; ++w) {
+    first_row[w] = static_cast<std::uint32_t>(w * length);
+    std::fill_n(word.begin() + first_row[w], length, w);
+  }
+  copy_to(m.token, tokens);
+  copy_to(m.first_row, std::span<const std::uint32_t>(first_row));
+  copy_to(m.length,
+          std::span<const std::uint32_t>(std::vector<std::uint32_t>(words, static_cast<std::uint32_t>(length))));
+  copy_to(m.word, std::span<const std::uint32_t>(word));
+  LearnedRows x = m.batch(tokens.size(), words, from, nullptr);
+  x.longest = static_cast<std::uint32_t>(length);
+  m.run(x, false, format);
 }
 
 void LearnedDevice::read(std::span<const std::uint32_t> tokens, std::span<const std::uint32_t> first_row,

@@ -13,7 +13,7 @@
 namespace krohn {
 namespace {
 
-constexpr const char* missing = "this build of krohn has no CUDA kernels (no nvcc was found when it was configured)";
+constexpr const char* missing = "this build of krohn has no CUDA kernels (KROHN_CUDA=ON builds them)";
 
 [[noreturn]] void refuse() { throw DeviceError(missing); }
 
@@ -55,6 +55,9 @@ LearnedDevice::~LearnedDevice() = default;
 void LearnedDevice::restart(LearnedStates&, std::size_t) const { refuse(); }
 void LearnedDevice::upload(LearnedStates&, std::size_t, std::span<const float>) const { refuse(); }
 void LearnedDevice::download(const LearnedStates&, std::size_t, std::span<float>) const { refuse(); }
+void LearnedDevice::read_chunked(std::span<const std::uint32_t>, std::size_t, const LearnedStates&, ChunkedFormat) {
+  refuse();
+}
 void LearnedDevice::read(std::span<const std::uint32_t>, std::span<const std::uint32_t>, std::span<const std::uint32_t>,
                          const LearnedStates&, LearnedStates&) {
   refuse();

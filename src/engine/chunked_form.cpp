@@ -1,6 +1,6 @@
-// A block's recurrence needs its inputs at all positions before any output. So the words are read once for each layer:
-// the recurrences below answer from what is known, the layer's own inputs are collected, then run in chunks. A last
-// pass gives the logits.
+// A block's recurrence needs its inputs at all positions before any output. On devices every operation runs over all
+// positions anyway. On the CPU the words are read once for each layer: the recurrences below answer from what is known,
+// the layer's own inputs are collected, then run in chunks; a last pass gives the logits.
 #include "krohn/engine/chunked_form.hpp"
 
 #include <algorithm>
@@ -13,6 +13,7 @@
 #include "krohn/error.hpp"
 #include "krohn/model/program_form.hpp"
 #include "krohn/numeric/rounding.hpp"
+#include "learned/device_batches.hpp"
 #include "learned_pass.hpp"
 
 namespace krohn {
@@ -322,7 +323,10 @@ std::optional<std::string> without_chunked_form(const Program& model) {
   return std::nullopt;
 }
 
-ChunkedLogits run_chunked_form(const Program& model, std::span<const Tokens> words, const ChunkedFormOptions& options) {
+namespace {
+
+/// The length of all words. Throws InputError.
+std::size_t checked_length(const Program& model, std::span<const Tokens> words) {
   if (const auto reason = without_chunked_form(model)) throw InputError("chunked form: " + *reason);
   const std::size_t length = words.empty() ? 0 : words[0].size();
   for (const Tokens& word : words) {
@@ -337,14 +341,20 @@ ChunkedLogits run_chunked_form(const Program& model, std::span<const Tokens> wor
       }
     }
   }
-  const std::shared_ptr<DeviceTeam> team = choose_devices(options.device, true);
-  ChunkedLogits result;
-  result.device = team ? team->description() : "cpu";
-  if (length == 0) return result;
-  std::vector<std::unique_ptr<Stateless>> workers(team ? team->size() : 0);
+  return length;
+}
+
+[[noreturn]] void throw_not_finite(std::size_t row, std::size_t length) {
+  throw NumericError("chunked form: word " + std::to_string(row / length) + ", position " +
+                     std::to_string(row % length) + ": a logit is not finite");
+}
+
+/// [words, length, num_logits]
+std::vector<float> logits_on_cpu(const Program& model, std::span<const Tokens> words, std::size_t length,
+                                 ChunkedFormat format) {
   const std::size_t blocks = model.layers().size();
   const std::size_t num_logits = model.num_logits();
-  result.logits.resize(words.size() * length * num_logits);
+  std::vector<float> result(words.size() * length * num_logits);
   Collector collector(words.size(), length, blocks);
   const std::unique_ptr<LearnedPass<float>> pass = make_pass<float>(model);
   std::vector<float> state(model.state_size());
@@ -354,7 +364,7 @@ ChunkedLogits run_chunked_form(const Program& model, std::span<const Tokens> wor
       pass->initial(state.data());
       for (std::size_t t = 0; t < length; ++t) {
         collector.at(w, t);
-        float* logits = block == blocks ? result.logits.data() + (w * length + t) * num_logits : nullptr;
+        float* logits = block == blocks ? result.data() + (w * length + t) * num_logits : nullptr;
         pass->step(state.data(), words[w][t], logits, collector);
       }
     }
@@ -366,23 +376,61 @@ ChunkedLogits run_chunked_form(const Program& model, std::span<const Tokens> wor
     const std::vector<float> value = updates_outside(arrays.value, shape.heads, n, shape.value_size);
     const std::vector<float> beta = updates_outside(arrays.beta, shape.heads, n, 1);
     arrays.output.resize(words.size() * length * shape.heads * shape.value_size);
-    const ChunkedHostArrays host{arrays.query, key, value, beta, arrays.decay, {}, arrays.output, {}};
-    if (team) {
-      // One product of everything: the first device that can.
-      team->work(workers, 1, make_stateless,
-                 [&](Stateless&, std::size_t) { run_chunked(arrays.rule, options.format, shape, 1.0F, host); });
-    } else {
-      run_chunked_cpu(arrays.rule, options.format, shape, 1.0F, host);
-    }
+    run_chunked_cpu(arrays.rule, format, shape, 1.0F,
+                    {arrays.query, key, value, beta, arrays.decay, {}, arrays.output, {}});
     arrays.query.clear();
     arrays.key.clear();
     arrays.value.clear();
     arrays.decay.clear();
   }
+  return result;
+}
+
+}  // namespace
+
+ChunkedLogits run_chunked_form(const Program& model, std::span<const Tokens> words, const ChunkedFormOptions& options) {
+  const std::size_t length = checked_length(model, words);
+  const std::shared_ptr<DeviceTeam> team = choose_devices(options.device, true);
+  ChunkedLogits result;
+  const std::size_t num_logits = model.num_logits();
+  if (length != 0 && team) {
+    result.logits.resize(words.size() * length * num_logits);
+    const std::span<float> logits = result.logits;
+    run_chunked_on_devices(model, {}, words, options.format, *team,
+                           [&](const LearnedDevice& device, std::size_t first, std::size_t count) {
+                             const std::size_t size = length * num_logits;
+                             device.logits(logits.subspan(first * size, count * size));
+                           });
+  } else if (length != 0) {
+    result.logits = logits_on_cpu(model, words, length, options.format);
+  }
   for (std::size_t i = 0; i < result.logits.size(); ++i) {
-    if (std::isfinite(result.logits[i])) continue;
-    throw NumericError("chunked form: word " + std::to_string(i / (length * num_logits)) + ", position " +
-                       std::to_string(i / num_logits % length) + ": a logit is not finite");
+    if (!std::isfinite(result.logits[i])) throw_not_finite(i / num_logits, length);
+  }
+  result.device = team ? team->description() : "cpu";
+  return result;
+}
+
+ChunkedLabels label_chunked_form(const Program& model, const LearnedTask& task, std::span<const Tokens> words,
+                                 const ChunkedFormOptions& options) {
+  const std::size_t length = checked_length(model, words);
+  const std::shared_ptr<DeviceTeam> team = choose_devices(options.device, true);
+  ChunkedLabels result;
+  if (length == 0 || !team) {
+    const std::size_t size = model.num_logits();
+    const ChunkedLogits seen = run_chunked_form(model, words, {options.format, Device::cpu});
+    for (std::size_t i = 0; i < seen.logits.size(); i += size) {
+      result.labels.push_back(task.observe(std::span(seen.logits).subspan(i, size)).label);
+    }
+  } else {
+    result.labels.resize(words.size() * length);
+    const std::span<std::int32_t> labels = result.labels;
+    run_chunked_on_devices(model, answers_of(task), words, options.format, *team,
+                           [&](const LearnedDevice& device, std::size_t first, std::size_t count) {
+                             device.labels(labels.subspan(first * length, count * length));
+                           });
+    const auto bad = std::ranges::find(result.labels, not_finite_label);
+    if (bad != result.labels.end()) throw_not_finite(static_cast<std::size_t>(bad - result.labels.begin()), length);
   }
   result.device = team ? team->description() : "cpu";
   return result;

@@ -146,26 +146,25 @@ double chance_of(const Dfa& language) {
 /// The labels that a chunked form gives at every position of words of one length, as Machine::run gives the machine's.
 Trace run_form(const Machine& machine, const std::vector<Word>& words, const AccuracyOptions& options) {
   const LearnedView learned = *learned_of(machine);
-  // Few words at a time: the form keeps all logits.
-  constexpr std::size_t words_at_once = 64;
+  // Few tokens at a time: an interrupt is looked for between them. The CPU takes long for some thousand.
+  const std::size_t tokens_at_once = std::size_t{1} << (options.device.is_cuda() ? 22U : 14U);
+  const ChunkedFormat format = options.form == AnsweringForm::chunked_bf16 ? ChunkedFormat::bf16 : ChunkedFormat::fp32;
   Trace trace;
   trace.offset = {0};
-  for (std::size_t first = 0; first < words.size(); first += words_at_once) {
+  for (std::size_t first = 0; first < words.size();) {
     if (options.stop != nullptr && options.stop->load(std::memory_order_relaxed)) throw StoppedError();
-    const std::size_t count = std::min(words_at_once, words.size() - first);
     std::vector<Tokens> runs;
-    for (std::size_t i = 0; i < count; ++i) runs.push_back(tokens_of(learned.task, words[first + i]));
-    const ChunkedFormat format =
-        options.form == AnsweringForm::chunked_bf16 ? ChunkedFormat::bf16 : ChunkedFormat::fp32;
-    const ChunkedLogits seen = run_chunked_form(learned.program, runs, {format, options.device});
-    const std::size_t size = learned.program.num_logits();
-    std::size_t row = 0;
+    for (std::size_t tokens = 0; first < words.size() && tokens < tokens_at_once; ++first) {
+      runs.push_back(tokens_of(learned.task, words[first]));
+      tokens += std::max<std::size_t>(1, runs.back().size());
+    }
+    const ChunkedLabels seen = label_chunked_form(learned.program, learned.task, runs, {format, options.device});
+    auto label = seen.labels.begin();
     for (const Tokens& run : runs) {
       if (!learned.task.first_token) trace.labels.push_back(undefined_label);
-      for (std::size_t t = 0; t < run.size(); ++t, ++row) {
-        trace.labels.push_back(
-            learned.task.observe(std::span<const float>(seen.logits).subspan(row * size, size)).label);
-      }
+      const auto end = label + static_cast<std::ptrdiff_t>(run.size());
+      trace.labels.insert(trace.labels.end(), label, end);
+      label = end;
       trace.offset.push_back(trace.labels.size());
     }
     trace.device = seen.device;

@@ -5,13 +5,20 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <random>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "kernels/require_gpu.hpp"
 #include "krohn/checkpoints/checkpoint.hpp"
+#include "krohn/checkpoints/open_model.hpp"
 #include "krohn/checkpoints/safetensors.hpp"
 #include "krohn/engine/learned.hpp"
+#include "krohn/engine/learned/learned_machine.hpp"
 #include "krohn/results/token_run.hpp"
 
 namespace krohn {
@@ -62,6 +69,41 @@ TEST_CASE("recorded cases in chunks on the device") {
     ++seen;
   }
   CHECK(seen >= 9);
+}
+
+TEST_CASE("many words: in parts the logits of one word alone, and their labels") {
+  if (gpu_or_skip().empty()) return;
+  for (const char* name : {"parity_delta_net_pos", "flipflop_delta_net_pos", "s3_gated_deltaproduct_n2_neg"}) {
+    CAPTURE(std::string(name));
+    const OpenModel open = open_model(std::filesystem::path(KROHN_TEST_DATA) / "models" / name);
+    const LearnedView learned = *learned_of(*open.machine);
+    std::mt19937 random(1);
+    // More rows than go to a device at once.
+    std::vector<Tokens> words(testing::small_cases() ? 70 : 5000);
+    for (Tokens& word : words) {
+      Word symbols(99);
+      for (Symbol& a : symbols) a = static_cast<Symbol>(random() % open.machine->alphabet().size());
+      word = tokens_of(learned.task, symbols);
+    }
+    for (const ChunkedFormat format : {ChunkedFormat::bf16, ChunkedFormat::fp32}) {
+      const ChunkedLogits all = run_chunked_form(learned.program, words, {format, Device::cuda});
+      const std::size_t size = all.logits.size() / words.size();
+      for (const std::size_t w : {std::size_t{0}, words.size() / 2, words.size() - 1}) {
+        const ChunkedLogits one = run_chunked_form(learned.program, std::span(&words[w], 1), {format, Device::cuda});
+        REQUIRE(std::equal(one.logits.begin(), one.logits.end(),
+                           all.logits.begin() + static_cast<std::ptrdiff_t>(w * size)));
+      }
+      const ChunkedLabels labels = label_chunked_form(learned.program, learned.task, words, {format, Device::cuda});
+      const std::size_t logits = learned.program.num_logits();
+      std::size_t different = 0;
+      for (std::size_t i = 0; i < labels.labels.size(); ++i) {
+        const auto row = std::span<const float>(all.logits).subspan(i * logits, logits);
+        different += labels.labels[i] != learned.task.observe(row).label ? 1 : 0;
+      }
+      CHECK(labels.labels.size() * logits == all.logits.size());
+      CHECK(different == 0);
+    }
+  }
 }
 
 }  // namespace

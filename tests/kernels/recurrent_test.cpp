@@ -206,7 +206,11 @@ TEST_CASE("integers that wrap and saturate, codes, and factors that read by vect
     const RunOptions options{Device::cpu, seed % 2 == 0, true, 0, 0};
     check_equal(testing::with_integers(model), integers[seed % 4], words, options, gpu);
     check_equal(testing::with_codes(model, 1 + seed % 20, seed), Semantics::fp32_snap_v1, words, options, gpu);
-    if (shape.reads_apart) check_equal(model, all_semantics[seed % 3], words, options, gpu);
+    if (!shape.reads_apart) continue;
+    // A factor is at most 1 + 2 |k| |r| times as long as its state, and three of a row 125 times: 16 of them stay
+    // finite.
+    for (Word& word : words) word.resize(std::min<std::size_t>(word.size(), 16));
+    check_equal(model, seed % 4 == 0 ? Semantics::fp32_fma_v1 : Semantics::bf16_state_v1, words, options, gpu);
   }
 }
 

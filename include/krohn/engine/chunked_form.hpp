@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,6 +16,7 @@
 
 #include "krohn/engine/device.hpp"
 #include "krohn/engine/learned.hpp"
+#include "krohn/engine/learned/learned_machine.hpp"
 #include "krohn/kernels/chunked.hpp"
 
 namespace krohn {
@@ -35,14 +37,25 @@ struct ChunkedFormOptions {
 struct ChunkedLogits {
   /// [words, length, num_logits]
   std::vector<float> logits;
-  /// "cpu", or the device's name.
+  /// "cpu", or the devices' names.
   std::string device;
 };
 
 /// The logits at every position of words of one length. A block's recurrence reads what the chunked forms of those
-/// below it gave. Cost: one canonical pass over the words for each layer and one more. Throws InputError for a model
-/// without a chunked form, words of several lengths, or a token outside the vocabulary; NumericError where a logit is
-/// not finite; DeviceError as Device::cuda says.
+/// below it gave. Cost: on devices that of the operations once; on the CPU one canonical pass over the words for each
+/// layer and one more. Throws InputError for a model without a chunked form, words of several lengths, or a token
+/// outside the vocabulary; NumericError where a logit is not finite; ResourceError where a device cannot hold a word;
+/// DeviceError as Device::cuda says.
 ChunkedLogits run_chunked_form(const Program& model, std::span<const Tokens> words, const ChunkedFormOptions& options);
+
+struct ChunkedLabels {
+  /// [words, length]: the task's label at every position, undefined_label for a tie.
+  std::vector<std::int32_t> labels;
+  std::string device;
+};
+
+/// The labels that those logits give, decided on the devices. Throws as run_chunked_form.
+ChunkedLabels label_chunked_form(const Program& model, const LearnedTask& task, std::span<const Tokens> words,
+                                 const ChunkedFormOptions& options);
 
 }  // namespace krohn

@@ -13,6 +13,7 @@
 #include <memory>
 #include <span>
 
+#include "krohn/kernels/chunked.hpp"
 #include "krohn/numeric/function.hpp"
 
 namespace krohn {
@@ -114,6 +115,13 @@ struct LearnedRecurrence {
   std::uint64_t state = 0;
 };
 
+/// The bytes that LearnedDevice::read_chunked takes for a row of a recurrence, beside its features, at most.
+inline std::size_t chunked_row_bytes(const LearnedRecurrence& r) {
+  const auto filled = [](std::size_t size) { return (size + 7) / 8 * 8; };
+  const std::size_t updates = r.num_updates;
+  return 4 * r.heads * (filled(r.key_size) * (2 + updates) + (filled(r.value_size) + 1) * (1 + updates));
+}
+
 /// A program on the host. Spans must outlive its use.
 struct LearnedProgramView {
   std::span<const LearnedOperation> operations;
@@ -178,6 +186,10 @@ class LearnedDevice {
   /// `from`; leaves state w in `to`, another one.
   void read(std::span<const std::uint32_t> tokens, std::span<const std::uint32_t> first_row,
             std::span<const std::uint32_t> length, const LearnedStates& from, LearnedStates& to);
+  /// The chunked form: words of `length` tokens each, one after the other in `tokens`, from the first states of `from`,
+  /// but recurrences from zero; no state is left. Every recurrence is one that chunked.hpp's rules do.
+  void read_chunked(std::span<const std::uint32_t> tokens, std::size_t length, const LearnedStates& from,
+                    ChunkedFormat format);
   /// Row i reads tokens[i % tokens.size()] from state begin + i / tokens.size(); its state is state i of `to`, unless
   /// that is null. count * tokens.size() rows.
   void branch(const LearnedStates& from, std::size_t begin, std::size_t count, std::span<const std::uint32_t> tokens,

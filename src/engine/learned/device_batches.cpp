@@ -269,4 +269,46 @@ void label_on_devices(const Program& model, const LearnedTask& task, std::span<c
   bad.raise(batch);
 }
 
+void run_chunked_on_devices(const Program& model, std::span<const LearnedAnswer> answers, std::span<const Tokens> words,
+                            ChunkedFormat format, DeviceTeam& team,
+                            const std::function<void(const LearnedDevice&, std::size_t, std::size_t)>& read) {
+  const LearnedProgram program = make_learned_program(model);
+  const std::size_t length = words[0].size();
+  std::size_t row = 4 * (std::size_t{program.num_features} + program.num_logits) + device_row_bytes;
+  std::size_t recurrence = 0;
+  for (const LearnedRecurrence& r : program.recurrences) recurrence = std::max(recurrence, chunked_row_bytes(r));
+  row += recurrence;
+  // A few parts for each worker; fewer words leave a device with too few sequences at a time.
+  const std::size_t shared = (words.size() + 4 * team.size() - 1) / (4 * team.size());
+  const std::size_t wanted = std::min({words.size(), std::max<std::size_t>(1, most_device_rows / length),
+                                       team.size() == 1 ? words.size() : std::max<std::size_t>(shared, 64)});
+  struct Worker {
+    Worker(const LearnedProgram& program, std::span<const LearnedAnswer> answers, std::size_t words, std::size_t length)
+        : device(program.view(), answers, words * length), states(words, program.initial_state.size()) {
+      device.restart(states, words);
+    }
+    LearnedDevice device;
+    LearnedStates states;
+  };
+  const auto make = [&](std::size_t) {
+    const std::size_t bytes = usable_memory(0);
+    const std::size_t needed = wanted * (length * row + 4 * program.initial_state.size()) + 4 * program.weights.size();
+    if (needed > bytes) {
+      throw ResourceError("device memory: " + std::to_string(wanted) + " words of " + std::to_string(length) +
+                          " tokens take " + std::to_string(needed) + " bytes in chunks, and " + std::to_string(bytes) +
+                          " are free; use shorter words, or the CPU");
+    }
+    return std::make_unique<Worker>(program, answers, wanted, length);
+  };
+  std::vector<std::unique_ptr<Worker>> workers(team.size());
+  team.work(workers, (words.size() + wanted - 1) / wanted, make, [&](Worker& worker, std::size_t part) {
+    const std::size_t first = part * wanted;
+    const std::size_t count = std::min(wanted, words.size() - first);
+    std::vector<std::uint32_t> tokens;
+    for (std::size_t w = first; w < first + count; ++w) tokens.insert(tokens.end(), words[w].begin(), words[w].end());
+    worker.device.read_chunked(tokens, length, worker.states, format);
+    read(worker.device, first, count);
+  });
+}
+
 }  // namespace krohn

@@ -30,6 +30,13 @@ using LabelSink = std::function<void(std::size_t word, std::size_t position, std
 void label_on_devices(const Program& model, const LearnedTask& task, std::span<const Tokens> words, DeviceTeam& team,
                       std::size_t memory, const LabelSink& sink);
 
+/// Words of one length in their chunked form, part by part; tokens are checked already. read(device, first, count),
+/// from several threads at once, is told when the device holds the labels and logits of words first .. first + count
+/// - 1. Throws ResourceError where a device cannot hold a word.
+void run_chunked_on_devices(const Program& model, std::span<const LearnedAnswer> answers, std::span<const Tokens> words,
+                            ChunkedFormat format, DeviceTeam& team,
+                            const std::function<void(const LearnedDevice&, std::size_t, std::size_t)>& read);
+
 /// The most rows that go to the device together, and the bytes of one beside its features: its entries in the batch's
 /// arrays.
 inline constexpr std::size_t most_device_rows = std::size_t{1} << 18U;

@@ -1,0 +1,160 @@
+// Features lie with rows side by side, what the chunked kernels read with the elements of a head side by side: inputs
+// are turned and rounded to the format by tiles through shared memory, outputs are turned back. Sizes of keys and
+// values are filled up with zeros to multiples of 8, which change no product.
+#include <cuda_bf16.h>
+
+#include <cmath>
+
+#include "cuda.cuh"
+#include "learned_chunked.cuh"
+
+namespace krohn {
+namespace {
+
+constexpr int tile = 32;
+constexpr int tile_height = 8;
+
+/// Log decays below this are zero after one step in fp32, and stay finite in sums.
+constexpr float least_log_decay = -200.0F;
+
+std::uint32_t filled(std::uint32_t size) { return (size + 7) / 8 * 8; }
+
+template <class T>
+__device__ T as(float x) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return x;
+  } else {
+    return __float2bfloat16_rn(x);
+  }
+}
+
+/// An input [rows, updates, heads, padded] of which an update is filled; what is absent has one value everywhere.
+struct Turn {
+  LearnedFeatures features;
+  std::uint32_t heads;
+  std::uint32_t size;
+  std::uint32_t padded;
+  std::uint32_t row_size;  // of all updates
+  std::uint32_t offset;    // of the update
+  float absent;
+  bool log;
+};
+
+__device__ std::uint32_t feature_of(const LearnedFeatures& f, std::uint32_t head, std::uint32_t element) {
+  return f.first + head / f.group * f.head + element;
+}
+
+template <class T>
+__global__ void turn_in(const __grid_constant__ Turn turn, const __grid_constant__ LearnedRows x, T* out) {
+  __shared__ float values[tile][tile + 1];
+  const std::uint32_t first_row = blockIdx.x * tile;
+  const std::uint32_t first = blockIdx.y * tile;
+  const std::uint32_t count = turn.heads * turn.padded;
+  for (std::uint32_t i = threadIdx.y; i < tile; i += tile_height) {
+    const std::uint32_t entry = first + i;
+    const std::uint32_t row = first_row + threadIdx.x;
+    if (entry >= count || row >= x.rows) continue;
+    const std::uint32_t element = entry % turn.padded;
+    float value = 0.0F;
+    if (element < turn.size) {
+      value = turn.features.first == LearnedFeatures::none
+                  ? turn.absent
+                  : *x.at(feature_of(turn.features, entry / turn.padded, element), row);
+      if (turn.log) value = fmaxf(logf(value), least_log_decay);
+    }
+    values[i][threadIdx.x] = value;
+  }
+  __syncthreads();
+  for (std::uint32_t i = threadIdx.y; i < tile; i += tile_height) {
+    const std::uint32_t entry = first + threadIdx.x;
+    const std::uint32_t row = first_row + i;
+    if (entry >= count || row >= x.rows) continue;
+    out[static_cast<std::size_t>(row) * turn.row_size + turn.offset + entry] = as<T>(values[threadIdx.x][i]);
+  }
+}
+
+template <class T>
+__global__ void turn_out(const __grid_constant__ Turn turn, const __grid_constant__ LearnedRows x, const T* from) {
+  __shared__ float values[tile][tile + 1];
+  const std::uint32_t first_row = blockIdx.x * tile;
+  const std::uint32_t first = blockIdx.y * tile;
+  const std::uint32_t count = turn.heads * turn.padded;
+  for (std::uint32_t i = threadIdx.y; i < tile; i += tile_height) {
+    const std::uint32_t entry = first + threadIdx.x;
+    const std::uint32_t row = first_row + i;
+    if (entry >= count || row >= x.rows) continue;
+    values[i][threadIdx.x] = static_cast<float>(from[static_cast<std::size_t>(row) * turn.row_size + entry]);
+  }
+  __syncthreads();
+  for (std::uint32_t i = threadIdx.y; i < tile; i += tile_height) {
+    const std::uint32_t entry = first + i;
+    const std::uint32_t row = first_row + threadIdx.x;
+    if (entry >= count || row >= x.rows || entry % turn.padded >= turn.size) continue;
+    *x.at(feature_of(turn.features, entry / turn.padded, entry % turn.padded), row) = values[threadIdx.x][i];
+  }
+}
+
+dim3 grid_of(const Turn& turn, const LearnedRows& x) {
+  return {(x.rows + tile - 1) / tile, (turn.heads * turn.padded + tile - 1) / tile};
+}
+
+template <class T>
+void fill(const Turn& turn, const LearnedRows& x, const DeviceArray<T>& out) {
+  turn_in<<<grid_of(turn, x), dim3(tile, tile_height)>>>(turn, x, out.data());
+  check_launch("turn_in");
+}
+
+template <class T>
+void run(const LearnedRecurrence& r, const LearnedRows& x, ChunkedFormat format) {
+  const std::uint32_t n = r.num_updates;
+  const std::uint32_t keys = filled(r.key_size);
+  const std::uint32_t values = filled(r.value_size);
+  const auto kind = static_cast<Recurrence::Decay>(r.decay_kind);
+  const bool delta = r.updates[0].read.first != LearnedFeatures::none;
+  const bool keywise = kind == Recurrence::Decay::key;
+  const std::size_t rows = x.rows;
+  const DeviceArray<T> query(rows * r.heads * keys);
+  const DeviceArray<T> key(rows * n * r.heads * keys);
+  const DeviceArray<T> value(rows * n * r.heads * values);
+  const DeviceArray<float> beta(delta ? rows * n * r.heads : 0);
+  const DeviceArray<float> step_decay(kind == Recurrence::Decay::none || keywise ? 0 : rows * r.heads);
+  const DeviceArray<T> key_decay(keywise ? rows * r.heads * keys : 0);
+  const DeviceArray<T> output(rows * r.heads * values);
+  fill({r.query, r.heads, r.key_size, keys, r.heads * keys, 0, 0.0F, false}, x, query);
+  for (std::uint32_t u = 0; u < n; ++u) {
+    const LearnedRecurrence::Update& update = r.updates[u];
+    fill({update.write, r.heads, r.key_size, keys, n * r.heads * keys, u * r.heads * keys, 0.0F, false}, x, key);
+    fill({update.value, r.heads, r.value_size, values, n * r.heads * values, u * r.heads * values, 0.0F, false}, x,
+         value);
+    if (delta) fill({update.beta, r.heads, 1, 1, n * r.heads, u * r.heads, 1.0F, false}, x, beta);
+  }
+  if (keywise) fill({r.decay, r.heads, r.key_size, keys, r.heads * keys, 0, 1.0F, true}, x, key_decay);
+  if (step_decay.size() != 0) fill({r.decay, r.heads, 1, 1, r.heads, 0, 1.0F, true}, x, step_decay);
+
+  ChunkedArrays arrays;
+  arrays.query = query.data();
+  arrays.key = key.data();
+  arrays.value = value.data();
+  arrays.beta = beta.data();
+  arrays.decay = keywise ? static_cast<const void*>(key_decay.data()) : step_decay.data();
+  arrays.output = output.data();
+  const ChunkedRule rule = delta ? ChunkedRule::delta : keywise ? ChunkedRule::keywise : ChunkedRule::linear;
+  ChunkedRecurrence recurrence(rule, format, {x.words, x.longest, r.heads, r.heads, keys, values, n}, 1.0F);
+  recurrence.run(arrays);
+
+  const Turn back{r.output, r.heads, r.value_size, values, r.heads * values, 0, 0.0F, false};
+  turn_out<<<grid_of(back, x), dim3(tile, tile_height)>>>(back, x, output.data());
+  check_launch("turn_out");
+}
+
+}  // namespace
+
+void run_recurrence_chunked(const LearnedRecurrence& recurrence, const LearnedRows& x, ChunkedFormat format) {
+  if (format == ChunkedFormat::bf16) {
+    run<__nv_bfloat16>(recurrence, x, format);
+  } else {
+    run<float>(recurrence, x, format);
+  }
+}
+
+}  // namespace krohn
