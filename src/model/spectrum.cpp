@@ -11,7 +11,6 @@
 // cap are answered `undecided`.
 #include "krohn/model/spectrum.hpp"
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <bit>
 #include <boost/multiprecision/cpp_int.hpp>
@@ -170,18 +169,24 @@ bool upper_triangular(const RationalMatrix& a) {
   return true;
 }
 
-std::vector<std::complex<double>> eigenvalues_of(const Eigen::MatrixXd& matrix) {
-  return eigenvalues({matrix.data(), static_cast<std::size_t>(matrix.size())}, static_cast<std::size_t>(matrix.rows()));
-}
+/// A square matrix in double, column after column.
+struct Square {
+  explicit Square(std::size_t of_size, double diagonal = 0.0) : size(of_size), values(of_size * of_size, 0.0) {
+    for (std::size_t i = 0; i < size; ++i) at(i, i) = diagonal;
+  }
+  double& at(std::size_t i, std::size_t j) { return values[j * size + i]; }
+  double at(std::size_t i, std::size_t j) const { return values[j * size + i]; }
+
+  std::size_t size;
+  std::vector<double> values;
+};
 
 std::vector<std::complex<double>> numeric_eigenvalues(const RationalMatrix& a) {
-  Eigen::MatrixXd matrix(static_cast<Eigen::Index>(a.size), static_cast<Eigen::Index>(a.size));
+  Square matrix(a.size);
   for (std::size_t i = 0; i < a.size; ++i) {
-    for (std::size_t j = 0; j < a.size; ++j) {
-      matrix(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(j)) = a.at(i, j).convert_to<double>();
-    }
+    for (std::size_t j = 0; j < a.size; ++j) matrix.at(i, j) = a.at(i, j).convert_to<double>();
   }
-  return eigenvalues_of(matrix);
+  return eigenvalues(matrix.values, a.size);
 }
 
 /// The components of the pattern, each with ascending indices.
@@ -422,21 +427,33 @@ class ProductSet {
 /// As reduced_matrix: the eigenvalues of a product of fewer factors than dimensions under scalar gates.
 std::vector<std::complex<double>> reduced_eigenvalues(const std::vector<GeneralizedHouseholder>& factors,
                                                       std::size_t size, double gate) {
-  const auto m = static_cast<Eigen::Index>(factors.size());
-  Eigen::MatrixXd keys = Eigen::MatrixXd::Zero(static_cast<Eigen::Index>(size), m);
-  for (Eigen::Index j = 0; j < m; ++j) {
-    for (const Entry& entry : factors[static_cast<std::size_t>(j)].key) {
-      keys(entry.index, j) = static_cast<double>(entry.value);
+  const std::size_t m = factors.size();
+  std::vector<std::vector<double>> keys;
+  for (const GeneralizedHouseholder& factor : factors) {
+    std::vector<double>& key = keys.emplace_back(size, 0.0);
+    for (const Entry& entry : factor.key) key[entry.index] = static_cast<double>(entry.value);
+  }
+  Square gram(m);
+  for (std::size_t i = 0; i < m; ++i) {
+    for (std::size_t j = 0; j < m; ++j) {
+      gram.at(i, j) = std::inner_product(keys[i].begin(), keys[i].end(), keys[j].begin(), 0.0);
     }
   }
-  const Eigen::MatrixXd gram = keys.transpose() * keys;
-  Eigen::MatrixXd rows = Eigen::MatrixXd::Zero(m, m);
-  for (Eigen::Index j = 0; j < m; ++j) {
-    const auto beta = static_cast<double>(factors[static_cast<std::size_t>(j)].beta);
-    rows(j, j) = -beta;
-    if (j > 0) rows.row(j) -= beta * (gram.col(j).head(j).transpose() * rows.topRows(j));
+  Square rows(m);
+  for (std::size_t j = 0; j < m; ++j) {
+    const auto beta = static_cast<double>(factors[j].beta);
+    rows.at(j, j) = -beta;
+    for (std::size_t i = 0; i < j; ++i) {
+      for (std::size_t c = 0; c <= i; ++c) rows.at(j, c) -= beta * gram.at(i, j) * rows.at(i, c);
+    }
   }
-  std::vector<std::complex<double>> values = eigenvalues_of(gate * (Eigen::MatrixXd::Identity(m, m) + rows * gram));
+  Square product(m, gate);
+  for (std::size_t i = 0; i < m; ++i) {
+    for (std::size_t j = 0; j < m; ++j) {
+      for (std::size_t c = 0; c < m; ++c) product.at(i, j) += gate * rows.at(i, c) * gram.at(c, j);
+    }
+  }
+  std::vector<std::complex<double>> values = eigenvalues(product.values, m);
   values.insert(values.end(), size - factors.size(), gate);
   return values;
 }
@@ -461,20 +478,23 @@ std::vector<std::complex<double>> spectrum_for_display(std::span<const TokenRow>
   }
   if (scalar_gates && !factors.empty() && factors.size() < size && !reads_apart(rows))
     return reduced_eigenvalues(factors, size, gate);
-  Eigen::MatrixXd a = Eigen::MatrixXd::Identity(static_cast<Eigen::Index>(size), static_cast<Eigen::Index>(size));
+  Square a(size, 1.0);
   for (const TokenRow& row : rows) {
     for (std::size_t i = 0; i < size; ++i) {
-      a.row(static_cast<Eigen::Index>(i)) *= static_cast<double>(row.gate.size() == 1 ? row.gate[0] : row.gate[i]);
+      const auto decay = static_cast<double>(row.gate.size() == 1 ? row.gate[0] : row.gate[i]);
+      for (std::size_t j = 0; j < size; ++j) a.at(i, j) *= decay;
     }
     for (const GeneralizedHouseholder& factor : row.factors) {
-      Eigen::VectorXd key = Eigen::VectorXd::Zero(static_cast<Eigen::Index>(size));
-      Eigen::VectorXd read = key;
-      for (const Entry& entry : factor.key) key(entry.index) = static_cast<double>(entry.value);
-      for (const Entry& entry : factor.reads_by()) read(entry.index) = static_cast<double>(entry.value);
-      a -= static_cast<double>(factor.beta) * key * (read.transpose() * a).eval();
+      for (std::size_t j = 0; j < size; ++j) {
+        double read = 0.0;
+        for (const Entry& entry : factor.reads_by()) read += static_cast<double>(entry.value) * a.at(entry.index, j);
+        for (const Entry& entry : factor.key) {
+          a.at(entry.index, j) -= static_cast<double>(factor.beta) * static_cast<double>(entry.value) * read;
+        }
+      }
     }
   }
-  return eigenvalues_of(a);
+  return eigenvalues(a.values, size);
 }
 
 MatrixSpectrum rows_spectrum(std::span<const TokenRow> rows, std::size_t size, std::size_t max_block) {
