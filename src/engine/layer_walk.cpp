@@ -1,8 +1,8 @@
 // The operations of a schedule are cut into groups, a layer each. For a batch of tokens, group after group: its tensors
-// are read; every thread takes its words in chunks, and each operation goes over the chunk's tokens, products over all
-// of them at once. Between groups a token keeps only the values that later groups read. An operation finds its state as
-// its own step of the token before left it, for no state part belongs to two operations; where one does, tokens go
-// through the whole program one by one.
+// are read; threads take segments of whole words, whichever is next, in chunks, and each operation goes over the
+// chunk's tokens, products over all of them at once. Between groups a token keeps only the values that later groups
+// read. An operation finds its state as its own step of the token before left it, for no state part belongs to two
+// operations; where one does, tokens go through the whole program one by one.
 //
 // A word starts in the state that the first token, if there is one, leaves: that is found once, with the first batch.
 // Cost: the weights once a batch of 8192 tokens; memory: one group's weights, and for each thread a chunk's features.
@@ -148,6 +148,12 @@ class Plan {
 
 using Tensors = std::vector<std::unique_ptr<TensorValues>>;
 
+/// Whole words of a batch, and what their tokens keep from the group before and for the next.
+struct Segment {
+  std::span<const ReadToken> tokens;
+  std::vector<double> kept[2];
+};
+
 /// What one thread does.
 class Walker {
  public:
@@ -167,29 +173,34 @@ class Walker {
     pass_.initial(start_.data());
   }
 
-  void take(std::span<const ReadToken> tokens) { tokens_ = tokens; }
+  /// Tokens that go through an operation together, at most.
+  std::size_t chunk() const { return chunk_; }
 
-  void run(const Group& group, const Group* before, const Tensors& tensors) {
-    if (!started_ && options_.first_token) {
-      for (std::size_t i = group.first; i < group.last; ++i) {
-        run_on(
-            i, tensors, first_token_.data(), 1,
-            [&](std::size_t) {
-              pass_.run_operation(i, first_token_.data(), start_.data(), *options_.first_token, nullptr);
-            },
-            [&](std::size_t) { return *options_.first_token; });
-      }
+  /// Before the segments of a group.
+  void begin(const Group& group, const Tensors& tensors) {
+    if (started_ || !options_.first_token) return;
+    for (std::size_t i = group.first; i < group.last; ++i) {
+      run_on(
+          i, tensors, first_token_.data(), 1,
+          [&](std::size_t) {
+            pass_.run_operation(i, first_token_.data(), start_.data(), *options_.first_token, nullptr);
+          },
+          [&](std::size_t) { return *options_.first_token; });
     }
-    kept_[1].assign(tokens_.size() * group.kept_size, 0.0);
-    for (std::size_t first = 0; first < tokens_.size(); first += chunk_) {
-      const std::size_t count = std::min(chunk_, tokens_.size() - first);
+  }
+
+  void run(const Group& group, const Group* before, const Tensors& tensors, Segment& segment) {
+    const std::span<const ReadToken> tokens = segment.tokens;
+    segment.kept[1].assign(tokens.size() * group.kept_size, 0.0);
+    for (std::size_t first = 0; first < tokens.size(); first += chunk_) {
+      const std::size_t count = std::min(chunk_, tokens.size() - first);
       if (before != nullptr) {
-        move(*before, kept_[0].data() + first * before->kept_size, count, false);
+        move(*before, segment.kept[0].data() + first * before->kept_size, count, false);
       }
-      for (std::size_t i = group.first; i < group.last; ++i) run_on_chunk(i, tensors, tokens_.subspan(first, count));
-      move(group, kept_[1].data() + first * group.kept_size, count, true);
+      for (std::size_t i = group.first; i < group.last; ++i) run_on_chunk(i, tensors, tokens.subspan(first, count));
+      move(group, segment.kept[1].data() + first * group.kept_size, count, true);
     }
-    std::swap(kept_[0], kept_[1]);
+    std::swap(segment.kept[0], segment.kept[1]);
   }
 
   /// After the last group of a batch.
@@ -282,9 +293,6 @@ class Walker {
   std::vector<double> first_token_;
   std::vector<double> start_;
   std::vector<double> state_;
-  /// What the tokens keep from the group before, and for the next.
-  std::vector<double> kept_[2];
-  std::span<const ReadToken> tokens_;
   ProductInDouble product_;
   bool started_ = false;
 };
@@ -302,15 +310,11 @@ void walk_layers(const Program& program, const SpectrumOptions& options, std::sp
   TokenSource source(options);
   std::uint64_t done = 0;
   for (std::vector<ReadToken> batch = source.next(); !batch.empty(); batch = source.next()) {
-    // Words, whole ones, in as many parts of nearly equal size; a part of a word, which others continue, is the first
-    // thread's.
-    const std::span<const ReadToken> all = batch;
-    std::size_t from = 0;
-    for (std::size_t i = 0; i < walkers.size(); ++i) {
-      std::size_t to = i + 1 == walkers.size() ? all.size() : all.size() * (i + 1) / walkers.size();
-      while (to < all.size() && all[to].index != 0) ++to;
-      to = std::max(from, to);
-      walkers[i].take(all.subspan(from, to - from));
+    std::vector<Segment> segments;
+    for (std::size_t from = 0; from < batch.size();) {
+      std::size_t to = std::min(batch.size(), from + walkers.front().chunk());
+      while (to < batch.size() && batch[to].index != 0) ++to;
+      segments.push_back({std::span<const ReadToken>(batch).subspan(from, to - from), {}});
       from = to;
     }
     const Group* before = nullptr;
@@ -323,7 +327,16 @@ void walk_layers(const Program& program, const SpectrumOptions& options, std::sp
           tensors[group.tensors[i]] = std::make_unique<TensorValues>(program.tensors()[group.tensors[i]]);
         }
       });
-      in_parallel(walkers.size(), [&](std::size_t i) { walkers[i].run(group, before, tensors); });
+      // A part of a word, which other batches continue, is a batch by itself, and the first thread's, which has its
+      // state.
+      next = 0;
+      in_parallel(walkers.size(), [&](std::size_t i) {
+        walkers[i].begin(group, tensors);
+        if (segments.size() == 1 && i != 0) return;
+        for (std::size_t s = next++; s < segments.size(); s = next++) {
+          walkers[i].run(group, before, tensors, segments[s]);
+        }
+      });
       before = &group;
       if (progress) {
         progress((static_cast<double>(done) + static_cast<double>(batch.size()) * static_cast<double>(g + 1) /
