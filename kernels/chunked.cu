@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "chunked.cuh"
+#include "chunked_keywise_delta_plan.hpp"
 #include "krohn/error.hpp"
 
 namespace krohn {
@@ -133,6 +134,15 @@ std::vector<float> resized(std::span<const float> states, std::size_t keys, std:
 
 }  // namespace
 
+void chunked::chain(const float* transfer, const float* own, const float* initial, float* before, std::size_t sequences,
+                    int segments, int key_size, int value_size) {
+  const auto columns = static_cast<unsigned>(divide_up(static_cast<std::size_t>(value_size), chain_columns));
+  const std::size_t bytes = 2 * static_cast<std::size_t>(key_size) * chain_columns * sizeof(float);
+  chain_transfers<<<dim3(static_cast<unsigned>(sequences), columns), chain_threads, bytes>>>(
+      transfer, own, initial, before, segments, key_size, value_size);
+  check_launch("chain_transfers");
+}
+
 struct ChunkedRecurrence::Plan {
   ChunkedRule rule;
   ChunkedFormat format;
@@ -140,6 +150,7 @@ struct ChunkedRecurrence::Plan {
   Arguments arguments;
   std::size_t sequences = 0;
   DeviceArray<float> own, transfer, decay, before;
+  std::unique_ptr<keywise_delta::Plan> keywise_delta;  // all of it, for keywise_delta and rank_one
 
   void launch(const Arguments& a, unsigned tiles) const {
     const auto blocks = static_cast<unsigned>(sequences * static_cast<std::size_t>(a.segments));
@@ -149,6 +160,9 @@ struct ChunkedRecurrence::Plan {
         return fp32 ? chunked::launch_delta_fp32(a, blocks, tiles) : chunked::launch_delta_bf16(a, blocks, tiles);
       case ChunkedRule::linear:
         return fp32 ? chunked::launch_linear_fp32(a, blocks, tiles) : chunked::launch_linear_bf16(a, blocks, tiles);
+      case ChunkedRule::keywise_delta:  // have a plan of their own
+      case ChunkedRule::rank_one:
+        break;
       case ChunkedRule::keywise:
         return fp32 ? chunked::launch_keywise_fp32(a, blocks, tiles) : chunked::launch_keywise_bf16(a, blocks, tiles);
     }
@@ -171,6 +185,10 @@ ChunkedRecurrence::ChunkedRecurrence(ChunkedRule rule, ChunkedFormat format, con
   p.format = format;
   p.shape = shape;
   p.sequences = shape.batch * shape.heads;
+  if (rule == ChunkedRule::keywise_delta || rule == ChunkedRule::rank_one) {
+    p.keywise_delta = std::make_unique<keywise_delta::Plan>(rule, format, shape, scale);
+    return;
+  }
   Arguments& a = p.arguments;
   a.length = shape.length;
   a.heads = static_cast<int>(shape.heads);
@@ -209,11 +227,15 @@ ChunkedRecurrence::~ChunkedRecurrence() = default;
 ChunkedRecurrence::ChunkedRecurrence(ChunkedRecurrence&&) noexcept = default;
 ChunkedRecurrence& ChunkedRecurrence::operator=(ChunkedRecurrence&&) noexcept = default;
 
-std::size_t ChunkedRecurrence::segments() const noexcept { return static_cast<std::size_t>(plan_->arguments.segments); }
+std::size_t ChunkedRecurrence::segments() const noexcept {
+  if (plan_->keywise_delta) return plan_->keywise_delta->segments();
+  return static_cast<std::size_t>(plan_->arguments.segments);
+}
 
 void ChunkedRecurrence::run(const ChunkedArrays& arrays) {
   Plan& p = *plan_;
   if (p.sequences == 0) return;
+  if (p.keywise_delta) return p.keywise_delta->run(arrays);
   Arguments a = p.arguments;
   a.arrays = arrays;
   const auto tiles = static_cast<unsigned>(a.value_tiles);
@@ -230,18 +252,14 @@ void ChunkedRecurrence::run(const ChunkedArrays& arrays) {
   const unsigned unit_tiles =
       delta ? static_cast<unsigned>(divide_up(p.shape.key_size, 16 * static_cast<std::size_t>(a.state_warps))) : 0;
   p.launch(first, tiles + unit_tiles);
-  const auto sequences = static_cast<unsigned>(p.sequences);
   if (delta) {
-    const auto columns = static_cast<unsigned>(divide_up(p.shape.value_size, chain_columns));
-    const std::size_t bytes = 2 * p.shape.key_size * chain_columns * sizeof(float);
-    chain_transfers<<<dim3(sequences, columns), chain_threads, bytes>>>(
-        p.transfer.data(), p.own.data(), arrays.initial_state, p.before.data(), a.segments, a.key_size, a.value_size);
-    check_launch("chain_transfers");
+    chunked::chain(p.transfer.data(), p.own.data(), arrays.initial_state, p.before.data(), p.sequences, a.segments,
+                   a.key_size, a.value_size);
   } else {
     const auto blocks = static_cast<unsigned>(divide_up(p.shape.key_size * p.shape.value_size, chain_threads));
-    chain_decays<<<dim3(sequences, blocks), chain_threads>>>(p.decay.data(), p.rule == ChunkedRule::keywise,
-                                                             p.own.data(), arrays.initial_state, p.before.data(),
-                                                             a.segments, a.key_size, a.value_size);
+    chain_decays<<<dim3(static_cast<unsigned>(p.sequences), blocks), chain_threads>>>(
+        p.decay.data(), p.rule == ChunkedRule::keywise, p.own.data(), arrays.initial_state, p.before.data(), a.segments,
+        a.key_size, a.value_size);
     check_launch("chain_decays");
   }
   a.arrays.initial_state = p.before.data();
@@ -259,9 +277,12 @@ double run_chunked(ChunkedRule rule, ChunkedFormat format, const ChunkedShape& s
   const Carried query(format, arrays.query, shape.key_size, keys);
   const Carried key(format, arrays.key, shape.key_size, keys);
   const Carried value(format, arrays.value, shape.value_size, values);
-  const bool keywise = rule == ChunkedRule::keywise;
+  const bool keywise =
+      rule == ChunkedRule::keywise || rule == ChunkedRule::keywise_delta || rule == ChunkedRule::rank_one;
   const Carried decay(keywise ? format : ChunkedFormat::fp32, arrays.decay, keywise ? shape.key_size : 1,
                       keywise ? keys : 1);
+  const Carried read(format, arrays.read, shape.key_size, keys);
+  const Carried write(format, arrays.write, shape.key_size, keys);
   const DeviceArray<float> beta(arrays.beta);
   const DeviceArray<float> initial(
       std::span<const float>(resized(arrays.initial_state, shape.key_size, shape.value_size, keys, values)));
@@ -280,6 +301,8 @@ double run_chunked(ChunkedRule rule, ChunkedFormat format, const ChunkedShape& s
   device.initial_state = initial.data();
   device.output = fp32 ? static_cast<void*>(single.data()) : half.data();
   device.final_state = final_state.data();
+  device.read = read.data();
+  device.write = write.data();
   ChunkedRecurrence recurrence(rule, format, padded, scale);
   EventTimer timer;
   recurrence.run(device);

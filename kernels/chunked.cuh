@@ -1150,6 +1150,11 @@ void launch(const Arguments& arguments, unsigned sequences, unsigned tiles) {
   launch<128, rule, Input>(arguments, sequences, tiles);
 }
 
+/// before[s + 1] = transfer[s] before[s] + own[s] for the segments of every sequence, before[0] = `initial` (or zero).
+/// transfer [sequences, segments, key_size, key_size]; own, before [sequences, segments, key_size, value_size].
+void chain(const float* transfer, const float* own, const float* initial, float* before, std::size_t sequences,
+           int segments, int key_size, int value_size);
+
 /// A rule and a format; for the smallest K that holds key_size. One source file each.
 void launch_delta_bf16(const Arguments& arguments, unsigned sequences, unsigned tiles);
 void launch_delta_fp32(const Arguments& arguments, unsigned sequences, unsigned tiles);

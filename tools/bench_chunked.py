@@ -20,7 +20,9 @@ from pathlib import Path
 
 import torch
 
-RULES = {"delta": 0, "linear": 1, "keywise": 2}
+RULES = {"delta": 0, "linear": 1, "keywise": 2, "keywise_delta": 3, "rank_one": 4}
+DELTA = ("delta", "keywise_delta")
+BY_KEY = ("keywise", "keywise_delta", "rank_one")
 
 
 def pointer(t):
@@ -52,7 +54,8 @@ class Library:
 
     def run(self, handle, x, output, final_state=None, initial=None):
         error = self.c.krohn_chunked_run(handle, pointer(x["q"]), pointer(x["k"]), pointer(x["v"]), pointer(x.get("beta")),
-                                         pointer(x.get("g")), pointer(initial), pointer(output), pointer(final_state))
+                                         pointer(x.get("g")), pointer(initial), pointer(output), pointer(final_state),
+                                         pointer(x.get("read")), pointer(x.get("write")))
         if error:
             raise RuntimeError(error.decode())
 
@@ -75,20 +78,36 @@ def inputs(rule, batch, heads, length, key_size, value_size, dtype, n=1, gated=T
         return torch.randn(*shape, device="cuda", generator=generator)
     x = {"q": normal(batch, length, key_heads, key_size), "k": normal(batch, length * n, key_heads, key_size),
          "v": normal(batch, length * n, heads, value_size)}
-    if rule == "delta":
+    if rule in DELTA:
         x["q"] = torch.nn.functional.normalize(x["q"], dim=-1)
         x["k"] = torch.nn.functional.normalize(x["k"], dim=-1)
         x["beta"] = torch.rand(batch, length * n, heads, device="cuda", generator=generator) * 2
         if mode == "edges":
             choice = torch.randint(0, 4, x["beta"].shape, device="cuda", generator=generator)
             x["beta"] = torch.where(choice == 3, 1 + x["beta"] / 2, choice.float())
-    for name in "qkv":
-        x[name] = x[name].to(dtype).contiguous()
+    if rule == "rank_one":
+        # RWKV-7's: a unit vector that is read, and the same times rates in (0, 1) that is erased.
+        x["read"] = torch.nn.functional.normalize(normal(batch, length, key_heads, key_size), dim=-1)
+        x["write"] = x["read"] * torch.sigmoid(normal(batch, length, key_heads, key_size))
+        x["k"] = x["k"] * key_size ** -0.5
+    for name in ("q", "k", "v", "read", "write"):
+        if name in x:
+            x[name] = x[name].to(dtype).contiguous()
     if rule == "keywise":
         strength = 16.0 if mode == "edges" else 1.0
         x["g"] = (torch.nn.functional.logsigmoid(normal(batch, length, key_heads, key_size)) * strength / 16).to(dtype)
         if mode == "edges":
             x["g"] = (x["g"].float() * 10).to(dtype)
+    elif rule == "keywise_delta":
+        # As Kimi's layers begin: -A softplus(input + bias) with A in [1, 16] and softplus(bias) in [0.001, 0.1].
+        strength = torch.rand(heads, 1, device="cuda", generator=generator) * 15 + 1
+        step = torch.exp(torch.rand(heads, key_size, device="cuda", generator=generator) * math.log(100) + math.log(0.001))
+        bias = step + torch.log(-torch.expm1(-step))
+        x["g"] = -strength * torch.nn.functional.softplus(normal(batch, length, heads, key_size) + bias)
+        x["g"] = (x["g"] * 30 if mode == "edges" else x["g"].clamp(min=-5)).to(dtype)
+    elif rule == "rank_one":
+        x["g"] = -math.exp(-0.5) * torch.sigmoid(normal(batch, length, heads, key_size))
+        x["g"] = (x["g"] * 60 if mode == "edges" else x["g"]).to(dtype)
     elif gated:
         x["g"] = torch.nn.functional.logsigmoid(normal(batch, length, heads) + 2)
     return x
@@ -104,17 +123,24 @@ def reference(rule, x, scale, sequences, initial=None):
     q = x["q"][b, :, h // group].double()
     k = x["k"][b, :, h // group].double()
     v = x["v"][b, :, h].double()
-    beta = x["beta"][b, :, h].double() if rule == "delta" else None
+    beta = x["beta"][b, :, h].double() if rule in DELTA else None
     g = None
     if "g" in x:
-        g = (x["g"][b, :, h // group] if rule == "keywise" else x["g"][b, :, h].unsqueeze(-1)).double().exp()
+        g = x["g"][b, :, h // group] if rule == "keywise" else x["g"][b, :, h]
+        g = (g if rule in BY_KEY else g.unsqueeze(-1)).double().exp()
     state = torch.zeros(len(sequences), k.shape[-1], v.shape[-1], device="cuda", dtype=torch.float64)
     if initial is not None:
         state = initial[b, h].double()
     out = torch.empty(len(sequences), length, v.shape[-1], device="cuda", dtype=torch.float64)
+    if rule == "rank_one":
+        read, write = (x[name][b, :, h // group].double() for name in ("read", "write"))
     for t in range(length):
+        if rule == "rank_one":
+            erased = torch.einsum("skv,sk->sv", state, read[:, t])
         if g is not None:
             state = state * g[:, t].unsqueeze(-1)
+        if rule == "rank_one":
+            state = state - write[:, t].unsqueeze(-1) * erased.unsqueeze(-2)
         for j in range(n):
             u = t * n + j
             value = v[:, u]
@@ -153,6 +179,8 @@ def fla_call(rule, x, scale, gated):
         from fla.ops.gated_delta_product import chunk_gated_delta_product
         from fla.ops.gated_delta_rule import chunk_gated_delta_rule
         from fla.ops.gla import chunk_gla
+        from fla.ops.kda import chunk_kda
+        from fla.ops.rwkv7 import chunk_rwkv7
         from fla.ops.simple_gla import chunk_simple_gla
     except ImportError as error:
         return None, str(error)
@@ -165,16 +193,24 @@ def fla_call(rule, x, scale, gated):
         if gated:
             return lambda: chunk_gated_delta_rule(x["q"], x["k"], x["v"], g=x["g"], beta=beta, scale=scale), None
         return lambda: chunk_delta_rule(x["q"], x["k"], x["v"], beta, scale=scale), None
+    if rule == "keywise_delta":
+        # safe_gate, for log decays in [-5, 0), is fla's faster way.
+        return lambda: chunk_kda(x["q"], x["k"], x["v"], x["g"], x["beta"].to(x["q"].dtype), scale=scale,
+                                 safe_gate=True), None
+    if rule == "rank_one":
+        negative = -x["read"]
+        return lambda: chunk_rwkv7(x["q"], x["g"], x["k"], x["v"], negative, x["write"], scale=scale), None
     if rule == "linear":
         return lambda: chunk_simple_gla(x["q"], x["k"], x["v"], g=x.get("g"), scale=scale), None
     return lambda: chunk_gla(x["q"], x["k"], x["v"], x["g"], scale=scale), None
 
 
 SHAPES = [(64, 4, 4096, 64, torch.bfloat16), (8, 16, 8192, 128, torch.bfloat16), (1024, 1, 1024, 16, torch.bfloat16),
-          (1, 1, 1 << 20, 64, torch.bfloat16), (64, 4, 4096, 64, torch.float32)]
+          (1, 1, 1 << 20, 64, torch.bfloat16), (64, 4, 4096, 64, torch.float32), (1, 96, 8192, 128, torch.bfloat16)]
 OPERATORS = [("delta rule", "delta", 1, False), ("gated delta rule", "delta", 1, True),
              ("delta product, n=2", "delta", 2, False), ("delta product, n=4", "delta", 4, False),
-             ("GLA", "keywise", 1, True), ("simple GLA (Mamba-2)", "linear", 1, True)]
+             ("GLA", "keywise", 1, True), ("simple GLA (Mamba-2)", "linear", 1, True), ("KDA", "keywise_delta", 1, True),
+             ("RWKV-7", "rank_one", 1, True)]
 
 
 def fla_recurrent_call(x, gated):
@@ -251,7 +287,7 @@ def bench(library, args):
             continue
         for batch, heads, length, size, dtype in (SHAPES[i] for i in args.shapes):
             x = inputs(rule, batch, heads, length, size, size, dtype, n=n, gated=gated)
-            if rule == "delta":  # fla takes betas in the inputs' format
+            if rule in DELTA:  # fla takes betas in the inputs' format
                 x["beta"] = x["beta"].to(dtype).float()
             scale = size ** -0.5
             sequences = [(0, 0), (batch - 1, heads - 1)][:max(1, min(2, batch * heads))]
@@ -286,7 +322,7 @@ def check(library):
                          (257, 128, 128, 4, 2), (4097, 64, 64, 1, 1), (4097, 128, 128, 1, 1), (700, 24, 40, 16, 16),
                          (0, 16, 16, 1, 1)]):
                     for gated in (True, False):
-                        if rule == "keywise" and not gated:
+                        if rule in BY_KEY and not gated:
                             continue
                         x = inputs(rule, 2, heads, length, key_size, value_size, dtype, n=n, gated=gated, seed=index,
                                    key_heads=key_heads, mode="edges" if index % 2 else "usual")

@@ -1,6 +1,6 @@
 // A block's recurrence needs its inputs at all positions before any output. On devices every operation runs over all
-// positions anyway. On the CPU the words are read once for each layer: the recurrences below answer from what is known,
-// the layer's own inputs are collected, then run in chunks; a last pass gives the logits.
+// positions anyway. On the CPU, and for KDA and RWKV-7, the words are read once for each layer: the recurrences below
+// answer from what is known, the layer's own inputs are collected, then run in chunks; a last pass gives the logits.
 #include "krohn/engine/chunked_form.hpp"
 
 #include <algorithm>
@@ -22,7 +22,9 @@ namespace {
 using forward::Decay;
 using forward::Update;
 
+/// As the kernels have them.
 constexpr std::size_t chunk_updates = 64;
+constexpr std::size_t keywise_delta_updates = 16;  // and rank_one
 /// Log decays below this are zero after one step in fp32, and stay finite in sums.
 constexpr float least_log_decay = -200.0F;
 
@@ -32,7 +34,15 @@ struct BlockArrays {
   ChunkedShape shape;
   bool decays = false;
   std::vector<float> query, key, value, beta, decay, output;
+  std::vector<float> read, write;  // rank_one
 };
+
+/// One update erases by what the state before the decay held, the other writes (RWKV-7).
+bool erases_apart(const LinearRecurrence& r) {
+  return r.decay == LinearRecurrence::Decay::key && r.updates.size() == 2 && r.updates[0].read.present() &&
+         r.updates[0].reads_undecayed && !r.updates[0].value.present() && !r.updates[0].beta.present() &&
+         !r.updates[1].read.present() && !r.updates[1].beta.present();
+}
 
 class Collector final : public forward::Probe<float> {
  public:
@@ -88,17 +98,28 @@ class Collector final : public forward::Probe<float> {
     if (word_ == 0 && position_ == 0) {
       arrays.shape = {words_,     length_,      (head_ + 1) * queries,        (head_ + 1) * queries,
                       s.key_size, s.value_size, static_cast<std::uint32_t>(n)};
-      arrays.rule = s.updates[0].read != nullptr              ? ChunkedRule::delta
-                    : s.decay.kind == Decay<float>::Kind::key ? ChunkedRule::keywise
-                                                              : ChunkedRule::linear;
+      const bool by_key = s.decay.kind == Decay<float>::Kind::key;
+      const bool apart = by_key && s.updates[0].reads_undecayed;
+      if (apart) arrays.shape.householder = 1;
+      arrays.rule = s.updates[0].read != nullptr ? (by_key ? ChunkedRule::keywise_delta : ChunkedRule::delta)
+                                                 : (by_key ? ChunkedRule::keywise : ChunkedRule::linear);
+      if (apart) arrays.rule = ChunkedRule::rank_one;
       arrays.decays = s.decay.kind != Decay<float>::Kind::none;
     }
     for (std::size_t i = 0; i < queries; ++i) {
       append(arrays.query, query + i * s.key_size, s.key_size);
-      if (arrays.rule == ChunkedRule::keywise) {
+      if (s.decay.kind == Decay<float>::Kind::key) {
         for (std::size_t k = 0; k < s.key_size; ++k) arrays.decay.push_back(log_of(s.decay.values[k]));
       } else if (arrays.decays) {
         arrays.decay.push_back(log_of(*s.decay.values));
+      }
+      if (arrays.rule == ChunkedRule::rank_one) {
+        const Update<float>& erase = s.updates[0];
+        append(arrays.read, erase.read, s.key_size);
+        append(arrays.write, erase.write, s.key_size);
+        append(arrays.key, s.updates[1].write, s.key_size);
+        append(arrays.value, s.updates[1].value, s.value_size);
+        continue;
       }
       for (const Update<float>& update : s.updates) {
         append(arrays.key, update.write, s.key_size);
@@ -114,7 +135,12 @@ class Collector final : public forward::Probe<float> {
   static void append(std::vector<float>& to, const float* from, std::size_t size) {
     to.insert(to.end(), from, from + size);
   }
-  static float log_of(float decay) { return std::max(std::log(decay), least_log_decay); }
+  static float log_of(float decay) {
+    if (decay < 0.0F) {
+      throw InputError("chunked form: expected decays of at least 0, got " + std::to_string(decay));
+    }
+    return std::max(std::log(decay), least_log_decay);
+  }
 
   std::size_t words_;
   std::size_t length_;
@@ -160,9 +186,16 @@ class Chunks {
     if (!arrays_.initial_state.empty()) {
       std::copy_n(arrays_.initial_state.data() + sequence * size, size, state_.data());
     }
-    const std::size_t tokens = chunk_updates / shape_.householder;
+    const bool apart = rule_ == ChunkedRule::rank_one;
+    const bool short_chunks = apart || rule_ == ChunkedRule::keywise_delta;
+    const std::size_t tokens = (short_chunks ? keywise_delta_updates : chunk_updates) / shape_.householder;
     for (std::size_t first = 0; first < shape_.length; first += tokens) {
-      chunk(first, std::min(tokens, shape_.length - first));
+      const std::size_t count = std::min(tokens, shape_.length - first);
+      if (apart) {
+        rank_one_chunk(first, count);
+      } else {
+        chunk(first, count);
+      }
     }
     if (!arrays_.final_state.empty()) std::copy_n(state_.data(), size, arrays_.final_state.data() + sequence * size);
   }
@@ -179,7 +212,8 @@ class Chunks {
     const std::size_t V = shape_.value_size;
     const std::size_t updates = tokens * n;
     const std::size_t row = batch_ * shape_.length + first;
-    const bool keywise = rule_ == ChunkedRule::keywise;
+    const bool delta = rule_ == ChunkedRule::delta || rule_ == ChunkedRule::keywise_delta;
+    const bool keywise = rule_ == ChunkedRule::keywise || rule_ == ChunkedRule::keywise_delta;
     // b_i, one a step or one a key.
     const std::size_t widths = keywise ? K : 1;
     std::vector<float> sum(updates * widths, 0.0F);
@@ -187,8 +221,10 @@ class Chunks {
       for (std::size_t w = 0; w < widths; ++w) {
         float decay = 0.0F;
         if (!arrays_.decay.empty() && i % n == 0) {
-          decay = keywise ? rounded(key_row(arrays_.decay, row + i)[w])
-                          : arrays_.decay[(row + i / n) * shape_.heads + head_];
+          const std::size_t by_head = (row + i / n) * shape_.heads + head_;
+          decay = rule_ == ChunkedRule::keywise ? rounded(key_row(arrays_.decay, row + i)[w])
+                  : keywise                     ? rounded(arrays_.decay[by_head * K + w])
+                                                : arrays_.decay[by_head];
         }
         sum[i * widths + w] = (i == 0 ? 0.0F : sum[(i - 1) * widths + w]) + decay;
       }
@@ -213,7 +249,7 @@ class Chunks {
     for (std::size_t i = 0; i < updates; ++i) {
       for (std::size_t v = 0; v < V; ++v) exact[i * V + v] = value(i, v);
     }
-    if (rule_ == ChunkedRule::delta) {
+    if (delta) {
       std::vector<float> inverse(updates * updates, 0.0F);
       for (std::size_t i = 0; i < updates; ++i) {
         inverse[i * updates + i] = 1.0F;
@@ -228,8 +264,11 @@ class Chunks {
         const float* key = key_row(arrays_.key, row * n + j);
         for (std::size_t v = 0; v < V; ++v) {
           float total = 0.0F;
-          for (std::size_t k = 0; k < K; ++k) total += rounded(key[k]) * old[k * V + v];
-          rest[j * V + v] = rounded(exact[j * V + v] - std::exp(sum[j]) * total);
+          for (std::size_t k = 0; k < K; ++k) {
+            const float read = keywise ? rounded(rounded(key[k]) * std::exp(sum[j * K + k])) : rounded(key[k]);
+            total += read * old[k * V + v];
+          }
+          rest[j * V + v] = rounded(exact[j * V + v] - (keywise ? total : std::exp(sum[j]) * total));
         }
       }
       std::fill(exact.begin(), exact.end(), 0.0F);
@@ -271,6 +310,89 @@ class Chunks {
     }
   }
 
+  /// As in kernels/chunked_keywise_delta.cuh.
+  void rank_one_chunk(std::size_t first, std::size_t tokens) {
+    const std::size_t K = shape_.key_size;
+    const std::size_t V = shape_.value_size;
+    const std::size_t row = batch_ * shape_.length + first;
+    // b_{i-1} is row i.
+    std::vector<float> sum((tokens + 1) * K, 0.0F);
+    for (std::size_t i = 0; i < tokens; ++i) {
+      const float* decay = arrays_.decay.data() + ((row + i) * shape_.heads + head_) * K;
+      for (std::size_t k = 0; k < K; ++k) sum[(i + 1) * K + k] = sum[i * K + k] + rounded(decay[k]);
+    }
+    const auto b = [&](std::size_t i, std::size_t k) { return sum[(i + 1) * K + k]; };
+    const auto before = [&](std::size_t i, std::size_t k) { return sum[i * K + k]; };
+    const auto value = [&](std::size_t j, std::size_t v) {
+      return rounded(arrays_.value[((row + j) * shape_.heads + head_) * V + v]);
+    };
+    // x_i, from before i or with it, with y_j.
+    const auto pair = [&](std::span<const float> x, bool undecayed, std::size_t i, std::span<const float> y,
+                          std::size_t j) {
+      const float* left = key_row(x, row + i);
+      const float* right = key_row(y, row + j);
+      float total = 0.0F;
+      for (std::size_t k = 0; k < K; ++k) {
+        const float power = (undecayed ? before(i, k) : b(i, k)) - b(j, k);
+        total += rounded(left[k]) * rounded(right[k]) * std::exp(power);
+      }
+      return total;
+    };
+    std::vector<float> old(state_.size());
+    std::transform(state_.begin(), state_.end(), old.begin(), [&](float x) { return rounded(x); });
+    std::vector<float> rest(tokens * V, 0.0F);
+    std::vector<float> inverse(tokens * tokens, 0.0F);
+    for (std::size_t i = 0; i < tokens; ++i) {
+      const float* read = key_row(arrays_.read, row + i);
+      float* to = &rest[i * V];
+      for (std::size_t k = 0; k < K; ++k) {
+        const float x = rounded(rounded(read[k]) * std::exp(before(i, k)));
+        for (std::size_t v = 0; v < V; ++v) to[v] -= x * old[k * V + v];
+      }
+      inverse[i * tokens + i] = 1.0F;
+      for (std::size_t j = 0; j < i; ++j) {
+        const float of_value = rounded(pair(arrays_.read, true, i, arrays_.key, j));
+        for (std::size_t v = 0; v < V; ++v) to[v] -= of_value * value(j, v);
+        const float a = pair(arrays_.read, true, i, arrays_.write, j);
+        for (std::size_t c = 0; c <= j; ++c) inverse[i * tokens + c] -= a * inverse[j * tokens + c];
+      }
+      std::transform(to, to + V, to, [&](float x) { return rounded(x); });
+    }
+    std::vector<float> erased(tokens * V, 0.0F);
+    for (std::size_t i = 0; i < tokens; ++i) {
+      for (std::size_t j = 0; j <= i; ++j) {
+        const float t = rounded(inverse[i * tokens + j]);
+        for (std::size_t v = 0; v < V; ++v) erased[i * V + v] += t * rest[j * V + v];
+      }
+    }
+    std::transform(erased.begin(), erased.end(), erased.begin(), [&](float x) { return rounded(x); });
+    for (std::size_t i = 0; i < tokens; ++i) {
+      const float* query = key_row(arrays_.query, row + i);
+      std::vector<float> out(V, 0.0F);
+      for (std::size_t k = 0; k < K; ++k) {
+        const float q = rounded(rounded(query[k]) * std::exp(b(i, k)));
+        for (std::size_t v = 0; v < V; ++v) out[v] += q * old[k * V + v];
+      }
+      for (std::size_t j = 0; j <= i; ++j) {
+        const float of_erased = rounded(pair(arrays_.query, false, i, arrays_.write, j));
+        const float of_value = rounded(pair(arrays_.query, false, i, arrays_.key, j));
+        for (std::size_t v = 0; v < V; ++v) out[v] += of_erased * erased[j * V + v] + of_value * value(j, v);
+      }
+      float* to = arrays_.output.data() + ((row + i) * shape_.heads + head_) * V;
+      for (std::size_t v = 0; v < V; ++v) to[v] = rounded(out[v] * scale_);
+    }
+    for (std::size_t k = 0; k < K; ++k) {
+      const float end = b(tokens - 1, k);
+      for (std::size_t v = 0; v < V; ++v) state_[k * V + v] *= std::exp(end);
+      for (std::size_t j = 0; j < tokens; ++j) {
+        const float remaining = std::exp(end - b(j, k));
+        const float write = rounded(rounded(key_row(arrays_.write, row + j)[k]) * remaining);
+        const float key = rounded(rounded(key_row(arrays_.key, row + j)[k]) * remaining);
+        for (std::size_t v = 0; v < V; ++v) state_[k * V + v] += write * erased[j * V + v] + key * value(j, v);
+      }
+    }
+  }
+
   ChunkedRule rule_;
   bool round_;
   const ChunkedShape& shape_;
@@ -305,13 +427,14 @@ std::optional<std::string> without_chunked_form(const Program& model) {
     if (r.decay == Decay::rotation) return model.layers()[layer] + " has decays that turn pairs of keys";
     if (r.reads_before) return model.layers()[layer] + " reads its state before it writes";
     if (r.ridge.present()) return model.layers()[layer] + " solves equations to read its state";
-    if (form.factors == 0) {
+    const bool apart = erases_apart(r);
+    if (!apart && form.factors == 0) {
       if (r.updates.size() > 1) return std::to_string(r.updates.size()) + " writes a token";
-    } else {
+    } else if (!apart) {
       if (r.updates[0].reads_undecayed) return model.layers()[layer] + " reads its undecayed state";
       if (!form.symmetric || form.factors != r.updates.size())
         return "an update that reads another vector than it writes";
-      if (r.decay == Decay::key) return "a decay for every key beside Householder factors";
+      if (r.decay == Decay::key && form.factors > 1) return "a decay for every key beside several Householder factors";
       if (form.factors > 4) return std::to_string(form.factors) + " Householder factors a token (at most 4)";
     }
     if (r.key_size > 128) return "keys of size " + std::to_string(r.key_size) + " (at most 128)";
@@ -349,9 +472,19 @@ std::size_t checked_length(const Program& model, std::span<const Tokens> words) 
                      std::to_string(row % length) + ": a logit is not finite");
 }
 
-/// [words, length, num_logits]
-std::vector<float> logits_on_cpu(const Program& model, std::span<const Tokens> words, std::size_t length,
-                                 ChunkedFormat format) {
+/// Of KDA and RWKV-7 only the recurrences run on devices.
+bool on_devices_by_layers(const Program& model) {
+  for (std::size_t i = 0; i < model.layers().size(); ++i) {
+    const LinearRecurrence& r = *form_of(model, i).recurrence;
+    if (r.decay == LinearRecurrence::Decay::key && r.updates[0].read.present()) return true;
+  }
+  return false;
+}
+
+/// [words, length, num_logits]; recurrences on a device of the team, or the CPU where it is null.
+std::vector<float> logits_by_layers(const Program& model, std::span<const Tokens> words, std::size_t length,
+                                    ChunkedFormat format, DeviceTeam* team) {
+  std::vector<std::unique_ptr<Stateless>> workers(team != nullptr ? team->size() : 0);
   const std::size_t blocks = model.layers().size();
   const std::size_t num_logits = model.num_logits();
   std::vector<float> result(words.size() * length * num_logits);
@@ -376,12 +509,21 @@ std::vector<float> logits_on_cpu(const Program& model, std::span<const Tokens> w
     const std::vector<float> value = updates_outside(arrays.value, shape.heads, n, shape.value_size);
     const std::vector<float> beta = updates_outside(arrays.beta, shape.heads, n, 1);
     arrays.output.resize(words.size() * length * shape.heads * shape.value_size);
-    run_chunked_cpu(arrays.rule, format, shape, 1.0F,
-                    {arrays.query, key, value, beta, arrays.decay, {}, arrays.output, {}});
+    const ChunkedHostArrays host{arrays.query, key,           value, beta,        arrays.decay,
+                                 {},           arrays.output, {},    arrays.read, arrays.write};
+    if (team != nullptr) {
+      // One product of everything: the first device that can.
+      team->work(workers, 1, make_stateless,
+                 [&](Stateless&, std::size_t) { run_chunked(arrays.rule, format, shape, 1.0F, host); });
+    } else {
+      run_chunked_cpu(arrays.rule, format, shape, 1.0F, host);
+    }
     arrays.query.clear();
     arrays.key.clear();
     arrays.value.clear();
     arrays.decay.clear();
+    arrays.read.clear();
+    arrays.write.clear();
   }
   return result;
 }
@@ -393,7 +535,7 @@ ChunkedLogits run_chunked_form(const Program& model, std::span<const Tokens> wor
   const std::shared_ptr<DeviceTeam> team = choose_devices(options.device, true);
   ChunkedLogits result;
   const std::size_t num_logits = model.num_logits();
-  if (length != 0 && team) {
+  if (length != 0 && team && !on_devices_by_layers(model)) {
     result.logits.resize(words.size() * length * num_logits);
     const std::span<float> logits = result.logits;
     run_chunked_on_devices(model, {}, words, options.format, *team,
@@ -402,7 +544,7 @@ ChunkedLogits run_chunked_form(const Program& model, std::span<const Tokens> wor
                              device.logits(logits.subspan(first * size, count * size));
                            });
   } else if (length != 0) {
-    result.logits = logits_on_cpu(model, words, length, options.format);
+    result.logits = logits_by_layers(model, words, length, options.format, team.get());
   }
   for (std::size_t i = 0; i < result.logits.size(); ++i) {
     if (!std::isfinite(result.logits[i])) throw_not_finite(i / num_logits, length);
@@ -416,9 +558,9 @@ ChunkedLabels label_chunked_form(const Program& model, const LearnedTask& task, 
   const std::size_t length = checked_length(model, words);
   const std::shared_ptr<DeviceTeam> team = choose_devices(options.device, true);
   ChunkedLabels result;
-  if (length == 0 || !team) {
+  if (length == 0 || !team || on_devices_by_layers(model)) {
     const std::size_t size = model.num_logits();
-    const ChunkedLogits seen = run_chunked_form(model, words, {options.format, Device::cpu});
+    const ChunkedLogits seen = run_chunked_form(model, words, options);
     for (std::size_t i = 0; i < seen.logits.size(); i += size) {
       result.labels.push_back(task.observe(std::span(seen.logits).subspan(i, size)).label);
     }

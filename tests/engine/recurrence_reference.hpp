@@ -15,17 +15,30 @@ struct RecurrenceCase {
   ChunkedRule rule = ChunkedRule::delta;
   ChunkedShape shape;
   float scale = 1.0F;
-  std::vector<float> query, key, value, beta, decay, initial_state;
+  std::vector<float> query, key, value, beta, decay, initial_state, read, write;
 
   ChunkedHostArrays arrays(std::vector<float>& output, std::vector<float>& final_state) const {
     output.assign(shape.batch * shape.length * shape.heads * shape.value_size, NAN);
     final_state.assign(shape.batch * shape.heads * shape.key_size * shape.value_size, NAN);
-    return {query, key, value, beta, decay, initial_state, output, final_state};
+    return {query, key, value, beta, decay, initial_state, output, final_state, read, write};
   }
 };
 
-/// Normal queries, values and states of bf16 numbers; delta: unit keys (before their rounding) and betas that are 0, 1,
-/// 2 or between 1 and 2; log decays in [-1, 0].
+inline bool has_delta(ChunkedRule rule) { return rule == ChunkedRule::delta || rule == ChunkedRule::keywise_delta; }
+/// One decay a key and head, and chunks of 16 tokens.
+inline bool short_chunks(ChunkedRule rule) {
+  return rule == ChunkedRule::keywise_delta || rule == ChunkedRule::rank_one;
+}
+/// Log decays of a token.
+inline std::size_t decays_of(ChunkedRule rule, const ChunkedShape& shape) {
+  if (rule == ChunkedRule::keywise) return shape.key_heads * shape.key_size;
+  return shape.heads * (short_chunks(rule) ? shape.key_size : 1);
+}
+
+/// Normal queries, values and states of bf16 numbers; delta rules: unit keys (before their rounding) and betas that are
+/// 0, 1, 2 or between 1 and 2; log decays in [-1, 0].
+/// rank_one: what erases is a unit vector x twice, the second time by a rate in [0, 1]; its odd entries are doubled
+/// where it reads and halved where it writes. In those units of the keys it is a contraction.
 inline RecurrenceCase random_case(ChunkedRule rule, const ChunkedShape& shape, bool decays, unsigned seed) {
   std::mt19937 random(seed);
   std::normal_distribution<float> normal;
@@ -43,7 +56,7 @@ inline RecurrenceCase random_case(ChunkedRule rule, const ChunkedShape& shape, b
   fill(c.key, tokens * shape.householder * shape.key_heads * shape.key_size);
   fill(c.value, tokens * shape.householder * shape.heads * shape.value_size);
   fill(c.initial_state, shape.batch * shape.heads * shape.key_size * shape.value_size);
-  if (rule == ChunkedRule::delta) {
+  if (has_delta(rule)) {
     for (std::size_t row = 0; row < c.key.size(); row += shape.key_size) {
       float square = 0.0F;
       for (std::size_t i = 0; i < shape.key_size; ++i) square += c.key[row + i] * c.key[row + i];
@@ -57,10 +70,22 @@ inline RecurrenceCase random_case(ChunkedRule rule, const ChunkedShape& shape, b
       c.beta.push_back(betas[random() % 4]);
     }
   }
+  if (rule == ChunkedRule::rank_one) {
+    fill(c.read, c.key.size());
+    for (std::size_t row = 0; row < c.read.size(); row += shape.key_size) {
+      float square = 0.0F;
+      for (std::size_t i = 0; i < shape.key_size; ++i) square += c.read[row + i] * c.read[row + i];
+      const float rate = uniform(random);
+      for (std::size_t i = 0; i < shape.key_size; ++i) {
+        const float x = 0.99F * c.read[row + i] / std::sqrt(square);
+        c.read[row + i] = round_to_bf16(i % 2 == 0 ? x : 2.0F * x);
+        c.write.push_back(round_to_bf16(rate * (i % 2 == 0 ? x : 0.5F * x)));
+      }
+    }
+  }
   if (decays) {
-    const bool keywise = rule == ChunkedRule::keywise;
-    const std::size_t count = tokens * (keywise ? shape.key_heads * shape.key_size : shape.heads);
-    for (std::size_t i = 0; i < count; ++i) c.decay.push_back(round_to_bf16(-uniform(random)));
+    for (std::size_t i = 0; i < tokens * decays_of(rule, shape); ++i)
+      c.decay.push_back(round_to_bf16(-uniform(random)));
   }
   return c;
 }
@@ -83,11 +108,25 @@ inline RecurrenceResult run_reference(const RecurrenceCase& c) {
       }
       for (std::size_t t = 0; t < s.length; ++t) {
         const std::size_t token = b * s.length + t;
+        std::vector<double> erased(s.value_size, 0.0);
+        const std::size_t at = (token * s.key_heads + group) * s.key_size;
+        for (std::size_t k = 0; k < s.key_size && c.rule == ChunkedRule::rank_one; ++k) {
+          for (std::size_t v = 0; v < s.value_size; ++v) {
+            erased[v] += double{c.read[at + k]} * state[k * s.value_size + v];
+          }
+        }
         if (!c.decay.empty()) {
           for (std::size_t k = 0; k < s.key_size; ++k) {
+            const std::size_t by_head = token * s.heads + h;
             const float g = c.rule == ChunkedRule::keywise ? c.decay[(token * s.key_heads + group) * s.key_size + k]
-                                                           : c.decay[token * s.heads + h];
+                            : short_chunks(c.rule)         ? c.decay[by_head * s.key_size + k]
+                                                           : c.decay[by_head];
             for (std::size_t v = 0; v < s.value_size; ++v) state[k * s.value_size + v] *= std::exp(double{g});
+          }
+        }
+        for (std::size_t k = 0; k < s.key_size && c.rule == ChunkedRule::rank_one; ++k) {
+          for (std::size_t v = 0; v < s.value_size; ++v) {
+            state[k * s.value_size + v] -= double{c.write[at + k]} * erased[v];
           }
         }
         for (std::size_t u = 0; u < s.householder; ++u) {
@@ -95,7 +134,7 @@ inline RecurrenceResult run_reference(const RecurrenceCase& c) {
           const float* key = &c.key[(row * s.key_heads + group) * s.key_size];
           for (std::size_t v = 0; v < s.value_size; ++v) {
             double w = c.value[(row * s.heads + h) * s.value_size + v];
-            if (c.rule == ChunkedRule::delta) {
+            if (has_delta(c.rule)) {
               for (std::size_t k = 0; k < s.key_size; ++k) w -= double{key[k]} * state[k * s.value_size + v];
               w *= double{c.beta[row * s.heads + h]};
             }
@@ -131,9 +170,13 @@ inline double relative_error(const std::vector<float>& got, const std::vector<do
 /// What rounding can do, relative to the 2-norm. A chunk rounds six operands in a row (state, V - K S, T, U, P,
 /// output), each by one unit roundoff u of its own size; the sums in between are fp32. A contraction carries what went
 /// wrong on without growth, so that m chunks add at most m times as much: 6 u (m + 1). Random signs make it far less.
-inline double rounding_bound(const ChunkedShape& shape, double unit_roundoff) {
-  const double chunks = std::ceil(static_cast<double>(shape.length * shape.householder) / 60.0);
-  return 6.0 * unit_roundoff * (chunks + 1.0);
+/// The keywise delta rule rounds keys and queries times decays too, nine operands a chunk of 16; the rank-one rule
+/// those of two kinds of keys, 13, and is a contraction up to a change of units by 2.
+inline double rounding_bound(const ChunkedShape& shape, double unit_roundoff, ChunkedRule rule = ChunkedRule::delta) {
+  const double chunks =
+      std::ceil(static_cast<double>(shape.length * shape.householder) / (short_chunks(rule) ? 16.0 : 60.0));
+  const double operands = rule == ChunkedRule::rank_one ? 2.0 * 13.0 : rule == ChunkedRule::keywise_delta ? 9.0 : 6.0;
+  return operands * unit_roundoff * (chunks + 1.0);
 }
 
 /// S_5's reflections in doubled coordinates: point i is e_2i + e_2i+1, the swap of i and j has the unit key

@@ -2,9 +2,9 @@
 // else as in the canonical form. It is another function than learned-fp32-v1 (docs/semantics.md, 9): it searches, no
 // verdict rests on it.
 //
-// It exists for recurrences with one decay a step and any number of Householder factors (the delta family), and for
-// outer products with one decay a step or one a key (Mamba-2, mLSTM, GLA); not for Mamba's decay an element, RWKV-7's
-// undecayed reads and sLSTM.
+// It exists for recurrences with one decay a step and up to four Householder factors (the delta family), one decay a
+// key and one factor (KDA) or one that erases apart from what is written (RWKV-7), and for outer products with one
+// decay a step or one a key (Mamba-2, mLSTM, GLA); not for Mamba's decay an element and sLSTM.
 #pragma once
 
 #include <cstddef>
@@ -42,10 +42,10 @@ struct ChunkedLogits {
 };
 
 /// The logits at every position of words of one length. A block's recurrence reads what the chunked forms of those
-/// below it gave. Cost: on devices that of the operations once; on the CPU one canonical pass over the words for each
-/// layer and one more. Throws InputError for a model without a chunked form, words of several lengths, or a token
-/// outside the vocabulary; NumericError where a logit is not finite; ResourceError where a device cannot hold a word;
-/// DeviceError as Device::cuda says.
+/// below it gave. Cost: on devices that of the operations once; on the CPU, and of KDA and RWKV-7 there too, one
+/// canonical pass over the words for each layer and one more. Throws InputError for a model without a chunked form,
+/// words of several lengths, or a token outside the vocabulary; NumericError where a logit is not finite; ResourceError
+/// where a device cannot hold a word; DeviceError as Device::cuda says.
 ChunkedLogits run_chunked_form(const Program& model, std::span<const Tokens> words, const ChunkedFormOptions& options);
 
 struct ChunkedLabels {

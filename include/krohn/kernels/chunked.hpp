@@ -6,7 +6,10 @@
 //     delta:    S = e^g S;  n times  S = S + k (beta (v - S^T k))^T;   o = scale S^T q
 //     linear:   S = e^g S + k v^T;                                      o = scale S^T q
 //     keywise:  S = diag(e^g) S + k v^T;                                o = scale S^T q
-// (DeltaNet, Gated DeltaNet, DeltaProduct; Mamba-2 and mLSTM's numerator; GLA.)
+//     keywise_delta:  S = diag(e^g) S;  S = S + k (beta (v - S^T k))^T; o = scale S^T q
+//     rank_one:       S = diag(e^g) S - w (S^T r)^T + k v^T,            o = scale S^T q,   S^T r of the S before
+// (DeltaNet, Gated DeltaNet, DeltaProduct; Mamba-2 and mLSTM's numerator; GLA; KDA; RWKV-7.) Log decays are finite and
+// at most 0; a decay of 0 is any that e^g rounds to 0 (-200, say).
 #pragma once
 
 #include <cstddef>
@@ -16,9 +19,9 @@
 
 namespace krohn {
 
-enum class ChunkedRule : std::uint32_t { delta, linear, keywise };
+enum class ChunkedRule : std::uint32_t { delta, linear, keywise, keywise_delta, rank_one };
 
-/// How queries, keys, values, outputs and keywise decays are stored. Products of bf16 inputs take one product of bf16
+/// How queries, keys, values, outputs and decays by key are stored. Products of bf16 inputs take one product of bf16
 /// operands; of fp32 inputs three, of each operand's leading and trailing 8 bits.
 enum class ChunkedFormat : std::uint32_t { bf16, fp32 };
 
@@ -39,15 +42,19 @@ struct ChunkedArrays {
   const void* query = nullptr;  // [batch, length, key_heads, key_size]
   const void* key = nullptr;    // [batch, length * householder, key_heads, key_size]
   const void* value = nullptr;  // [batch, length * householder, heads, value_size]
-  /// [batch, length * householder, heads], fp32; delta only.
+  /// [batch, length * householder, heads], fp32; delta and keywise_delta only.
   const float* beta = nullptr;
-  /// nullptr: no decay. delta and linear: [batch, length, heads], fp32; keywise: [batch, length, key_heads, key_size].
+  /// nullptr: no decay. delta and linear: [batch, length, heads], fp32; keywise: [batch, length, key_heads, key_size];
+  /// keywise_delta and rank_one: [batch, length, heads, key_size].
   const void* decay = nullptr;
   /// [batch, heads, key_size, value_size]; nullptr: zero.
   const float* initial_state = nullptr;
   void* output = nullptr;  // [batch, length, heads, value_size]
   /// As initial_state; nullptr: not wanted.
   float* final_state = nullptr;
+  /// rank_one only: r and w, as key.
+  const void* read = nullptr;
+  const void* write = nullptr;
 };
 
 /// The launches for one shape; owns the memory that long single sequences need between their parts.
@@ -75,6 +82,7 @@ class ChunkedRecurrence {
 struct ChunkedHostArrays {
   std::span<const float> query, key, value, beta, decay, initial_state;
   std::span<float> output, final_state;
+  std::span<const float> read = {}, write = {};
 };
 double run_chunked(ChunkedRule rule, ChunkedFormat format, const ChunkedShape& shape, float scale,
                    const ChunkedHostArrays& arrays);
