@@ -60,7 +60,8 @@ __global__ void turn_in(const __grid_constant__ Turn turn, const __grid_constant
       value = turn.features.first == LearnedFeatures::none
                   ? turn.absent
                   : *x.at(feature_of(turn.features, entry / turn.padded, element), row);
-      if (turn.log) value = fmaxf(logf(value), least_log_decay);
+      // A decay below 0 becomes NaN, and the run is refused: a maximum would leave that out.
+      if (turn.log) value = value < 0.0F ? nanf("") : fmaxf(logf(value), least_log_decay);
     }
     values[i][threadIdx.x] = value;
   }
