@@ -196,7 +196,7 @@ TEST_CASE("rotations decode right up to their certified horizon, and their drift
     }
     CHECK(wrong == 0);
   }
-  CHECK_THROWS_AS(compile_group(corpus::language("S3_nat").dfa, {KeyForm::integer, GroupRepresentation::rotation}),
+  CHECK_THROWS_AS(compile_group(corpus::language("A4_nat").dfa, {KeyForm::integer, GroupRepresentation::rotation}),
                   InputError);
   CHECK_THROWS_AS(compile_group(corpus::language("tomita5").dfa, {KeyForm::integer, GroupRepresentation::rotation}),
                   InputError);
