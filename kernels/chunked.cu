@@ -199,6 +199,9 @@ ChunkedRecurrence::ChunkedRecurrence(ChunkedRule rule, ChunkedFormat format, con
   a.scale = scale;
   const int most_warps = a.key_size > 64 && format == ChunkedFormat::bf16 ? 8 : 4;
   a.state_warps = std::min(most_warps, static_cast<int>(divide_up(shape.value_size, 16)));
+  // Groups of four warps.
+  if (a.key_size > 32 && format == ChunkedFormat::bf16)
+    a.state_warps = static_cast<int>(divide_up(a.state_warps, 4)) * 4;
   a.value_tiles = static_cast<int>(divide_up(shape.value_size, 16 * static_cast<std::size_t>(a.state_warps)));
   const std::size_t chunk_tokens = static_cast<std::size_t>(chunked::chunk_steps) / shape.householder;
   const std::size_t chunks = divide_up(shape.length, chunk_tokens);

@@ -25,7 +25,7 @@
 
 #include "cuda.cuh"
 #include "krohn/kernels/chunked.hpp"
-#include "tensor_core.cuh"
+#include "warp_group.cuh"
 
 namespace krohn::chunked {
 
@@ -85,10 +85,19 @@ struct Layout {
   static constexpr bool buffered = planes == 2 && K <= 64;
   /// Copies of a chunk are under way while the one before is prepared.
   static constexpr bool ahead = planes == 1 || buffered;
+  /// Products by groups of four warps.
+  static constexpr bool grouped = planes == 1 && K >= 64;
+  // Of a thread, where `grouped`: what the launch gives (128 of two blocks of 8 warps, 168 of one of 12) otherwise
+  // shared.
+  static constexpr int preparing_registers = K == 128 ? 120 : 112;
+  static constexpr int state_registers = K == 128 ? 192 : 144;
   static constexpr bool delta = rule == ChunkedRule::delta;
   static constexpr bool keywise = rule == ChunkedRule::keywise;
 
-  using Keys = Tile<chunk_steps, K, planes>;
+  using Keys =
+      std::conditional_t<(K > 64), Panels<chunk_steps, (K > 64 ? K : 64), planes>, Tile<chunk_steps, K, planes>>;
+  /// 64 columns of Keys, where `grouped`.
+  using Panel = Tile<chunk_steps, 64, 1>;
   /// 16 value columns, those of one warp.
   using Values = Tile<chunk_steps, 16, planes>;
   using Block = Tile<16, 16, planes>;
@@ -99,38 +108,53 @@ struct Layout {
   static constexpr std::uint32_t value_at = 2 * Keys::bytes;
   static constexpr std::uint32_t stage_bytes = 2 * Keys::bytes + max_state_warps * Values::bytes;
 
-  // Per prepared chunk: blocks of T and P, then floats.
-  static constexpr int blocks = 10;
+  // Per prepared chunk: blocks of T and P.
+  static constexpr int blocks = 12;
   static constexpr std::uint32_t inverse_at = 0;
   static constexpr std::uint32_t score_at = delta ? blocks * Block::bytes : 0;
-  static constexpr std::uint32_t scalar_at = score_at + blocks * Block::bytes;
-  static constexpr int decayed_at = 0;              // c_i
-  static constexpr int remaining_at = chunk_steps;  // e^{b_64 - b_i}
-  static constexpr int sum_at = 2 * chunk_steps;    // b_i in base 2
-  static constexpr int beta_at = 3 * chunk_steps;
-  static constexpr int scalars = keywise ? K : 4 * chunk_steps;  // keywise: e^{b_64} per key
-  static constexpr std::uint32_t prepared_bytes = scalar_at + scalars * 4;
+  static constexpr std::uint32_t prepared_bytes = score_at + blocks * Block::bytes;
 
   static constexpr std::uint32_t prepared_base = stages * stage_bytes;
   static constexpr std::uint32_t scratch_base = prepared_base + 2 * prepared_bytes;
-  // delta: blocks of A below the diagonal, the inverted diagonal blocks, the diagonal blocks in fp32.
+  // delta: blocks of A below the diagonal; the diagonal blocks in fp32, then inverted.
   static constexpr std::uint32_t below_at = 0;
   static constexpr std::uint32_t diagonal_at = 6 * FineBlock::bytes;
-  static constexpr std::uint32_t raw_at = diagonal_at + 4 * FineBlock::bytes;
+  static constexpr int raw_pitch = 24;
+  static constexpr std::uint32_t diagonal_bytes = 16 * raw_pitch * 4;
+  static_assert(diagonal_bytes >= FineBlock::bytes);
   // keywise: b by step and key; the raw decays.
   static constexpr int sum_pitch = K + 8;
   static constexpr std::uint32_t part_at = chunk_steps * sum_pitch * 4;
   static constexpr std::uint32_t decay_at = part_at + preparing_threads * 4;
   static constexpr std::uint32_t scratch_bytes =
-      delta ? raw_at + 4 * 16 * 16 * 4
+      delta ? diagonal_at + 4 * diagonal_bytes
             : (keywise ? decay_at + (ahead ? chunk_steps * K * static_cast<std::uint32_t>(sizeof(Input)) : 0) : 0);
-  static constexpr std::uint32_t buffer_base = scratch_base + scratch_bytes;
+  // Floats of a chunk; three, so that the next chunk's are made while the last one's are read.
+  static constexpr std::uint32_t scalar_base = scratch_base + scratch_bytes;
+  static constexpr int decayed_at = 0;              // c_i
+  static constexpr int remaining_at = chunk_steps;  // e^{b_64 - b_i}
+  static constexpr int sum_at = 2 * chunk_steps;    // b_i in base 2
+  static constexpr int beta_at = 3 * chunk_steps;
+  static constexpr int scalars = keywise ? K : 4 * chunk_steps;  // keywise: e^{b_64} per key
+  static constexpr std::uint32_t buffer_base = scalar_base + 3 * scalars * 4;
   static constexpr int buffer_pieces = Keys::pieces + max_state_warps;  // of 32 bytes, a thread
   // Four barriers: prepared by parity of the chunk, used up by parity.
   static constexpr std::uint32_t barrier_base = buffer_base + (buffered ? buffer_pieces * preparing_threads * 32 : 0);
   static constexpr std::uint32_t bytes = barrier_base + 4 * 8;
   static_assert(barrier_base % 8 == 0);
+  static_assert(!grouped || (stage_bytes % 1024 == 0 && prepared_bytes % 512 == 0));
 };
+
+/// The place of a block of T, 16 rows and columns, row block >= column block or 1 less: 16 columns of the upper or
+/// lower half of T lie one below the other. Blocks (0, 1) and (2, 3) are zero.
+__host__ __device__ constexpr int triangle_block(int row_block, int column_block) {
+  return row_block / 2 * 4 + column_block * 2 + row_block % 2;
+}
+/// The place of a block of P by its queries and updates; with fewer than 4 blocks of queries a chunk all are kept.
+template <int query_blocks>
+__host__ __device__ constexpr int score_block(int query_block, int update_block) {
+  return query_blocks == 4 ? triangle_block(query_block, update_block) : update_block * query_blocks + query_block;
+}
 
 /// Chunk c is handed over by one phase of a barrier: phase c / 2 of that of its parity.
 template <class L>
@@ -204,36 +228,35 @@ __device__ __forceinline__ void store_piece(std::uint32_t at, const float4& x, c
 template <class TileType>
 struct Pieces {
   static constexpr int step = preparing_threads / TileType::pieces;  // rows between two of them, a multiple of 8
-  static constexpr std::uint32_t step_bytes = step * TileType::pieces * 16;
+  static constexpr std::uint32_t step_bytes = step * TileType::row_bytes;
   static constexpr int count = chunk_steps / step;
   static __device__ __forceinline__ int piece() { return static_cast<int>(threadIdx.x) % TileType::pieces; }
   static __device__ __forceinline__ int row() { return static_cast<int>(threadIdx.x) / TileType::pieces; }
   static __device__ __forceinline__ std::uint32_t offset() { return TileType::offset(row(), piece()); }
 };
 
-/// Copies up to `rows` rows of `columns` numbers into a tile, zeros beyond; by the preparing warps. fp32 inputs go to
-/// the thread's pieces of `buffer`, if it is not 0, for convert_rows.
+/// Copies rows into a tile, zeros from row `rows` on and where `column_there` is not; by the preparing warps. `from` is
+/// this thread's first piece, `step_stride` numbers before its second. fp32 inputs go to the thread's pieces of
+/// `buffer`, if it is not 0, for convert_rows.
 template <class TileType, class Input>
-__device__ __forceinline__ void copy_rows(std::uint32_t to, std::uint32_t buffer, const Input* from, std::size_t stride,
-                                          int rows, int columns) {
+__device__ __forceinline__ void copy_rows(std::uint32_t to, std::uint32_t buffer, const Input* from,
+                                          std::size_t step_stride, int rows, bool column_there) {
   using P = Pieces<TileType>;
-  const bool column_there = P::piece() * 8 < columns;
-  const Input* source = from + P::row() * stride + P::piece() * 8;
 #pragma unroll
-  for (int i = 0; i < P::count; ++i, source += P::step * stride) {
+  for (int i = 0; i < P::count; ++i, from += step_stride) {
     const bool there = column_there && P::row() + i * P::step < rows;
     if constexpr (!std::is_same_v<Input, float>) {
-      copy_async(to + P::offset() + i * P::step_bytes, there ? source : from, there);
+      copy_async(to + P::offset() + i * P::step_bytes, from, there);
     } else if (buffer != 0) {
       const std::uint32_t at = buffer + (2 * i * preparing_threads + threadIdx.x) * 16;
-      copy_async(at, there ? source : from, there);
-      copy_async(at + preparing_threads * 16, there ? source + 4 : from, there);
+      copy_async(at, from, there);
+      copy_async(at + preparing_threads * 16, from + 4, there);
     } else {
       float4 x = {0.0F, 0.0F, 0.0F, 0.0F};
       float4 y = x;
       if (there) {
-        x = __ldg(reinterpret_cast<const float4*>(source));
-        y = __ldg(reinterpret_cast<const float4*>(source) + 1);
+        x = __ldg(reinterpret_cast<const float4*>(from));
+        y = __ldg(reinterpret_cast<const float4*>(from) + 1);
       }
       store_piece<TileType>(to + P::offset() + i * P::step_bytes, x, y);
     }
@@ -249,41 +272,9 @@ __device__ __forceinline__ void convert_rows(std::uint32_t to, const unsigned ch
   }
 }
 
-/// The number of query blocks of 16 tokens, and the last block of 16 updates that one sees.
-__device__ __forceinline__ int last_update_block(int query_block, int householder) {
-  return min(3, (householder * (16 * query_block + 15) + householder - 1) >> 4);
-}
-__device__ __forceinline__ int score_block(int query_block, int update_block, int householder) {
-  int first = 0;
-  for (int i = 0; i < query_block; ++i) first += last_update_block(i, householder) + 1;
-  return first + update_block;
-}
-
-__device__ __forceinline__ void store_pair(std::uint32_t at, std::uint32_t pair) {
-  asm volatile("st.shared.b32 [%0], %1;" ::"r"(at), "r"(pair) : "memory");
-}
-__device__ __forceinline__ void store_one(std::uint32_t at, float x) {
-  const unsigned short bits = __bfloat16_as_ushort(__float2bfloat16_rn(x));
-  asm volatile("st.shared.b16 [%0], %1;" ::"r"(at), "h"(bits) : "memory");
-}
-
-/// Writes the sums of 16 rows and 16 columns to a block.
-template <int planes>
-__device__ __forceinline__ void store_block(std::uint32_t base, const float (&x)[4], const float (&y)[4]) {
-  using Block = Tile<16, 16, planes>;
-  const int lane = static_cast<int>(threadIdx.x & 31U);
-  const Operand<planes> o = left_operand<planes>(x, y);
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const std::uint32_t at = base + Block::offset((lane >> 2) + (i & 1) * 8, i >> 1) + (lane & 3) * 4;
-#pragma unroll
-    for (int p = 0; p < planes; ++p) store_pair(at + p * Block::plane_bytes, o.r[p][i]);
-  }
-}
-
 // ---- the preparing warps --------------------------------------------------------------------------------------------
 
-template <int K, ChunkedRule rule, class Input, bool multiple>
+template <int K, ChunkedRule rule, class Input, int query_blocks>
 struct Preparing {
   using L = Layout<K, rule, Input>;
   static constexpr int planes = L::planes;
@@ -291,7 +282,10 @@ struct Preparing {
   using Block = typename L::Block;
   using FineBlock = typename L::FineBlock;
   using Values = typename L::Values;
+  using Panel = typename L::Panel;
   static constexpr int key_pieces = Pieces<Keys>::count;
+  /// What a thread copies of the values: pieces of Panel's rows where a group of warps reads 64 columns.
+  using ValuePieces = Pieces<std::conditional_t<L::grouped, Panel, Values>>;
 
   const Arguments& a;
   const Place place;
@@ -299,73 +293,113 @@ struct Preparing {
   std::uint32_t base;
   int warp;
   int lane;
-  // Warp 0: the next chunk's decays and betas of updates 2 lane, + 1.
+  // This thread's first piece of the next chunk to copy.
+  const Input* next_key = nullptr;
+  const Input* next_query = nullptr;
+  const Input* next_value = nullptr;
+  // Warp 0: decays and betas, of a chunk to come, of updates 2 lane, + 1.
   float next_decay[2] = {0.0F, 0.0F};
   float next_beta[2] = {0.0F, 0.0F};
   float decayed = 0.0F;  // sum of the segment's decays (keywise: of this thread's key)
 
+  __device__ __forceinline__ int householder() const { return query_blocks == 2 ? a.householder : 4 / query_blocks; }
+  __device__ __forceinline__ std::size_t key_stride() const {
+    return static_cast<std::size_t>(a.key_heads) * a.key_size;
+  }
+  __device__ __forceinline__ std::size_t value_stride() const {
+    return static_cast<std::size_t>(a.heads) * a.value_size;
+  }
+  __device__ __forceinline__ std::size_t key_column() const {
+    return static_cast<std::size_t>(place.head / (a.heads / a.key_heads)) * a.key_size;
+  }
+  /// The first token of chunk c among those of all batch rows.
+  __device__ __forceinline__ std::size_t row_of(int c) const {
+    return static_cast<std::size_t>(place.sequence / a.heads) * a.length + place.first_token +
+           static_cast<std::size_t>(c) * place.chunk_tokens;
+  }
+  __device__ __forceinline__ int tokens_of(int c) const {
+    const std::size_t left = place.tokens - static_cast<std::size_t>(c) * place.chunk_tokens;
+    return static_cast<int>(min(left, static_cast<std::size_t>(place.chunk_tokens)));
+  }
+
+  __device__ __forceinline__ void start() {
+    const std::size_t row = row_of(0);
+    const int n = householder();
+    const std::size_t key_from = key_column() + Pieces<Keys>::piece() * 8;
+    next_key = static_cast<const Input*>(a.arrays.key) + (row * n + Pieces<Keys>::row()) * key_stride() + key_from;
+    next_query = static_cast<const Input*>(a.arrays.query) + (row + Pieces<Keys>::row()) * key_stride() + key_from;
+    next_value = static_cast<const Input*>(a.arrays.value) + (row * n + ValuePieces::row()) * value_stride() +
+                 static_cast<std::size_t>(place.head) * a.value_size + place.first_value + ValuePieces::piece() * 8;
+  }
+
+  /// Zeros to the blocks of T and P right above the diagonal.
+  __device__ __forceinline__ void clear_blocks() const {
+    constexpr std::uint32_t zero[4] = {};
+    for (std::uint32_t i = threadIdx.x * 16; i < Block::bytes; i += preparing_threads * 16) {
+#pragma unroll
+      for (int parity = 0; parity < 2; ++parity) {
+#pragma unroll
+        for (int block = 0; block < 4; block += 2) {
+          const std::uint32_t at = base + L::prepared_base + parity * L::prepared_bytes +
+                                   triangle_block(block, block + 1) * Block::bytes + i;
+          if constexpr (L::delta) store_quad(at + L::inverse_at, zero);
+          if constexpr (query_blocks == 4) store_quad(at + L::score_at, zero);
+        }
+      }
+    }
+  }
+
+  /// Starts the copies of chunk c; by order of chunks.
   __device__ __forceinline__ void issue(int c) {
-    const std::size_t token = place.first_token + static_cast<std::size_t>(c) * place.chunk_tokens;
-    const std::size_t left = place.first_token + place.tokens - token;
-    const int tokens = static_cast<int>(min(left, static_cast<std::size_t>(place.chunk_tokens)));
-    const int updates = tokens * a.householder;
-    const std::size_t batch = place.sequence / a.heads;
-    const int key_head = place.head / (a.heads / a.key_heads);
-    const std::size_t row = batch * a.length + token;
-    const std::size_t key_stride = static_cast<std::size_t>(a.key_heads) * a.key_size;
-    const std::size_t value_stride = static_cast<std::size_t>(a.heads) * a.value_size;
+    const int tokens = tokens_of(c);
+    const int updates = tokens * householder();
     const std::uint32_t stage = base + (c % L::stages) * L::stage_bytes;
-    const std::size_t key_column = static_cast<std::size_t>(key_head) * a.key_size;
     const std::uint32_t buffer = L::buffered ? base + L::buffer_base : 0;
     const auto part = [&](int first) { return L::buffered ? buffer + first * preparing_threads * 32 : 0; };
-    copy_rows<Keys>(stage + L::key_at, part(0),
-                    static_cast<const Input*>(a.arrays.key) + row * a.householder * key_stride + key_column, key_stride,
-                    updates, a.key_size);
-    if (a.output) {
-      copy_rows<Keys>(stage + L::query_at, part(key_pieces),
-                      static_cast<const Input*>(a.arrays.query) + row * key_stride + key_column, key_stride, tokens,
-                      a.key_size);
-    }
+    const std::size_t step = Pieces<Keys>::step * key_stride();
+    const bool key_there = Pieces<Keys>::piece() * 8 < a.key_size;
+    copy_rows<Keys>(stage + L::key_at, part(0), next_key, step, updates, key_there);
+    if (a.output) copy_rows<Keys>(stage + L::query_at, part(key_pieces), next_query, step, tokens, key_there);
+    next_key += place.chunk_updates * key_stride();
+    next_query += place.chunk_tokens * key_stride();
     if (!place.unit) {
-      const Input* value = static_cast<const Input*>(a.arrays.value) + row * a.householder * value_stride +
-                           static_cast<std::size_t>(place.head) * a.value_size + place.first_value;
+      const int columns = a.value_size - place.first_value - ValuePieces::piece() * 8;
+      if constexpr (L::grouped) {
+        const std::size_t value_step = ValuePieces::step * value_stride();
+        const std::uint32_t to = stage + L::value_at + ValuePieces::piece() / 2 * Values::bytes +
+                                 Values::offset(ValuePieces::row(), ValuePieces::piece() % 2);
 #pragma unroll
-      for (int w = 0; w < L::max_state_warps; ++w) {
-        if (w >= a.state_warps) continue;
-        copy_rows<Values>(stage + L::value_at + w * Values::bytes, part(2 * key_pieces + w), value + 16 * w,
-                          value_stride, updates, a.value_size - place.first_value - 16 * w);
+        for (int group = 0; group < L::max_state_warps / 4; ++group) {
+          if (4 * group >= a.state_warps) continue;
+          const Input* from = next_value + 64 * group;
+#pragma unroll
+          for (int i = 0; i < ValuePieces::count; ++i, from += value_step) {
+            copy_async(to + group * 4 * Values::bytes + i * ValuePieces::step * Values::row_bytes, from,
+                       64 * group < columns && ValuePieces::row() + i * ValuePieces::step < updates);
+          }
+        }
+      } else {
+#pragma unroll
+        for (int w = 0; w < L::max_state_warps; ++w) {
+          if (w >= a.state_warps) continue;
+          copy_rows<Values>(stage + L::value_at + w * Values::bytes, part(2 * key_pieces + w), next_value + 16 * w,
+                            std::size_t{0}, updates, 16 * w < columns);
+        }
       }
+      next_value += place.chunk_updates * value_stride();
     }
-    if constexpr (L::keywise) {
-      if constexpr (L::ahead) {
-        // Rows of raw decays.
-        constexpr int numbers = 16 / static_cast<int>(sizeof(Input));  // a piece
-        constexpr int pieces = K / numbers;
-        const Input* decay = static_cast<const Input*>(a.arrays.decay) + row * key_stride + key_column;
+    if constexpr (L::keywise && L::ahead) {
+      // Rows of raw decays.
+      constexpr int numbers = 16 / static_cast<int>(sizeof(Input));  // a piece
+      constexpr int pieces = K / numbers;
+      const std::size_t stride = key_stride();
+      const Input* decay = static_cast<const Input*>(a.arrays.decay) + row_of(c) * stride + key_column();
 #pragma unroll
-        for (int i = static_cast<int>(threadIdx.x); i < chunk_steps * pieces; i += preparing_threads) {
-          const int r = i / pieces;
-          const int piece = i % pieces;
-          const bool there = r < tokens && piece * numbers < a.key_size;
-          copy_async(base + L::scratch_base + L::decay_at + i * 16,
-                     there ? decay + r * key_stride + piece * numbers : decay, there);
-        }
-      }
-    } else if (warp == 0) {
-#pragma unroll
-      for (int e = 0; e < 2; ++e) {
-        const int u = 2 * lane + e;
-        next_decay[e] = 0.0F;
-        next_beta[e] = 0.0F;
-        if (u >= updates) continue;
-        if (a.arrays.decay != nullptr && u % a.householder == 0) {
-          next_decay[e] =
-              __ldg(static_cast<const float*>(a.arrays.decay) + (row + u / a.householder) * a.heads + place.head) *
-              log2_e;
-        }
-        if constexpr (L::delta) {
-          next_beta[e] = __ldg(a.arrays.beta + (row * a.householder + u) * a.heads + place.head);
-        }
+      for (int i = static_cast<int>(threadIdx.x); i < chunk_steps * pieces; i += preparing_threads) {
+        const int r = i / pieces;
+        const int piece = i % pieces;
+        copy_async(base + L::scratch_base + L::decay_at + i * 16, decay + r * stride + piece * numbers,
+                   r < tokens && piece * numbers < a.key_size);
       }
     }
     if constexpr (L::ahead) commit_copies();
@@ -385,7 +419,25 @@ struct Preparing {
   }
 
   __device__ __forceinline__ float* scalars(int c) const {
-    return reinterpret_cast<float*>(memory + L::prepared_base + (c & 1) * L::prepared_bytes + L::scalar_at);
+    return reinterpret_cast<float*>(memory + L::scalar_base) + (c % 3) * L::scalars;
+  }
+
+  __device__ __forceinline__ void load_scalars(int c) {
+    const std::size_t row = row_of(c);
+    const int n = householder();
+    const int updates = tokens_of(c) * n;
+#pragma unroll
+    for (int e = 0; e < 2; ++e) {
+      const int u = 2 * lane + e;
+      next_decay[e] = 0.0F;
+      next_beta[e] = 0.0F;
+      if (u >= updates) continue;
+      if (a.arrays.decay != nullptr && u % n == 0) {
+        next_decay[e] =
+            __ldg(static_cast<const float*>(a.arrays.decay) + (row + u / n) * a.heads + place.head) * log2_e;
+      }
+      if constexpr (L::delta) next_beta[e] = __ldg(a.arrays.beta + (row * n + u) * a.heads + place.head);
+    }
   }
 
   __device__ __forceinline__ void scan_decays(int c) {
@@ -401,108 +453,123 @@ struct Preparing {
     const float first = sum - pair + next_decay[0];
     decayed += total;
     const int u = 2 * lane;
-    s[L::decayed_at + u] = power_of_two(first);
-    s[L::decayed_at + u + 1] = power_of_two(sum);
-    s[L::remaining_at + u] = power_of_two(total - first);
-    s[L::remaining_at + u + 1] = power_of_two(total - sum);
-    s[L::sum_at + u] = first;
-    s[L::sum_at + u + 1] = sum;
-    s[L::beta_at + u] = next_beta[0];
-    s[L::beta_at + u + 1] = next_beta[1];
+    const auto store = [&](int at, float x, float y) { *reinterpret_cast<float2*>(s + at + u) = make_float2(x, y); };
+    store(L::decayed_at, power_of_two(first), power_of_two(sum));
+    store(L::remaining_at, power_of_two(total - first), power_of_two(total - sum));
+    store(L::sum_at, first, sum);
+    store(L::beta_at, next_beta[0], next_beta[1]);
   }
 
   /// A of this warp's 16 rows: blocks below the diagonal to scratch, the diagonal block inverted.
   __device__ __forceinline__ void make_system(int c) {
     const std::uint32_t keys = base + (c % L::stages) * L::stage_bytes + L::key_at;
     const float* s = scalars(c);
-    float below[6][4] = {};
-    float diagonal_block[2][4] = {};
+    float product[8][4];
+    if constexpr (L::grouped) {
+      group_begin();
 #pragma unroll
-    for (int k = 0; k < K / 16; ++k) {
-      const Operand<planes> left = Keys::load_left(keys, 16 * warp, 2 * k);
-      multiply_add<planes>(diagonal_block[0], diagonal_block[1], left, Keys::load_right(keys, 16 * warp, 2 * k));
+      for (int k = 0; k < K / 16; ++k) {
+        const std::uint32_t panel = keys + k / 4 * Panel::bytes;
+        group_multiply<64, Panel>(product, panel, warp, panel, 2 * (k % 4), k > 0);
+      }
+      group_commit();
+      group_wait<0>();
+      settle(product);
+    } else {
+      clear(product);
 #pragma unroll
-      for (int j = 0; j < 3; ++j) {
-        if (j >= warp) continue;
-        multiply_add<planes>(below[2 * j], below[2 * j + 1], left, Keys::load_right(keys, 16 * j, 2 * k));
+      for (int k = 0; k < K / 16; ++k) {
+        const Operand<planes> left = Keys::load_left(keys, 16 * warp, 2 * k);
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+          if (j > warp) continue;
+          multiply_add<planes>(product[2 * j], product[2 * j + 1], left, Keys::load_right(keys, 16 * j, 2 * k));
+        }
       }
     }
     const int i0 = 16 * warp + (lane >> 2);
     const bool decays = a.arrays.decay != nullptr;
     const float beta[2] = {s[L::beta_at + i0], s[L::beta_at + i0 + 8]};
     const float b[2] = {s[L::sum_at + i0], s[L::sum_at + i0 + 8]};
-    const auto entry = [&](float product, int e, int j) {
-      const float x = product * beta[e >> 1];
-      return decays ? x * power_of_two(b[e >> 1] - s[L::sum_at + j]) : x;
-    };
     const std::uint32_t scratch = base + L::scratch_base;
+    const std::uint32_t diagonal_at = L::scratch_base + L::diagonal_at + warp * L::diagonal_bytes;
+    float* raw = reinterpret_cast<float*>(memory + diagonal_at);
 #pragma unroll
-    for (int j = 0; j < 3; ++j) {
-      if (j >= warp) continue;
+    for (int j = 0; j < 4; ++j) {
+      if (j > warp) continue;
 #pragma unroll
       for (int h = 0; h < 2; ++h) {
+        float(&x)[4] = product[2 * j + h];
 #pragma unroll
-        for (int e = 0; e < 4; ++e) {
-          below[2 * j + h][e] = entry(below[2 * j + h][e], e, 16 * j + 8 * h + 2 * (lane & 3) + (e & 1));
+        for (int e = 0; e < 4; ++e) x[e] *= beta[e >> 1];
+        if (decays) {
+          const float2 at = *reinterpret_cast<const float2*>(s + L::sum_at + 16 * j + 8 * h + 2 * (lane & 3));
+          // Above the diagonal a power may be infinite; nothing reads there.
+#pragma unroll
+          for (int e = 0; e < 4; ++e) x[e] *= power_of_two(b[e >> 1] - ((e & 1) == 0 ? at.x : at.y));
+        }
+        if (j == warp) {
+          float* to = raw + (lane >> 2) * L::raw_pitch + 8 * h + 2 * (lane & 3);
+          *reinterpret_cast<float2*>(to) = make_float2(x[0], x[1]);
+          *reinterpret_cast<float2*>(to + 8 * L::raw_pitch) = make_float2(x[2], x[3]);
         }
       }
-      store_block<2>(scratch + L::below_at + (warp * (warp - 1) / 2 + j) * FineBlock::bytes, below[2 * j],
-                     below[2 * j + 1]);
-    }
-    float* raw = reinterpret_cast<float*>(memory + L::scratch_base + L::raw_at) + warp * 256;
-#pragma unroll
-    for (int h = 0; h < 2; ++h) {
-#pragma unroll
-      for (int r = 0; r < 2; ++r) {
-        const int i = (lane >> 2) + 8 * r;
-        const int j = 8 * h + 2 * (lane & 3);
-        const float x = entry(diagonal_block[h][2 * r], 2 * r, 16 * warp + j);
-        const float y = entry(diagonal_block[h][2 * r + 1], 2 * r + 1, 16 * warp + j + 1);
-        *reinterpret_cast<float2*>(raw + i * 16 + j) = make_float2(j < i ? x : 0.0F, j + 1 < i ? y : 0.0F);
+      if (j < warp) {
+        FineBlock::store(scratch + L::below_at + (warp * (warp - 1) / 2 + j) * FineBlock::bytes, 0,
+                         left_operand<2>(product[2 * j], product[2 * j + 1]));
       }
     }
     __syncwarp();
-    // Column `column` of the inverse of a unit triangular block, by substitution; both halves of the warp alike.
-    const int column = lane & 15;
+    // Row `row` of the inverse of a unit triangular block, by substitution; both halves of the warp alike.
+    const int row = lane & 15;
     float t[16];
 #pragma unroll
-    for (int i = 0; i < 16; ++i) {
-      float sum[2] = {0.0F, 0.0F};
-      float row[16];
+    for (int j = 0; j < 16; ++j) t[j] = j == row ? 1.0F : 0.0F;
 #pragma unroll
-      for (int q = 0; q < (i + 3) / 4; ++q) {
-        *reinterpret_cast<float4*>(row + 4 * q) = *reinterpret_cast<const float4*>(raw + i * 16 + 4 * q);
+    for (int k = 15; k > 0; --k) {
+      float below[16];
+#pragma unroll
+      for (int q = 0; q < (k + 3) / 4; ++q) {
+        *reinterpret_cast<float4*>(below + 4 * q) = *reinterpret_cast<const float4*>(raw + k * L::raw_pitch + 4 * q);
       }
 #pragma unroll
-      for (int k = 0; k < i; ++k) sum[(i - k) & 1] = fmaf(row[k], t[k], sum[(i - k) & 1]);
-      t[i] = (i == column ? 1.0F : 0.0F) - (sum[0] + sum[1]);
+      for (int j = 0; j < k; ++j) t[j] = fmaf(-below[j], t[k], t[j]);
     }
-    const std::uint32_t diagonal = scratch + L::diagonal_at + warp * FineBlock::bytes;
-    const std::uint32_t inverse = base + L::prepared_base + (c & 1) * L::prepared_bytes + L::inverse_at +
-                                  (warp * (warp + 1) / 2 + warp) * Block::bytes;
-    const float column_beta = s[L::beta_at + 16 * warp + column];
-    const int plane = lane >> 4;
+    __syncwarp();
+    // One half of the warp writes it for the blocks below, the other times diag(beta) as T's.
+    const bool scaled = lane >= 16;
+    if (scaled) {
 #pragma unroll
-    for (int i = 0; i < 16; ++i) {
-      const std::uint32_t within = FineBlock::offset(i, column >> 3) + (column & 7) * 2;
-      const float high = __bfloat162float(__float2bfloat16_rn(t[i]));
-      store_one(diagonal + plane * FineBlock::plane_bytes + within, plane == 0 ? t[i] : t[i] - high);
-      const float scaled = t[i] * column_beta;
-      const float scaled_high = __bfloat162float(__float2bfloat16_rn(scaled));
-      if (plane < planes) {
-        store_one(inverse + plane * Block::plane_bytes + within, plane == 0 ? scaled : scaled - scaled_high);
+      for (int q = 0; q < 4; ++q) {
+        const float4 column_beta = *reinterpret_cast<const float4*>(s + L::beta_at + 16 * warp + 4 * q);
+        t[4 * q] *= column_beta.x;
+        t[4 * q + 1] *= column_beta.y;
+        t[4 * q + 2] *= column_beta.z;
+        t[4 * q + 3] *= column_beta.w;
       }
+    }
+    const std::uint32_t to = scaled ? base + L::prepared_base + (c & 1) * L::prepared_bytes + L::inverse_at +
+                                          triangle_block(warp, warp) * Block::bytes
+                                    : base + diagonal_at;
+#pragma unroll
+    for (int piece = 0; piece < 2; ++piece) {
+      Operand<2> o;
+#pragma unroll
+      for (int i = 0; i < 4; ++i) set(o, i, t[8 * piece + 2 * i], t[8 * piece + 2 * i + 1]);
+      const std::uint32_t at = to + FineBlock::offset(row, piece);
+      store_quad(at, o.r[0]);
+      if (planes == 2 || !scaled) store_quad(at + FineBlock::plane_bytes, o.r[1]);
     }
   }
 
-  /// Column `warp` of blocks of T below the diagonal, transposed throughout.
+  /// Column 3 - `warp` of blocks of T below the diagonal, transposed throughout.
   __device__ __forceinline__ void solve_column(int c) {
     const std::uint32_t scratch = base + L::scratch_base;
     const std::uint32_t inverse = base + L::prepared_base + (c & 1) * L::prepared_bytes + L::inverse_at;
     const float* s = scalars(c);
-    const int column = warp;
+    const int column = preparing_warps - 1 - warp;
     Operand<2> done[3];
-    done[0] = FineBlock::load_left_transposed(scratch + L::diagonal_at + column * FineBlock::bytes, 0, 0);
+    done[0] = FineBlock::load_left_transposed(scratch + L::diagonal_at + column * L::diagonal_bytes, 0, 0);
     const float beta0 = s[L::beta_at + 16 * column + (lane >> 2)];
     const float beta1 = s[L::beta_at + 16 * column + (lane >> 2) + 8];
 #pragma unroll
@@ -517,7 +584,7 @@ struct Preparing {
         multiply_add<2>(x[0], x[1], done[q], below);
       }
       const Operand<2> left = left_operand<2>(x[0], x[1]);
-      const Operand<2> diagonal = FineBlock::load_right(scratch + L::diagonal_at + row * FineBlock::bytes, 0, 0);
+      const Operand<2> diagonal = FineBlock::load_right(scratch + L::diagonal_at + row * L::diagonal_bytes, 0, 0);
       float y[2][4] = {};
       multiply_add<2>(y[0], y[1], left, diagonal);
 #pragma unroll
@@ -531,57 +598,70 @@ struct Preparing {
 #pragma unroll
         for (int e = 0; e < 4; ++e) y[h][e] *= e < 2 ? beta0 : beta1;
       }
-      Block::store_transposed(inverse + (row * (row + 1) / 2 + column) * Block::bytes, 0,
+      Block::store_transposed(inverse + triangle_block(row, column) * Block::bytes, 0,
                               left_operand<planes>(y[0], y[1]));
     }
   }
 
-  /// P for the rules with one decay a step.
+  /// P for the rules with one decay a step; a warp has 16 updates, for all queries that see them.
   __device__ __forceinline__ void make_scores(int c) {
-    const int n = multiple ? a.householder : 1;
-    const int query_blocks = multiple ? (place.chunk_tokens + 15) >> 4 : 4;
-    const int share = multiple ? preparing_warps / query_blocks : 1;  // warps a query block
-    const int query_block = warp / share;
-    const int first = warp % share;
-    const int last = multiple ? last_update_block(query_block, n) : query_block;
+    const int n = householder();
+    const int first = query_blocks == 4 ? warp : 0;
     const std::uint32_t stage = base + (c % L::stages) * L::stage_bytes;
     const float* s = scalars(c);
-    float product[8][4];
-    clear(product);
+    float product[2 * query_blocks][4];
+    if constexpr (L::grouped) {
+      group_begin();
 #pragma unroll
-    for (int k = 0; k < K / 16; ++k) {
-      const Operand<planes> left = Keys::load_left(stage + L::query_at, 16 * query_block, 2 * k);
+      for (int k = 0; k < K / 16; ++k) {
+        const std::uint32_t panel = stage + k / 4 * Panel::bytes;
+        group_multiply<16 * query_blocks, Panel>(product, panel + L::key_at, warp, panel + L::query_at, 2 * (k % 4),
+                                                 k > 0);
+      }
+      group_commit();
+      group_wait<0>();
+      settle(product);
+    } else {
 #pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        if (j > last || j % share != first) continue;
-        const Operand<planes> right = Keys::load_right(stage + L::key_at, 16 * j, 2 * k);
-        multiply_add<planes>(product[2 * j], product[2 * j + 1], left, right);
+      for (int t = 0; t < 2 * query_blocks; ++t) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) product[t][e] = 0.0F;
+      }
+#pragma unroll
+      for (int k = 0; k < K / 16; ++k) {
+        const Operand<planes> left = Keys::load_left(stage + L::key_at, 16 * warp, 2 * k);
+#pragma unroll
+        for (int i = 0; i < query_blocks; ++i) {
+          if (i < first) continue;
+          const Operand<planes> right = Keys::load_right(stage + L::query_at, 16 * i, 2 * k);
+          multiply_add<planes>(product[2 * i], product[2 * i + 1], left, right);
+        }
       }
     }
     const bool decays = a.arrays.decay != nullptr;
-    const int query0 = 16 * query_block + (lane >> 2);
-    // Queries beyond the chunk are zero; any update stands for theirs.
-    const int update0 = min(query0 * n + n - 1, chunk_steps - 1);
-    const int update1 = min((query0 + 8) * n + n - 1, chunk_steps - 1);
-    const float b0 = s[L::sum_at + update0];
-    const float b1 = s[L::sum_at + update1];
+    const int update = 16 * warp + (lane >> 2);
+    const float b[2] = {s[L::sum_at + update], s[L::sum_at + update + 8]};
     const std::uint32_t scores = base + L::prepared_base + (c & 1) * L::prepared_bytes + L::score_at;
 #pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      if (j > last || j % share != first) continue;
+    for (int i = 0; i < query_blocks; ++i) {
+      if (i < first) continue;
 #pragma unroll
       for (int h = 0; h < 2; ++h) {
 #pragma unroll
-        for (int e = 0; e < 4; ++e) {
-          const int u = 16 * j + 8 * h + 2 * (lane & 3) + (e & 1);
-          float x = product[2 * j + h][e];
-          if (decays) x *= power_of_two((e < 2 ? b0 : b1) - s[L::sum_at + u]);
-          product[2 * j + h][e] = u <= (e < 2 ? update0 : update1) ? x : 0.0F;
+        for (int e = 0; e < 2; ++e) {
+          // The last update before the query. Queries beyond the chunk are zero; any update stands for theirs.
+          const int last = min((16 * i + 8 * h + 2 * (lane & 3) + e + 1) * n, chunk_steps) - 1;
+          const float at = decays ? s[L::sum_at + last] : 0.0F;
+#pragma unroll
+          for (int r = 0; r < 2; ++r) {
+            float& x = product[2 * i + h][2 * r + e];
+            if (decays) x *= power_of_two(at - b[r]);
+            if (update + 8 * r > last) x = 0.0F;
+          }
         }
       }
-      store_block<planes>(
-          scores + (multiple ? score_block(query_block, j, n) : query_block * (query_block + 1) / 2 + j) * Block::bytes,
-          product[2 * j], product[2 * j + 1]);
+      Block::store_transposed(scores + score_block<query_blocks>(i, warp) * Block::bytes, 0,
+                              left_operand<planes>(product[2 * i], product[2 * i + 1]));
     }
   }
 
@@ -705,7 +785,8 @@ struct Preparing {
           }
         }
       }
-      store_block<planes>(scores + (warp * (warp + 1) / 2 + j) * Block::bytes, product[2 * j], product[2 * j + 1]);
+      Block::store(scores + triangle_block(warp, j) * Block::bytes, 0,
+                   left_operand<planes>(product[2 * j], product[2 * j + 1]));
     }
   }
 
@@ -718,7 +799,7 @@ struct Preparing {
     return x;
   }
   /// P_ij by itself. Rare, and static so that nothing of this object goes to memory for its sake.
-  static __device__ __noinline__ float sum_pair(const unsigned char* stage, const float* b, int i, int j) {
+  static __device__ __forceinline__ float sum_pair(const unsigned char* stage, const float* b, int i, int j) {
     float sum = 0.0F;
     for (int key = 0; key < K && j <= i; ++key) {
       sum = fmaf(number(stage + L::query_at, i, key) * number(stage + L::key_at, j, key),
@@ -771,14 +852,22 @@ struct Preparing {
   __device__ __forceinline__ void run() {
     const Handover<L> handover{base};
     const int chunks = place.chunks;
-    if (chunks > 0) issue(0);
+    const bool scans = !L::keywise && warp == 0;
+    if (chunks > 0) {
+      start();
+      clear_blocks();
+      issue(0);
+      if (scans) {
+        load_scalars(0);
+        scan_decays(0);
+        if (chunks > 1) load_scalars(1);
+      }
+    }
     for (int c = 0; c < chunks; ++c) {
       if (L::ahead && c >= 2) handover.wait_used(c - 2);
-      if constexpr (!L::keywise) {
-        if (warp == 0) scan_decays(c);
-      }
       if constexpr (L::ahead) wait_for_copies();
       if constexpr (L::buffered) convert(c);
+      if constexpr (L::grouped) publish_to_groups();
       synchronize(1, preparing_threads);
       if constexpr (L::keywise) {
         scan_keywise(c);
@@ -795,8 +884,13 @@ struct Preparing {
         synchronize(1, preparing_threads);
         scale_rows(c);
       } else {
+        if (scans && c + 1 < chunks) {
+          scan_decays(c + 1);
+          if (c + 2 < chunks) load_scalars(c + 2);
+        }
         if (a.output) make_scores(c);
       }
+      if constexpr (L::grouped) publish_to_groups();
       handover.say_prepared(c);
       if (!L::ahead && c + 1 < chunks) {
         if (c >= 1) handover.wait_used(c - 1);
@@ -824,12 +918,13 @@ __device__ __forceinline__ Operand<L::planes> load_values(std::uint32_t values, 
   return L::Values::load_left_transposed(values, 16 * block, 0);
 }
 
-template <int K, ChunkedRule rule, class Input, bool multiple>
+template <int K, ChunkedRule rule, class Input, int query_blocks>
 struct StateColumns {
   using L = Layout<K, rule, Input>;
   static constexpr int planes = L::planes;
   using Keys = typename L::Keys;
   using Block = typename L::Block;
+  using Panel = typename L::Panel;
 
   const Arguments& a;
   const Place place;
@@ -885,7 +980,7 @@ struct StateColumns {
   }
 
   /// Writes 16 tokens of 16 value columns; the warp's values of the chunk are no longer needed.
-  __device__ __forceinline__ void write(int c, int query_blocks, std::uint32_t values, const float (&o)[8][4]) {
+  __device__ __forceinline__ void write(int c, std::uint32_t values, const Sums<2 * query_blocks>& o) {
     const std::size_t token = place.first_token + static_cast<std::size_t>(c) * place.chunk_tokens;
     const std::size_t left = place.first_token + place.tokens - token;
     const int tokens = static_cast<int>(min(left, static_cast<std::size_t>(place.chunk_tokens)));
@@ -896,8 +991,7 @@ struct StateColumns {
                  static_cast<std::size_t>(place.head) * a.value_size + column;
     if constexpr (planes == 2) {
 #pragma unroll
-      for (int t = 0; t < 8; ++t) {
-        if (t >= 2 * query_blocks) continue;
+      for (int t = 0; t < 2 * query_blocks; ++t) {
 #pragma unroll
         for (int e = 0; e < 4; ++e) {
           const int row = 8 * t + 2 * (lane & 3) + (e & 1);
@@ -909,14 +1003,12 @@ struct StateColumns {
       using Values = typename L::Values;
       __syncwarp();
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        if (i >= query_blocks) continue;
+      for (int i = 0; i < query_blocks; ++i) {
         Values::store_transposed(values, 16 * i, left_operand<1>(o[2 * i], o[2 * i + 1]));
       }
       __syncwarp();
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        if (i >= query_blocks) continue;
+      for (int i = 0; i < query_blocks; ++i) {
         const int row = 16 * i + (lane >> 1);
         const int piece = lane & 1;
         if (row < tokens && column + 8 * piece < a.value_size) {
@@ -931,168 +1023,284 @@ struct StateColumns {
     }
   }
 
+  __device__ __forceinline__ int householder() const { return query_blocks == 2 ? a.householder : 4 / query_blocks; }
+  __device__ __forceinline__ const float* scalars(int c) const {
+    return reinterpret_cast<const float*>(memory + L::scalar_base) + (c % 3) * L::scalars;
+  }
+  /// A pair of one of the floats of the updates of sums[t]'s columns.
+  __device__ __forceinline__ float2 update_pair(const float* of, int t) const {
+    return *reinterpret_cast<const float2*>(of + 8 * t + 2 * (lane & 3));
+  }
+
+  /// V^T - (K S)^T from (K S)^T.
+  __device__ __forceinline__ void residuals(Operand<planes> (&u)[4], const Sums<8>& sums, std::uint32_t values,
+                                            const float* s, bool decays) const {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      Operand<planes> v = {};
+      if (!place.unit) v = load_values<L>(values, j);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const int t = 2 * j + (i >> 1);
+        const int e = 2 * (i & 1);
+        const float2 c0 = decays ? update_pair(s + L::decayed_at, t) : make_float2(1.0F, 1.0F);
+        set(u[j], i, fmaf(-c0.x, sums[t][e], first(v, i)), fmaf(-c0.y, sums[t][e + 1], second(v, i)));
+      }
+    }
+  }
+  /// u times what remains of it at the chunk's end; sums are u before it was rounded (delta).
+  __device__ __forceinline__ void remaining(Operand<planes> (&rest)[4], const Operand<planes> (&u)[4],
+                                            const Sums<8>& sums, const float* s, bool decays) const {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      rest[j] = u[j];
+      if constexpr (!L::keywise) {
+        if (!decays) continue;
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          const int t = 2 * j + (i >> 1);
+          const int e = 2 * (i & 1);
+          const float2 r = update_pair(s + L::remaining_at, t);
+          if constexpr (L::delta) {
+            set(rest[j], i, sums[t][e] * r.x, sums[t][e + 1] * r.y);
+          } else {
+            set(rest[j], i, first(u[j], i) * r.x, second(u[j], i) * r.y);
+          }
+        }
+      }
+    }
+  }
+  __device__ __forceinline__ void decay_outputs(Sums<2 * query_blocks>& o, const float* s, bool decays) const {
+    if constexpr (!L::keywise) {
+      if (!decays) return;
+      const int n = householder();
+#pragma unroll
+      for (int t = 0; t < 2 * query_blocks; ++t) {
+        const int token = 8 * t + 2 * (lane & 3);
+        const float c0 = s[L::decayed_at + min((token + 1) * n, chunk_steps) - 1];
+        const float c1 = s[L::decayed_at + min((token + 2) * n, chunk_steps) - 1];
+        o[t][0] *= c0;
+        o[t][1] *= c1;
+        o[t][2] *= c0;
+        o[t][3] *= c1;
+      }
+    }
+  }
+  __device__ __forceinline__ void scale_outputs(Sums<2 * query_blocks>& o) const {
+#pragma unroll
+    for (int t = 0; t < 2 * query_blocks; ++t) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) o[t][e] *= a.scale;
+    }
+  }
+  __device__ __forceinline__ void decay_state(const float* s, bool decays) {
+    if constexpr (L::keywise) {
+#pragma unroll
+      for (int t = 0; t < K / 8; ++t) {
+        const float2 decay = update_pair(s, t);
+        state[t][0] *= decay.x;
+        state[t][1] *= decay.y;
+        state[t][2] *= decay.x;
+        state[t][3] *= decay.y;
+      }
+    } else if (decays) {
+      const float decay = s[L::decayed_at + chunk_steps - 1];
+#pragma unroll
+      for (int t = 0; t < K / 8; ++t) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) state[t][e] *= decay;
+      }
+    }
+  }
+
+  /// A chunk's products by every warp for itself.
+  __device__ __forceinline__ void step(int c, std::uint32_t stage, std::uint32_t prepared) {
+    const std::uint32_t keys = stage + L::key_at;
+    const std::uint32_t queries = stage + L::query_at;
+    const std::uint32_t values = stage + L::value_at + warp * L::Values::bytes;
+    const float* s = scalars(c);
+    const bool decays = a.arrays.decay != nullptr;
+    Operand<planes> u[4];
+    Sums<8> sums = {};
+    if constexpr (L::delta) {
+#pragma unroll
+      for (int k = 0; k < K / 16; ++k) {
+        const Operand<planes> left = left_operand<planes>(state[2 * k], state[2 * k + 1]);
+        Operand<planes> right[4];
+#pragma unroll
+        for (int j = 0; j < 4; ++j) right[j] = Keys::load_right(keys, 16 * j, 2 * k);
+#pragma unroll
+        for (int j = 0; j < 4; ++j) multiply_add<planes>(sums[2 * j], sums[2 * j + 1], left, right[j]);
+      }
+      residuals(u, sums, values, s, decays);
+      // U^T = (V^T - (K S)^T) T^T, block column by block column.
+      sums = {};
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+#pragma unroll
+        for (int i = j; i < 4; ++i) {
+          multiply_add<planes>(sums[2 * i], sums[2 * i + 1], u[j],
+                               Block::load_right(prepared + L::inverse_at + triangle_block(i, j) * Block::bytes, 0, 0));
+        }
+      }
+#pragma unroll
+      for (int j = 0; j < 4; ++j) u[j] = left_operand<planes>(sums[2 * j], sums[2 * j + 1]);
+    } else {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) u[j] = load_values<L>(values, j);
+    }
+    Operand<planes> rest[4];
+    remaining(rest, u, sums, s, decays);
+
+    if (a.output && !place.unit) {
+      Sums<2 * query_blocks> o = {};
+#pragma unroll
+      for (int k = 0; k < K / 16; ++k) {
+        const Operand<planes> left = left_operand<planes>(state[2 * k], state[2 * k + 1]);
+#pragma unroll
+        for (int i = 0; i < query_blocks; ++i) {
+          multiply_add<planes>(o[2 * i], o[2 * i + 1], left, Keys::load_right(queries, 16 * i, 2 * k));
+        }
+      }
+      decay_outputs(o, s, decays);
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+#pragma unroll
+        for (int i = query_blocks == 4 ? j : 0; i < query_blocks; ++i) {
+          multiply_add<planes>(
+              o[2 * i], o[2 * i + 1], u[j],
+              Block::load_right(prepared + L::score_at + score_block<query_blocks>(i, j) * Block::bytes, 0, 0));
+        }
+      }
+      scale_outputs(o);
+      write(c, values, o);
+    }
+
+    decay_state(s, decays);
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+#pragma unroll
+      for (int k = 0; k < K / 16; ++k) {
+        multiply_add<planes>(state[2 * k], state[2 * k + 1], rest[j], Keys::load_right_transposed(keys, 16 * j, 2 * k));
+      }
+    }
+  }
+
+  /// sums += or = operands times T^T (query_rows = 4) or P^T.
+  template <int query_rows, bool add>
+  static __device__ __forceinline__ void multiply_blocks(Sums<2 * query_rows>& sums, const Operand<1> (&operands)[4],
+                                                         std::uint32_t blocks) {
+    constexpr int rows = query_rows == 4 ? 2 : query_rows;  // of blocks, a part
+#pragma unroll
+    for (int part = 0; part < query_rows / rows; ++part) {
+#pragma unroll
+      for (int j = 0; j < (query_rows == 4 ? 2 * part + 2 : 4); ++j) {
+        group_multiply<16 * rows, Block, false>(sums.parts[part], operands[j],
+                                                blocks + score_block<query_rows>(rows * part, j) * Block::bytes, 0, 0,
+                                                add || j > 0);
+      }
+    }
+  }
+
+  /// A chunk's products by groups of four warps.
+  __device__ __forceinline__ void group_step(int c, std::uint32_t stage, std::uint32_t prepared) {
+    const std::uint32_t keys = stage + L::key_at;
+    const std::uint32_t queries = stage + L::query_at;
+    const std::uint32_t values = stage + L::value_at + warp * L::Values::bytes;
+    const float* s = scalars(c);
+    const bool decays = a.arrays.decay != nullptr;
+    const bool output = a.output && !place.unit;
+    Operand<1> left[K / 16];
+#pragma unroll
+    for (int k = 0; k < K / 16; ++k) left[k] = left_operand<1>(state[2 * k], state[2 * k + 1]);
+    settle(left);
+    Operand<1> u[4];
+    float products[8][4];
+    Sums<8> sums;
+    if constexpr (L::delta) {
+      group_begin();
+#pragma unroll
+      for (int k = 0; k < K / 16; ++k) {
+        group_multiply<64, Panel, false>(products, left[k], keys + k / 4 * Panel::bytes, 0, 2 * (k % 4), k > 0);
+      }
+      group_commit();
+      group_wait<0>();
+      settle(products);
+#pragma unroll
+      for (int t = 0; t < 8; ++t) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) sums[t][e] = products[t][e];
+      }
+      residuals(u, sums, values, s, decays);
+      settle(u);
+      group_begin();
+      // U^T = (V^T - (K S)^T) T^T
+      multiply_blocks<4, false>(sums, u, prepared + L::inverse_at);
+      group_commit();
+      group_wait<0>();
+      settle(sums);
+#pragma unroll
+      for (int j = 0; j < 4; ++j) u[j] = left_operand<1>(sums[2 * j], sums[2 * j + 1]);
+    } else {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) u[j] = load_values<L>(values, j);
+    }
+    Operand<1> rest[4];
+    remaining(rest, u, sums, s, decays);
+    decay_state(s, decays);
+    settle(rest);
+    settle(state);
+    group_begin();
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+#pragma unroll
+      for (int p = 0; p < K / 64; ++p) {
+        group_multiply<64, Panel, true>(state + 8 * p, rest[j], keys + p * Panel::bytes, 16 * j, 0, true);
+      }
+    }
+    group_commit();
+    if (output) {
+      Sums<2 * query_blocks> o;
+      group_begin();
+#pragma unroll
+      for (int k = 0; k < K / 16; ++k) {
+#pragma unroll
+        for (int p = 0; p < (query_blocks + 1) / 2; ++p) {
+          group_multiply<query_blocks == 1 ? 16 : 32, Panel, false>(o.parts[p], left[k], queries + k / 4 * Panel::bytes,
+                                                                    32 * p, 2 * (k % 4), k > 0);
+        }
+      }
+      group_commit();
+      group_wait<0>();
+      settle(o);
+      decay_outputs(o, s, decays);
+      settle(o);
+      settle(u);
+      group_begin();
+      multiply_blocks<query_blocks, true>(o, u, prepared + L::score_at);
+      group_commit();
+      group_wait<0>();
+      settle(o);
+      scale_outputs(o);
+      write(c, values, o);
+    } else {
+      group_wait<0>();
+    }
+    settle(state);
+  }
+
   __device__ __forceinline__ void run() {
     const Handover<L> handover{base};
-    const int n = multiple ? a.householder : 1;
-    const int query_blocks = multiple ? (place.chunk_tokens + 15) >> 4 : 4;
-    const bool decays = a.arrays.decay != nullptr;
     const int chunks = place.chunks;
     start();
     for (int c = 0; c < chunks; ++c) {
       handover.wait_prepared(c);
       const std::uint32_t stage = base + (c % L::stages) * L::stage_bytes;
-      const std::uint32_t keys = stage + L::key_at;
-      const std::uint32_t queries = stage + L::query_at;
-      const std::uint32_t values = stage + L::value_at + warp * L::Values::bytes;
       const std::uint32_t prepared = base + L::prepared_base + (c & 1) * L::prepared_bytes;
-      const float* s =
-          reinterpret_cast<const float*>(memory + L::prepared_base + (c & 1) * L::prepared_bytes + L::scalar_at);
-
-      Operand<planes> u[4];
-      float sums[8][4];
-      if constexpr (L::delta) {
-        clear(sums);
-#pragma unroll
-        for (int k = 0; k < K / 16; ++k) {
-          const Operand<planes> left = left_operand<planes>(state[2 * k], state[2 * k + 1]);
-          Operand<planes> right[4];
-#pragma unroll
-          for (int j = 0; j < 4; ++j) right[j] = Keys::load_right(keys, 16 * j, 2 * k);
-#pragma unroll
-          for (int j = 0; j < 4; ++j) multiply_add<planes>(sums[2 * j], sums[2 * j + 1], left, right[j]);
-        }
-        // V^T - (K S)^T
-#pragma unroll
-        for (int j = 0; j < 4; ++j) {
-          Operand<planes> v;
-          if (place.unit) {
-#pragma unroll
-            for (int p = 0; p < planes; ++p) {
-#pragma unroll
-              for (int i = 0; i < 4; ++i) v.r[p][i] = 0U;
-            }
-          } else {
-            v = load_values<L>(values, j);
-          }
-#pragma unroll
-          for (int i = 0; i < 4; ++i) {
-            const int t = 2 * j + (i >> 1);
-            const int e = 2 * (i & 1);
-            float2 c0 = make_float2(1.0F, 1.0F);
-            if (decays) {
-              c0 = *reinterpret_cast<const float2*>(s + L::decayed_at + 16 * j + 8 * (i >> 1) + 2 * (lane & 3));
-            }
-            set(u[j], i, fmaf(-c0.x, sums[t][e], first(v, i)), fmaf(-c0.y, sums[t][e + 1], second(v, i)));
-          }
-        }
-        // U^T = (V^T - (K S)^T) T^T, block column by block column.
-        clear(sums);
-#pragma unroll
-        for (int j = 0; j < 4; ++j) {
-#pragma unroll
-          for (int i = j; i < 4; ++i) {
-            multiply_add<planes>(
-                sums[2 * i], sums[2 * i + 1], u[j],
-                Block::load_right(prepared + L::inverse_at + (i * (i + 1) / 2 + j) * Block::bytes, 0, 0));
-          }
-        }
-#pragma unroll
-        for (int j = 0; j < 4; ++j) u[j] = left_operand<planes>(sums[2 * j], sums[2 * j + 1]);
+      if constexpr (L::grouped) {
+        group_step(c, stage, prepared);
       } else {
-#pragma unroll
-        for (int j = 0; j < 4; ++j) u[j] = load_values<L>(values, j);
-      }
-
-      // u times what remains of it at the chunk's end.
-      Operand<planes> rest[4];
-#pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        rest[j] = u[j];
-        if constexpr (!L::keywise) {
-          if (decays) {
-#pragma unroll
-            for (int i = 0; i < 4; ++i) {
-              const float2 r =
-                  *reinterpret_cast<const float2*>(s + L::remaining_at + 16 * j + 8 * (i >> 1) + 2 * (lane & 3));
-              if constexpr (L::delta) {
-                const int t = 2 * j + (i >> 1);
-                const int e = 2 * (i & 1);
-                set(rest[j], i, sums[t][e] * r.x, sums[t][e + 1] * r.y);
-              } else {
-                set(rest[j], i, first(u[j], i) * r.x, second(u[j], i) * r.y);
-              }
-            }
-          }
-        }
-      }
-
-      if (a.output && !place.unit) {
-        clear(sums);
-#pragma unroll
-        for (int k = 0; k < K / 16; ++k) {
-          const Operand<planes> left = left_operand<planes>(state[2 * k], state[2 * k + 1]);
-#pragma unroll
-          for (int i = 0; i < 4; ++i) {
-            if (i >= query_blocks) continue;
-            multiply_add<planes>(sums[2 * i], sums[2 * i + 1], left, Keys::load_right(queries, 16 * i, 2 * k));
-          }
-        }
-        if constexpr (!L::keywise) {
-          if (decays) {
-#pragma unroll
-            for (int t = 0; t < 8; ++t) {
-              const int token = 8 * t + 2 * (lane & 3);
-              const float c0 = s[L::decayed_at + min(token * n + n - 1, chunk_steps - 1)];
-              const float c1 = s[L::decayed_at + min((token + 1) * n + n - 1, chunk_steps - 1)];
-              sums[t][0] *= c0;
-              sums[t][1] *= c1;
-              sums[t][2] *= c0;
-              sums[t][3] *= c1;
-            }
-          }
-        }
-#pragma unroll
-        for (int j = 0; j < 4; ++j) {
-#pragma unroll
-          for (int i = 0; i < 4; ++i) {
-            if (i >= query_blocks || j > (multiple ? last_update_block(i, n) : i)) continue;
-            const int block = multiple ? score_block(i, j, n) : i * (i + 1) / 2 + j;
-            multiply_add<planes>(sums[2 * i], sums[2 * i + 1], u[j],
-                                 Block::load_right(prepared + L::score_at + block * Block::bytes, 0, 0));
-          }
-        }
-#pragma unroll
-        for (int t = 0; t < 8; ++t) {
-#pragma unroll
-          for (int e = 0; e < 4; ++e) sums[t][e] *= a.scale;
-        }
-        write(c, query_blocks, values, sums);
-      }
-
-      if constexpr (L::keywise) {
-#pragma unroll
-        for (int t = 0; t < K / 8; ++t) {
-          const float2 decay = *reinterpret_cast<const float2*>(s + 8 * t + 2 * (lane & 3));
-          state[t][0] *= decay.x;
-          state[t][1] *= decay.y;
-          state[t][2] *= decay.x;
-          state[t][3] *= decay.y;
-        }
-      } else if (decays) {
-        const float decay = s[L::decayed_at + chunk_steps - 1];
-#pragma unroll
-        for (int t = 0; t < K / 8; ++t) {
-#pragma unroll
-          for (int e = 0; e < 4; ++e) state[t][e] *= decay;
-        }
-      }
-#pragma unroll
-      for (int j = 0; j < 4; ++j) {
-#pragma unroll
-        for (int k = 0; k < K / 16; ++k) {
-          multiply_add<planes>(state[2 * k], state[2 * k + 1], rest[j],
-                               Keys::load_right_transposed(keys, 16 * j, 2 * k));
-        }
+        step(c, stage, prepared);
       }
       handover.say_used(c);
     }
@@ -1100,21 +1308,24 @@ struct StateColumns {
   }
 };
 
-template <int K, ChunkedRule rule, class Input, bool multiple>
+template <int K, ChunkedRule rule, class Input, int query_blocks>
 __global__ void __launch_bounds__(preparing_threads + 32 * Layout<K, rule, Input>::max_state_warps,
                                   K <= 64 && Layout<K, rule, Input>::planes == 1 ? 2 : 1)
     chunked_kernel(const __grid_constant__ Arguments a) {
-  extern __shared__ __align__(128) unsigned char memory[];
+  using L = Layout<K, rule, Input>;
+  extern __shared__ __align__(1024) unsigned char memory[];
   const Place place = place_of(a);
   const int warp = static_cast<int>(threadIdx.x >> 5U);
   const int lane = static_cast<int>(threadIdx.x & 31U);
   const std::uint32_t base = shared_address(memory);
-  if (threadIdx.x == 0) Handover<Layout<K, rule, Input>>{base}.start(a.state_warps);
+  if (threadIdx.x == 0) Handover<L>{base}.start(a.state_warps);
   __syncthreads();
   if (warp < preparing_warps) {
-    Preparing<K, rule, Input, multiple>{a, place, memory, base, warp, lane}.run();
+    if constexpr (L::grouped) give_registers<L::preparing_registers>();
+    Preparing<K, rule, Input, query_blocks>{a, place, memory, base, warp, lane}.run();
   } else {
-    StateColumns<K, rule, Input, multiple>{a, place, memory, base, warp - preparing_warps, lane}.run();
+    if constexpr (L::grouped) take_registers<L::state_registers>();
+    StateColumns<K, rule, Input, query_blocks>{a, place, memory, base, warp - preparing_warps, lane}.run();
   }
 }
 
@@ -1131,13 +1342,15 @@ void launch(const Arguments& arguments, unsigned sequences, unsigned tiles) {
     kernel<<<dim3(sequences, tiles), threads, L::bytes>>>(arguments);
   };
   if constexpr (rule == ChunkedRule::delta) {
-    if (arguments.householder > 1) {
-      start(chunked_kernel<K, rule, Input, true>);
+    if (arguments.householder == 4) {
+      start(chunked_kernel<K, rule, Input, 1>);
+    } else if (arguments.householder > 1) {
+      start(chunked_kernel<K, rule, Input, 2>);
     } else {
-      start(chunked_kernel<K, rule, Input, false>);
+      start(chunked_kernel<K, rule, Input, 4>);
     }
   } else {
-    start(chunked_kernel<K, rule, Input, false>);
+    start(chunked_kernel<K, rule, Input, 4>);
   }
   check_launch("chunked_kernel");
 }

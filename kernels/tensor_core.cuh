@@ -100,7 +100,8 @@ __device__ __forceinline__ Operand<planes> left_operand(const float (&x)[4], con
 template <int Rows, int Columns, int planes>
 struct Tile {
   static constexpr int pieces = Columns / 8;
-  static constexpr std::uint32_t plane_bytes = Rows * Columns * 2;
+  static constexpr std::uint32_t row_bytes = Columns * 2;
+  static constexpr std::uint32_t plane_bytes = Rows * row_bytes;
   static constexpr std::uint32_t bytes = plane_bytes * planes;
   static_assert(pieces == 2 || pieces == 4 || pieces >= 8);
 
@@ -130,6 +131,27 @@ struct Tile {
   /// Left operand that is the transpose of rows row .. + 15, columns 8 piece .. + 15.
   static __device__ __forceinline__ Operand<planes> load_left_transposed(std::uint32_t base, int row, int piece) {
     return load<true>(base, row, piece, ((lane() >> 4) << 3) + (lane() & 7), (lane() >> 3) & 1);
+  }
+  /// Writes a left operand to rows row .. + 15, columns 0 to 15.
+  static __device__ __forceinline__ void store(std::uint32_t base, int row, const Operand<planes>& o) {
+#if __CUDA_ARCH__ >= 900
+    const std::uint32_t at = base + offset(row + (lane() & 15), lane() >> 4);
+#pragma unroll
+    for (int p = 0; p < planes; ++p) {
+      asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1,%2,%3,%4};" ::"r"(at + p * plane_bytes),
+                   "r"(o.r[p][0]), "r"(o.r[p][1]), "r"(o.r[p][2]), "r"(o.r[p][3])
+                   : "memory");
+    }
+#else
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const std::uint32_t at = base + offset(row + (lane() >> 2) + (i & 1) * 8, i >> 1) + (lane() & 3) * 4;
+#pragma unroll
+      for (int p = 0; p < planes; ++p) {
+        asm volatile("st.shared.b32 [%0], %1;" ::"r"(at + p * plane_bytes), "r"(o.r[p][i]) : "memory");
+      }
+    }
+#endif
   }
   /// Writes the transpose of a left operand to rows row .. + 15, columns 0 to 15.
   static __device__ __forceinline__ void store_transposed(std::uint32_t base, int row, const Operand<planes>& o) {
@@ -181,12 +203,58 @@ struct Tile {
   }
 };
 
+/// Panels of 64 columns side by side, each a Tile; planes follow one another.
+template <int Rows, int Columns, int planes>
+struct Panels {
+  using Panel = Tile<Rows, 64, 1>;
+  static constexpr int pieces = Columns / 8;
+  static constexpr std::uint32_t row_bytes = Panel::row_bytes;
+  static constexpr std::uint32_t plane_bytes = Rows * Columns * 2;
+  static constexpr std::uint32_t bytes = plane_bytes * planes;
+  static_assert(Columns % 64 == 0);
+
+  static __device__ __forceinline__ std::uint32_t offset(int row, int piece) {
+    return panel(piece) + Panel::offset(row, piece % 8);
+  }
+  static __device__ __forceinline__ std::uint32_t panel(int piece) { return (piece / 8) * Panel::bytes; }
+
+  static __device__ __forceinline__ Operand<planes> load_left(std::uint32_t base, int row, int piece) {
+    return each(base, piece, [&](std::uint32_t at) { return Panel::load_left(at, row, piece % 8); });
+  }
+  static __device__ __forceinline__ Operand<planes> load_right(std::uint32_t base, int row, int piece) {
+    return each(base, piece, [&](std::uint32_t at) { return Panel::load_right(at, row, piece % 8); });
+  }
+  static __device__ __forceinline__ Operand<planes> load_right_transposed(std::uint32_t base, int row, int piece) {
+    return each(base, piece, [&](std::uint32_t at) { return Panel::load_right_transposed(at, row, piece % 8); });
+  }
+
+ private:
+  template <class Load>
+  static __device__ __forceinline__ Operand<planes> each(std::uint32_t base, int piece, Load load) {
+    Operand<planes> o;
+#pragma unroll
+    for (int p = 0; p < planes; ++p) {
+      const Operand<1> plane = load(base + panel(piece) + p * plane_bytes);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) o.r[p][i] = plane.r[0][i];
+    }
+    return o;
+  }
+};
+
 /// 16 bytes from global to shared memory without registers; zeros where `there` is false.
 __device__ __forceinline__ void copy_async(std::uint32_t to, const void* from, bool there) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(there ? 16 : 0) : "memory");
 }
 __device__ __forceinline__ void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 __device__ __forceinline__ void wait_for_copies() { asm volatile("cp.async.wait_group 0;" ::: "memory"); }
+
+/// What this thread wrote to shared memory is seen by the products of warp groups that start after a barrier.
+__device__ __forceinline__ void publish_to_groups() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+#endif
+}
 
 /// All of `threads` threads that name the same barrier wait for each other.
 __device__ __forceinline__ void synchronize(int id, int threads) {
