@@ -20,48 +20,75 @@ namespace {
 
 using chunked::Arguments;
 
-constexpr int chain_columns = 8;
 constexpr unsigned chain_threads = 256;
+constexpr int chain_columns = 4;
 
-/// before[s + 1] = transfer[s] before[s] + own[s], from `initial` (or zero); chain_columns value columns a block.
-__global__ void __launch_bounds__(chain_threads)
+/// before[s + 1] = transfer[s] before[s] + own[s], from `initial` (or zero); chain_columns value columns a block. Four
+/// threads share a key's row and end with a column each; what does not depend on the state is read one segment ahead.
+template <int K>
+__global__ void __launch_bounds__(4 * K)
     chain_transfers(const float* transfer, const float* own, const float* initial, float* before, int segments,
                     int key_size, int value_size) {
-  extern __shared__ float state[];  // [2][key_size][chain_columns]
+  static_assert(chain_columns == 4);
+  constexpr int quads = K / 16;
+  __shared__ float4 states[2][K + K / 4];  // rows; one more after four, for the four threads' banks
+  const auto place = [](int row) { return row + row / 4; };
+  const int key = static_cast<int>(threadIdx.x) / 4;
+  const int part = static_cast<int>(threadIdx.x) % 4;
+  const int column = static_cast<int>(blockIdx.y) * chain_columns + part;
   const std::size_t sequence = blockIdx.x;
-  const int first = static_cast<int>(blockIdx.y) * chain_columns;
   const std::size_t size = static_cast<std::size_t>(key_size) * value_size;
-  const int count = key_size * chain_columns;
-  const float* from = initial == nullptr ? nullptr : initial + sequence * size;
-  for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) {
-    const int column = first + i % chain_columns;
-    state[i] = from != nullptr && column < value_size ? from[(i / chain_columns) * value_size + column] : 0.0F;
-  }
-  __syncthreads();
-  for (int s = 0; s < segments; ++s) {
+  const bool there = key < key_size && column < value_size;
+  const std::size_t at = static_cast<std::size_t>(key) * value_size + column;
+  float4 next[quads];
+  float next_own = 0.0F;
+  const auto read = [&](int s) {
     const std::size_t index = sequence * segments + s;
-    const float* old = state + (s & 1) * count;
-    float* next = state + ((s + 1) & 1) * count;
-    for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) {
-      const int key = i / chain_columns;
-      const int column = first + i % chain_columns;
-      const bool there = column < value_size;
-      if (there) before[index * size + static_cast<std::size_t>(key) * value_size + column] = old[i];
-      if (s + 1 == segments) continue;
-      float sum = there ? own[index * size + static_cast<std::size_t>(key) * value_size + column] : 0.0F;
-      const float4* row = reinterpret_cast<const float4*>(transfer + (index * key_size + key) * key_size);
-#pragma unroll 8
-      for (int j = 0; j < key_size / 4; ++j) {
-        const float4 x = __ldg(row + j);
-        const float* at = old + 4 * j * chain_columns + i % chain_columns;
-        sum = fmaf(x.x, at[0], sum);
-        sum = fmaf(x.y, at[chain_columns], sum);
-        sum = fmaf(x.z, at[2 * chain_columns], sum);
-        sum = fmaf(x.w, at[3 * chain_columns], sum);
-      }
-      next[i] = sum;
+    const float4* row = reinterpret_cast<const float4*>(transfer + (index * key_size + key) * key_size);
+#pragma unroll
+    for (int q = 0; q < quads; ++q) {
+      const int quad = 4 * q + part;
+      next[q] = key < key_size && 4 * quad < key_size ? __ldg(row + quad) : make_float4(0.0F, 0.0F, 0.0F, 0.0F);
     }
+    next_own = there ? __ldg(own + index * size + at) : 0.0F;
+  };
+  float state = initial != nullptr && there ? initial[sequence * size + at] : 0.0F;
+  if (segments > 1) read(0);
+  for (int s = 0; s < segments; ++s) {
+    if (there) before[(sequence * segments + s) * size + at] = state;
+    if (s + 1 == segments) break;
+    float4(&rows)[K + K / 4] = states[s & 1];
+    reinterpret_cast<float*>(rows + place(key))[part] = state;
+    float4 factors[quads];
+#pragma unroll
+    for (int q = 0; q < quads; ++q) factors[q] = next[q];
+    const float constant = next_own;
     __syncthreads();
+    if (s + 2 < segments) read(s + 1);
+    float sums[4] = {};
+#pragma unroll
+    for (int q = 0; q < quads; ++q) {
+      const float x[4] = {factors[q].x, factors[q].y, factors[q].z, factors[q].w};
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const float4 row = rows[place(16 * q + 4 * part + i)];
+        sums[0] = fmaf(x[i], row.x, sums[0]);
+        sums[1] = fmaf(x[i], row.y, sums[1]);
+        sums[2] = fmaf(x[i], row.z, sums[2]);
+        sums[3] = fmaf(x[i], row.w, sums[3]);
+      }
+    }
+    // Thread `part` gets column `part`.
+    const bool upper = (part & 2) != 0;
+    float pair[2];
+#pragma unroll
+    for (int e = 0; e < 2; ++e) {
+      const float other = __shfl_xor_sync(0xFFFFFFFFU, upper ? sums[e] : sums[2 + e], 2);
+      pair[e] = (upper ? sums[2 + e] : sums[e]) + other;
+    }
+    const bool odd = (part & 1) != 0;
+    const float other = __shfl_xor_sync(0xFFFFFFFFU, odd ? pair[0] : pair[1], 1);
+    state = constant + ((odd ? pair[1] : pair[0]) + other);
   }
 }
 
@@ -136,10 +163,16 @@ std::vector<float> resized(std::span<const float> states, std::size_t keys, std:
 
 void chunked::chain(const float* transfer, const float* own, const float* initial, float* before, std::size_t sequences,
                     int segments, int key_size, int value_size) {
-  const auto columns = static_cast<unsigned>(divide_up(static_cast<std::size_t>(value_size), chain_columns));
-  const std::size_t bytes = 2 * static_cast<std::size_t>(key_size) * chain_columns * sizeof(float);
-  chain_transfers<<<dim3(static_cast<unsigned>(sequences), columns), chain_threads, bytes>>>(
-      transfer, own, initial, before, segments, key_size, value_size);
+  const dim3 blocks(static_cast<unsigned>(sequences),
+                    static_cast<unsigned>(divide_up(static_cast<std::size_t>(value_size), chain_columns)));
+  const auto start = [&](auto kernel, unsigned threads) {
+    kernel<<<blocks, threads>>>(transfer, own, initial, before, segments, key_size, value_size);
+  };
+  if (key_size <= 64) {
+    start(chain_transfers<64>, 4 * 64);
+  } else {
+    start(chain_transfers<128>, 4 * 128);
+  }
   check_launch("chain_transfers");
 }
 
@@ -150,6 +183,7 @@ struct ChunkedRecurrence::Plan {
   Arguments arguments;
   std::size_t sequences = 0;
   DeviceArray<float> own, transfer, decay, before;
+  DeviceArray<unsigned char> inverses;
   std::unique_ptr<keywise_delta::Plan> keywise_delta;  // all of it, for keywise_delta and rank_one
 
   void launch(const Arguments& a, unsigned tiles) const {
@@ -199,9 +233,8 @@ ChunkedRecurrence::ChunkedRecurrence(ChunkedRule rule, ChunkedFormat format, con
   a.scale = scale;
   const int most_warps = a.key_size > 64 && format == ChunkedFormat::bf16 ? 8 : 4;
   a.state_warps = std::min(most_warps, static_cast<int>(divide_up(shape.value_size, 16)));
-  // Groups of four warps.
-  if (a.key_size > 32 && format == ChunkedFormat::bf16)
-    a.state_warps = static_cast<int>(divide_up(a.state_warps, 4)) * 4;
+  const bool grouped = a.key_size > 32 && format == ChunkedFormat::bf16;  // warps work in groups of four
+  if (grouped) a.state_warps = static_cast<int>(divide_up(a.state_warps, 4)) * 4;
   a.value_tiles = static_cast<int>(divide_up(shape.value_size, 16 * static_cast<std::size_t>(a.state_warps)));
   const std::size_t chunk_tokens = static_cast<std::size_t>(chunked::chunk_steps) / shape.householder;
   const std::size_t chunks = divide_up(shape.length, chunk_tokens);
@@ -221,6 +254,10 @@ ChunkedRecurrence::ChunkedRecurrence(ChunkedRule rule, ChunkedFormat format, con
     p.before = DeviceArray<float>(parts * shape.key_size * shape.value_size);
     if (rule == ChunkedRule::delta) {
       p.transfer = DeviceArray<float>(parts * shape.key_size * shape.key_size);
+      if (grouped) {
+        using L = chunked::Layout<64, ChunkedRule::delta, __nv_bfloat16, chunked::Pass::last>;
+        p.inverses = DeviceArray<unsigned char>(parts * static_cast<std::size_t>(a.segment_chunks) * L::inverse_bytes);
+      }
     } else {
       p.decay = DeviceArray<float>(parts * (rule == ChunkedRule::keywise ? shape.key_size : 1));
     }
@@ -241,11 +278,12 @@ void ChunkedRecurrence::run(const ChunkedArrays& arrays) {
   if (p.keywise_delta) return p.keywise_delta->run(arrays);
   Arguments a = p.arguments;
   a.arrays = arrays;
+  a.inverses = p.inverses.data();
   const auto tiles = static_cast<unsigned>(a.value_tiles);
   if (a.segments == 1) return p.launch(a, tiles);
 
   Arguments first = a;
-  first.output = false;
+  first.pass = chunked::Pass::first;
   first.arrays.initial_state = nullptr;
   first.arrays.final_state = p.own.data();
   first.final_by_segment = true;
@@ -267,6 +305,7 @@ void ChunkedRecurrence::run(const ChunkedArrays& arrays) {
   }
   a.arrays.initial_state = p.before.data();
   a.initial_by_segment = true;
+  a.pass = chunked::Pass::last;
   p.launch(a, tiles);
 }
 

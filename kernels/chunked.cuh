@@ -36,6 +36,10 @@ inline constexpr int preparing_warps = 4;
 inline constexpr int preparing_threads = 32 * preparing_warps;
 inline constexpr float log2_e = 1.4426950408889634F;
 
+/// Of sequences in segments, run side by side: the first pass makes the segments' maps, the last the outputs, which
+/// `whole` makes at once.
+enum class Pass { whole, first, last };
+
 /// What a launch reads. One sequence is one (batch, head, segment).
 struct Arguments {
   ChunkedArrays arrays;
@@ -50,7 +54,7 @@ struct Arguments {
   int segment_chunks = 0;
   int state_warps = 1;
   int value_tiles = 1;
-  bool output = true;
+  Pass pass = Pass::whole;
   /// initial_state and final_state are [batch, heads, segments, key_size, value_size].
   bool initial_by_segment = false;
   bool final_by_segment = false;
@@ -58,6 +62,9 @@ struct Arguments {
   float* transfer = nullptr;
   /// The sums of the segments' log decays in base 2: [.., segments], keywise [.., segments, key_size].
   float* segment_decay = nullptr;
+  /// The blocks of T of every chunk, [.., segments, segment_chunks], from the first pass to the last; nullptr: the last
+  /// makes them again.
+  unsigned char* inverses = nullptr;
 };
 
 /// 2^x to 2 units in the last place; 0 below the normal numbers.
@@ -75,7 +82,7 @@ __device__ __forceinline__ void clear(float (&sums)[8][4]) {
   }
 }
 
-template <int K, ChunkedRule rule, class Input>
+template <int K, ChunkedRule rule, class Input, Pass pass>
 struct Layout {
   static constexpr int planes = std::is_same_v<Input, float> ? 2 : 1;
   static constexpr int max_state_warps = K == 128 ? (planes == 2 ? 4 : 8) : 4;
@@ -87,12 +94,17 @@ struct Layout {
   static constexpr bool ahead = planes == 1 || buffered;
   /// Products by groups of four warps.
   static constexpr bool grouped = planes == 1 && K >= 64;
-  // Of a thread, where `grouped`: what the launch gives (128 of two blocks of 8 warps, 168 of one of 12) otherwise
-  // shared.
-  static constexpr int preparing_registers = K == 128 ? 120 : 112;
-  static constexpr int state_registers = K == 128 ? 192 : 144;
   static constexpr bool delta = rule == ChunkedRule::delta;
   static constexpr bool keywise = rule == ChunkedRule::keywise;
+  /// More state warps, with unit states: the first pass then needs no tiles of its own for them.
+  static constexpr int unit_warps = grouped && delta && pass == Pass::first && K == 64 ? 4 : 0;
+  /// T comes from the first pass.
+  static constexpr bool given = grouped && delta && pass == Pass::last;
+  static constexpr int resident_blocks = planes == 1 && K <= 64 && unit_warps == 0 ? 2 : 1;
+  static constexpr int threads = preparing_threads + 32 * (max_state_warps + unit_warps);
+  // Of a thread, where `grouped`: what the launch gives (128 of two blocks of 8 warps, 168 of one of 12) shared otherwise.
+  static constexpr int preparing_registers = resident_blocks == 2 ? 112 : 120;
+  static constexpr int state_registers = resident_blocks == 2 ? 144 : 192;
 
   using Keys =
       std::conditional_t<(K > 64), Panels<chunk_steps, (K > 64 ? K : 64), planes>, Tile<chunk_steps, K, planes>>;
@@ -141,6 +153,13 @@ struct Layout {
   // Four barriers: prepared by parity of the chunk, used up by parity.
   static constexpr std::uint32_t barrier_base = buffer_base + (buffered ? buffer_pieces * preparing_threads * 32 : 0);
   static constexpr std::uint32_t bytes = barrier_base + 4 * 8;
+  static constexpr std::uint32_t inverse_bytes = blocks * Block::bytes;
+  static_assert(!given || scratch_bytes >= inverse_bytes);
+  /// Where chunk c's T is. Those of the first pass are copied ahead, to one place more.
+  static __device__ __forceinline__ std::uint32_t inverse_of(int c) {
+    const int place = given ? c % 3 : c & 1;
+    return place == 2 ? scratch_base : prepared_base + place * prepared_bytes + inverse_at;
+  }
   static_assert(barrier_base % 8 == 0);
   static_assert(!grouped || (stage_bytes % 1024 == 0 && prepared_bytes % 512 == 0));
 };
@@ -242,9 +261,10 @@ template <class TileType, class Input>
 __device__ __forceinline__ void copy_rows(std::uint32_t to, std::uint32_t buffer, const Input* from,
                                           std::size_t step_stride, int rows, bool column_there) {
   using P = Pieces<TileType>;
+  const int rows_there = column_there ? rows : 0;
 #pragma unroll
   for (int i = 0; i < P::count; ++i, from += step_stride) {
-    const bool there = column_there && P::row() + i * P::step < rows;
+    const bool there = P::row() + i * P::step < rows_there;
     if constexpr (!std::is_same_v<Input, float>) {
       copy_async(to + P::offset() + i * P::step_bytes, from, there);
     } else if (buffer != 0) {
@@ -274,9 +294,9 @@ __device__ __forceinline__ void convert_rows(std::uint32_t to, const unsigned ch
 
 // ---- the preparing warps --------------------------------------------------------------------------------------------
 
-template <int K, ChunkedRule rule, class Input, int query_blocks>
+template <int K, ChunkedRule rule, class Input, int query_blocks, Pass pass>
 struct Preparing {
-  using L = Layout<K, rule, Input>;
+  using L = Layout<K, rule, Input, pass>;
   static constexpr int planes = L::planes;
   using Keys = typename L::Keys;
   using Block = typename L::Block;
@@ -303,6 +323,8 @@ struct Preparing {
   float decayed = 0.0F;  // sum of the segment's decays (keywise: of this thread's key)
 
   __device__ __forceinline__ int householder() const { return query_blocks == 2 ? a.householder : 4 / query_blocks; }
+  /// Products of groups of warps must not depend on what only the launch knows.
+  __device__ __forceinline__ bool output() const { return L::grouped ? pass != Pass::first : a.pass != Pass::first; }
   __device__ __forceinline__ std::size_t key_stride() const {
     return static_cast<std::size_t>(a.key_heads) * a.key_size;
   }
@@ -342,7 +364,7 @@ struct Preparing {
         for (int block = 0; block < 4; block += 2) {
           const std::uint32_t at = base + L::prepared_base + parity * L::prepared_bytes +
                                    triangle_block(block, block + 1) * Block::bytes + i;
-          if constexpr (L::delta) store_quad(at + L::inverse_at, zero);
+          if constexpr (L::delta && !L::given) store_quad(at + L::inverse_at, zero);
           if constexpr (query_blocks == 4) store_quad(at + L::score_at, zero);
         }
       }
@@ -359,7 +381,7 @@ struct Preparing {
     const std::size_t step = Pieces<Keys>::step * key_stride();
     const bool key_there = Pieces<Keys>::piece() * 8 < a.key_size;
     copy_rows<Keys>(stage + L::key_at, part(0), next_key, step, updates, key_there);
-    if (a.output) copy_rows<Keys>(stage + L::query_at, part(key_pieces), next_query, step, tokens, key_there);
+    if (output()) copy_rows<Keys>(stage + L::query_at, part(key_pieces), next_query, step, tokens, key_there);
     next_key += place.chunk_updates * key_stride();
     next_query += place.chunk_tokens * key_stride();
     if (!place.unit) {
@@ -372,10 +394,11 @@ struct Preparing {
         for (int group = 0; group < L::max_state_warps / 4; ++group) {
           if (4 * group >= a.state_warps) continue;
           const Input* from = next_value + 64 * group;
+          const int rows = 64 * group < columns ? updates : 0;
 #pragma unroll
           for (int i = 0; i < ValuePieces::count; ++i, from += value_step) {
             copy_async(to + group * 4 * Values::bytes + i * ValuePieces::step * Values::row_bytes, from,
-                       64 * group < columns && ValuePieces::row() + i * ValuePieces::step < updates);
+                       ValuePieces::row() + i * ValuePieces::step < rows);
           }
         }
       } else {
@@ -387,6 +410,14 @@ struct Preparing {
         }
       }
       next_value += place.chunk_updates * value_stride();
+    }
+    if constexpr (L::given) {
+      const unsigned char* from =
+          a.inverses + (static_cast<std::size_t>(blockIdx.x) * a.segment_chunks + c) * L::inverse_bytes;
+#pragma unroll
+      for (std::uint32_t i = threadIdx.x * 16; i < L::inverse_bytes; i += preparing_threads * 16) {
+        copy_async(base + L::inverse_of(c) + i, from + i, true);
+      }
     }
     if constexpr (L::keywise && L::ahead) {
       // Rows of raw decays.
@@ -410,7 +441,7 @@ struct Preparing {
     const std::uint32_t stage = base + (c % L::stages) * L::stage_bytes;
     const auto part = [&](int first) { return memory + L::buffer_base + first * preparing_threads * 32; };
     convert_rows<Keys>(stage + L::key_at, part(0));
-    if (a.output) convert_rows<Keys>(stage + L::query_at, part(key_pieces));
+    if (output()) convert_rows<Keys>(stage + L::query_at, part(key_pieces));
     if (place.unit) return;
 #pragma unroll
     for (int w = 0; w < L::max_state_warps; ++w) {
@@ -433,8 +464,7 @@ struct Preparing {
       next_beta[e] = 0.0F;
       if (u >= updates) continue;
       if (a.arrays.decay != nullptr && u % n == 0) {
-        next_decay[e] =
-            __ldg(static_cast<const float*>(a.arrays.decay) + (row + u / n) * a.heads + place.head) * log2_e;
+        next_decay[e] = __ldg(static_cast<const float*>(a.arrays.decay) + (row + u / n) * a.heads + place.head);
       }
       if constexpr (L::delta) next_beta[e] = __ldg(a.arrays.beta + (row * n + u) * a.heads + place.head);
     }
@@ -442,7 +472,8 @@ struct Preparing {
 
   __device__ __forceinline__ void scan_decays(int c) {
     float* s = scalars(c);
-    const float pair = next_decay[0] + next_decay[1];
+    next_decay[0] *= log2_e;
+    const float pair = fmaf(next_decay[1], log2_e, next_decay[0]);
     float sum = pair;
 #pragma unroll
     for (int distance = 1; distance < 32; distance *= 2) {
@@ -548,8 +579,7 @@ struct Preparing {
         t[4 * q + 3] *= column_beta.w;
       }
     }
-    const std::uint32_t to = scaled ? base + L::prepared_base + (c & 1) * L::prepared_bytes + L::inverse_at +
-                                          triangle_block(warp, warp) * Block::bytes
+    const std::uint32_t to = scaled ? base + L::inverse_of(c) + triangle_block(warp, warp) * Block::bytes
                                     : base + diagonal_at;
 #pragma unroll
     for (int piece = 0; piece < 2; ++piece) {
@@ -562,54 +592,99 @@ struct Preparing {
     }
   }
 
-  /// Column 3 - `warp` of blocks of T below the diagonal, transposed throughout.
-  __device__ __forceinline__ void solve_column(int c) {
-    const std::uint32_t scratch = base + L::scratch_base;
-    const std::uint32_t inverse = base + L::prepared_base + (c & 1) * L::prepared_bytes + L::inverse_at;
-    const float* s = scalars(c);
-    const int column = preparing_warps - 1 - warp;
-    Operand<2> done[3];
-    done[0] = FineBlock::load_left_transposed(scratch + L::diagonal_at + column * L::diagonal_bytes, 0, 0);
-    const float beta0 = s[L::beta_at + 16 * column + (lane >> 2)];
-    const float beta1 = s[L::beta_at + 16 * column + (lane >> 2) + 8];
+  /// A product of 16 x 16 blocks.
+  static __device__ __forceinline__ void multiply_fine(float (&x)[2][4], const Operand<2>& left,
+                                                       const Operand<2>& right) {
+    multiply_add<2>(x[0], x[1], left, right);
+  }
+  static __device__ __forceinline__ Operand<2> negative(float (&x)[2][4]) {
 #pragma unroll
-    for (int step = 1; step < 4; ++step) {
-      const int row = column + step;
-      if (row > 3) continue;
-      float x[2][4] = {};
+    for (int h = 0; h < 2; ++h) {
 #pragma unroll
-      for (int q = 0; q < step; ++q) {
-        const Operand<2> below =
-            FineBlock::load_right(scratch + L::below_at + (row * (row - 1) / 2 + column + q) * FineBlock::bytes, 0, 0);
-        multiply_add<2>(x[0], x[1], done[q], below);
-      }
-      const Operand<2> left = left_operand<2>(x[0], x[1]);
-      const Operand<2> diagonal = FineBlock::load_right(scratch + L::diagonal_at + row * L::diagonal_bytes, 0, 0);
-      float y[2][4] = {};
-      multiply_add<2>(y[0], y[1], left, diagonal);
-#pragma unroll
-      for (int h = 0; h < 2; ++h) {
-#pragma unroll
-        for (int e = 0; e < 4; ++e) y[h][e] = -y[h][e];
-      }
-      if (step < 3) done[step] = left_operand<2>(y[0], y[1]);
-#pragma unroll
-      for (int h = 0; h < 2; ++h) {
-#pragma unroll
-        for (int e = 0; e < 4; ++e) y[h][e] *= e < 2 ? beta0 : beta1;
-      }
-      Block::store_transposed(inverse + triangle_block(row, column) * Block::bytes, 0,
-                              left_operand<planes>(y[0], y[1]));
+      for (int e = 0; e < 4; ++e) x[h][e] = -x[h][e];
     }
+    return left_operand<2>(x[0], x[1]);
+  }
+
+  /// The blocks of T below the diagonal. With T and A in halves of 32 updates, T_10 = -T_11 A_10 T_00; the same holds of
+  /// the halves' own blocks. A warp has one block of the lower left half; two have the others'.
+  __device__ __forceinline__ void solve(int c) {
+    const std::uint32_t scratch = base + L::scratch_base;
+    const std::uint32_t inverse = base + L::inverse_of(c);
+    const float* s = scalars(c);
+    const int row = 2 + (warp >> 1);
+    const int column = 1 - (warp & 1);
+    const auto below = [&](int i, int j) { return scratch + L::below_at + (i * (i - 1) / 2 + j) * FineBlock::bytes; };
+    const auto diagonal = [&](int i) { return scratch + L::diagonal_at + i * L::diagonal_bytes; };
+    const auto store = [&](int i, int j, float(&x)[2][4]) {  // of the transposed block
+      const float beta[2] = {s[L::beta_at + 16 * j + (lane >> 2)], s[L::beta_at + 16 * j + (lane >> 2) + 8]};
+      float y[2][4];
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) y[h][e] = x[h][e] * beta[e >> 1];
+      }
+      Block::store_transposed(inverse + triangle_block(i, j) * Block::bytes, 0, left_operand<planes>(y[0], y[1]));
+    };
+    // Left operands are transposed blocks.
+    const Operand<2> top = FineBlock::load_left_transposed(diagonal(column), 0, 0);
+    Operand<2> top_below = {};  // T_10, for column 0
+    if (column == 0) {
+      float x[2][4] = {};
+      multiply_fine(x, top, FineBlock::load_right(below(1, 0), 0, 0));
+      const Operand<2> left = left_operand<2>(x[0], x[1]);
+      float y[2][4] = {};
+      multiply_fine(y, left, FineBlock::load_right(diagonal(1), 0, 0));
+      top_below = negative(y);
+      if (row == 2) store(1, 0, y);
+    }
+    Operand<2> bottom_left = {};  // T_32, for row 3, as a right operand
+    if (row == 3) {
+      float x[2][4] = {};
+      multiply_fine(x, FineBlock::load_left(diagonal(3), 0, 0), FineBlock::load_right_transposed(below(3, 2), 0, 0));
+      const Operand<2> left = left_operand<2>(x[0], x[1]);
+      float y[2][4] = {};
+      multiply_fine(y, left, FineBlock::load_right_transposed(diagonal(2), 0, 0));
+      bottom_left = negative(y);
+#pragma unroll
+      for (int p = 0; p < 2; ++p) {
+        const std::uint32_t swapped = bottom_left.r[p][1];
+        bottom_left.r[p][1] = bottom_left.r[p][2];
+        bottom_left.r[p][2] = swapped;
+      }
+      if (column == 1) {
+#pragma unroll
+        for (int h = 0; h < 2; ++h) {
+          const float2 beta = *reinterpret_cast<const float2*>(s + L::beta_at + 32 + 8 * h + 2 * (lane & 3));
+#pragma unroll
+          for (int e = 0; e < 4; ++e) y[h][e] *= (e & 1) == 0 ? beta.x : beta.y;
+        }
+        Block::store(inverse + triangle_block(3, 2) * Block::bytes, 0, left_operand<planes>(y[0], y[1]));
+      }
+    }
+    // A T_00, then by T_11.
+    float z[2][4] = {};
+#pragma unroll
+    for (int k = 2; k < 4; ++k) {
+      if (k > row) continue;
+      float x[2][4] = {};
+      multiply_fine(x, top, FineBlock::load_right(below(k, column), 0, 0));
+      if (column == 0) multiply_fine(x, top_below, FineBlock::load_right(below(k, 1), 0, 0));
+      const Operand<2> left = left_operand<2>(x[0], x[1]);
+      if (k == row) {
+        multiply_fine(z, left, FineBlock::load_right(diagonal(k), 0, 0));
+      } else {
+        multiply_fine(z, left, bottom_left);
+      }
+    }
+    negative(z);
+    store(row, column, z);
   }
 
   /// P for the rules with one decay a step; a warp has 16 updates, for all queries that see them.
-  __device__ __forceinline__ void make_scores(int c) {
-    const int n = householder();
+  __device__ __forceinline__ void start_scores(int c, float (&product)[2 * query_blocks][4]) const {
     const int first = query_blocks == 4 ? warp : 0;
     const std::uint32_t stage = base + (c % L::stages) * L::stage_bytes;
-    const float* s = scalars(c);
-    float product[2 * query_blocks][4];
     if constexpr (L::grouped) {
       group_begin();
 #pragma unroll
@@ -619,8 +694,6 @@ struct Preparing {
                                                  k > 0);
       }
       group_commit();
-      group_wait<0>();
-      settle(product);
     } else {
 #pragma unroll
       for (int t = 0; t < 2 * query_blocks; ++t) {
@@ -637,6 +710,15 @@ struct Preparing {
           multiply_add<planes>(product[2 * i], product[2 * i + 1], left, right);
         }
       }
+    }
+  }
+  __device__ __forceinline__ void finish_scores(int c, float (&product)[2 * query_blocks][4]) const {
+    const int n = householder();
+    const int first = query_blocks == 4 ? warp : 0;
+    const float* s = scalars(c);
+    if constexpr (L::grouped) {
+      group_wait<0>();
+      settle(product);
     }
     const bool decays = a.arrays.decay != nullptr;
     const int update = 16 * warp + (lane >> 2);
@@ -819,7 +901,7 @@ struct Preparing {
       const float* end = b + (chunk_steps - 1) * L::sum_pitch + piece * 8;
 #pragma unroll
       for (int which = 0; which < 2; ++which) {
-        if (which == 1 && !a.output) continue;
+        if (which == 1 && !output()) continue;
         unsigned char* data = memory + stage + (which == 0 ? L::key_at : L::query_at) + Keys::offset(row, piece);
         Operand<planes> o;
 #pragma unroll
@@ -874,21 +956,25 @@ struct Preparing {
         synchronize(1, preparing_threads);
       }
       if (L::ahead && c + 1 < chunks) issue(c + 1);
-      if constexpr (L::delta) {
-        make_system(c);
-        synchronize(1, preparing_threads);
-        solve_column(c);
-      }
+      if constexpr (L::delta && !L::given) make_system(c);
       if constexpr (L::keywise) {
-        if (a.output) make_keywise_scores(c);
+        if (output()) make_keywise_scores(c);
         synchronize(1, preparing_threads);
         scale_rows(c);
       } else {
+        if constexpr (L::delta && !L::given) synchronize(1, preparing_threads);
+        float product[2 * query_blocks][4];
+        // Groups of warps leave it to run beside what follows.
+        if (L::grouped && output()) start_scores(c, product);
+        if constexpr (L::delta && !L::given) solve(c);
         if (scans && c + 1 < chunks) {
           scan_decays(c + 1);
           if (c + 2 < chunks) load_scalars(c + 2);
         }
-        if (a.output) make_scores(c);
+        if (output()) {
+          if constexpr (!L::grouped) start_scores(c, product);
+          finish_scores(c, product);
+        }
       }
       if constexpr (L::grouped) publish_to_groups();
       handover.say_prepared(c);
@@ -918,9 +1004,9 @@ __device__ __forceinline__ Operand<L::planes> load_values(std::uint32_t values, 
   return L::Values::load_left_transposed(values, 16 * block, 0);
 }
 
-template <int K, ChunkedRule rule, class Input, int query_blocks>
+template <int K, ChunkedRule rule, class Input, int query_blocks, Pass pass>
 struct StateColumns {
-  using L = Layout<K, rule, Input>;
+  using L = Layout<K, rule, Input, pass>;
   static constexpr int planes = L::planes;
   using Keys = typename L::Keys;
   using Block = typename L::Block;
@@ -1024,6 +1110,8 @@ struct StateColumns {
   }
 
   __device__ __forceinline__ int householder() const { return query_blocks == 2 ? a.householder : 4 / query_blocks; }
+  /// Products of groups of warps must not depend on what only the launch knows.
+  __device__ __forceinline__ bool output() const { return L::grouped ? pass != Pass::first : a.pass != Pass::first; }
   __device__ __forceinline__ const float* scalars(int c) const {
     return reinterpret_cast<const float*>(memory + L::scalar_base) + (c % 3) * L::scalars;
   }
@@ -1140,7 +1228,7 @@ struct StateColumns {
 #pragma unroll
         for (int i = j; i < 4; ++i) {
           multiply_add<planes>(sums[2 * i], sums[2 * i + 1], u[j],
-                               Block::load_right(prepared + L::inverse_at + triangle_block(i, j) * Block::bytes, 0, 0));
+                               Block::load_right(base + L::inverse_of(c) + triangle_block(i, j) * Block::bytes, 0, 0));
         }
       }
 #pragma unroll
@@ -1152,7 +1240,7 @@ struct StateColumns {
     Operand<planes> rest[4];
     remaining(rest, u, sums, s, decays);
 
-    if (a.output && !place.unit) {
+    if (output() && !place.unit) {
       Sums<2 * query_blocks> o = {};
 #pragma unroll
       for (int k = 0; k < K / 16; ++k) {
@@ -1209,7 +1297,6 @@ struct StateColumns {
     const std::uint32_t values = stage + L::value_at + warp * L::Values::bytes;
     const float* s = scalars(c);
     const bool decays = a.arrays.decay != nullptr;
-    const bool output = a.output && !place.unit;
     Operand<1> left[K / 16];
 #pragma unroll
     for (int k = 0; k < K / 16; ++k) left[k] = left_operand<1>(state[2 * k], state[2 * k + 1]);
@@ -1235,7 +1322,7 @@ struct StateColumns {
       settle(u);
       group_begin();
       // U^T = (V^T - (K S)^T) T^T
-      multiply_blocks<4, false>(sums, u, prepared + L::inverse_at);
+      multiply_blocks<4, false>(sums, u, base + L::inverse_of(c));
       group_commit();
       group_wait<0>();
       settle(sums);
@@ -1259,7 +1346,7 @@ struct StateColumns {
       }
     }
     group_commit();
-    if (output) {
+    if (output()) {
       Sums<2 * query_blocks> o;
       group_begin();
 #pragma unroll
@@ -1289,6 +1376,16 @@ struct StateColumns {
     settle(state);
   }
 
+  /// T to memory, for the last pass.
+  __device__ __forceinline__ void keep_inverse(int c) const {
+    unsigned char* to = a.inverses + (static_cast<std::size_t>(blockIdx.x) * a.segment_chunks + c) * L::inverse_bytes;
+    const unsigned char* from = memory + L::inverse_of(c);
+    for (std::uint32_t i = (threadIdx.x - preparing_threads) * 16; i < L::inverse_bytes;
+         i += (blockDim.x - preparing_threads) * 16) {
+      *reinterpret_cast<uint4*>(to + i) = *reinterpret_cast<const uint4*>(from + i);
+    }
+  }
+
   __device__ __forceinline__ void run() {
     const Handover<L> handover{base};
     const int chunks = place.chunks;
@@ -1297,6 +1394,9 @@ struct StateColumns {
       handover.wait_prepared(c);
       const std::uint32_t stage = base + (c % L::stages) * L::stage_bytes;
       const std::uint32_t prepared = base + L::prepared_base + (c & 1) * L::prepared_bytes;
+      if constexpr (L::grouped && L::delta && pass == Pass::first) {
+        if (blockIdx.y == 0) keep_inverse(c);
+      }
       if constexpr (L::grouped) {
         group_step(c, stage, prepared);
       } else {
@@ -1308,51 +1408,73 @@ struct StateColumns {
   }
 };
 
-template <int K, ChunkedRule rule, class Input, int query_blocks>
-__global__ void __launch_bounds__(preparing_threads + 32 * Layout<K, rule, Input>::max_state_warps,
-                                  K <= 64 && Layout<K, rule, Input>::planes == 1 ? 2 : 1)
+template <int K, ChunkedRule rule, class Input, int query_blocks, Pass pass>
+__global__ void __launch_bounds__(Layout<K, rule, Input, pass>::threads, Layout<K, rule, Input, pass>::resident_blocks)
     chunked_kernel(const __grid_constant__ Arguments a) {
-  using L = Layout<K, rule, Input>;
+  using L = Layout<K, rule, Input, pass>;
   extern __shared__ __align__(1024) unsigned char memory[];
-  const Place place = place_of(a);
-  const int warp = static_cast<int>(threadIdx.x >> 5U);
+  Place place = place_of(a);
+  const int warp = __shfl_sync(0xFFFFFFFFU, static_cast<int>(threadIdx.x >> 5U), 0);  // known to be one of a warp
   const int lane = static_cast<int>(threadIdx.x & 31U);
   const std::uint32_t base = shared_address(memory);
-  if (threadIdx.x == 0) Handover<L>{base}.start(a.state_warps);
+  const int state_warps = a.state_warps + (blockIdx.y == 0 ? L::unit_warps : 0);
+  if (threadIdx.x == 0) Handover<L>{base}.start(state_warps);
   __syncthreads();
   if (warp < preparing_warps) {
     if constexpr (L::grouped) give_registers<L::preparing_registers>();
-    Preparing<K, rule, Input, query_blocks>{a, place, memory, base, warp, lane}.run();
+    Preparing<K, rule, Input, query_blocks, pass>{a, place, memory, base, warp, lane}.run();
   } else {
     if constexpr (L::grouped) take_registers<L::state_registers>();
-    StateColumns<K, rule, Input, query_blocks>{a, place, memory, base, warp - preparing_warps, lane}.run();
+    int own = warp - preparing_warps;
+    if (own >= state_warps) return;
+    if (own >= a.state_warps) {
+      own -= a.state_warps;
+      place.unit = true;
+    }
+    StateColumns<K, rule, Input, query_blocks, pass>{a, place, memory, base, own, lane}.run();
   }
 }
 
-template <int K, ChunkedRule rule, class Input>
-void launch(const Arguments& arguments, unsigned sequences, unsigned tiles) {
-  using L = Layout<K, rule, Input>;
+template <int K, ChunkedRule rule, class Input, Pass pass>
+void launch_pass(const Arguments& arguments, unsigned sequences, unsigned tiles) {
+  using L = Layout<K, rule, Input, pass>;
   if (L::bytes > shared_memory_limit()) {
     throw DeviceError("CUDA: chunked form: expected a device with " + std::to_string(L::bytes) +
                       " bytes of shared memory a block, got " + std::to_string(shared_memory_limit()));
   }
-  const auto threads = static_cast<unsigned>(preparing_threads + 32 * arguments.state_warps);
+  const auto threads = static_cast<unsigned>(preparing_threads + 32 * (arguments.state_warps + L::unit_warps));
   const auto start = [&](auto kernel) {
     allow_shared_memory(kernel, L::bytes);
     kernel<<<dim3(sequences, tiles), threads, L::bytes>>>(arguments);
   };
   if constexpr (rule == ChunkedRule::delta) {
     if (arguments.householder == 4) {
-      start(chunked_kernel<K, rule, Input, 1>);
+      start(chunked_kernel<K, rule, Input, 1, pass>);
     } else if (arguments.householder > 1) {
-      start(chunked_kernel<K, rule, Input, 2>);
+      start(chunked_kernel<K, rule, Input, 2, pass>);
     } else {
-      start(chunked_kernel<K, rule, Input, 4>);
+      start(chunked_kernel<K, rule, Input, 4, pass>);
     }
   } else {
-    start(chunked_kernel<K, rule, Input, 4>);
+    start(chunked_kernel<K, rule, Input, 4, pass>);
   }
   check_launch("chunked_kernel");
+}
+
+template <int K, ChunkedRule rule, class Input>
+void launch(const Arguments& arguments, unsigned sequences, unsigned tiles) {
+  if constexpr (Layout<K, rule, Input, Pass::whole>::grouped) {
+    if (arguments.pass == Pass::first) {
+      // The unit states' tiles, where the first tile's blocks do not have them.
+      constexpr bool with_units = Layout<K, rule, Input, Pass::first>::unit_warps != 0;
+      return launch_pass<K, rule, Input, Pass::first>(
+          arguments, sequences, with_units ? static_cast<unsigned>(arguments.value_tiles) : tiles);
+    }
+    if (rule == ChunkedRule::delta && arguments.pass == Pass::last) {
+      return launch_pass<K, rule, Input, Pass::last>(arguments, sequences, tiles);
+    }
+  }
+  launch_pass<K, rule, Input, Pass::whole>(arguments, sequences, tiles);
 }
 
 template <ChunkedRule rule, class Input>
