@@ -24,7 +24,7 @@ constexpr unsigned chain_threads = 256;
 constexpr int chain_columns = 4;
 
 /// before[s + 1] = transfer[s] before[s] + own[s], from `initial` (or zero); chain_columns value columns a block. Four
-/// threads share a key's row and end with a column each; what does not depend on the state is read one segment ahead.
+/// threads share a key's row and end with a column each; what does not depend on the state is read ahead.
 template <int K>
 __global__ void __launch_bounds__(4 * K)
     chain_transfers(const float* transfer, const float* own, const float* initial, float* before, int segments,
@@ -40,55 +40,60 @@ __global__ void __launch_bounds__(4 * K)
   const std::size_t size = static_cast<std::size_t>(key_size) * value_size;
   const bool there = key < key_size && column < value_size;
   const std::size_t at = static_cast<std::size_t>(key) * value_size + column;
-  float4 next[quads];
-  float next_own = 0.0F;
-  const auto read = [&](int s) {
+  constexpr int ahead = K == 64 ? 3 : 2;  // segments
+  float4 factors[ahead][quads];
+  float constants[ahead];
+  const auto read = [&](int s, float4(&x)[quads], float& constant) {
+    if (s + 1 >= segments) return;
     const std::size_t index = sequence * segments + s;
     const float4* row = reinterpret_cast<const float4*>(transfer + (index * key_size + key) * key_size);
 #pragma unroll
     for (int q = 0; q < quads; ++q) {
       const int quad = 4 * q + part;
-      next[q] = key < key_size && 4 * quad < key_size ? __ldg(row + quad) : make_float4(0.0F, 0.0F, 0.0F, 0.0F);
+      x[q] = key < key_size && 4 * quad < key_size ? __ldg(row + quad) : make_float4(0.0F, 0.0F, 0.0F, 0.0F);
     }
-    next_own = there ? __ldg(own + index * size + at) : 0.0F;
+    constant = there ? __ldg(own + index * size + at) : 0.0F;
   };
   float state = initial != nullptr && there ? initial[sequence * size + at] : 0.0F;
-  if (segments > 1) read(0);
-  for (int s = 0; s < segments; ++s) {
-    if (there) before[(sequence * segments + s) * size + at] = state;
-    if (s + 1 == segments) break;
-    float4(&rows)[K + K / 4] = states[s & 1];
-    reinterpret_cast<float*>(rows + place(key))[part] = state;
-    float4 factors[quads];
 #pragma unroll
-    for (int q = 0; q < quads; ++q) factors[q] = next[q];
-    const float constant = next_own;
-    __syncthreads();
-    if (s + 2 < segments) read(s + 1);
-    float sums[4] = {};
+  for (int s = 0; s < ahead; ++s) read(s, factors[s], constants[s]);
+  for (int first = 0; first < segments; first += ahead) {
 #pragma unroll
-    for (int q = 0; q < quads; ++q) {
-      const float x[4] = {factors[q].x, factors[q].y, factors[q].z, factors[q].w};
+    for (int i = 0; i < ahead; ++i) {
+      const int s = first + i;
+      if (s >= segments) continue;
+      if (there) before[(sequence * segments + s) * size + at] = state;
+      if (s + 1 == segments) continue;
+      float4(&rows)[K + K / 4] = states[s & 1];
+      reinterpret_cast<float*>(rows + place(key))[part] = state;
+      __syncthreads();
+      float sums[4] = {};
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const float4 row = rows[place(16 * q + 4 * part + i)];
-        sums[0] = fmaf(x[i], row.x, sums[0]);
-        sums[1] = fmaf(x[i], row.y, sums[1]);
-        sums[2] = fmaf(x[i], row.z, sums[2]);
-        sums[3] = fmaf(x[i], row.w, sums[3]);
+      for (int q = 0; q < quads; ++q) {
+        const float x[4] = {factors[i][q].x, factors[i][q].y, factors[i][q].z, factors[i][q].w};
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+          const float4 row = rows[place(16 * q + 4 * part + j)];
+          sums[0] = fmaf(x[j], row.x, sums[0]);
+          sums[1] = fmaf(x[j], row.y, sums[1]);
+          sums[2] = fmaf(x[j], row.z, sums[2]);
+          sums[3] = fmaf(x[j], row.w, sums[3]);
+        }
       }
-    }
-    // Thread `part` gets column `part`.
-    const bool upper = (part & 2) != 0;
-    float pair[2];
+      const float constant = constants[i];
+      read(s + ahead, factors[i], constants[i]);
+      // Thread `part` gets column `part`.
+      const bool upper = (part & 2) != 0;
+      float pair[2];
 #pragma unroll
-    for (int e = 0; e < 2; ++e) {
-      const float other = __shfl_xor_sync(0xFFFFFFFFU, upper ? sums[e] : sums[2 + e], 2);
-      pair[e] = (upper ? sums[2 + e] : sums[e]) + other;
+      for (int e = 0; e < 2; ++e) {
+        const float other = __shfl_xor_sync(0xFFFFFFFFU, upper ? sums[e] : sums[2 + e], 2);
+        pair[e] = (upper ? sums[2 + e] : sums[e]) + other;
+      }
+      const bool odd = (part & 1) != 0;
+      const float other = __shfl_xor_sync(0xFFFFFFFFU, odd ? pair[0] : pair[1], 1);
+      state = constant + ((odd ? pair[1] : pair[0]) + other);
     }
-    const bool odd = (part & 1) != 0;
-    const float other = __shfl_xor_sync(0xFFFFFFFFU, odd ? pair[0] : pair[1], 1);
-    state = constant + ((odd ? pair[1] : pair[0]) + other);
   }
 }
 

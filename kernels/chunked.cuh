@@ -34,6 +34,8 @@ using namespace tensor_core;
 inline constexpr int chunk_steps = 64;
 inline constexpr int preparing_warps = 4;
 inline constexpr int preparing_threads = 32 * preparing_warps;
+/// This thread's number in its group.
+__device__ __forceinline__ int preparing_thread() { return static_cast<int>(threadIdx.x) % preparing_threads; }
 inline constexpr float log2_e = 1.4426950408889634F;
 
 /// Of sequences in segments, run side by side: the first pass makes the segments' maps, the last the outputs, which
@@ -86,7 +88,6 @@ template <int K, ChunkedRule rule, class Input, Pass pass>
 struct Layout {
   static constexpr int planes = std::is_same_v<Input, float> ? 2 : 1;
   static constexpr int max_state_warps = K == 128 ? (planes == 2 ? 4 : 8) : 4;
-  static constexpr int stages = planes == 2 ? 2 : 3;
   /// fp32 inputs come by way of a buffer where each thread finds again what it copied; where there is no room,
   /// directly.
   static constexpr bool buffered = planes == 2 && K <= 64;
@@ -98,13 +99,16 @@ struct Layout {
   static constexpr bool keywise = rule == ChunkedRule::keywise;
   /// More state warps, with unit states: the first pass then needs no tiles of its own for them.
   static constexpr int unit_warps = grouped && delta && pass == Pass::first && K == 64 ? 4 : 0;
+  /// Groups of preparing warps, for a chunk each in turn.
+  static constexpr int groups = unit_warps != 0 ? 2 : 1;
+  static constexpr int stages = planes == 2 ? 2 : 2 + groups;
   /// T comes from the first pass.
   static constexpr bool given = grouped && delta && pass == Pass::last;
   static constexpr int resident_blocks = planes == 1 && K <= 64 && unit_warps == 0 ? 2 : 1;
-  static constexpr int threads = preparing_threads + 32 * (max_state_warps + unit_warps);
-  // Of a thread, where `grouped`: what the launch gives (128 of two blocks of 8 warps, 168 of one of 12) shared otherwise.
-  static constexpr int preparing_registers = resident_blocks == 2 ? 112 : 120;
-  static constexpr int state_registers = resident_blocks == 2 ? 144 : 192;
+  static constexpr int threads = groups * preparing_threads + 32 * (max_state_warps + unit_warps);
+  // Of a thread, where `grouped`; the launch gives 128 (two blocks of 8 warps, one of 16) or 168 (one of 12) to all.
+  static constexpr int preparing_registers = threads == 384 ? 120 : 112;
+  static constexpr int state_registers = threads == 384 ? 192 : 144;
 
   using Keys =
       std::conditional_t<(K > 64), Panels<chunk_steps, (K > 64 ? K : 64), planes>, Tile<chunk_steps, K, planes>>;
@@ -141,14 +145,15 @@ struct Layout {
   static constexpr std::uint32_t scratch_bytes =
       delta ? diagonal_at + 4 * diagonal_bytes
             : (keywise ? decay_at + (ahead ? chunk_steps * K * static_cast<std::uint32_t>(sizeof(Input)) : 0) : 0);
-  // Floats of a chunk; three, so that the next chunk's are made while the last one's are read.
-  static constexpr std::uint32_t scalar_base = scratch_base + scratch_bytes;
+  // Floats of a chunk; as many as are made while those of two others are read.
+  static constexpr std::uint32_t scalar_base = scratch_base + groups * scratch_bytes;
+  static constexpr int scalar_places = groups + 2;
   static constexpr int decayed_at = 0;              // c_i
   static constexpr int remaining_at = chunk_steps;  // e^{b_64 - b_i}
   static constexpr int sum_at = 2 * chunk_steps;    // b_i in base 2
   static constexpr int beta_at = 3 * chunk_steps;
   static constexpr int scalars = keywise ? K : 4 * chunk_steps;  // keywise: e^{b_64} per key
-  static constexpr std::uint32_t buffer_base = scalar_base + 3 * scalars * 4;
+  static constexpr std::uint32_t buffer_base = scalar_base + scalar_places * scalars * 4;
   static constexpr int buffer_pieces = Keys::pieces + max_state_warps;  // of 32 bytes, a thread
   // Four barriers: prepared by parity of the chunk, used up by parity.
   static constexpr std::uint32_t barrier_base = buffer_base + (buffered ? buffer_pieces * preparing_threads * 32 : 0);
@@ -249,8 +254,8 @@ struct Pieces {
   static constexpr int step = preparing_threads / TileType::pieces;  // rows between two of them, a multiple of 8
   static constexpr std::uint32_t step_bytes = step * TileType::row_bytes;
   static constexpr int count = chunk_steps / step;
-  static __device__ __forceinline__ int piece() { return static_cast<int>(threadIdx.x) % TileType::pieces; }
-  static __device__ __forceinline__ int row() { return static_cast<int>(threadIdx.x) / TileType::pieces; }
+  static __device__ __forceinline__ int piece() { return preparing_thread() % TileType::pieces; }
+  static __device__ __forceinline__ int row() { return preparing_thread() / TileType::pieces; }
   static __device__ __forceinline__ std::uint32_t offset() { return TileType::offset(row(), piece()); }
 };
 
@@ -268,7 +273,7 @@ __device__ __forceinline__ void copy_rows(std::uint32_t to, std::uint32_t buffer
     if constexpr (!std::is_same_v<Input, float>) {
       copy_async(to + P::offset() + i * P::step_bytes, from, there);
     } else if (buffer != 0) {
-      const std::uint32_t at = buffer + (2 * i * preparing_threads + threadIdx.x) * 16;
+      const std::uint32_t at = buffer + (2 * i * preparing_threads + preparing_thread()) * 16;
       copy_async(at, from, there);
       copy_async(at + preparing_threads * 16, from + 4, there);
     } else {
@@ -287,7 +292,7 @@ __device__ __forceinline__ void convert_rows(std::uint32_t to, const unsigned ch
   using P = Pieces<TileType>;
 #pragma unroll
   for (int i = 0; i < P::count; ++i) {
-    const float4* at = reinterpret_cast<const float4*>(buffer) + 2 * i * preparing_threads + threadIdx.x;
+    const float4* at = reinterpret_cast<const float4*>(buffer) + 2 * i * preparing_threads + preparing_thread();
     store_piece<TileType>(to + P::offset() + i * P::step_bytes, at[0], at[preparing_threads]);
   }
 }
@@ -311,7 +316,8 @@ struct Preparing {
   const Place place;
   unsigned char* memory;
   std::uint32_t base;
-  int warp;
+  int group;
+  int warp;  // of the group
   int lane;
   // This thread's first piece of the next chunk to copy.
   const Input* next_key = nullptr;
@@ -325,6 +331,7 @@ struct Preparing {
   __device__ __forceinline__ int householder() const { return query_blocks == 2 ? a.householder : 4 / query_blocks; }
   /// Products of groups of warps must not depend on what only the launch knows.
   __device__ __forceinline__ bool output() const { return L::grouped ? pass != Pass::first : a.pass != Pass::first; }
+  __device__ __forceinline__ std::uint32_t scratch_base() const { return L::scratch_base + group * L::scratch_bytes; }
   __device__ __forceinline__ std::size_t key_stride() const {
     return static_cast<std::size_t>(a.key_heads) * a.key_size;
   }
@@ -345,7 +352,7 @@ struct Preparing {
   }
 
   __device__ __forceinline__ void start() {
-    const std::size_t row = row_of(0);
+    const std::size_t row = row_of(group);
     const int n = householder();
     const std::size_t key_from = key_column() + Pieces<Keys>::piece() * 8;
     next_key = static_cast<const Input*>(a.arrays.key) + (row * n + Pieces<Keys>::row()) * key_stride() + key_from;
@@ -357,9 +364,9 @@ struct Preparing {
   /// Zeros to the blocks of T and P right above the diagonal.
   __device__ __forceinline__ void clear_blocks() const {
     constexpr std::uint32_t zero[4] = {};
-    for (std::uint32_t i = threadIdx.x * 16; i < Block::bytes; i += preparing_threads * 16) {
+    for (std::uint32_t i = preparing_thread() * 16; i < Block::bytes; i += preparing_threads * 16) {
 #pragma unroll
-      for (int parity = 0; parity < 2; ++parity) {
+      for (int parity = group; parity < 2; parity += L::groups) {
 #pragma unroll
         for (int block = 0; block < 4; block += 2) {
           const std::uint32_t at = base + L::prepared_base + parity * L::prepared_bytes +
@@ -371,7 +378,7 @@ struct Preparing {
     }
   }
 
-  /// Starts the copies of chunk c; by order of chunks.
+  /// Starts the copies of chunk c; by order of the group's chunks.
   __device__ __forceinline__ void issue(int c) {
     const int tokens = tokens_of(c);
     const int updates = tokens * householder();
@@ -382,8 +389,8 @@ struct Preparing {
     const bool key_there = Pieces<Keys>::piece() * 8 < a.key_size;
     copy_rows<Keys>(stage + L::key_at, part(0), next_key, step, updates, key_there);
     if (output()) copy_rows<Keys>(stage + L::query_at, part(key_pieces), next_query, step, tokens, key_there);
-    next_key += place.chunk_updates * key_stride();
-    next_query += place.chunk_tokens * key_stride();
+    next_key += L::groups * place.chunk_updates * key_stride();
+    next_query += L::groups * place.chunk_tokens * key_stride();
     if (!place.unit) {
       const int columns = a.value_size - place.first_value - ValuePieces::piece() * 8;
       if constexpr (L::grouped) {
@@ -409,13 +416,13 @@ struct Preparing {
                             std::size_t{0}, updates, 16 * w < columns);
         }
       }
-      next_value += place.chunk_updates * value_stride();
+      next_value += L::groups * place.chunk_updates * value_stride();
     }
     if constexpr (L::given) {
       const unsigned char* from =
           a.inverses + (static_cast<std::size_t>(blockIdx.x) * a.segment_chunks + c) * L::inverse_bytes;
 #pragma unroll
-      for (std::uint32_t i = threadIdx.x * 16; i < L::inverse_bytes; i += preparing_threads * 16) {
+      for (std::uint32_t i = preparing_thread() * 16; i < L::inverse_bytes; i += preparing_threads * 16) {
         copy_async(base + L::inverse_of(c) + i, from + i, true);
       }
     }
@@ -426,10 +433,10 @@ struct Preparing {
       const std::size_t stride = key_stride();
       const Input* decay = static_cast<const Input*>(a.arrays.decay) + row_of(c) * stride + key_column();
 #pragma unroll
-      for (int i = static_cast<int>(threadIdx.x); i < chunk_steps * pieces; i += preparing_threads) {
+      for (int i = preparing_thread(); i < chunk_steps * pieces; i += preparing_threads) {
         const int r = i / pieces;
         const int piece = i % pieces;
-        copy_async(base + L::scratch_base + L::decay_at + i * 16, decay + r * stride + piece * numbers,
+        copy_async(base + scratch_base() + L::decay_at + i * 16, decay + r * stride + piece * numbers,
                    r < tokens && piece * numbers < a.key_size);
       }
     }
@@ -450,7 +457,7 @@ struct Preparing {
   }
 
   __device__ __forceinline__ float* scalars(int c) const {
-    return reinterpret_cast<float*>(memory + L::scalar_base) + (c % 3) * L::scalars;
+    return reinterpret_cast<float*>(memory + L::scalar_base) + (c % L::scalar_places) * L::scalars;
   }
 
   __device__ __forceinline__ void load_scalars(int c) {
@@ -522,8 +529,8 @@ struct Preparing {
     const bool decays = a.arrays.decay != nullptr;
     const float beta[2] = {s[L::beta_at + i0], s[L::beta_at + i0 + 8]};
     const float b[2] = {s[L::sum_at + i0], s[L::sum_at + i0 + 8]};
-    const std::uint32_t scratch = base + L::scratch_base;
-    const std::uint32_t diagonal_at = L::scratch_base + L::diagonal_at + warp * L::diagonal_bytes;
+    const std::uint32_t scratch = base + scratch_base();
+    const std::uint32_t diagonal_at = scratch_base() + L::diagonal_at + warp * L::diagonal_bytes;
     float* raw = reinterpret_cast<float*>(memory + diagonal_at);
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
@@ -609,7 +616,7 @@ struct Preparing {
   /// The blocks of T below the diagonal. With T and A in halves of 32 updates, T_10 = -T_11 A_10 T_00; the same holds of
   /// the halves' own blocks. A warp has one block of the lower left half; two have the others'.
   __device__ __forceinline__ void solve(int c) {
-    const std::uint32_t scratch = base + L::scratch_base;
+    const std::uint32_t scratch = base + scratch_base();
     const std::uint32_t inverse = base + L::inverse_of(c);
     const float* s = scalars(c);
     const int row = 2 + (warp >> 1);
@@ -749,17 +756,17 @@ struct Preparing {
 
   // ---- keywise decays -----------------------------------------------------------------------------------------------
 
-  __device__ __forceinline__ float* sums() const { return reinterpret_cast<float*>(memory + L::scratch_base); }
+  __device__ __forceinline__ float* sums() const { return reinterpret_cast<float*>(memory + scratch_base()); }
 
   /// b by step and key, every thread a key and a part of the steps.
   __device__ __forceinline__ void scan_keywise(int c) {
     constexpr int parts = preparing_threads / K;
     constexpr int rows = chunk_steps / parts;
-    const int key = static_cast<int>(threadIdx.x) % K;
-    const int part = static_cast<int>(threadIdx.x) / K;
+    const int key = preparing_thread() % K;
+    const int part = preparing_thread() / K;
     float sum[rows];
     if constexpr (L::ahead) {
-      const Input* raw = reinterpret_cast<const Input*>(memory + L::scratch_base + L::decay_at);
+      const Input* raw = reinterpret_cast<const Input*>(memory + scratch_base() + L::decay_at);
 #pragma unroll
       for (int r = 0; r < rows; ++r) sum[r] = static_cast<float>(raw[(part * rows + r) * K + key]);
     } else {
@@ -780,9 +787,9 @@ struct Preparing {
     for (int r = 1; r < rows; ++r) sum[r] = fmaf(sum[r], log2_e, sum[r - 1]);
     float before = 0.0F;
     if constexpr (parts > 1) {
-      float* totals = reinterpret_cast<float*>(memory + L::scratch_base + L::part_at);
-      totals[threadIdx.x] = sum[rows - 1];
-      synchronize(1, preparing_threads);
+      float* totals = reinterpret_cast<float*>(memory + scratch_base() + L::part_at);
+      totals[preparing_thread()] = sum[rows - 1];
+      synchronize(L::groups == 1 ? 1 : 1 + group, preparing_threads);
       for (int p = 0; p < part; ++p) before += totals[p * K + key];
     }
     float* to = sums() + part * rows * L::sum_pitch + key;
@@ -894,7 +901,7 @@ struct Preparing {
   __device__ __forceinline__ void scale_rows(int c) {
     const std::uint32_t stage = (c % L::stages) * L::stage_bytes;
     const float* b = sums();
-    for (int i = static_cast<int>(threadIdx.x); i < chunk_steps * Keys::pieces; i += preparing_threads) {
+    for (int i = preparing_thread(); i < chunk_steps * Keys::pieces; i += preparing_threads) {
       const int row = i / Keys::pieces;
       const int piece = i % Keys::pieces;
       const float* at = b + row * L::sum_pitch + piece * 8;
@@ -935,41 +942,42 @@ struct Preparing {
     const Handover<L> handover{base};
     const int chunks = place.chunks;
     const bool scans = !L::keywise && warp == 0;
-    if (chunks > 0) {
+    if (group < chunks) {
       start();
       clear_blocks();
-      issue(0);
+      issue(group);
       if (scans) {
-        load_scalars(0);
-        scan_decays(0);
-        if (chunks > 1) load_scalars(1);
+        load_scalars(group);
+        scan_decays(group);
+        if (group + L::groups < chunks) load_scalars(group + L::groups);
       }
     }
-    for (int c = 0; c < chunks; ++c) {
+    for (int c = group; c < chunks; c += L::groups) {
+      const int next = c + L::groups;
       if (L::ahead && c >= 2) handover.wait_used(c - 2);
       if constexpr (L::ahead) wait_for_copies();
       if constexpr (L::buffered) convert(c);
       if constexpr (L::grouped) publish_to_groups();
-      synchronize(1, preparing_threads);
+      synchronize(L::groups == 1 ? 1 : 1 + group, preparing_threads);
       if constexpr (L::keywise) {
         scan_keywise(c);
-        synchronize(1, preparing_threads);
+        synchronize(L::groups == 1 ? 1 : 1 + group, preparing_threads);
       }
-      if (L::ahead && c + 1 < chunks) issue(c + 1);
+      if (L::ahead && next < chunks) issue(next);
       if constexpr (L::delta && !L::given) make_system(c);
       if constexpr (L::keywise) {
         if (output()) make_keywise_scores(c);
-        synchronize(1, preparing_threads);
+        synchronize(L::groups == 1 ? 1 : 1 + group, preparing_threads);
         scale_rows(c);
       } else {
-        if constexpr (L::delta && !L::given) synchronize(1, preparing_threads);
+        if constexpr (L::delta && !L::given) synchronize(L::groups == 1 ? 1 : 1 + group, preparing_threads);
         float product[2 * query_blocks][4];
         // Groups of warps leave it to run beside what follows.
         if (L::grouped && output()) start_scores(c, product);
         if constexpr (L::delta && !L::given) solve(c);
-        if (scans && c + 1 < chunks) {
-          scan_decays(c + 1);
-          if (c + 2 < chunks) load_scalars(c + 2);
+        if (scans && next < chunks) {
+          scan_decays(next);
+          if (next + L::groups < chunks) load_scalars(next + L::groups);
         }
         if (output()) {
           if constexpr (!L::grouped) start_scores(c, product);
@@ -978,19 +986,19 @@ struct Preparing {
       }
       if constexpr (L::grouped) publish_to_groups();
       handover.say_prepared(c);
-      if (!L::ahead && c + 1 < chunks) {
+      if (!L::ahead && next < chunks) {
         if (c >= 1) handover.wait_used(c - 1);
-        issue(c + 1);
+        issue(next);
       }
     }
     if (a.segment_decay != nullptr && blockIdx.y == 0) {
       if constexpr (L::keywise) {
-        const int key = static_cast<int>(threadIdx.x) % K;
-        if (static_cast<int>(threadIdx.x) / K == preparing_threads / K - 1 && key < a.key_size) {
+        const int key = preparing_thread() % K;
+        if (preparing_thread() / K == preparing_threads / K - 1 && key < a.key_size) {
           a.segment_decay[static_cast<std::size_t>(blockIdx.x) * a.key_size + key] = decayed;
         }
       } else {
-        if (threadIdx.x == 0) a.segment_decay[blockIdx.x] = decayed;
+        if (preparing_thread() == 0) a.segment_decay[blockIdx.x] = decayed;
       }
     }
   }
@@ -1113,7 +1121,7 @@ struct StateColumns {
   /// Products of groups of warps must not depend on what only the launch knows.
   __device__ __forceinline__ bool output() const { return L::grouped ? pass != Pass::first : a.pass != Pass::first; }
   __device__ __forceinline__ const float* scalars(int c) const {
-    return reinterpret_cast<const float*>(memory + L::scalar_base) + (c % 3) * L::scalars;
+    return reinterpret_cast<const float*>(memory + L::scalar_base) + (c % L::scalar_places) * L::scalars;
   }
   /// A pair of one of the floats of the updates of sums[t]'s columns.
   __device__ __forceinline__ float2 update_pair(const float* of, int t) const {
@@ -1380,8 +1388,8 @@ struct StateColumns {
   __device__ __forceinline__ void keep_inverse(int c) const {
     unsigned char* to = a.inverses + (static_cast<std::size_t>(blockIdx.x) * a.segment_chunks + c) * L::inverse_bytes;
     const unsigned char* from = memory + L::inverse_of(c);
-    for (std::uint32_t i = (threadIdx.x - preparing_threads) * 16; i < L::inverse_bytes;
-         i += (blockDim.x - preparing_threads) * 16) {
+    const std::uint32_t first = L::groups * preparing_threads;
+    for (std::uint32_t i = (threadIdx.x - first) * 16; i < L::inverse_bytes; i += (blockDim.x - first) * 16) {
       *reinterpret_cast<uint4*>(to + i) = *reinterpret_cast<const uint4*>(from + i);
     }
   }
@@ -1420,12 +1428,14 @@ __global__ void __launch_bounds__(Layout<K, rule, Input, pass>::threads, Layout<
   const int state_warps = a.state_warps + (blockIdx.y == 0 ? L::unit_warps : 0);
   if (threadIdx.x == 0) Handover<L>{base}.start(state_warps);
   __syncthreads();
-  if (warp < preparing_warps) {
+  if (warp < L::groups * preparing_warps) {
     if constexpr (L::grouped) give_registers<L::preparing_registers>();
-    Preparing<K, rule, Input, query_blocks, pass>{a, place, memory, base, warp, lane}.run();
+    Preparing<K, rule, Input, query_blocks, pass>{
+        a, place, memory, base, warp / preparing_warps, warp % preparing_warps, lane}
+        .run();
   } else {
     if constexpr (L::grouped) take_registers<L::state_registers>();
-    int own = warp - preparing_warps;
+    int own = warp - L::groups * preparing_warps;
     if (own >= state_warps) return;
     if (own >= a.state_warps) {
       own -= a.state_warps;
@@ -1442,7 +1452,7 @@ void launch_pass(const Arguments& arguments, unsigned sequences, unsigned tiles)
     throw DeviceError("CUDA: chunked form: expected a device with " + std::to_string(L::bytes) +
                       " bytes of shared memory a block, got " + std::to_string(shared_memory_limit()));
   }
-  const auto threads = static_cast<unsigned>(preparing_threads + 32 * (arguments.state_warps + L::unit_warps));
+  const auto threads = static_cast<unsigned>(L::groups * preparing_threads + 32 * (arguments.state_warps + L::unit_warps));
   const auto start = [&](auto kernel) {
     allow_shared_memory(kernel, L::bytes);
     kernel<<<dim3(sequences, tiles), threads, L::bytes>>>(arguments);

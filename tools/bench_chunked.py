@@ -6,7 +6,7 @@ ones, and the bit-exact recurrence in fp32 beside fused_recurrent.
     PYTHONPATH=/path/to/fla tools/bench_chunked.py [--json FILE]
 
 Needs PyTorch and a CUDA device; without fla only krohn's rows are filled. Times are medians of launches between device
-events; errors are |o - reference| / |reference| (2-norms over all outputs of the sequences looked at) and the largest
+events, queued while the device waits; errors are |o - reference| / |reference| (2-norms over all outputs of the sequences looked at) and the largest
 difference, against the recurrence in float64 on the same rounded inputs. --check runs many small shapes and prints
 errors only.
 """
@@ -164,6 +164,7 @@ def median_ms(f, repetitions=15, warm=3):
     times = []
     for _ in range(repetitions):
         begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        torch.cuda._sleep(10_000_000)  # 5 ms in which the host queues all launches
         begin.record()
         f()
         end.record()
