@@ -23,77 +23,97 @@ using chunked::Arguments;
 constexpr unsigned chain_threads = 256;
 constexpr int chain_columns = 4;
 
-/// before[s + 1] = transfer[s] before[s] + own[s], from `initial` (or zero); chain_columns value columns a block. Four
-/// threads share a key's row and end with a column each; what does not depend on the state is read ahead.
+/// Segments' maps on their way to a block: a float4 of a row for each of the `quads` of a thread, and a float.
 template <int K>
-__global__ void __launch_bounds__(4 * K)
-    chain_transfers(const float* transfer, const float* own, const float* initial, float* before, int segments,
-                    int key_size, int value_size) {
+struct ChainStage {
+  static constexpr int quads = K / 16;
+  static constexpr int threads = 4 * K;
+  float4 factors[quads][threads];
+  float constants[threads];
+};
+template <int K>
+constexpr int chain_stages = K == 64 ? 8 : 3;
+
+/// A float from global to shared memory without registers; 0 where `there` is false.
+__device__ __forceinline__ void copy_float_async(float* to, const float* from, bool there) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(chunked::shared_address(to)), "l"(from),
+               "r"(there ? 4 : 0)
+               : "memory");
+}
+
+/// before[s + 1] = transfer[s] before[s] + own[s], from `initial` (or zero); chain_columns value columns a block. Four
+/// threads share a key's row and end with a column each. What does not depend on the state is copied ahead, by every
+/// thread for itself.
+template <int K>
+__global__ void __launch_bounds__(4 * K) chain_transfers(const float* transfer, const float* own, const float* initial,
+                                                         float* before, int segments, int key_size, int value_size) {
   static_assert(chain_columns == 4);
-  constexpr int quads = K / 16;
+  using Stage = ChainStage<K>;
+  constexpr int stages = chain_stages<K>;
+  extern __shared__ __align__(16) unsigned char chain_memory[];
+  Stage* ring = reinterpret_cast<Stage*>(chain_memory);
   __shared__ float4 states[2][K + K / 4];  // rows; one more after four, for the four threads' banks
   const auto place = [](int row) { return row + row / 4; };
-  const int key = static_cast<int>(threadIdx.x) / 4;
-  const int part = static_cast<int>(threadIdx.x) % 4;
+  const int thread = static_cast<int>(threadIdx.x);
+  const int key = thread / 4;
+  const int part = thread % 4;
   const int column = static_cast<int>(blockIdx.y) * chain_columns + part;
   const std::size_t sequence = blockIdx.x;
   const std::size_t size = static_cast<std::size_t>(key_size) * value_size;
   const bool there = key < key_size && column < value_size;
   const std::size_t at = static_cast<std::size_t>(key) * value_size + column;
-  constexpr int ahead = K == 64 ? 3 : 2;  // segments
-  float4 factors[ahead][quads];
-  float constants[ahead];
-  const auto read = [&](int s, float4(&x)[quads], float& constant) {
-    if (s + 1 >= segments) return;
-    const std::size_t index = sequence * segments + s;
-    const float4* row = reinterpret_cast<const float4*>(transfer + (index * key_size + key) * key_size);
+  const auto copy = [&](int s) {
+    if (s + 1 < segments) {
+      const std::size_t index = sequence * segments + s;
+      const float* row = transfer + (index * key_size + key) * key_size;
+      Stage& to = ring[s % stages];
 #pragma unroll
-    for (int q = 0; q < quads; ++q) {
-      const int quad = 4 * q + part;
-      x[q] = key < key_size && 4 * quad < key_size ? __ldg(row + quad) : make_float4(0.0F, 0.0F, 0.0F, 0.0F);
+      for (int q = 0; q < Stage::quads; ++q) {
+        const int first = 4 * (4 * q + part);
+        chunked::copy_async(chunked::shared_address(&to.factors[q][thread]), row + first,
+                            key < key_size && first < key_size);
+      }
+      copy_float_async(&to.constants[thread], own + index * size + at, there);
     }
-    constant = there ? __ldg(own + index * size + at) : 0.0F;
+    chunked::commit_copies();
   };
+#pragma unroll 1
+  for (int s = 0; s < stages - 1; ++s) copy(s);
   float state = initial != nullptr && there ? initial[sequence * size + at] : 0.0F;
+  for (int s = 0; s < segments; ++s) {
+    if (there) before[(sequence * segments + s) * size + at] = state;
+    if (s + 1 == segments) break;
+    copy(s + stages - 1);
+    float4(&rows)[K + K / 4] = states[s & 1];
+    reinterpret_cast<float*>(rows + place(key))[part] = state;
+    chunked::wait_for_copies<stages - 1>();
+    __syncthreads();
+    const Stage& from = ring[s % stages];
+    float sums[4] = {};
 #pragma unroll
-  for (int s = 0; s < ahead; ++s) read(s, factors[s], constants[s]);
-  for (int first = 0; first < segments; first += ahead) {
+    for (int q = 0; q < Stage::quads; ++q) {
+      const float4 quad = from.factors[q][thread];
+      const float x[4] = {quad.x, quad.y, quad.z, quad.w};
 #pragma unroll
-    for (int i = 0; i < ahead; ++i) {
-      const int s = first + i;
-      if (s >= segments) continue;
-      if (there) before[(sequence * segments + s) * size + at] = state;
-      if (s + 1 == segments) continue;
-      float4(&rows)[K + K / 4] = states[s & 1];
-      reinterpret_cast<float*>(rows + place(key))[part] = state;
-      __syncthreads();
-      float sums[4] = {};
-#pragma unroll
-      for (int q = 0; q < quads; ++q) {
-        const float x[4] = {factors[i][q].x, factors[i][q].y, factors[i][q].z, factors[i][q].w};
-#pragma unroll
-        for (int j = 0; j < 4; ++j) {
-          const float4 row = rows[place(16 * q + 4 * part + j)];
-          sums[0] = fmaf(x[j], row.x, sums[0]);
-          sums[1] = fmaf(x[j], row.y, sums[1]);
-          sums[2] = fmaf(x[j], row.z, sums[2]);
-          sums[3] = fmaf(x[j], row.w, sums[3]);
-        }
+      for (int j = 0; j < 4; ++j) {
+        const float4 row = rows[place(16 * q + 4 * part + j)];
+        sums[0] = fmaf(x[j], row.x, sums[0]);
+        sums[1] = fmaf(x[j], row.y, sums[1]);
+        sums[2] = fmaf(x[j], row.z, sums[2]);
+        sums[3] = fmaf(x[j], row.w, sums[3]);
       }
-      const float constant = constants[i];
-      read(s + ahead, factors[i], constants[i]);
-      // Thread `part` gets column `part`.
-      const bool upper = (part & 2) != 0;
-      float pair[2];
-#pragma unroll
-      for (int e = 0; e < 2; ++e) {
-        const float other = __shfl_xor_sync(0xFFFFFFFFU, upper ? sums[e] : sums[2 + e], 2);
-        pair[e] = (upper ? sums[2 + e] : sums[e]) + other;
-      }
-      const bool odd = (part & 1) != 0;
-      const float other = __shfl_xor_sync(0xFFFFFFFFU, odd ? pair[0] : pair[1], 1);
-      state = constant + ((odd ? pair[1] : pair[0]) + other);
     }
+    // Thread `part` gets column `part`.
+    const bool upper = (part & 2) != 0;
+    float pair[2];
+#pragma unroll
+    for (int e = 0; e < 2; ++e) {
+      const float other = __shfl_xor_sync(0xFFFFFFFFU, upper ? sums[e] : sums[2 + e], 2);
+      pair[e] = (upper ? sums[2 + e] : sums[e]) + other;
+    }
+    const bool odd = (part & 1) != 0;
+    const float other = __shfl_xor_sync(0xFFFFFFFFU, odd ? pair[0] : pair[1], 1);
+    state = from.constants[thread] + ((odd ? pair[1] : pair[0]) + other);
   }
 }
 
@@ -170,13 +190,14 @@ void chunked::chain(const float* transfer, const float* own, const float* initia
                     int segments, int key_size, int value_size) {
   const dim3 blocks(static_cast<unsigned>(sequences),
                     static_cast<unsigned>(divide_up(static_cast<std::size_t>(value_size), chain_columns)));
-  const auto start = [&](auto kernel, unsigned threads) {
-    kernel<<<blocks, threads>>>(transfer, own, initial, before, segments, key_size, value_size);
+  const auto start = [&](auto kernel, unsigned threads, std::size_t bytes) {
+    allow_shared_memory(kernel, bytes);
+    kernel<<<blocks, threads, bytes>>>(transfer, own, initial, before, segments, key_size, value_size);
   };
   if (key_size <= 64) {
-    start(chain_transfers<64>, 4 * 64);
+    start(chain_transfers<64>, ChainStage<64>::threads, sizeof(ChainStage<64>) * chain_stages<64>);
   } else {
-    start(chain_transfers<128>, 4 * 128);
+    start(chain_transfers<128>, ChainStage<128>::threads, sizeof(ChainStage<128>) * chain_stages<128>);
   }
   check_launch("chain_transfers");
 }

@@ -159,11 +159,10 @@ struct Layout {
   static constexpr std::uint32_t barrier_base = buffer_base + (buffered ? buffer_pieces * preparing_threads * 32 : 0);
   static constexpr std::uint32_t bytes = barrier_base + 4 * 8;
   static constexpr std::uint32_t inverse_bytes = blocks * Block::bytes;
-  static_assert(!given || scratch_bytes >= inverse_bytes);
-  /// Where chunk c's T is. Those of the first pass are copied ahead, to one place more.
+  static_assert(!given || scratch_bytes >= inverse_at + inverse_bytes);
+  /// Where chunk c's T is. Those of the first pass are copied ahead, to one place more, in the unused scratch memory.
   static __device__ __forceinline__ std::uint32_t inverse_of(int c) {
-    const int place = given ? c % 3 : c & 1;
-    return place == 2 ? scratch_base : prepared_base + place * prepared_bytes + inverse_at;
+    return prepared_base + inverse_at + (given ? c % 3 : c & 1) * prepared_bytes;
   }
   static_assert(barrier_base % 8 == 0);
   static_assert(!grouped || (stage_bytes % 1024 == 0 && prepared_bytes % 512 == 0));
@@ -586,8 +585,8 @@ struct Preparing {
         t[4 * q + 3] *= column_beta.w;
       }
     }
-    const std::uint32_t to = scaled ? base + L::inverse_of(c) + triangle_block(warp, warp) * Block::bytes
-                                    : base + diagonal_at;
+    const std::uint32_t to =
+        scaled ? base + L::inverse_of(c) + triangle_block(warp, warp) * Block::bytes : base + diagonal_at;
 #pragma unroll
     for (int piece = 0; piece < 2; ++piece) {
       Operand<2> o;
@@ -613,8 +612,8 @@ struct Preparing {
     return left_operand<2>(x[0], x[1]);
   }
 
-  /// The blocks of T below the diagonal. With T and A in halves of 32 updates, T_10 = -T_11 A_10 T_00; the same holds of
-  /// the halves' own blocks. A warp has one block of the lower left half; two have the others'.
+  /// The blocks of T below the diagonal. With T and A in halves of 32 updates, T_10 = -T_11 A_10 T_00; the same holds
+  /// of the halves' own blocks. A warp has one block of the lower left half; two have the others'.
   __device__ __forceinline__ void solve(int c) {
     const std::uint32_t scratch = base + scratch_base();
     const std::uint32_t inverse = base + L::inverse_of(c);
@@ -863,19 +862,28 @@ struct Preparing {
       for (int h = 0; h < 2; ++h) {
 #pragma unroll
         for (int e = 0; e < 4; ++e) {
-          const int column = 8 * h + 2 * (lane & 3) + (e & 1);
-          const int own = row + (e >> 1) * 8;
-          if (j == warp) {
-            if (strong) {
-              product[2 * j + h][e] =
-                  sum_pair(memory + (c % L::stages) * L::stage_bytes, b, 16 * warp + own, 16 * warp + column);
-            }
-            if (column > own) product[2 * j + h][e] = 0.0F;
-          }
+          const int update = 16 * j + 8 * h + 2 * (lane & 3) + (e & 1);
+          if (update > 16 * warp + row + (e >> 1) * 8) product[2 * j + h][e] = 0.0F;
         }
       }
       Block::store(scores + triangle_block(warp, j) * Block::bytes, 0,
                    left_operand<planes>(product[2 * j], product[2 * j + 1]));
+    }
+    if (!strong) return;
+    __syncwarp();
+    unsigned char* block = memory + (scores - base) + triangle_block(warp, warp) * Block::bytes;
+#pragma unroll 1
+    for (int e = lane; e < 256; e += 32) {
+      const int i = e / 16;
+      const int j = e % 16;
+      float rest = sum_pair(memory + (c % L::stages) * L::stage_bytes, b, 16 * warp + i, 16 * warp + j);
+#pragma unroll
+      for (int p = 0; p < planes; ++p) {
+        const __nv_bfloat16 rounded = __float2bfloat16_rn(rest);
+        *reinterpret_cast<__nv_bfloat16*>(block + p * Block::plane_bytes + Block::offset(i, j / 8) + j % 8 * 2) =
+            rounded;
+        rest -= __bfloat162float(rounded);
+      }
     }
   }
 
@@ -887,9 +895,10 @@ struct Preparing {
     }
     return x;
   }
-  /// P_ij by itself. Rare, and static so that nothing of this object goes to memory for its sake.
+  /// P_ij by itself, 0 for j > i.
   static __device__ __forceinline__ float sum_pair(const unsigned char* stage, const float* b, int i, int j) {
     float sum = 0.0F;
+#pragma unroll 1
     for (int key = 0; key < K && j <= i; ++key) {
       sum = fmaf(number(stage + L::query_at, i, key) * number(stage + L::key_at, j, key),
                  power_of_two(b[i * L::sum_pitch + key] - b[j * L::sum_pitch + key]), sum);
@@ -1129,7 +1138,8 @@ struct StateColumns {
   }
 
   /// V^T - (K S)^T from (K S)^T.
-  __device__ __forceinline__ void residuals(Operand<planes> (&u)[4], const Sums<8>& sums, std::uint32_t values,
+  template <class Products>
+  __device__ __forceinline__ void residuals(Operand<planes> (&u)[4], const Products& sums, std::uint32_t values,
                                             const float* s, bool decays) const {
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
@@ -1321,12 +1331,7 @@ struct StateColumns {
       group_commit();
       group_wait<0>();
       settle(products);
-#pragma unroll
-      for (int t = 0; t < 8; ++t) {
-#pragma unroll
-        for (int e = 0; e < 4; ++e) sums[t][e] = products[t][e];
-      }
-      residuals(u, sums, values, s, decays);
+      residuals(u, products, values, s, decays);
       settle(u);
       group_begin();
       // U^T = (V^T - (K S)^T) T^T
@@ -1452,7 +1457,8 @@ void launch_pass(const Arguments& arguments, unsigned sequences, unsigned tiles)
     throw DeviceError("CUDA: chunked form: expected a device with " + std::to_string(L::bytes) +
                       " bytes of shared memory a block, got " + std::to_string(shared_memory_limit()));
   }
-  const auto threads = static_cast<unsigned>(L::groups * preparing_threads + 32 * (arguments.state_warps + L::unit_warps));
+  const auto threads =
+      static_cast<unsigned>(L::groups * preparing_threads + 32 * (arguments.state_warps + L::unit_warps));
   const auto start = [&](auto kernel) {
     allow_shared_memory(kernel, L::bytes);
     kernel<<<dim3(sequences, tiles), threads, L::bytes>>>(arguments);

@@ -247,7 +247,11 @@ __device__ __forceinline__ void copy_async(std::uint32_t to, const void* from, b
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(there ? 16 : 0) : "memory");
 }
 __device__ __forceinline__ void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-__device__ __forceinline__ void wait_for_copies() { asm volatile("cp.async.wait_group 0;" ::: "memory"); }
+/// Until at most `left` of this thread's committed sets of copies are under way.
+template <int left = 0>
+__device__ __forceinline__ void wait_for_copies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(left) : "memory");
+}
 
 /// What this thread wrote to shared memory is seen by the products of warp groups that start after a barrier.
 __device__ __forceinline__ void publish_to_groups() {

@@ -1,6 +1,6 @@
-// Products of a group of four warps (wgmma, of Hopper's own instruction set; elsewhere every warp's mma.sync): each warp
-// has 16 rows of the left operand and of the sums, laid out as in tensor_core.cuh, and all read one right operand of bf16
-// numbers in shared memory, once. Products run on by themselves from group_commit to group_wait.
+// Products of a group of four warps (wgmma, of Hopper's own instruction set; elsewhere every warp's mma.sync): each
+// warp has 16 rows of the left operand and of the sums, laid out as in tensor_core.cuh, and all read one right operand
+// of bf16 numbers in shared memory, once. Products run on by themselves from group_commit to group_wait.
 #pragma once
 
 #include "tensor_core.cuh"
@@ -94,12 +94,20 @@ __device__ __forceinline__ std::uint64_t matrix_descriptor(std::uint32_t at) {
   return ((at & 0x3FFFFU) >> 4U) | (std::uint64_t{1} << 16U) | (eight_rows << 32U) | (pattern << 62U);
 }
 
-#define KROHN_SUMS_2 "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]), "+f"(d[1][2]), "+f"(d[1][3])
-#define KROHN_SUMS_4 KROHN_SUMS_2, "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]), "+f"(d[3][0]), "+f"(d[3][1]), "+f"(d[3][2]), "+f"(d[3][3])
-#define KROHN_SUMS_6 KROHN_SUMS_4, "+f"(d[4][0]), "+f"(d[4][1]), "+f"(d[4][2]), "+f"(d[4][3]), "+f"(d[5][0]), "+f"(d[5][1]), "+f"(d[5][2]), "+f"(d[5][3])
-#define KROHN_SUMS_8 KROHN_SUMS_6, "+f"(d[6][0]), "+f"(d[6][1]), "+f"(d[6][2]), "+f"(d[6][3]), "+f"(d[7][0]), "+f"(d[7][1]), "+f"(d[7][2]), "+f"(d[7][3])
-#define KROHN_PRODUCT(n, sums, a, b, add, flags) \
-  "{\n .reg .pred p;\n setp.ne.b32 p, " add ", 0;\n wgmma.mma_async.sync.aligned.m64n" n "k16.f32.bf16.bf16 {" sums "}, " a ", " b ", p, 1, 1" flags ";\n}"
+#define KROHN_SUMS_2 \
+  "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]), "+f"(d[1][2]), "+f"(d[1][3])
+#define KROHN_SUMS_4                                                                                      \
+  KROHN_SUMS_2, "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]), "+f"(d[3][0]), "+f"(d[3][1]), \
+      "+f"(d[3][2]), "+f"(d[3][3])
+#define KROHN_SUMS_6                                                                                      \
+  KROHN_SUMS_4, "+f"(d[4][0]), "+f"(d[4][1]), "+f"(d[4][2]), "+f"(d[4][3]), "+f"(d[5][0]), "+f"(d[5][1]), \
+      "+f"(d[5][2]), "+f"(d[5][3])
+#define KROHN_SUMS_8                                                                                      \
+  KROHN_SUMS_6, "+f"(d[6][0]), "+f"(d[6][1]), "+f"(d[6][2]), "+f"(d[6][3]), "+f"(d[7][0]), "+f"(d[7][1]), \
+      "+f"(d[7][2]), "+f"(d[7][3])
+#define KROHN_PRODUCT(n, sums, a, b, add, flags)                                                                    \
+  "{\n .reg .pred p;\n setp.ne.b32 p, " add ", 0;\n wgmma.mma_async.sync.aligned.m64n" n "k16.f32.bf16.bf16 {" sums \
+  "}, " a ", " b ", p, 1, 1" flags ";\n}"
 #define KROHN_NAMES_2 "%0,%1,%2,%3,%4,%5,%6,%7"
 #define KROHN_NAMES_4 KROHN_NAMES_2 ",%8,%9,%10,%11,%12,%13,%14,%15"
 #define KROHN_NAMES_6 KROHN_NAMES_4 ",%16,%17,%18,%19,%20,%21,%22,%23"
@@ -148,7 +156,8 @@ __device__ __forceinline__ void group_multiply(float (*d)[4], const Operand<1>& 
 #endif
 }
 
-/// The same with a left operand in shared memory: rows 0 to 63 of a tile, of which warp w (of its group) has 16 from 16 w.
+/// The same with a left operand in shared memory: rows 0 to 63 of a tile, of which warp w (of its group) has 16 from 16
+/// w.
 template <int N, class TileType>
 __device__ __forceinline__ void group_multiply(float (*d)[4], std::uint32_t left, int warp, std::uint32_t right,
                                                int piece, bool add) {
