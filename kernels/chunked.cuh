@@ -93,8 +93,9 @@ struct Layout {
   static constexpr bool buffered = planes == 2 && K <= 64;
   /// Copies of a chunk are under way while the one before is prepared.
   static constexpr bool ahead = planes == 1 || buffered;
-  /// Products by groups of four warps.
+  /// State warps work in groups of four; where there are such instructions, on products together.
   static constexpr bool grouped = planes == 1 && K >= 64;
+  static constexpr bool group_products = grouped && warp_groups;
   static constexpr bool delta = rule == ChunkedRule::delta;
   static constexpr bool keywise = rule == ChunkedRule::keywise;
   /// More state warps, with unit states: the first pass then needs no tiles of its own for them.
@@ -502,12 +503,12 @@ struct Preparing {
     const std::uint32_t keys = base + (c % L::stages) * L::stage_bytes + L::key_at;
     const float* s = scalars(c);
     float product[8][4];
-    if constexpr (L::grouped) {
+    if constexpr (L::group_products) {
       group_begin();
 #pragma unroll
       for (int k = 0; k < K / 16; ++k) {
         const std::uint32_t panel = keys + k / 4 * Panel::bytes;
-        group_multiply<64, Panel>(product, panel, warp, panel, 2 * (k % 4), k > 0);
+        group_multiply<64, Panel>(product, panel, panel, 2 * (k % 4), k > 0);
       }
       group_commit();
       group_wait<0>();
@@ -691,13 +692,12 @@ struct Preparing {
   __device__ __forceinline__ void start_scores(int c, float (&product)[2 * query_blocks][4]) const {
     const int first = query_blocks == 4 ? warp : 0;
     const std::uint32_t stage = base + (c % L::stages) * L::stage_bytes;
-    if constexpr (L::grouped) {
+    if constexpr (L::group_products) {
       group_begin();
 #pragma unroll
       for (int k = 0; k < K / 16; ++k) {
         const std::uint32_t panel = stage + k / 4 * Panel::bytes;
-        group_multiply<16 * query_blocks, Panel>(product, panel + L::key_at, warp, panel + L::query_at, 2 * (k % 4),
-                                                 k > 0);
+        group_multiply<16 * query_blocks, Panel>(product, panel + L::key_at, panel + L::query_at, 2 * (k % 4), k > 0);
       }
       group_commit();
     } else {
@@ -722,7 +722,7 @@ struct Preparing {
     const int n = householder();
     const int first = query_blocks == 4 ? warp : 0;
     const float* s = scalars(c);
-    if constexpr (L::grouped) {
+    if constexpr (L::group_products) {
       group_wait<0>();
       settle(product);
     }
@@ -1410,7 +1410,7 @@ struct StateColumns {
       if constexpr (L::grouped && L::delta && pass == Pass::first) {
         if (blockIdx.y == 0) keep_inverse(c);
       }
-      if constexpr (L::grouped) {
+      if constexpr (L::group_products) {
         group_step(c, stage, prepared);
       } else {
         step(c, stage, prepared);

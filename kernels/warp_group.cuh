@@ -1,6 +1,6 @@
-// Products of a group of four warps (wgmma, of Hopper's own instruction set; elsewhere every warp's mma.sync): each
-// warp has 16 rows of the left operand and of the sums, laid out as in tensor_core.cuh, and all read one right operand
-// of bf16 numbers in shared memory, once. Products run on by themselves from group_commit to group_wait.
+// Products of a group of four warps (wgmma, of Hopper's own instruction set): each warp has 16 rows of the left operand
+// and of the sums, laid out as in tensor_core.cuh, and all read one right operand of bf16 numbers in shared memory,
+// once. Products run on by themselves from group_commit to group_wait. Code for other devices must not call them.
 #pragma once
 
 #include "tensor_core.cuh"
@@ -12,6 +12,8 @@ namespace krohn::tensor_core {
 #else
 #define KROHN_WARP_GROUPS 0
 #endif
+/// Whether this code is for a device that has them.
+inline constexpr bool warp_groups = KROHN_WARP_GROUPS;
 
 /// Registers of a product under way stay on their side of this line.
 template <int count>
@@ -119,7 +121,7 @@ __device__ __forceinline__ std::uint64_t matrix_descriptor(std::uint32_t at) {
 template <int N, class TileType, bool transposed>
 __device__ __forceinline__ void group_multiply(float (*d)[4], const Operand<1>& left, std::uint32_t right, int row,
                                                int piece, bool add) {
-  static_assert(N == 16 || N == 32 || N == 48 || N == 64);
+  static_assert(N == 16 || N == 32 || N == 64);
   static_assert(!transposed || (N == 64 && TileType::pieces == 8));
 #if KROHN_WARP_GROUPS
   const std::uint32_t(&a)[4] = left.r[0];
@@ -133,34 +135,18 @@ __device__ __forceinline__ void group_multiply(float (*d)[4], const Operand<1>& 
     asm volatile(KROHN_PRODUCT("32", KROHN_NAMES_4, "{%16,%17,%18,%19}", "%20", "%21", ", 0")
                  : KROHN_SUMS_4
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(more));
-  } else if constexpr (N == 48) {
-    asm volatile(KROHN_PRODUCT("48", KROHN_NAMES_6, "{%24,%25,%26,%27}", "%28", "%29", ", 0")
-                 : KROHN_SUMS_6
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(more));
   } else {
     asm volatile(KROHN_PRODUCT("64", KROHN_NAMES_8, "{%32,%33,%34,%35}", "%36", "%37", ", %38")
                  : KROHN_SUMS_8
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(more), "n"(transposed ? 1 : 0));
   }
-#else
-#pragma unroll
-  for (int j = 0; j < N / 16; ++j) {
-    if (!add) {
-#pragma unroll
-      for (int e = 0; e < 4; ++e) d[2 * j][e] = d[2 * j + 1][e] = 0.0F;
-    }
-    multiply_add<1>(d[2 * j], d[2 * j + 1], left,
-                    transposed ? TileType::load_right_transposed(right, row, piece + 2 * j)
-                               : TileType::load_right(right, row + 16 * j, piece));
-  }
 #endif
 }
 
-/// The same with a left operand in shared memory: rows 0 to 63 of a tile, of which warp w (of its group) has 16 from 16
-/// w.
+/// The same with a left operand in shared memory: rows 0 to 63 of a tile.
 template <int N, class TileType>
-__device__ __forceinline__ void group_multiply(float (*d)[4], std::uint32_t left, int warp, std::uint32_t right,
-                                               int piece, bool add) {
+__device__ __forceinline__ void group_multiply(float (*d)[4], std::uint32_t left, std::uint32_t right, int piece,
+                                               bool add) {
   static_assert(N == 16 || N == 32 || N == 64);
 #if KROHN_WARP_GROUPS
   const std::uint64_t a = matrix_descriptor<TileType>(left + piece * 16);
@@ -179,8 +165,6 @@ __device__ __forceinline__ void group_multiply(float (*d)[4], std::uint32_t left
                  : KROHN_SUMS_8
                  : "l"(a), "l"(b), "r"(more));
   }
-#else
-  group_multiply<N, TileType, false>(d, TileType::load_left(left, 16 * warp, piece), right, 0, piece, add);
 #endif
 }
 
