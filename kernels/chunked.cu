@@ -3,7 +3,8 @@
 // A few long sequences do not fill the device. They are cut into segments: the state after a segment is an affine map
 // of the state before it. A first launch runs every segment from zero (and, for delta, from the unit states without
 // values, which gives the map's matrix), a small kernel chains the maps, a last launch runs every segment from its true
-// state. Three passes instead of one, over as many blocks as the device holds.
+// state, in bf16 and with more than 32 keys with the inverses that the first has kept. Three launches instead of one,
+// over as many blocks as the device holds.
 #include <algorithm>
 #include <array>
 #include <cmath>

@@ -8,10 +8,11 @@
 // positive.
 //
 // Four *preparing* warps copy keys, queries and values to shared memory, and make P and T = (1 + A)^-1 diag(beta): A by
-// tensor cores, its diagonal 16 x 16 blocks inverted by substitution, the blocks below by
-// T_IJ = -T_II sum_K A_IK T_KJ. They run up to two chunks ahead of the *state* warps, each of which owns 16 value
+// tensor cores, its diagonal 16 x 16 blocks inverted by substitution, the blocks below by halves: the lower left one of
+// the inverse is -T_11 A_10 T_00. They run up to two chunks ahead of the *state* warps, each of which owns 16 value
 // columns of S^T as sums in registers and needs nothing from its neighbours: all its products are
-// (16 value columns) x (steps or keys), so that the sums of one product are the left operand of the next.
+// (16 value columns) x (steps or keys), so that the sums of one product are the left operand of the next. In bf16 and
+// with 64 or 128 keys four warps make such products together (warp_group.cuh).
 // Shared-memory barriers say that a chunk is prepared and that it is used up, one each for even and odd chunks.
 //
 // Entries of T are at most 2 in magnitude for contractions (|T_ij| <= beta_i |k_i| |k_j|), so that its one rounding is

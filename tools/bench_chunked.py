@@ -6,9 +6,9 @@ ones, and the bit-exact recurrence in fp32 beside fused_recurrent.
     PYTHONPATH=/path/to/fla tools/bench_chunked.py [--json FILE]
 
 Needs PyTorch and a CUDA device; without fla only krohn's rows are filled. Times are medians of launches between device
-events, queued while the device waits; errors are |o - reference| / |reference| (2-norms over all outputs of the sequences looked at) and the largest
-difference, against the recurrence in float64 on the same rounded inputs. --check runs many small shapes and prints
-errors only.
+events, queued while the device waits; errors are |o - reference| / |reference| (2-norms over all outputs of the sequences
+looked at) and the largest difference, against the recurrence in float64 on the same rounded inputs. --check runs many
+small shapes and prints errors only.
 """
 import argparse
 import ctypes

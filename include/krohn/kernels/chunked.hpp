@@ -57,7 +57,8 @@ struct ChunkedArrays {
   const void* write = nullptr;
 };
 
-/// The launches for one shape; owns the memory that long single sequences need between their parts.
+/// The launches for one shape; owns the memory that long single sequences need between their parts (delta in bf16 with
+/// keys of more than 32: 6 KiB for every 64 updates).
 class ChunkedRecurrence {
  public:
   /// Throws InputError for a shape outside the limits above.
