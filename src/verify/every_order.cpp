@@ -368,8 +368,7 @@ EveryOrder holds_in_every_order(const ClosureEvidence& closure, const Machine& m
           } else {
             Number exact;
             exact.center = low;
-            exact.mass = std::abs(low);
-            state[tail_entries[i]] = exact;
+            state[tail_entries[i]] = any_order::as_atom(exact);
           }
         }
         steps.read(state, task.tokens[a]);

@@ -265,6 +265,41 @@ TEST_CASE("where every order of operations is claimed, orders that are off by a 
   }
 }
 
+TEST_CASE("no order is vouched for where one may lose numbers below the normal ones, or overflow") {
+  const auto power = [](int e) { return std::exp2(static_cast<float>(e)); };
+  struct Extreme {
+    float start;
+    float gate;
+    float first;   // beta, key and read of the first factor
+    float second;  // beta and key of the second
+    float reached;
+  };
+  // In order, 1 and 16 are reached without a rounding. Below normal numbers set to 0: gate times start is 2^-127, and
+  // the factors make 2^127 of what is lost. Multiplied out: the factors' coefficient is 2^129.
+  for (const Extreme& x : {Extreme{power(-100), power(-27), power(29), power(20), 1.0F},
+                           Extreme{power(-125), 1.0F, power(29), power(21), 16.0F}}) {
+    TokenRow row;
+    row.gate = {x.gate, 1.0F, 0.0F};
+    row.factors = {{{{1, x.first}}, x.first, {}, {{0, x.first}}}, {{{2, x.second}}, x.second, {}, {{1, 1.0F}}}};
+    TableLayer layer{TokenTable(3, 1, {row}),
+                     {x.start, 0.0F, 0.0F},
+                     {SlotReadout{{{}, {{2, 1.0F}}}, {0.5F, 0.0F}}},
+                     false,
+                     {0},
+                     {0},
+                     {0},
+                     {0, 1}};
+    layer.codes = {x.start, 0.0F, 0.0F, x.start, 0.0F, x.reached};
+    const LrnnModel model(Alphabet({"a"}), {"0", "1"}, 0, {0}, {layer});
+    const Language language(Dfa(model.alphabet(), 0, {1, 1}, {0, 1}, model.label_names()));
+    const auto machine = make_machine(model, Semantics::fp32_snap_v1);
+    CHECK(hidden_behind(*machine, {0}) == std::vector<float>{x.start, 0.0F, x.reached});
+    const CheckReport report = check(*machine, language, {});
+    REQUIRE(std::holds_alternative<Proved>(report.verdict));
+    CHECK_FALSE(shows_every_order(std::get<Proved>(report.verdict).evidence));
+  }
+}
+
 /// Two rotations by a right angle would be exact; this is one layer with a single key and the codes given.
 LrnnModel with_codes(std::vector<float> codes) {
   TableLayer layer{

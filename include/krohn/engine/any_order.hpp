@@ -12,10 +12,18 @@
 //
 // The doubles that center, radius and mass are computed in are paid for by `growth`: each is rounded at most n + 3
 // times on the way, by 2^-53 of the mass, and 0.01 n u is more than that; radii grow by 2^-40 of themselves with every
-// step. What falls below the normal numbers loses at most 2^-126, times at most three more factors below 2^30.
+// step.
 //
-// Throws affine::Undecided (`what` it was that has no enclosure): numbers of 2^30 and beyond, a comparison that is not
-// decided, a root or a quotient across 0, functions that are not covered. Cost: about ten times that of doubles.
+// `reach` is at least the product of max(1, |factor|) over the factors of any of the products. An operation whose
+// result falls below the normal numbers loses at most 2^-126 (rounded or set to 0), and what is multiplied with it on
+// the way to the number are other factors of a product: the loss grows to at most 2^-126 reach. Every way takes at most
+// terms * products multiplications and terms additions, and reads terms * (products + 1) factors, which may be set to 0
+// as they are read. Partial products are at most reach, sums of them terms times that, so that with reach below 2^60
+// nothing overflows in any order.
+//
+// Throws affine::Undecided (`what` it was that has no enclosure): numbers of 2^30 and beyond, a reach of 2^60, a
+// comparison that is not decided, a root or a quotient across 0, functions that are not covered. Cost: about ten times
+// that of doubles.
 #pragma once
 
 #include <algorithm>
@@ -36,8 +44,9 @@ inline constexpr double function_error = 0x1p-20;
 inline constexpr double growth = 0x1p-24 * 1.01;
 inline constexpr double most_terms = 4096.0;
 inline constexpr double largest = 0x1p30;
-/// What n roundings lose below the normal numbers, each.
-inline constexpr double underflow = 0x1p-36;
+inline constexpr double farthest = 0x1p60;
+/// What a function, or a sum of squares of numbers below 2^30, loses below the normal numbers at most.
+inline constexpr double underflow = 0x1p-80;
 inline constexpr double outwards = 1.0 + 0x1p-40;
 
 struct Number {
@@ -46,9 +55,10 @@ struct Number {
   double mass = 0.0;
   double products = 0.0;
   double terms = 1.0;
+  double reach = 1.0;
 
   Number() = default;
-  explicit Number(float x) : center(static_cast<double>(x)), mass(std::abs(center)) {}
+  explicit Number(float x) : center(static_cast<double>(x)), mass(std::abs(center)), reach(std::max(1.0, mass)) {}
 
   /// Nothing is added by it in any order.
   bool zero() const { return mass == 0.0; }
@@ -57,25 +67,33 @@ struct Number {
   double upper() const { return center + radius * outwards; }
 };
 
+/// A factor by itself.
+inline Number as_atom(Number x) {
+  x.mass = (std::abs(x.center) + x.radius) * outwards;
+  x.products = 0.0;
+  x.terms = 1.0;
+  x.reach = std::max(1.0, x.mass);
+  if (!(x.mass < largest)) throw Undecided{"a number beyond 2^30"};
+  return x;
+}
+
 /// An atom between two numbers.
 inline Number between(double low, double high) {
   Number x;
   x.center = 0.5 * (low + high);
   x.radius = std::max(high - x.center, x.center - low) * outwards + 0x1p-50 * std::max(std::abs(low), std::abs(high));
-  x.mass = (std::abs(x.center) + x.radius) * outwards;
-  if (!(x.mass < largest)) throw Undecided{"a number beyond 2^30"};
-  return x;
+  return as_atom(x);
 }
 
 /// The number with its roundings in the radius, an atom. Numbers of the model stay as they are.
-inline Number settled(Number x) {
+inline Number settled(const Number& x) {
   const double n = x.products + x.terms - 1.0;
-  if (n > 0.0) x.radius = (x.radius + n * (growth * x.mass + underflow)) * outwards;
-  x.mass = (std::abs(x.center) + x.radius) * outwards;
-  x.products = 0.0;
-  x.terms = 1.0;
-  if (!(x.mass < largest)) throw Undecided{"a number beyond 2^30"};
-  return x;
+  Number y = x;
+  if (n > 0.0) {
+    const double operations = 2.0 * x.terms * (x.products + 1.0);
+    y.radius = (x.radius + n * growth * x.mass + operations * 0x1p-126 * x.reach) * outwards;
+  }
+  return as_atom(y);
 }
 
 inline Number operator+(const Number& a, const Number& b) {
@@ -87,6 +105,7 @@ inline Number operator+(const Number& a, const Number& b) {
   y.mass = (a.mass + b.mass) * outwards;
   y.products = std::max(a.products, b.products);
   y.terms = a.terms + b.terms;
+  y.reach = std::max(a.reach, b.reach);
   if (!(y.terms <= most_terms && y.mass < largest)) throw Undecided{"a sum of too many terms, or beyond 2^30"};
   return y;
 }
@@ -104,7 +123,10 @@ inline Number operator*(const Number& a, const Number& b) {
   y.mass = a.mass * b.mass * outwards;
   y.products = a.products + b.products + 1.0;
   y.terms = a.terms * b.terms;
-  if (!(y.terms <= most_terms && y.mass < largest)) throw Undecided{"a product of too many terms, or beyond 2^30"};
+  y.reach = a.reach * b.reach * outwards;
+  if (!(y.terms <= most_terms && y.products <= most_terms && y.mass < largest && y.reach < farthest)) {
+    throw Undecided{"a product of too many terms, or of too large factors"};
+  }
   return y;
 }
 inline Number fused(const Number& a, const Number& b, const Number& c) { return a * b + c; }
@@ -116,8 +138,7 @@ Number monotone(const Number& x, const F& f) {
   const double ends[] = {f(a.lower()), f(a.upper())};
   Number y = between(std::min(ends[0], ends[1]), std::max(ends[0], ends[1]));
   y.radius = (y.radius + function_error * 1.01 * y.mass + underflow) * outwards;
-  y.mass = (std::abs(y.center) + y.radius) * outwards;
-  return y;
+  return as_atom(y);
 }
 
 inline Number square_root(const Number& x) {
@@ -134,8 +155,7 @@ inline Number quotient(const Number& a, const Number& b) {
   if (d.lower() <= 0.0 && d.upper() >= 0.0) throw Undecided{"a division across 0"};
   Number inverse = between(std::min(1.0 / d.lower(), 1.0 / d.upper()), std::max(1.0 / d.lower(), 1.0 / d.upper()));
   inverse.radius = (inverse.radius + growth * inverse.mass + underflow) * outwards;
-  inverse.mass = (std::abs(inverse.center) + inverse.radius) * outwards;
-  return a * inverse;
+  return a * as_atom(inverse);
 }
 
 inline bool less(const Number& a, const Number& b) {
@@ -184,8 +204,7 @@ inline Number silu(const Number& x) {
   const bool turns = a.lower() <= -1.2784 && a.upper() >= -1.2785;
   Number y = between(turns ? -0.278465 : std::min(ends[0], ends[1]), std::max(ends[0], ends[1]));
   y.radius = (y.radius + function_error * 1.01 * y.mass + underflow) * outwards;
-  y.mass = (std::abs(y.center) + y.radius) * outwards;
-  return y;
+  return as_atom(y);
 }
 inline Number gelu(const Number&) { throw Undecided{"gelu"}; }
 inline Number gelu_tanh(const Number&) { throw Undecided{"gelu"}; }
@@ -244,6 +263,7 @@ struct Arithmetic : forward::OneByOne<Number> {
     const auto number = [](double x) {
       Number y;
       y.center = y.mass = x;
+      y.reach = std::max(1.0, x);
       return y;
     };
     return {best, number(least), number(second)};
