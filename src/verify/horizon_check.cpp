@@ -225,6 +225,7 @@ HorizonCheck check_horizon(const LrnnModel& model, Semantics semantics, const Sp
     check.reason = std::move(reason);
     return check;
   };
+  if (check.references.empty()) return refuse("no layer with reference states is listed");
   const std::vector<TableLayer>& layers = model.layers();
   const std::unique_ptr<Machine> machine = make_machine(model, semantics);
   std::vector<const ReferenceStates*> reference_of(layers.size(), nullptr);
@@ -244,9 +245,9 @@ HorizonCheck check_horizon(const LrnnModel& model, Semantics semantics, const Sp
     const std::optional<std::uint64_t>& length = check.horizons.back().length;
     if (length) least = std::min(*length, least.value_or(*length));
   }
-  if (!least) return refuse("the bounds hold at every length: a closure decides");
-  if (*least == 0) return refuse("the bound holds for no step");
-  const std::uint64_t horizon = std::min(*least, up_to);
+  if (!least && up_to == no_limit) return refuse("the bounds hold at every length: a closure decides");
+  const std::uint64_t horizon = std::min(least.value_or(up_to), up_to);
+  if (horizon == 0) return refuse("the bound holds for no step");
 
   const Dfa& automaton = specification.automaton();
   if (!specification.agrees(model.initial_label(), automaton.start())) {

@@ -43,10 +43,13 @@ struct HorizonCheck {
 HorizonCheck check_horizon(const LrnnModel& model, Semantics semantics, const Specification& specification,
                            const Budget& budget = {});
 
+/// For words of every length.
+inline constexpr std::uint64_t no_limit = ~std::uint64_t{0};
+
 /// The same with layers and reference states from elsewhere, which are trusted no more. Words longer than `up_to` are
 /// not looked at.
 HorizonCheck check_horizon(const LrnnModel& model, Semantics semantics, const Specification& specification,
                            std::vector<LayerReference> references, const Budget& budget = {},
-                           std::uint64_t up_to = ~std::uint64_t{0});
+                           std::uint64_t up_to = no_limit);
 
 }  // namespace krohn

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -63,12 +64,17 @@ void HorizonEvidence::check(const Assertion& assertion) const {
   const std::optional<std::uint64_t>& length = assertion.claim.length;
   expect(length && *length > 0, "a horizon shows lengths of 1 or more");
   const std::optional<Machine::Tables> tables = assertion.machine.tables();
-  expect(tables.has_value(), "a horizon is about a model of tables");
+  expect(tables.has_value(), "a horizon is about a compiled model without codes");
   Budget budget;
   budget.memory = most_memory;
   const HorizonCheck check =
       check_horizon(tables->model, tables->semantics, assertion.specification, references, budget, *length);
-  expect(check.length && *check.length >= *length, "the reference states do not give that horizon");
+  if (check.length && *check.length >= *length) return;
+  const std::string reason = check.disagreement     ? "a label within it is wrong"
+                             : check.reason.empty() ? "the reference states give another, of " +
+                                                          std::to_string(check.length.value_or(0)) + " symbols"
+                                                    : check.reason;
+  expect(false, ("no such horizon: " + reason).c_str());
 }
 
 }  // namespace krohn
