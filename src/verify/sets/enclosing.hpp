@@ -42,7 +42,8 @@ class Enclosing {
 
   /// A word, as a reader sees the states before it.
   struct Behind {
-    std::size_t tokens = 0;
+    /// Of its tokens.
+    const std::vector<std::uint32_t>& contexts;
     const double* functional = nullptr;
     /// Of the functional that the reader began with, the largest entry.
     double largest = 0.0;
@@ -86,9 +87,9 @@ class Enclosing {
   }
   /// How far the doubles can be off in the reader's t, the set's part and the word's own.
   virtual double loss(std::size_t reader, const Behind& word) const = 0;
-  /// How far the reader's answer in the context can be from the exact recurrence's, for words of at most `length`
-  /// tokens, or of all lengths, behind a word.
-  virtual Rounding rounding(std::uint32_t context, std::size_t reader, const Behind& word) const = 0;
+  /// How far the reader's answer behind a word can be from the exact recurrence's, for words of at most `length`
+  /// tokens, or of all lengths.
+  virtual Rounding rounding(std::size_t reader, const Behind& word) const = 0;
   /// For rounding(), supports() and loss(), of closed tables. False if there is no bound for such lengths.
   virtual bool bound_rounding(std::optional<std::uint64_t> length) = 0;
 

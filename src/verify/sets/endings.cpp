@@ -12,6 +12,16 @@ namespace {
 /// Of a region: limits, and enclosed readouts.
 constexpr std::size_t most_limits = 96;
 constexpr std::uint64_t most_pieces = 400;
+constexpr std::uint64_t most_fine = 16;
+
+/// The margins are positive as far as they are linear in the box's symbols.
+bool is_narrow(const Readout::Outcome& outcome) {
+  return std::ranges::all_of(outcome.margins, [](const Readout::Outcome::Margin& margin) {
+    double spread = 0.0;
+    for (const double c : margin.coefficients) spread += std::abs(c);
+    return margin.center > spread;
+  });
+}
 
 }  // namespace
 
@@ -27,6 +37,7 @@ Node Endings::root(std::uint32_t situation, Symbol last) const {
   node.context = system_.context(situation, last);
   node.state = system_.situations()[system_.next(situation, last)].state;
   node.word = {last};
+  node.contexts = {node.context};
   node.functionals.assign(readers * size, 0.0);
   node.parts.assign(readers * enclosing_.generators(), 0.0);
   node.sizes = node.parts;
@@ -49,6 +60,7 @@ Node Endings::before(const Node& node, const System::Predecessor& predecessor) c
   result.situation = predecessor.situation;
   result.word.insert(result.word.begin(), predecessor.symbol);
   const std::uint32_t context = system_.context(predecessor.situation, predecessor.symbol);
+  result.contexts.insert(result.contexts.begin(), context);
   for (std::size_t r = 0; r < enclosing_.readers().size(); ++r) {
     add_sizes(result.functionals.data() + r * enclosing_.size(), result.noise.data() + r * enclosing_.size());
     enclosing_.back(context, r, result.functionals.data() + r * enclosing_.size(),
@@ -61,7 +73,7 @@ Node Endings::before(const Node& node, const System::Predecessor& predecessor) c
 Enclosing::Behind Endings::behind(const Node& node, std::size_t reader) const {
   const std::size_t size = enclosing_.size();
   const std::size_t n = enclosing_.generators();
-  return {node.word.size(),
+  return {node.contexts,
           node.functionals.data() + reader * size,
           node.largest[reader],
           node.noise.data() + reader * size,
@@ -86,7 +98,7 @@ Box Endings::box_of(Region& region) const {
   for (std::size_t r = 0; r < readers; ++r) {
     enclosing_.supports(node.situation, r, node.functionals.data() + r * enclosing_.size(), far.data());
     region.supports.insert(region.supports.end(), far.begin(), far.end());
-    const Enclosing::Rounding rounding = enclosing_.rounding(node.context, r, behind(node, r));
+    const Enclosing::Rounding rounding = enclosing_.rounding(r, behind(node, r));
     box.roundings.insert(box.roundings.end(), rounding.numbers.begin(), rounding.numbers.end());
     box.shares.insert(box.shares.end(), rounding.shares.begin(), rounding.shares.end());
     box.rests.insert(box.rests.end(), rounding.rests.begin(), rounding.rests.end());
@@ -366,7 +378,10 @@ bool Endings::right(const Node& node, int halvings) {
     for (std::size_t r = 0; r < enclosing_.readers().size() && all; ++r) all = take_out_scale(region, r, directions);
     if (all) {
       region.scaled = true;
-      return right(region, std::move(directions), halvings, 0);
+      if (right(region, std::move(directions), halvings, 0)) return true;
+      region.scaled = false;
+      region.evaluations = 0;
+      region.fine = 0;
     }
   }
   const Fan& combinations = enclosing_.combinations();
@@ -392,8 +407,13 @@ bool Endings::right(Region& region, Box box, int halvings, int depth) {
   if (!tighten(region, box)) return true;
   ++evaluations_;
   ++region.evaluations;
-  const Readout::Outcome outcome = readout_.evaluate(region.node.context, region.node.state, box);
+  Readout::Outcome outcome = readout_.evaluate(region.node.context, region.node.state, box);
   if (outcome.right) return true;
+  if (fine_ != nullptr && region.fine < most_fine && outcome.middle && is_narrow(outcome)) {
+    ++region.fine;
+    outcome = fine_->evaluate(region.node.context, region.node.state, box);
+    if (outcome.right) return true;
+  }
   lost_ = outcome.lost;
   const std::size_t n = enclosing_.generators();
   const bool known =

@@ -18,6 +18,8 @@ struct Node {
   std::uint32_t context = 0;
   State state = 0;
   Word word;
+  /// Of the word's tokens.
+  std::vector<std::uint32_t> contexts;
   /// By reader.
   std::vector<double> functionals;
   std::vector<double> parts;
@@ -30,8 +32,9 @@ struct Node {
 
 class Endings {
  public:
-  Endings(const System& system, const Enclosing& enclosing, Readout& readout)
-      : system_(system), enclosing_(enclosing), readout_(readout) {}
+  /// The second readout, if there is one, is asked where the first fails by what it knows nothing about.
+  Endings(const System& system, const Enclosing& enclosing, Readout& readout, Readout* fine)
+      : system_(system), enclosing_(enclosing), readout_(readout), fine_(fine) {}
 
   /// The word of one symbol that begins in a situation.
   Node root(std::uint32_t situation, Symbol last) const;
@@ -61,6 +64,7 @@ class Endings {
     /// Limits are of t itself, and say nothing of t over its scale.
     bool scaled = false;
     std::uint64_t evaluations = 0;
+    std::uint64_t fine = 0;
   };
   /// A limit in a box's symbols: coefficients . e <= most.
   struct Cut {
@@ -84,6 +88,7 @@ class Endings {
   const System& system_;
   const Enclosing& enclosing_;
   Readout& readout_;
+  Readout* fine_;
   std::uint64_t evaluations_ = 0;
   const char* lost_ = nullptr;
 };

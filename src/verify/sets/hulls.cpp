@@ -133,11 +133,11 @@ class Hulls final : public Enclosing {
     double sum = 0.0;
     for (std::size_t j = 0; j < size_; ++j) sum += std::abs(word.functional[j]) * farthest_[reader * size_ + j];
     for (std::size_t b = 0; b < generators_; ++b) sum += word.sizes[b];
-    return 0x1p-50 * static_cast<double>(word.tokens + 1) * sum;
+    return 0x1p-50 * static_cast<double>(word.contexts.size() + 1) * sum;
   }
 
-  Rounding rounding(std::uint32_t context, std::size_t reader, const Behind& word) const override {
-    return joint_ ? rounding_by_age(reader, word) : rounding_by_entry(context, reader, word);
+  Rounding rounding(std::size_t reader, const Behind& word) const override {
+    return joint_ ? rounding_by_age(reader, word) : rounding_by_entry(reader, word);
   }
   bool bound_rounding(std::optional<std::uint64_t>) override {
     const std::size_t directions = combinations_.size();
@@ -226,8 +226,8 @@ class Hulls final : public Enclosing {
   /// A decay by which errors decay too, of decays below 1.
   static double grown(double decay) { return decay * (1.0 + 2.1 * fp32_unit) * (1.0 + slack); }
 
-  Rounding rounding_by_entry(std::uint32_t context, std::size_t reader, const Behind& word) const {
-    const HeadStep& s = step(context, reader);
+  Rounding rounding_by_entry(std::size_t reader, const Behind& word) const {
+    const HeadStep& s = step(word.contexts.back(), reader);
     double sum = 0.0;
     const double added = 2.0 * fp32_unit * 1.01;
     const double terms = static_cast<double>(size_) * fp32_unit * 1.01;
@@ -246,7 +246,7 @@ class Hulls final : public Enclosing {
     const double unit = 1.02 * fp32_unit;
     // Of what was added n tokens before the word: 2 u (n + 1 + the word's tokens) + key_size u.
     const double by_age = 2.0 * unit;
-    const double by_word = 2.0 * unit * static_cast<double>(word.tokens) + static_cast<double>(size_) * unit;
+    const double by_word = 2.0 * unit * static_cast<double>(word.contexts.size()) + static_cast<double>(size_) * unit;
     std::vector<double> most(generators_, 0.0);
     for (std::uint32_t c = 0; c < generators_; ++c) {
       for (std::size_t j = 0; j < size_; ++j) most[c] = std::max(most[c], std::abs(write(c, reader, j)));

@@ -20,8 +20,12 @@ class ReadoutOf final : public Readout {
  public:
   using Number = affine::Form<Symbols>;
 
-  ReadoutOf(const System& system, const Enclosing& enclosing)
-      : system_(system), enclosing_(enclosing), pass_(system.program()), logits_(system.program().num_logits()) {
+  ReadoutOf(const System& system, const Enclosing& enclosing, bool fine)
+      : system_(system),
+        enclosing_(enclosing),
+        fine_(fine),
+        pass_(system.program()),
+        logits_(system.program().num_logits()) {
     const Schedule& schedule = pass_.schedule();
     for (std::size_t i = 0; i < schedule.operations.size(); ++i) {
       if (std::holds_alternative<LinearRecurrence>(schedule.operations[i].operation.kind)) recurrence_ = i;
@@ -111,7 +115,14 @@ class ReadoutOf final : public Readout {
             }
             x.radius += std::abs(v) * share_of_rounding(r * generators + b, box_.scales[r] > 1.0, spread);
           }
-          x.radius = (x.radius + box_.roundings[r * reader.count + m] + slack * size) * (1.0 + slack);
+          const double rounding = (x.radius + box_.roundings[r * reader.count + m] + slack * size) * (1.0 + slack);
+          const std::size_t own = sets.readers().size() * generators + r * reader.count + m;
+          if (owner_.fine_ && own < static_cast<std::size_t>(Symbols)) {
+            x.radius = 0.0;
+            x.coefficients[own] = rounding;
+          } else {
+            x.radius = rounding;
+          }
           out[reader.first + m] = x;
         }
       }
@@ -303,6 +314,7 @@ class ReadoutOf final : public Readout {
 
   const System& system_;
   const Enclosing& enclosing_;
+  bool fine_;
   forward::Interpreter<forward::OneByOne<Number>> pass_;
   std::vector<Number> logits_;
   std::vector<Number> features_;
@@ -321,9 +333,17 @@ class ReadoutOf final : public Readout {
 
 std::unique_ptr<Readout> make_readout(const System& system, const Enclosing& enclosing) {
   const std::size_t symbols = enclosing.readers().size() * enclosing.generators();
-  if (symbols <= 4) return std::make_unique<ReadoutOf<4>>(system, enclosing);
-  if (symbols <= 8) return std::make_unique<ReadoutOf<8>>(system, enclosing);
-  return std::make_unique<ReadoutOf<64>>(system, enclosing);
+  if (symbols <= 4) return std::make_unique<ReadoutOf<4>>(system, enclosing, false);
+  if (symbols <= 8) return std::make_unique<ReadoutOf<8>>(system, enclosing, false);
+  return std::make_unique<ReadoutOf<64>>(system, enclosing, false);
+}
+
+std::unique_ptr<Readout> make_fine_readout(const System& system, const Enclosing& enclosing) {
+  std::size_t symbols = enclosing.readers().size() * enclosing.generators();
+  for (const Enclosing::Reader& reader : enclosing.readers()) symbols += reader.count;
+  if (symbols <= 40) return std::make_unique<ReadoutOf<40>>(system, enclosing, true);
+  if (symbols <= 72) return std::make_unique<ReadoutOf<72>>(system, enclosing, true);
+  return nullptr;
 }
 
 }  // namespace krohn::sets

@@ -57,5 +57,8 @@ class Readout {
 };
 
 std::unique_ptr<Readout> make_readout(const System& system, const Enclosing& enclosing);
+/// One that follows the rounding of every number of the answer through the readout by a symbol of its own, after those
+/// of the box: ten times the work. Nothing where these are too many.
+std::unique_ptr<Readout> make_fine_readout(const System& system, const Enclosing& enclosing);
 
 }  // namespace krohn::sets
