@@ -20,9 +20,9 @@
 // tokens that follow it; the answer is off by at most key_size u of the sum of its terms' sizes.
 //
 // *Of joint entries*, with decays in [0, 1): let G[m] = sum over b of |v_b[m]| |y_b|, at least |s| of column m. From
-// |e'| <= a |e| + u a (|s| + |e|) + u (|s'| + |e'|) follows |e'| <= a (1 + 2.1 u) |e| + 2.1 u G', since a G <= G'. What
+// |e'| <= a |e| + u a (|s| + |e|) + u (|s'| + |e'|) follows |e'| <= a (1 + 2.1 u) |e| + 2.01 u G', since a G <= G'. What
 // was added n tokens ago is in the G of n + 1 tokens, and decayed since by the same decays wherever its rounding was
-// made: in |e| it has at most the weight 2.1 u (n + 1) (1 + 2.1 u)^n of what it has in G. So an error grows with the
+// made: in |e| it has at most the weight 2.01 u (n + 1) (1 + 2.1 u)^n of what it has in G. So an error grows with the
 // *age* of what it comes from, and what is forgotten takes its error along. With p the functional before a word of L
 // tokens, the answer in column m is off by at most the sum over b of |v_b[m]| X_b,
 //     X_b = sum over j, n of |p[j]| (what token b adds to y_b[j]) (product of the n decays since) (2 u (n + 1 + L) +
@@ -31,7 +31,7 @@
 // y_b[j] has the sign of w_b[j], t_b = p . y_b is a sum of the same terms, p[j] w_b[j] > 0 or not for all n alike: X_b
 // - r |t_b| is at most, for either sign of r, the sum over j of |p[j] w_b[j]| and over n of a^n (2 u (n + 1 + L) +
 // key_size u -+ r) where that is positive, a the largest decay, in closed form. So the error is a share r of t_b, and
-// what is left. Tested by tests/verify/sets_test.cpp.
+// what is left. Tested by tests/verify/rounding_test.cpp and sets_test.cpp.
 #include <algorithm>
 #include <cmath>
 #include <limits>
