@@ -1,6 +1,7 @@
 // label: quick
 // How far functionals go over all words: what any word reaches, added up in long double, is never more, for random
-// decays and writes, first states and functionals; and of all words up to a length that decides, some reach nearly that far.
+// decays and writes, first states and functionals; and of all words up to a length that decides, some reach nearly that
+// far.
 #include "../../src/verify/sets/look_back.hpp"
 
 #include <doctest/doctest.h>
@@ -22,7 +23,8 @@ struct Problem {
   std::vector<double> functional;
 };
 
-/// Hulls are the least: of every entry by itself, the word of one token for ever that is best for it, or the first state.
+/// Hulls are the least: of every entry by itself, the word of one token for ever that is best for it, or the first
+/// state.
 Problem draw(SplitMix64& random, std::size_t tokens, std::size_t size, double slowest, bool begun) {
   Problem problem;
   LookBack::Entries& entries = problem.entries;
@@ -54,7 +56,8 @@ long double reached(const Problem& problem, const std::vector<std::size_t>& word
   std::vector<long double> state(problem.entries.first.begin(), problem.entries.first.end());
   for (const std::size_t c : word) {
     for (std::size_t j = 0; j < state.size(); ++j) {
-      state[j] = static_cast<long double>(problem.decays[c][j]) * state[j] + static_cast<long double>(problem.entries.writes[c][j]);
+      state[j] = static_cast<long double>(problem.decays[c][j]) * state[j] +
+                 static_cast<long double>(problem.entries.writes[c][j]);
     }
   }
   long double sum = 0.0L;
@@ -78,8 +81,8 @@ TEST_CASE("no word reaches farther, whatever its length") {
   SplitMix64 random(3);
   for (int round = 0; round < 150; ++round) {
     const std::size_t tokens = 1 + random.next() % 4;
-    const Problem problem = draw(random, tokens, 1 + random.next() % 6, std::pow(10.0, -3.0 * uniform(random)),
-                                 random.next() % 2 == 0);
+    const Problem problem =
+        draw(random, tokens, 1 + random.next() % 6, std::pow(10.0, -3.0 * uniform(random)), random.next() % 2 == 0);
     const double far = LookBack(problem.decays).far(problem.functional.data(), problem.entries);
     // Of a sum in long double, and of what is called far.
     const long double room = 1e-12L * (1.0L + std::abs(static_cast<long double>(far)));

@@ -1,7 +1,7 @@
 // label: slow
-// What proofs by sets say of states and their rounding, of trained models and words of their own: the exact recurrence, in
-// long double on the canonical form's inputs, goes no farther than the sets do, in all directions tried, and the canonical
-// form's answers are no farther from it than is said, and not a thousandth of that either.
+// What proofs by sets say of states and their rounding, of trained models and words of their own: the exact recurrence,
+// in long double on the canonical form's inputs, goes no farther than the sets do, in all directions tried, and the
+// canonical form's answers are no farther from it than is said, and not a thousandth of that either.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -48,7 +48,9 @@ struct Run {
       : keys(keys_), columns(columns_), state(keys * columns, 0.0L), parts(contexts, Exact(keys, 0.0L)) {}
 
   void step(const HeadStep& token, std::size_t context) {
-    const auto decay = [&](std::size_t j) { return static_cast<long double>(token.decay[token.decay.size() == 1 ? 0 : j]); };
+    const auto decay = [&](std::size_t j) {
+      return static_cast<long double>(token.decay[token.decay.size() == 1 ? 0 : j]);
+    };
     for (std::size_t j = 0; j < keys; ++j) {
       for (std::size_t m = 0; m < columns; ++m) state[j * columns + m] *= decay(j);
     }
@@ -57,14 +59,18 @@ struct Run {
       for (std::size_t j = 0; j < keys; ++j) part[j] *= decay(j);
       long double read = 0.0L;
       for (std::size_t j = 0; j < token.read.size(); ++j) read += static_cast<long double>(token.read[j]) * part[j];
-      const long double change = -static_cast<long double>(token.beta) * read + (&part == &parts[context] ? static_cast<long double>(token.beta) : 0.0L);
+      const long double change = -static_cast<long double>(token.beta) * read +
+                                 (&part == &parts[context] ? static_cast<long double>(token.beta) : 0.0L);
       for (std::size_t j = 0; j < keys; ++j) part[j] += static_cast<long double>(token.write[j]) * change;
     }
     for (std::size_t m = 0; m < columns; ++m) {
       long double read = 0.0L;
-      for (std::size_t j = 0; j < token.read.size(); ++j) read += static_cast<long double>(token.read[j]) * state[j * columns + m];
-      const long double change = static_cast<long double>(token.beta) * (static_cast<long double>(token.value[m]) - read);
-      for (std::size_t j = 0; j < keys; ++j) state[j * columns + m] += static_cast<long double>(token.write[j]) * change;
+      for (std::size_t j = 0; j < token.read.size(); ++j)
+        read += static_cast<long double>(token.read[j]) * state[j * columns + m];
+      const long double change =
+          static_cast<long double>(token.beta) * (static_cast<long double>(token.value[m]) - read);
+      for (std::size_t j = 0; j < keys; ++j)
+        state[j * columns + m] += static_cast<long double>(token.write[j]) * change;
     }
   }
 };
@@ -86,8 +92,8 @@ void compare(const std::string& name, std::optional<std::uint64_t> length) {
   const std::unique_ptr<Readout> readout = make_readout(system, family);
   const Endings tree(system, family, *readout, nullptr);
   const auto& state_parts = open.learned->state_parts();
-  const auto hidden =
-      std::find_if(state_parts.begin(), state_parts.end(), [](const StatePart& p) { return p.kind == StatePart::Kind::hidden; });
+  const auto hidden = std::find_if(state_parts.begin(), state_parts.end(),
+                                   [](const StatePart& p) { return p.kind == StatePart::Kind::hidden; });
   REQUIRE(hidden != state_parts.end());
   const std::size_t keys = system.recurrence().key_size;
   const std::size_t columns = system.recurrence().value_size;
@@ -117,15 +123,18 @@ void compare(const std::string& name, std::optional<std::uint64_t> length) {
     for (std::size_t h = 0; h < runs.size(); ++h) {
       const double* functional = node.functionals.data() + h * family.size();
       std::vector<float> on_entries;
-      // t of the set: for fans the functional is given by its values on the keys, so the query is taken through the word.
+      // t of the set: for fans the functional is given by its values on the keys, so the query is taken through the
+      // word.
       std::vector<long double> query(system.contexts()[node.context].heads[h].query.begin(),
                                      system.contexts()[node.context].heads[h].query.end());
       for (std::size_t i = node.contexts.size(); i-- > 0;) {
         const HeadStep& token = system.contexts()[node.contexts[i]].heads[h];
         long double along = 0.0L;
-        for (std::size_t j = 0; j < token.read.size(); ++j) along += query[j] * static_cast<long double>(token.write[j]);
+        for (std::size_t j = 0; j < token.read.size(); ++j)
+          along += query[j] * static_cast<long double>(token.write[j]);
         for (std::size_t j = 0; j < keys; ++j) {
-          if (!token.read.empty()) query[j] -= along * static_cast<long double>(token.beta) * static_cast<long double>(token.read[j]);
+          if (!token.read.empty())
+            query[j] -= along * static_cast<long double>(token.beta) * static_cast<long double>(token.read[j]);
           query[j] *= static_cast<long double>(token.decay[token.decay.size() == 1 ? 0 : j]);
         }
       }
@@ -141,9 +150,9 @@ void compare(const std::string& name, std::optional<std::uint64_t> length) {
         for (std::size_t b = 0; b < n; ++b) along += family.combinations().direction(u)[b] * t[h * n + b];
         REQUIRE(along <= far[u] + 1e-9 * (1.0 + std::abs(far[u])));
       }
-      const Enclosing::Rounding rounding = family.rounding(
-          h, {node.contexts, functional, node.largest[h], node.noise.data() + h * family.size(), node.parts.data() + h * n,
-              node.sizes.data() + h * n});
+      const Enclosing::Rounding rounding =
+          family.rounding(h, {node.contexts, functional, node.largest[h], node.noise.data() + h * family.size(),
+                              node.parts.data() + h * n, node.sizes.data() + h * n});
       for (std::size_t m = 0; m < columns; ++m) {
         float canonical = 0.0F;
         long double exact = 0.0L;
@@ -154,7 +163,8 @@ void compare(const std::string& name, std::optional<std::uint64_t> length) {
         }
         double said = rounding.numbers[m];
         for (std::size_t b = 0; b < n; ++b) {
-          said += std::abs(family.value(h, b, m)) * std::max(0.0, rounding.shares[b] * t[h * n + b] + rounding.rests[b]);
+          said +=
+              std::abs(family.value(h, b, m)) * std::max(0.0, rounding.shares[b] * t[h * n + b] + rounding.rests[b]);
         }
         const double off = std::abs(static_cast<double>(static_cast<long double>(canonical) - exact));
         REQUIRE(off <= said);

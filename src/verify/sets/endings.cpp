@@ -9,17 +9,17 @@
 namespace krohn::sets {
 namespace {
 
-/// Of a region: limits, and enclosed readouts.
+/// Of a region: limits, enclosed readouts, and fine ones that do not help.
 constexpr std::size_t most_limits = 96;
 constexpr std::uint64_t most_pieces = 400;
-constexpr std::uint64_t most_fine = 16;
+constexpr std::uint64_t most_fine = 8;
 
-/// The margins are positive as far as they are linear in the box's symbols.
+/// The margins are positive as far as they are linear in the box's symbols, and what is unknown is not beyond hope.
 bool is_narrow(const Readout::Outcome& outcome) {
   return std::ranges::all_of(outcome.margins, [](const Readout::Outcome::Margin& margin) {
     double spread = 0.0;
     for (const double c : margin.coefficients) spread += std::abs(c);
-    return margin.center > spread;
+    return margin.radius < 64.0 * (margin.center - spread);
   });
 }
 
@@ -379,6 +379,8 @@ bool Endings::right(const Node& node, int halvings) {
     if (all) {
       region.scaled = true;
       if (right(region, std::move(directions), halvings, 0)) return true;
+      // Rounding that is no share of t is taken as it is next to 0: of most of the set it may be a smaller part by far.
+      if (std::ranges::any_of(box.shares, [](double share) { return share != 0.0; })) return false;
       region.scaled = false;
       region.evaluations = 0;
       region.fine = 0;
@@ -410,9 +412,9 @@ bool Endings::right(Region& region, Box box, int halvings, int depth) {
   Readout::Outcome outcome = readout_.evaluate(region.node.context, region.node.state, box);
   if (outcome.right) return true;
   if (fine_ != nullptr && region.fine < most_fine && outcome.middle && is_narrow(outcome)) {
-    ++region.fine;
     outcome = fine_->evaluate(region.node.context, region.node.state, box);
     if (outcome.right) return true;
+    ++region.fine;
   }
   lost_ = outcome.lost;
   const std::size_t n = enclosing_.generators();

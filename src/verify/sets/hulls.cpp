@@ -20,11 +20,11 @@
 // tokens that follow it; the answer is off by at most key_size u of the sum of its terms' sizes.
 //
 // *Of joint entries*, with decays in [0, 1): let G[m] = sum over b of |v_b[m]| |y_b|, at least |s| of column m. From
-// |e'| <= a |e| + u a (|s| + |e|) + u (|s'| + |e'|) follows |e'| <= a (1 + 2.1 u) |e| + 2.01 u G', since a G <= G'. What
-// was added n tokens ago is in the G of n + 1 tokens, and decayed since by the same decays wherever its rounding was
-// made: in |e| it has at most the weight 2.01 u (n + 1) (1 + 2.1 u)^n of what it has in G. So an error grows with the
-// *age* of what it comes from, and what is forgotten takes its error along. With p the functional before a word of L
-// tokens, the answer in column m is off by at most the sum over b of |v_b[m]| X_b,
+// |e'| <= a |e| + u a (|s| + |e|) + u (|s'| + |e'|) follows |e'| <= a (1 + 2.1 u) |e| + 2.01 u G', since a G <= G'.
+// What was added n tokens ago is in the G of n + 1 tokens, and decayed since by the same decays wherever its rounding
+// was made: in |e| it has at most the weight 2.01 u (n + 1) (1 + 2.1 u)^n of what it has in G. So an error grows with
+// the *age* of what it comes from, and what is forgotten takes its error along. With p the functional before a word of
+// L tokens, the answer in column m is off by at most the sum over b of |v_b[m]| X_b,
 //     X_b = sum over j, n of |p[j]| (what token b adds to y_b[j]) (product of the n decays since) (2 u (n + 1 + L) +
 //     key_size u)
 // over the tokens before the word, and (2 u L + key_size u) times the sizes of what the word's own tokens add. Since
