@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,6 +40,27 @@ class Enclosing {
     std::size_t count = 0;
   };
 
+  /// A word, as a reader sees the states before it.
+  struct Behind {
+    /// Of its tokens.
+    const std::vector<std::uint32_t>& contexts;
+    const double* functional = nullptr;
+    /// Of the functional that the reader began with, the largest entry.
+    double largest = 0.0;
+    /// Of every entry of the functional the sum of its sizes after each of the word's tokens.
+    const double* noise = nullptr;
+    /// By generator: what the word's own tokens add to t, and the sum of the sizes of that.
+    const double* parts = nullptr;
+    const double* sizes = nullptr;
+  };
+  /// Number m of the answer is off by at most numbers[m] + sum over b of |v_b[m]| (shares[b] t[b] + rests[b]), where t
+  /// is what the situation's set adds, and shares may be negative.
+  struct Rounding {
+    std::vector<double> numbers;
+    std::vector<double> shares;
+    std::vector<double> rests;
+  };
+
   virtual ~Enclosing() = default;
   /// "fans" or "hulls".
   virtual std::string_view name() const = 0;
@@ -58,14 +80,17 @@ class Enclosing {
   virtual void back(std::uint32_t context, std::size_t reader, double* functional, double* t, double* sizes) const = 0;
   /// For every combination u, at least the sum over b of u[b] t[b] over the situation's set.
   virtual void supports(std::uint32_t situation, std::size_t reader, const double* functional, double* out) const = 0;
-  /// At least what t can be for functionals of entries of at most 1, in size.
-  virtual double reach(std::size_t reader) const = 0;
-  /// How far number m of the reader's answer in the context can be from the exact recurrence's, for words of at most
-  /// `length` tokens, or of all lengths, behind a word: its functional, and for every entry the sum of its sizes after
-  /// each of the word's tokens.
-  virtual double rounding(std::uint32_t context, std::size_t reader, std::size_t m, const double* functional,
-                          const double* noise) const = 0;
-  /// For rounding(), supports() and reach(), of closed tables. False if there is no bound for such lengths.
+  /// Where that is less than the readers' supports add up to: over all situations, at least the sum over readers and
+  /// generators of direction[r, b] t[b] of the readers' functionals [readers, size].
+  virtual double far(const double* /*functionals*/, const double* /*direction*/) const {
+    return std::numeric_limits<double>::infinity();
+  }
+  /// How far the doubles can be off in the reader's t, the set's part and the word's own.
+  virtual double loss(std::size_t reader, const Behind& word) const = 0;
+  /// How far the reader's answer behind a word can be from the exact recurrence's, for words of at most `length`
+  /// tokens, or of all lengths.
+  virtual Rounding rounding(std::size_t reader, const Behind& word) const = 0;
+  /// For rounding(), supports() and loss(), of closed tables. False if there is no bound for such lengths.
   virtual bool bound_rounding(std::optional<std::uint64_t> length) = 0;
 
   /// Finds tables that are closed for words of all lengths, or begins those that reach() goes on with; says why not

@@ -18,9 +18,13 @@
 //     change = beta (v - k . a s) + dc,  |dc| <= beta ((key_size + 4) u |k| R + 2 u |v|),  R >= |s| of the column,
 // which moves s along k, as a change of v does: errors of that kind stay within the sets e of y' = A_c y + [-1, 1]
 // beta_c k_c, times the largest (key_size + 4) u |k| R + 2 u |v|. Beside it every entry is rounded once in the last fma
-// and, where there is a gate, once in t: a vector of norm at most (1 or 2) u R in any direction, which A_c shrinks by
-// its norm rho: (1 or 2) u R / (1 - rho) for ever, (1 or 2) u R N max(1, rho)^N after N tokens. The answer has another
-// key_size u |q| R. R is what the exact sets give plus both errors. Tested by tests/verify/sets_test.cpp.
+// and, where there is a gate, once in t, which the same token stretches by |I - beta k k^T|: a vector of norm at most
+// (1 or 2) u R in any direction, which A_c shrinks by its norm rho: (1 or 2) u R / (1 - rho) for ever, (1 or 2) u R N
+// max(1, rho)^N after N tokens. R is what the exact sets give plus both errors. Behind a word the query sees all that
+// through the word's tokens: errors from before by the functional that is left, along its part in the keys' span and,
+// in any direction, by its norm, to which the part of the query across the span adds, times the word's gates; of each
+// token what it adds by the functional behind it, where R is what the tokens so far have left of it. The answer has
+// another key_size u |q| R. Tested by tests/verify/sets_test.cpp.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -65,6 +69,8 @@ class Fans final : public Enclosing {
         for (std::size_t j = 0; j < size_; ++j) head.products[i * size_ + j] = dot(key(i, h), key(j, h));
         head.longest = std::max(head.longest, std::sqrt(head.products[i * size_ + i]) * (1.0 + slack));
       }
+      for (std::uint32_t c = 0; c < size_; ++c) head.gated = head.gated || gate(c, h) != 1.0;
+      for (std::uint32_t c = 0; c < size_; ++c) head.stretch = std::max(head.stretch, stretch_by(c, h));
       head.has_frame = make_frame(head);
       const std::vector<double> places = size_ == 1 ? std::vector<double>() : places_of(head);
       tables_.grids.insert(tables_.grids.end(), places.begin(), places.end());
@@ -97,22 +103,67 @@ class Fans final : public Enclosing {
       out[u] = far(supports_.data() + table(situation, reader, u), parts, set_tops_[reader]);
     }
   }
-  double reach(std::size_t reader) const override {
-    // A functional of entries of at most 1 is a combination of unit vectors; what a token adds is at most beta.
-    return static_cast<double>(size_) * (set_tops_[reader] + 3.0);
+  double loss(std::size_t reader, const Behind& word) const override {
+    // A functional of entries of at most 1 is a combination of unit vectors; what a token adds is at most beta. Doubles
+    // lose 2^-50 of a functional's entries a token, times how far errors on the keys' values go while norms do not
+    // grow, which is at most 2^10 where the keys' Gram matrix has pivots of at least 2^-20.
+    constexpr double drift = 0x1p-38;
+    const double reach = static_cast<double>(size_) * (set_tops_[reader] + 3.0);
+    return drift * static_cast<double>(word.contexts.size() + 1) * word.largest * reach;
   }
 
-  double rounding(std::uint32_t context, std::size_t reader, std::size_t m, const double*,
-                  const double*) const override {
+  Rounding rounding(std::size_t reader, const Behind& word) const override {
+    const Head& head = heads_[reader];
+    const std::size_t columns = readers_[reader].count;
+    const std::vector<float>& query = system_.contexts()[word.contexts.back()].heads[reader].query;
+    const double terms = static_cast<double>(query.size());
+    const double unit = fp32_unit * 1.01;
+    // Backwards, from the query: behind every token the functional on the state there, its part across the keys' span,
+    // and what the token's change adds.
     std::array<double, most_keys> functional{};
-    begin(context, reader, functional.data());
-    const Column& column = columns_[reader * readers_.front().count + m];
-    const std::vector<float>& query = system_.contexts()[context].heads[reader].query;
-    const double norm = std::sqrt(dot(query, query)) * (1.0 + slack);
-    const double terms = static_cast<double>(query.size()) * fp32_unit * 1.01;
+    begin(word.contexts.back(), reader, functional.data());
+    const double inside = norm_of(head, functional.data());
+    const double whole = std::sqrt(dot(query, query)) * (1.0 + slack);
+    double across = std::sqrt(std::max(whole * whole - inside * inside, 0.0) + 0x1p-30 * whole * whole);
+    double most = whole;
+    const auto norm = [&] {
+      return std::min(std::hypot(norm_of(head, functional.data()), across) * (1.0 + 0x1p-18), most);
+    };
+    std::vector<double> seen;
+    std::vector<double> own;
+    for (std::size_t i = word.contexts.size(); i-- > 0;) {
+      const std::uint32_t c = word.contexts[i];
+      seen.push_back(norm());
+      own.push_back(std::abs(step_back(c, reader, functional.data())));
+      across *= gate(c, reader);
+      most *= std::max(1.0, retained_by(c, reader) * (1.0 + slack));
+    }
+    const double before = norm();
     const double along =
         far(errors_.data() + reader * num_directions(), decomposed(reader, functional.data()), error_tops_[reader]);
-    return (column.along * along + norm * (column.any + terms * column.largest)) * (1.0 + slack) + fp32_least;
+    Rounding result{{}, std::vector<double>(generators_, 0.0), std::vector<double>(generators_, 0.0)};
+    for (std::size_t m = 0; m < columns; ++m) {
+      const Column& column = columns_[reader * columns + m];
+      double sum = column.along * along + column.any * before;
+      // Forwards: how long the column is.
+      double largest = column.largest;
+      for (std::size_t i = 0; i < word.contexts.size(); ++i) {
+        const std::uint32_t c = word.contexts[i];
+        const double changed = strength(c, reader) * std::abs(value(reader, c, m));
+        const std::size_t back = word.contexts.size() - 1 - i;
+        sum += own[back] * ((terms + 4.0) * unit * head.longest * largest + 2.0 * unit * std::abs(value(reader, c, m)) +
+                            fp32_least);
+        // Of the change's rounding, beta |k|^2 (terms + 4) u of the decayed state, and the last roundings.
+        const double more = 1.0 + (2.1 * (terms + 4.0) + 4.0) * unit;
+        const double grown = (retained_by(c, reader) * largest + changed * head.longest) * more + terms * fp32_least;
+        // Rounded once, and with a gate before that too.
+        const double rounded = (head.gated ? head.stretch * largest : 0.0) + grown;
+        sum += seen[back] * (unit * rounded + terms * fp32_least);
+        largest = std::min(column.largest, grown);
+      }
+      result.numbers.push_back((sum + whole * terms * unit * largest) * (1.0 + slack) + terms * fp32_least);
+    }
+    return result;
   }
 
   bool bound_rounding(std::optional<std::uint64_t> length) override {
@@ -143,8 +194,6 @@ class Fans final : public Enclosing {
     for (std::size_t h = 0; h < readers_.size(); ++h) {
       const Head& head = heads_[h];
       if (!head.has_frame) return false;
-      bool gated = false;
-      for (std::uint32_t c = 0; c < size_; ++c) gated = gated || gate(c, h) != 1.0;
       const double rho = retained(h);
       // What one rounding a token adds up to.
       double total = 0.0;
@@ -156,7 +205,7 @@ class Fans final : public Enclosing {
       } else {
         return false;
       }
-      const double roundings = gated ? 2.0 : 1.0;
+      const double roundings = head.gated ? 1.0 + head.stretch : 1.0;
       double error_norm = 0.0;
       for (std::size_t i = 0; i < size_; ++i) {
         const double f =
@@ -342,6 +391,10 @@ class Fans final : public Enclosing {
     /// G
     std::vector<double> products;
     double longest = 0.0;
+    /// Some gate is not 1.
+    bool gated = false;
+    /// |I - beta k k^T| of all tokens, and at least 1.
+    double stretch = 1.0;
     /// By context and direction.
     std::vector<std::vector<Step>> steps;
     /// The values on the keys of an orthonormal basis of their span.
@@ -378,17 +431,7 @@ class Fans final : public Enclosing {
   /// |p| of the functionals with the directions' values on the keys: with K = L Q, of L^-1 d.
   std::vector<double> norms_of(const Head& head) const {
     std::vector<double> norms;
-    std::vector<double> x(size_);
-    for (std::size_t d = 0; d < num_directions(); ++d) {
-      double square = 0.0;
-      for (std::size_t i = 0; i < size_; ++i) {
-        double sum = head.directions->direction(d)[i];
-        for (std::size_t k = 0; k < i; ++k) sum -= head.frame[k * size_ + i] * x[k];
-        x[i] = sum / head.frame[i * size_ + i];
-        square += x[i] * x[i];
-      }
-      norms.push_back(std::sqrt(square));
-    }
+    for (std::size_t d = 0; d < num_directions(); ++d) norms.push_back(norm_of(head, head.directions->direction(d)));
     return norms;
   }
   static double largest(const double* from, std::size_t count) {
@@ -531,13 +574,25 @@ class Fans final : public Enclosing {
   /// At most this of the norm of what was before the last token is left of it, rounding excluded.
   double retained(std::size_t h) const {
     double rho = 0.0;
-    bool gated = false;
-    for (std::uint32_t c = 0; c < size_; ++c) {
-      const double inner = 1.0 - strength(c, h) * heads_[h].products[c * size_ + c];
-      rho = std::max(rho, gate(c, h) * std::max(1.0, std::abs(inner) + slack));
-      gated = gated || gate(c, h) != 1.0;
+    for (std::uint32_t c = 0; c < size_; ++c) rho = std::max(rho, retained_by(c, h));
+    return rho * (1.0 + (heads_[h].gated ? slack : 0.0));
+  }
+  /// The same of one token, but for the rounding of doubles.
+  double retained_by(std::uint32_t c, std::size_t h) const { return gate(c, h) * stretch_by(c, h); }
+  double stretch_by(std::uint32_t c, std::size_t h) const {
+    return std::max(1.0, std::abs(1.0 - strength(c, h) * heads_[h].products[c * size_ + c]) + slack);
+  }
+  /// Of the functional on the keys' span with such values on the keys, right to 2^-20.
+  double norm_of(const Head& head, const double* values) const {
+    double square = 0.0;
+    std::array<double, most_keys> x{};
+    for (std::size_t i = 0; i < size_; ++i) {
+      double sum = values[i];
+      for (std::size_t k = 0; k < i; ++k) sum -= head.frame[k * size_ + i] * x[k];
+      x[i] = sum / head.frame[i * size_ + i];
+      square += x[i] * x[i];
     }
-    return rho * (1.0 + (gated ? slack : 0.0));
+    return std::sqrt(square);
   }
 
   double set_top(std::size_t h, const std::vector<double>& supports) const {

@@ -13,15 +13,31 @@
 // entry as it is, whatever word follows.
 //
 // Rounding: the canonical step is s' = fma(c, w, fl(a s)), two roundings of at most u |s|, u |s'|; c is taken as the
-// canonical form computes it, so it has none. Errors obey e' = a e + what is added: at most 2 u max |s| / (1 - max |a|)
-// by entry. Behind a word the readout's functional sees them through the word, and what each of the word's tokens adds
-// through the tokens that follow it. The answer is a sum of key_size terms by fma, off by at most key_size u of the sum
-// of their sizes. Tested by tests/verify/sets_test.cpp.
+// canonical form computes it, so it has none. The answer is a sum of key_size terms by fma.
+//
+// *Of entries of their own* errors obey e' = a e + what is added: at most 2 u max |s| / (1 - max |a|) by entry. Behind
+// a word the readout's functional sees them through the word, and what each of the word's tokens adds through the
+// tokens that follow it; the answer is off by at most key_size u of the sum of its terms' sizes.
+//
+// *Of joint entries*, with decays in [0, 1): let G[m] = sum over b of |v_b[m]| |y_b|, at least |s| of column m. From
+// |e'| <= a |e| + u a (|s| + |e|) + u (|s'| + |e'|) follows |e'| <= a (1 + 2.1 u) |e| + 2.01 u G', since a G <= G'.
+// What was added n tokens ago is in the G of n + 1 tokens, and decayed since by the same decays wherever its rounding
+// was made: in |e| it has at most the weight 2.01 u (n + 1) (1 + 2.1 u)^n of what it has in G. So an error grows with
+// the *age* of what it comes from, and what is forgotten takes its error along. With p the functional before a word of
+// L tokens, the answer in column m is off by at most the sum over b of |v_b[m]| X_b,
+//     X_b = sum over j, n of |p[j]| (what token b adds to y_b[j]) (product of the n decays since) (2 u (n + 1 + L) +
+//     key_size u)
+// over the tokens before the word, and (2 u L + key_size u) times the sizes of what the word's own tokens add. Since
+// y_b[j] has the sign of w_b[j], t_b = p . y_b is a sum of the same terms, p[j] w_b[j] > 0 or not for all n alike: X_b
+// - r |t_b| is at most, for either sign of r, the sum over j of |p[j] w_b[j]| and over n of a^n (2 u (n + 1 + L) +
+// key_size u -+ r) where that is positive, a the largest decay, in closed form. So the error is a share r of t_b, and
+// what is left. Tested by tests/verify/rounding_test.cpp and sets_test.cpp.
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "sets/enclosing.hpp"
+#include "sets/look_back.hpp"
 
 namespace krohn::sets {
 namespace {
@@ -30,6 +46,8 @@ constexpr std::size_t most_joint_contexts = 8;
 /// A decay that is nearer to 1 leaves the entry in a box.
 constexpr double least_room = 0x1p-20;
 constexpr std::size_t policy_rounds = 200;
+/// Of all readers together, to be looked back on jointly.
+constexpr std::size_t most_entries = 512;
 
 class Hulls final : public Enclosing {
  public:
@@ -101,82 +119,57 @@ class Hulls final : public Enclosing {
         size += std::abs(term);
       }
       out[u] = sum + slack * size;
+      if (joint_) out[u] = std::min(out[u], look_backs_[reader].far(functional, along_[reader * directions + u]));
     }
   }
-  double reach(std::size_t reader) const override {
+  double far(const double* functionals, const double* direction) const override {
+    if (!joint_ || readers_.size() * size_ >= most_entries) return std::numeric_limits<double>::infinity();
+    LookBack::Entries all;
+    for (std::size_t r = 0; r < readers_.size(); ++r) append(r, direction + r * generators_, all);
+    return over_readers_->far(functionals, all);
+  }
+  double loss(std::size_t reader, const Behind& word) const override {
+    // A token costs a functional's entry a part of 2^-53 of itself, and so all that it stands before.
     double sum = 0.0;
-    for (std::size_t j = 0; j < size_; ++j) {
-      double most = 0.0;
-      for (std::size_t s = 0; s < system_.situations().size(); ++s) {
-        for (std::size_t u = 0; u < combinations_.size(); ++u) most = std::max(most, std::abs(entry(s, reader, j, u)));
-      }
-      sum += most;
-    }
-    return sum;
+    for (std::size_t j = 0; j < size_; ++j) sum += std::abs(word.functional[j]) * farthest_[reader * size_ + j];
+    for (std::size_t b = 0; b < generators_; ++b) sum += word.sizes[b];
+    return 0x1p-50 * static_cast<double>(word.contexts.size() + 1) * sum;
   }
 
-  double rounding(std::uint32_t context, std::size_t reader, std::size_t m, const double* functional,
-                  const double* noise) const override {
-    const HeadStep& s = step(context, reader);
-    double sum = 0.0;
-    const double added = 2.0 * fp32_unit * 1.01;
-    const double terms = static_cast<double>(size_) * fp32_unit * 1.01;
-    for (std::size_t j = 0; j < size_; ++j) {
-      const std::size_t at = (reader * size_ + j) * readers_[reader].count + m;
-      const double most = largest_[at] + errors_[at];
-      // What is in a box is the canonical form's own.
-      if (!boxed(reader, j)) sum += std::abs(functional[j]) * errors_[at] + noise[j] * (added * most + fp32_least);
-      sum += std::abs(static_cast<double>(s.query[j])) * terms * most;
-    }
-    return sum * (1.0 + 0x1p-30) + static_cast<double>(size_) * fp32_least;
+  Rounding rounding(std::size_t reader, const Behind& word) const override {
+    return joint_ ? rounding_by_age(reader, word) : rounding_by_entry(reader, word);
   }
   bool bound_rounding(std::optional<std::uint64_t>) override {
-    const std::size_t count = readers_.front().count;
-    errors_.assign(readers_.size() * size_ * count, 0.0);
-    largest_ = errors_;
-    std::vector<double> u(generators_);
-    std::vector<Fan::Part> parts;
+    const std::size_t directions = combinations_.size();
+    farthest_.assign(readers_.size() * size_, 0.0);
+    slowest_ = farthest_;
     for (std::size_t r = 0; r < readers_.size(); ++r) {
       for (std::size_t j = 0; j < size_; ++j) {
-        if (boxed(r, j)) {
-          // The box holds the canonical form's own states.
-          const double* box = tables_.supports.data() + (r * size_ + j) * combinations_.size();
-          largest_[r * size_ + j] = std::max(box[0], box[1]);
-          continue;
-        }
-        double fastest = 0.0;
-        for (std::uint32_t c = 0; c < system_.contexts().size(); ++c) {
-          fastest = std::max(fastest, std::abs(decay(step(c, r), j, readers_[r].first)));
-        }
-        if (!(fastest < 1.0)) return false;
-        for (std::size_t m = 0; m < count; ++m) {
-          // Both signs of the combination of generators that entry (j, m) is.
-          double most = 0.0;
-          for (const double sign : {1.0, -1.0}) {
-            for (std::size_t b = 0; b < generators_; ++b) u[b] = sign * value(r, b, m);
-            combinations_.decompose(u.data(), parts);
-            for (std::size_t s = 0; s < system_.situations().size(); ++s) {
-              double far = 0.0;
-              double size = 0.0;
-              for (const Fan::Part& part : parts) {
-                const double term = part.weight * entry(s, r, j, part.direction);
-                far += term;
-                size += std::abs(term);
-              }
-              most = std::max(most, far + slack * size);
-            }
+        for (std::size_t s = 0; s < system_.situations().size(); ++s) {
+          for (std::size_t u = 0; u < directions; ++u) {
+            farthest_[r * size_ + j] = std::max(farthest_[r * size_ + j], std::abs(entry(s, r, j, u)));
           }
-          const std::size_t at = (r * size_ + j) * count + m;
-          // |s| of the canonical form is at most `most` and the error e; e = 2 u (most + e) / (1 - a), solved for e.
-          // The states inside of a step, a s, are no larger than those before it.
-          const double room = 1.0 - fastest * (1.0 + slack);
-          const double added = 2.0 * fp32_unit * 1.01;
-          if (!(room > 8.0 * added)) return false;
-          const double error = (added * most + fp32_least) / (room - added) * (1.0 + slack);
-          errors_[at] = error;
-          largest_[at] = most;
+        }
+        for (std::uint32_t c = 0; c < system_.contexts().size(); ++c) {
+          slowest_[r * size_ + j] =
+              std::max(slowest_[r * size_ + j], std::abs(decay(step(c, r), j, readers_[r].first)));
         }
       }
+    }
+    if (joint_) {
+      make_look_backs();
+      return std::ranges::all_of(slowest_, [](double a) { return 1.0 - grown(a) > 0.0; });
+    }
+    errors_.assign(readers_.size() * size_, 0.0);
+    for (std::size_t i = 0; i < errors_.size(); ++i) {
+      // What is in a box is the canonical form's own. Otherwise |s| of the canonical form is at most the hull's and the
+      // error e; e = 2 u (hull + e) / (1 - a), solved for e. The states inside of a step, a s, are no larger than those
+      // before it.
+      if (boxed_[i]) continue;
+      const double room = 1.0 - slowest_[i] * (1.0 + slack);
+      const double added = 2.0 * fp32_unit * 1.01;
+      if (!(room > 8.0 * added)) return false;
+      errors_[i] = (added * farthest_[i] + fp32_least) / (room - added) * (1.0 + slack);
     }
     return true;
   }
@@ -193,7 +186,8 @@ class Hulls final : public Enclosing {
           continue;
         }
         for (std::uint32_t c = 0; c < system_.contexts().size(); ++c) {
-          if (!(1.0 - std::abs(decay(step(c, r), j, readers_[r].first)) > least_room)) {
+          const double a = std::abs(decay(step(c, r), j, readers_[r].first));
+          if (!(joint_ ? grown(a) < 1.0 : 1.0 - a > least_room)) {
             return "entry " + std::to_string(j) + " of head " + std::to_string(readers_[r].head) +
                    " does not decay: no hull";
           }
@@ -229,6 +223,139 @@ class Hulls final : public Enclosing {
   }
 
  private:
+  /// A decay by which errors decay too, of decays below 1.
+  static double grown(double decay) { return decay * (1.0 + 2.1 * fp32_unit) * (1.0 + slack); }
+
+  Rounding rounding_by_entry(std::size_t reader, const Behind& word) const {
+    const HeadStep& s = step(word.contexts.back(), reader);
+    double sum = 0.0;
+    const double added = 2.0 * fp32_unit * 1.01;
+    const double terms = static_cast<double>(size_) * fp32_unit * 1.01;
+    for (std::size_t j = 0; j < size_; ++j) {
+      const std::size_t at = reader * size_ + j;
+      const double most = farthest_[at] + errors_[at];
+      if (!boxed(reader, j)) {
+        sum += std::abs(word.functional[j]) * errors_[at] + word.noise[j] * (added * most + fp32_least);
+      }
+      sum += std::abs(static_cast<double>(s.query[j])) * terms * most;
+    }
+    return {{sum * (1.0 + 0x1p-30) + static_cast<double>(size_) * fp32_least}, {0.0}, {0.0}};
+  }
+
+  Rounding rounding_by_age(std::size_t reader, const Behind& word) const {
+    const double unit = 1.02 * fp32_unit;
+    // Of what was added n tokens before the word: 2 u (n + 1 + the word's tokens) + key_size u.
+    const double by_age = 2.0 * unit;
+    const double by_word = 2.0 * unit * static_cast<double>(word.contexts.size()) + static_cast<double>(size_) * unit;
+    std::vector<double> most(generators_, 0.0);
+    for (std::uint32_t c = 0; c < generators_; ++c) {
+      for (std::size_t j = 0; j < size_; ++j) most[c] = std::max(most[c], std::abs(write(c, reader, j)));
+    }
+    double least = static_cast<double>(size_) * fp32_least;
+    for (std::size_t j = 0; j < size_; ++j) {
+      const double room = 1.0 - grown(slowest_[reader * size_ + j]);
+      least += (std::abs(word.functional[j]) / room + word.noise[j]) * fp32_least;
+    }
+    Rounding result{std::vector<double>(readers_[reader].count, least), {}, {}};
+    for (std::uint32_t b = 0; b < generators_; ++b) {
+      // What is left beside a share of t, of either sign.
+      const auto left = [&](double share) {
+        double sum = 0.0;
+        for (std::size_t j = 0; j < size_; ++j) {
+          const double w = word.functional[j] * write(b, reader, j);
+          if (w == 0.0) continue;
+          const double x = grown(slowest_[reader * size_ + j]);
+          const double offset = by_word + by_age - (w > 0.0 ? share : -share);
+          double n = 0.0;
+          if (offset < 0.0) n = std::ceil(-offset / by_age);
+          const double room = 1.0 - x;
+          const double first = std::max(by_age * n + offset, 0.0);
+          sum += std::abs(w) * std::pow(x, n) * (first / room + by_age * x / (room * room));
+        }
+        return sum * (1.0 + 0x1p-20);
+      };
+      double share = 0.0;
+      double rest = left(0.0);
+      double cost = rest;
+      for (double tried = 0x1p-24; tried <= 0x1p-4; tried *= 2.0) {
+        for (const double signed_share : {tried, -tried}) {
+          const double sum = left(signed_share);
+          const double own = word.parts[b];
+          const double costs = std::max(sum - signed_share * own, 0.0) + tried * (std::abs(own) + most[b]);
+          if (costs < cost) {
+            cost = costs;
+            rest = sum;
+            share = signed_share;
+          }
+        }
+      }
+      result.shares.push_back(share);
+      result.rests.push_back(rest + (by_word + by_age) * word.sizes[b] * (1.0 + slack));
+    }
+    return result;
+  }
+
+  /// Of the contexts that follow a situation.
+  std::vector<std::uint32_t> contexts_of_words() const {
+    std::vector<std::uint32_t> used;
+    for (std::uint32_t s = 0; s < system_.situations().size(); ++s) {
+      for (Symbol x = 0; x < system_.symbols(); ++x) used.push_back(system_.context(s, x));
+    }
+    std::ranges::sort(used);
+    const auto rest = std::ranges::unique(used);
+    used.erase(rest.begin(), rest.end());
+    return used;
+  }
+  /// Adds the reader's entries as they count towards direction . t, t of the reader.
+  void append(std::size_t reader, const double* direction, LookBack::Entries& entries) const {
+    const std::vector<std::uint32_t> contexts = contexts_of_words();
+    entries.writes.resize(contexts.size());
+    for (std::size_t i = 0; i < contexts.size(); ++i) {
+      for (std::size_t j = 0; j < size_; ++j) {
+        entries.writes[i].push_back(direction[contexts[i]] * write(contexts[i], reader, j));
+      }
+    }
+    const auto first = system_.first_context();
+    for (std::size_t j = 0; j < size_; ++j) {
+      entries.first.push_back(first ? direction[*first] * write(*first, reader, j) : 0.0);
+    }
+    std::vector<double> turned(direction, direction + generators_);
+    for (std::vector<double>* to : {&entries.up, &entries.down}) {
+      std::vector<Fan::Part> parts;
+      combinations_.decompose(turned.data(), parts);
+      for (std::size_t j = 0; j < size_; ++j) {
+        double sum = 0.0;
+        for (const Fan::Part& part : parts) {
+          sum += part.weight * widest_[(reader * size_ + j) * combinations_.size() + part.direction];
+        }
+        to->push_back(sum);
+      }
+      for (double& x : turned) x = -x;
+    }
+  }
+  void make_look_backs() {
+    const std::size_t directions = combinations_.size();
+    widest_.assign(pitch(), -std::numeric_limits<double>::infinity());
+    for (std::size_t s = 0; s < system_.situations().size(); ++s) {
+      for (std::size_t i = 0; i < pitch(); ++i) widest_[i] = std::max(widest_[i], tables_.supports[s * pitch() + i]);
+    }
+    look_backs_.clear();
+    along_.clear();
+    std::vector<std::vector<double>> all(contexts_of_words().size());
+    for (std::size_t r = 0; r < readers_.size(); ++r) {
+      std::vector<std::vector<double>> decays;
+      for (const std::uint32_t c : contexts_of_words()) {
+        std::vector<double>& own = decays.emplace_back();
+        for (std::size_t j = 0; j < size_; ++j) own.push_back(decay(step(c, r), j, readers_[r].first));
+        std::vector<double>& to = all[decays.size() - 1];
+        to.insert(to.end(), own.begin(), own.end());
+      }
+      look_backs_.emplace_back(std::move(decays));
+      for (std::size_t u = 0; u < directions; ++u) append(r, combinations_.direction(u), along_.emplace_back());
+    }
+    if (all.front().size() < most_entries) over_readers_.emplace(std::move(all));
+  }
+
   std::size_t pitch() const { return readers_.size() * size_ * combinations_.size(); }
   double entry(std::size_t situation, std::size_t reader, std::size_t j, std::size_t u) const {
     return tables_.supports[situation * pitch() + (reader * size_ + j) * combinations_.size() + u];
@@ -432,8 +559,18 @@ class Hulls final : public Enclosing {
   std::vector<bool> boxed_;
   /// By context and head: the canonical form's change of every column.
   std::vector<std::vector<std::vector<float>>> changes_;
+  /// By reader and entry: the farthest that a hull or box goes, the largest decay, and of entries of their own how far
+  /// rounding goes.
+  std::vector<double> farthest_;
+  std::vector<double> slowest_;
   std::vector<double> errors_;
-  std::vector<double> largest_;
+  /// Of joint entries: by reader and entry, for every combination, the farthest of all situations.
+  std::vector<double> widest_;
+  /// By reader, and of all readers together.
+  std::vector<LookBack> look_backs_;
+  std::optional<LookBack> over_readers_;
+  /// By reader and combination.
+  std::vector<LookBack::Entries> along_;
 };
 
 }  // namespace
@@ -441,7 +578,12 @@ class Hulls final : public Enclosing {
 std::unique_ptr<Enclosing> make_hulls(const System& system) {
   const LinearRecurrence::Decay decay = system.recurrence().decay;
   const bool by_column = decay == LinearRecurrence::Decay::rate || decay == LinearRecurrence::Decay::element;
-  return std::make_unique<Hulls>(system, !by_column && system.contexts().size() <= most_joint_contexts);
+  const bool alternates = std::ranges::any_of(system.contexts(), [](const Context& context) {
+    return std::ranges::any_of(context.heads, [](const HeadStep& step) {
+      return std::ranges::any_of(step.decay, [](float a) { return a < 0.0F; });
+    });
+  });
+  return std::make_unique<Hulls>(system, !by_column && !alternates && system.contexts().size() <= most_joint_contexts);
 }
 
 }  // namespace krohn::sets

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -19,12 +20,17 @@ class ReadoutOf final : public Readout {
  public:
   using Number = affine::Form<Symbols>;
 
-  ReadoutOf(const System& system, const Enclosing& enclosing)
-      : system_(system), enclosing_(enclosing), pass_(system.program()), logits_(system.program().num_logits()) {
+  ReadoutOf(const System& system, const Enclosing& enclosing, bool fine)
+      : system_(system),
+        enclosing_(enclosing),
+        fine_(fine),
+        pass_(system.program()),
+        logits_(system.program().num_logits()) {
     const Schedule& schedule = pass_.schedule();
     for (std::size_t i = 0; i < schedule.operations.size(); ++i) {
       if (std::holds_alternative<LinearRecurrence>(schedule.operations[i].operation.kind)) recurrence_ = i;
     }
+    find_norm_of_heads();
     end_ = schedule.operations.size();
     if (end_ < 2) return;
     // A last norm multiplies all logits by one positive number (and the weights): the sign of their differences is
@@ -44,6 +50,8 @@ class ReadoutOf final : public Readout {
     end_ -= 2;
   }
 
+  bool forgets_scales() const override { return norm_of_heads_.has_value(); }
+
   Outcome evaluate(std::uint32_t context, State state, const Box& box) override {
     try {
       const Frozen& frozen = frozen_of(context);
@@ -52,7 +60,11 @@ class ReadoutOf final : public Readout {
       Injector injector(*this, box);
       const std::uint32_t token = system_.contexts()[context].tokens.back();
       for (std::size_t i = recurrence_; i < end_; ++i) {
-        pass_.run_operation(i, features_.data(), state_.data(), &token, &injector);
+        if (norm_of_heads_ == i && std::ranges::any_of(box.scales, [](double scale) { return scale > 1.0; })) {
+          normalize_heads(box);
+        } else {
+          pass_.run_operation(i, features_.data(), state_.data(), &token, &injector);
+        }
       }
       return compare(state);
     } catch (const affine::Undecided& undecided) {
@@ -87,20 +99,30 @@ class ReadoutOf final : public Readout {
             const double v = sets.value(r, b, m);
             const double t = box_.centers[r * generators + b];
             x.center += v * t;
+            double spread = box_.radii[r * generators + b];
             x.radius += std::abs(v) * box_.radii[r * generators + b];
             size += std::abs(v * t);
             for (std::size_t i = 0; i < generators; ++i) {
               const double c = v * box_.coefficients[(r * generators + b) * generators + i];
               const std::size_t symbol = r * generators + i;
               size += std::abs(c);
+              spread += std::abs(box_.coefficients[(r * generators + b) * generators + i]);
               if (symbol < static_cast<std::size_t>(Symbols)) {
                 x.coefficients[symbol] += c;
               } else {
                 x.radius += std::abs(c);
               }
             }
+            x.radius += std::abs(v) * share_of_rounding(r * generators + b, box_.scales[r] > 1.0, spread);
           }
-          x.radius = (x.radius + box_.roundings[r * reader.count + m] + slack * size) * (1.0 + slack);
+          const double rounding = (x.radius + box_.roundings[r * reader.count + m] + slack * size) * (1.0 + slack);
+          const std::size_t own = sets.readers().size() * generators + r * reader.count + m;
+          if (owner_.fine_ && own < static_cast<std::size_t>(Symbols)) {
+            x.radius = 0.0;
+            x.coefficients[own] = rounding;
+          } else {
+            x.radius = rounding;
+          }
           out[reader.first + m] = x;
         }
       }
@@ -108,6 +130,14 @@ class ReadoutOf final : public Readout {
     }
 
    private:
+    /// Of t = center +- spread, or of r times that, r >= 1, over r.
+    double share_of_rounding(std::size_t t, bool scaled, double spread) const {
+      const double share = box_.shares[t];
+      const double set = share * box_.centers[t] + std::abs(share) * spread;
+      const double rest = box_.rests[t] - share * box_.own[t];
+      return scaled ? std::max(set, 0.0) + std::max(rest, 0.0) : std::max(set + rest, 0.0);
+    }
+
     const ReadoutOf& owner_;
     const Box& box_;
   };
@@ -126,6 +156,70 @@ class ReadoutOf final : public Readout {
    private:
     std::size_t answer_;
   };
+
+  /// A root mean square's norm of every head by itself is all that sees the answer, or its product with a constant.
+  void find_norm_of_heads() {
+    const Schedule& schedule = pass_.schedule();
+    const std::vector<Operation>& operations = system_.program().operations();
+    const LinearRecurrence& recurrence = system_.recurrence();
+    if (enclosing_.readers().size() != system_.heads()) return;
+    std::uint32_t value = schedule.operations[recurrence_].value;
+    const std::uint32_t size = static_cast<std::uint32_t>(system_.heads()) * recurrence.value_size;
+    for (std::size_t i = recurrence_ + 1; i < schedule.operations.size(); ++i) {
+      std::size_t readers = 0;
+      for (const Operation& operation : operations) {
+        for (const Slice& slice : inputs_of(operation)) readers += slice.value == value ? 1 : 0;
+      }
+      const ScheduledOperation& at = schedule.operations[i];
+      if (readers != 1) return;
+      if (const auto* map = std::get_if<Elementwise>(&at.operation.kind)) {
+        if (map->function != Function::scale || !(map->a.slice == Slice{value, 0, size})) return;
+        value = at.value;
+        continue;
+      }
+      const auto* norm = std::get_if<Normalization>(&at.operation.kind);
+      if (norm == nullptr || norm->kind != Normalization::Kind::rms || norm->bias != no_index) return;
+      if (norm->groups != system_.heads() || !(norm->in == Slice{value, 0, size})) return;
+      norm_of_heads_ = i;
+      return;
+    }
+  }
+
+  /// The norm of heads where an answer is r X, r in [1, scale]: x / sqrt(mean x^2 + epsilon) is X / sqrt(mean X^2 +
+  /// epsilon / r^2). Canonically every operation on r X rounds by the same parts as on X; what falls below the normal
+  /// numbers weighs less by r, and nothing overflows while r |X| < 2^50.
+  void normalize_heads(const Box& box) {
+    const Schedule& schedule = pass_.schedule();
+    const ScheduledOperation& at = schedule.operations[*norm_of_heads_];
+    const auto& norm = std::get<Normalization>(at.operation.kind);
+    const std::size_t size = system_.recurrence().value_size;
+    const float* weight = norm.weight == no_index ? nullptr : system_.program().tensors()[norm.weight].values.data();
+    const bool running = norm.weight != no_index && system_.program().tensors()[norm.weight].values.size() != size;
+    const auto epsilon = static_cast<double>(static_cast<float>(norm.epsilon));
+    std::vector<Number> in(
+        features_.begin() + schedule.at(norm.in),
+        features_.begin() + schedule.at(norm.in) + static_cast<std::ptrdiff_t>(size * box.scales.size()));
+    for (std::size_t h = 0; h < box.scales.size(); ++h) {
+      const Number* x = in.data() + h * size;
+      Number* y = features_.data() + schedule.place[at.value] + h * size;
+      Number sum;
+      for (std::size_t i = 0; i < size; ++i) {
+        if (!(x[i].magnitude() * box.scales[h] < 0x1p50)) throw affine::Undecided{"the norm of a head, beyond 2^50"};
+        sum = fused(x[i], x[i], sum);
+      }
+      Number room;
+      room.exact = box.scales[h] == 1.0;
+      room.center = room.exact ? epsilon : 0.5 * epsilon;
+      room.radius = room.exact ? 0.0 : 0.5 * epsilon * (1.0 + slack);
+      const Number by = rsqrt(quotient(sum, Number(static_cast<float>(size))) + room);
+      for (std::size_t i = 0; i < size; ++i) {
+        y[i] = x[i] * by;
+        if (weight == nullptr) continue;
+        const float w = weight[running ? h * size + i : i];
+        y[i] = y[i] * Number(norm.weight_is_offset ? 1.0F + w : w);
+      }
+    }
+  }
 
   const Frozen& frozen_of(std::uint32_t context) {
     frozen_.resize(system_.contexts().size());
@@ -159,7 +253,6 @@ class ReadoutOf final : public Readout {
       if (!specification.agrees(winner.label, state)) continue;
       Outcome outcome{true, true, nullptr, {}};
       double least = std::numeric_limits<double>::infinity();
-      double lowest = least;
       for (const LearnedTask::Output& other : outputs) {
         if (specification.agrees(other.label, state)) continue;
         const Number difference = norm_ == nullptr ? sum(logits_[winner.logit], logits_[other.logit], -1.0)
@@ -167,10 +260,10 @@ class ReadoutOf final : public Readout {
         outcome.right = outcome.right && difference.lower() > 0.0;
         outcome.middle = outcome.middle && difference.center > 0.0;
         least = std::min(least, difference.center);
-        if (difference.lower() <= 0.0 && difference.lower() < lowest) {
-          lowest = difference.lower();
-          outcome.worst.clear();
-          for (const double c : difference.coefficients) outcome.worst.push_back(c > 0.0 ? -1.0 : 1.0);
+        if (!(difference.lower() > 0.0)) {
+          const double width = affine::own * difference.magnitude() + difference.radius;
+          Outcome::Margin& margin = outcome.margins.emplace_back(Outcome::Margin{difference.center, {}, width});
+          for (const double c : difference.coefficients) margin.coefficients.push_back(c);
         }
       }
       if (least > highest || !best) {
@@ -221,6 +314,7 @@ class ReadoutOf final : public Readout {
 
   const System& system_;
   const Enclosing& enclosing_;
+  bool fine_;
   forward::Interpreter<forward::OneByOne<Number>> pass_;
   std::vector<Number> logits_;
   std::vector<Number> features_;
@@ -228,6 +322,8 @@ class ReadoutOf final : public Readout {
   std::vector<Frozen> frozen_;
   std::size_t recurrence_ = 0;
   std::size_t end_ = 0;
+  /// The scheduled operation.
+  std::optional<std::size_t> norm_of_heads_;
   const Normalization* norm_ = nullptr;
   const Product* head_ = nullptr;
   std::size_t norm_size_ = 0;
@@ -237,9 +333,17 @@ class ReadoutOf final : public Readout {
 
 std::unique_ptr<Readout> make_readout(const System& system, const Enclosing& enclosing) {
   const std::size_t symbols = enclosing.readers().size() * enclosing.generators();
-  if (symbols <= 4) return std::make_unique<ReadoutOf<4>>(system, enclosing);
-  if (symbols <= 8) return std::make_unique<ReadoutOf<8>>(system, enclosing);
-  return std::make_unique<ReadoutOf<64>>(system, enclosing);
+  if (symbols <= 4) return std::make_unique<ReadoutOf<4>>(system, enclosing, false);
+  if (symbols <= 8) return std::make_unique<ReadoutOf<8>>(system, enclosing, false);
+  return std::make_unique<ReadoutOf<64>>(system, enclosing, false);
+}
+
+std::unique_ptr<Readout> make_fine_readout(const System& system, const Enclosing& enclosing) {
+  std::size_t symbols = enclosing.readers().size() * enclosing.generators();
+  for (const Enclosing::Reader& reader : enclosing.readers()) symbols += reader.count;
+  if (symbols <= 40) return std::make_unique<ReadoutOf<40>>(system, enclosing, true);
+  if (symbols <= 72) return std::make_unique<ReadoutOf<72>>(system, enclosing, true);
+  return nullptr;
 }
 
 }  // namespace krohn::sets

@@ -20,13 +20,22 @@ struct Box {
   std::vector<double> centers;
   std::vector<double> coefficients;
   std::vector<double> radii;
-  /// Of every reader's numbers, one after the other: how far the canonical form's can be from the exact recurrence's.
+  /// How far the canonical form's numbers can be from the exact recurrence's: of every reader's numbers, one after the
+  /// other, and by reader, [generators], with the word's own part of t: |v_b[m]| (shares[b] (t[b] - own[b]) +
+  /// rests[b]).
   std::vector<double> roundings;
+  std::vector<double> own;
+  std::vector<double> shares;
+  std::vector<double> rests;
+  /// By reader, at least 1: t and the roundings are what is said here, times one number between 1 and this.
+  std::vector<double> scales;
 };
 
 class Readout {
  public:
   virtual ~Readout() = default;
+  /// Whether boxes may have scales above 1: a norm takes them out again.
+  virtual bool forgets_scales() const = 0;
   struct Outcome {
     /// The right label wins on the whole box.
     bool right = false;
@@ -34,14 +43,22 @@ class Readout {
     bool middle = false;
     /// What has no enclosure.
     const char* lost = nullptr;
-    /// Where not right: of every symbol of the box, by reader, the end at which the margin is least as far as it is
-    /// linear. Empty where that is not known.
-    std::vector<double> worst = {};
+    /// A difference of logits, by the box's symbols.
+    struct Margin {
+      double center = 0.0;
+      std::vector<double> coefficients;
+      double radius = 0.0;
+    };
+    /// Where not right: those that can be negative. Empty where that is not known.
+    std::vector<Margin> margins = {};
   };
   /// `state` is the automaton's behind the token.
   virtual Outcome evaluate(std::uint32_t context, State state, const Box& box) = 0;
 };
 
 std::unique_ptr<Readout> make_readout(const System& system, const Enclosing& enclosing);
+/// One that follows the rounding of every number of the answer through the readout by a symbol of its own, after those
+/// of the box: ten times the work. Nothing where these are too many.
+std::unique_ptr<Readout> make_fine_readout(const System& system, const Enclosing& enclosing);
 
 }  // namespace krohn::sets

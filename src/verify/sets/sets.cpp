@@ -25,6 +25,8 @@ constexpr std::uint64_t last_length = 1'000'000;
 /// The first of them may take so many enclosed readouts.
 constexpr std::uint64_t first_evaluations = 5000;
 constexpr int halvings = 12;
+/// Of one symbol, before an ending that is given up: what decays slowly has gone far by then.
+constexpr std::size_t long_runs[] = {1000, 30000, 200000};
 /// A leaf takes memory in the certificate.
 constexpr std::size_t most_endings = std::size_t{1} << 20U;
 constexpr std::size_t longest_ending = 4096;
@@ -108,14 +110,20 @@ Search search(const Machine& machine, const sets::System& system, sets::Endings&
                        std::to_string(result.endings.size()) + " shown, open: " + in_letters(machine, node.word) +
                        "); what was lost there: " + (lost == nullptr ? "the margin of the logits" : lost);
     };
-    // Where all words that end so are alike to the readout, or nearly, one of them is tried.
+    // Where all words that end so are alike to the readout, or nearly, some of them are tried.
     const auto is_wrong = [&] {
-      Word word = words_to_situations(system)[node.situation];
-      word.insert(word.end(), node.word.begin(), node.word.end());
-      if (right_on(machine, system.specification(), word)) return false;
-      result.outcome = "a wrong word of length " + std::to_string(word.size());
-      result.wrong = std::move(word);
-      return true;
+      std::vector<Word> words = {words_to_situations(system)[node.situation]};
+      for (const std::size_t times : long_runs) {
+        for (Symbol a = 0; a < system.symbols(); ++a) words.emplace_back(times, a);
+      }
+      for (Word& word : words) {
+        word.insert(word.end(), node.word.begin(), node.word.end());
+        if (right_on(machine, system.specification(), word)) continue;
+        result.outcome = "a wrong word of length " + std::to_string(word.size());
+        result.wrong = std::move(word);
+        return true;
+      }
+      return false;
     };
     const bool over = budget.interrupted() || budget.out_of_time();
     if (over || tree.evaluations() > most_evaluations) {
@@ -194,6 +202,7 @@ SetsReport enclose(const Machine& machine, const Specification& specification, c
     return report;
   }
   const std::unique_ptr<sets::Readout> readout = sets::make_readout(system, family);
+  const std::unique_ptr<sets::Readout> fine = sets::make_fine_readout(system, family);
   // True if that settled something.
   const auto attempt = [&](std::optional<std::uint64_t> length, std::uint64_t most_evaluations) {
     if (length) {
@@ -206,7 +215,7 @@ SetsReport enclose(const Machine& machine, const Specification& specification, c
       report.outcome = "the rounding is not bounded";
       return false;
     }
-    sets::Endings tree(system, family, *readout);
+    sets::Endings tree(system, family, *readout, fine.get());
     Search found = search(machine, system, tree, options.budget, most_evaluations);
     report.evaluations += tree.evaluations();
     report.outcome = std::string(family.name()) + ": " + found.outcome;
@@ -279,7 +288,8 @@ std::optional<std::string> refuse_sets(const InductiveSetsEvidence& claimed, con
   if (!family.bound_rounding(claimed.length)) return "the rounding has no bound";
   if (!right_on(machine, specification, {})) return "the label of the empty word is wrong";
   const std::unique_ptr<sets::Readout> readout = sets::make_readout(system, family);
-  sets::Endings tree(system, family, *readout);
+  const std::unique_ptr<sets::Readout> fine = sets::make_fine_readout(system, family);
+  sets::Endings tree(system, family, *readout, fine.get());
   std::set<std::pair<std::uint32_t, Word>> endings;
   std::size_t longest = 0;
   for (const InductiveSetsEvidence::Ending& ending : claimed.endings) {
