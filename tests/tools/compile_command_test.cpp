@@ -98,7 +98,8 @@ TEST_CASE("caps and what the language does not have are refused by name, and not
   refused("random:12,3,1 --cascade G --max-family 20", 3, "--max-family");
   refused("random:12,3,1 --max-rows 100", 3, "level");
   refused(std::string(mixed) + " --spectrum nonnegative", 1, "aperiodic");
-  refused("'re:(a|b)*abb' --representation rotation", 1, "permutations");
+  refused("'re:(a|b)*abb' --representation rotation", 1, "turns a polygon");
+  refused("'re:(a|b)*abb' --representation dimension", 1, "permutations");
   refused("parity --cascade X", 2, "--cascade");
   refused("parity --semantics int4-wrap", 2, "int8-saturate");
   refused("word:S3 --keys dyadic --semantics int8-wrap", 1, "key[0]: expected an integer, got 0.5");
