@@ -20,6 +20,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
+/// What the model itself is looked at for: words that it errs on early are found in less, and krohn check looks longer.
+constexpr std::chrono::milliseconds original_time{250};
+
 const char* origin_name(CodeOrigin origin) {
   switch (origin) {
     case CodeOrigin::own_run:
@@ -72,6 +75,8 @@ HardenReport harden_with_verdict(const OpenModel& model, const std::string& name
   begins("the model itself");
   CheckOptions original_options;
   original_options.budget = options.budget.share(0.1);
+  const auto until = start + original_time;
+  original_options.budget.deadline = std::min(original_options.budget.deadline.value_or(until), until);
   original_options.sample.words = 0;
   result.original = check(*model.machine, language, original_options, model.hint ? &*model.hint : nullptr);
 
