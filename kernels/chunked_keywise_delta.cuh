@@ -621,11 +621,6 @@ __device__ __forceinline__ void copy_images(const Arguments& a, std::uint32_t ba
   wait_for_copies();
 }
 
-template <int pending>
-__device__ __forceinline__ void wait_for_all_but() {
-  asm volatile("cp.async.wait_group %0;" ::"n"(pending) : "memory");
-}
-
 /// 16 value columns of a sequence (`unit`: of its transfer matrix); one warp.
 template <int K, class Input, bool apart>
 struct Columns {
@@ -859,7 +854,7 @@ struct Columns {
     int phase = 0;
     for (int c = 0; c < chunks; ++c, to += chunk_stride, tokens -= chunk_tokens) {
       copy_next(c + R::value_slots - 1);
-      wait_for_all_but<R::value_slots - 1>();
+      wait_for_copies<R::value_slots - 1>();
       __syncwarp();
       barrier_wait(barriers + slot * 8, phase);
       advance_chunk<outputs>(base + slot * I::bytes, static_cast<std::uint32_t>(c % R::value_slots), to, tokens);

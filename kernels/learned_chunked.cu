@@ -14,11 +14,6 @@ namespace {
 constexpr int tile = 32;
 constexpr int tile_height = 8;
 
-/// Log decays below this are zero after one step in fp32, and stay finite in sums.
-constexpr float least_log_decay = -200.0F;
-
-std::uint32_t filled(std::uint32_t size) { return (size + 7) / 8 * 8; }
-
 template <class T>
 __device__ T as(float x) {
   if constexpr (sizeof(T) == sizeof(float)) {
@@ -60,8 +55,8 @@ __global__ void turn_in(const __grid_constant__ Turn turn, const __grid_constant
       value = turn.features.first == LearnedFeatures::none
                   ? turn.absent
                   : *x.at(feature_of(turn.features, entry / turn.padded, element), row);
-      // A decay below 0 becomes NaN, and the run is refused: a maximum would leave that out.
-      if (turn.log) value = value < 0.0F ? nanf("") : fmaxf(logf(value), least_log_decay);
+      // A decay below 0, or NaN, becomes NaN, and the run is refused: a maximum would leave that out.
+      if (turn.log) value = value >= 0.0F ? fmaxf(logf(value), least_log_decay) : nanf("");
     }
     values[i][threadIdx.x] = value;
   }
@@ -108,8 +103,8 @@ void fill(const Turn& turn, const LearnedRows& x, const DeviceArray<T>& out) {
 template <class T>
 void run(const LearnedRecurrence& r, const LearnedRows& x, ChunkedFormat format) {
   const std::uint32_t n = r.num_updates;
-  const std::uint32_t keys = filled(r.key_size);
-  const std::uint32_t values = filled(r.value_size);
+  const std::uint32_t keys = chunked_size(r.key_size);
+  const std::uint32_t values = chunked_size(r.value_size);
   const auto kind = static_cast<Recurrence::Decay>(r.decay_kind);
   const bool delta = r.updates[0].read.first != LearnedFeatures::none;
   const bool keywise = kind == Recurrence::Decay::key;

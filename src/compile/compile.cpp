@@ -346,17 +346,8 @@ class Compiler {
     const std::uint32_t start = cascade_.start[l];
     const std::optional<Polygon> polygon = find_polygon(permutations, level.width, start);
     if (!polygon) return std::nullopt;
-    ReferenceStates reference;
-    reference.start = start;
-    SlotReadout readout;
-    for (std::uint32_t slot = 0; slot < level.width; ++slot) {
-      const auto [x, y] = corner(polygon->position[slot], level.width);
-      reference.centre.insert(reference.centre.end(), {x, y});
-      std::vector<Entry>& weight = readout.weight.emplace_back();
-      if (x != 0.0) weight.push_back({0, static_cast<float>(x)});
-      if (y != 0.0) weight.push_back({1, static_cast<float>(y)});
-      readout.bias.push_back(0.0F);
-    }
+    auto [centre, readout] = corners_of(*polygon);
+    ReferenceStates reference{std::move(centre), {}, start};
     std::vector<TokenRow> table;
     Component component{
         {TokenTable(2, 1, table), {1.0F, 0.0F}, {readout, SlotReadout{{{}}, {0.0F}}}, true, {}, {}, {}, {}}, {}, {}};

@@ -174,19 +174,11 @@ CompiledGroup compile_rotation(const Dfa& dfa, bool signed_gates) {
   std::vector<TokenRow> table;
   for (const Turn& turn : polygon->turns) table.push_back(turn_row(turn, order, signed_gates));
 
-  ReferenceStates reference;
-  SlotReadout readout;
+  auto [centre, readout] = corners_of(*polygon);
+  ReferenceStates reference{std::move(centre), {}, dfa.start()};
   for (State q = 0; q < order; ++q) {
-    const auto [x, y] = corner(polygon->position[q], order);
-    reference.centre.insert(reference.centre.end(), {x, y});
-    std::vector<Entry> weight;
-    if (x != 0.0) weight.push_back({0, static_cast<float>(x)});
-    if (y != 0.0) weight.push_back({1, static_cast<float>(y)});
-    readout.weight.push_back(std::move(weight));
-    readout.bias.push_back(0.0F);
     for (const std::vector<State>& letter : letters) reference.successor.push_back(letter[q]);
   }
-  reference.start = dfa.start();
   TableLayer layer = make_layer(TokenTable(2, 1, table), {1.0F, 0.0F}, std::move(readout), dfa);
   const bool exact = turns_exactly(order);
   std::optional<std::uint64_t> horizon;

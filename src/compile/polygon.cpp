@@ -11,6 +11,7 @@
 #include <numbers>
 #include <numeric>
 #include <set>
+#include <utility>
 
 #include "krohn/numeric/transcendental.hpp"
 
@@ -65,6 +66,16 @@ GeneralizedHouseholder reflection(std::size_t shift, std::size_t corners) {
   return {{{0, static_cast<float>(-numeric::sine(angle))}, {1, static_cast<float>(numeric::cosine(angle))}}, 2.0F, {}};
 }
 
+/// At angle 2 pi position / corners; on the axes exactly.
+std::pair<double, double> corner(std::size_t position, std::size_t corners) {
+  if (position == 0) return {1.0, 0.0};
+  if (2 * position == corners) return {-1.0, 0.0};
+  if (4 * position == corners) return {0.0, 1.0};
+  if (4 * position == 3 * corners) return {0.0, -1.0};
+  const double angle = 2.0 * std::numbers::pi * static_cast<double>(position) / static_cast<double>(corners);
+  return {numeric::cosine(angle), numeric::sine(angle)};
+}
+
 }  // namespace
 
 std::optional<Polygon> find_polygon(std::span<const std::vector<std::uint32_t>> permutations, std::size_t size,
@@ -87,13 +98,17 @@ std::optional<Polygon> find_polygon(std::span<const std::vector<std::uint32_t>> 
   return std::nullopt;
 }
 
-std::pair<double, double> corner(std::size_t position, std::size_t corners) {
-  if (position == 0) return {1.0, 0.0};
-  if (2 * position == corners) return {-1.0, 0.0};
-  if (4 * position == corners) return {0.0, 1.0};
-  if (4 * position == 3 * corners) return {0.0, -1.0};
-  const double angle = 2.0 * std::numbers::pi * static_cast<double>(position) / static_cast<double>(corners);
-  return {numeric::cosine(angle), numeric::sine(angle)};
+Corners corners_of(const Polygon& polygon) {
+  Corners corners;
+  for (const std::uint32_t position : polygon.position) {
+    const auto [x, y] = corner(position, polygon.position.size());
+    corners.centre.insert(corners.centre.end(), {x, y});
+    std::vector<Entry>& weight = corners.readout.weight.emplace_back();
+    if (x != 0.0) weight.push_back({0, static_cast<float>(x)});
+    if (y != 0.0) weight.push_back({1, static_cast<float>(y)});
+    corners.readout.bias.push_back(0.0F);
+  }
+  return corners;
 }
 
 TokenRow turn_row(const Turn& turn, std::size_t corners, bool signed_gates) {

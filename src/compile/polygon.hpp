@@ -5,10 +5,9 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <utility>
 #include <vector>
 
-#include "krohn/model/token_table.hpp"
+#include "krohn/model/lrnn_model.hpp"
 
 namespace krohn {
 
@@ -30,8 +29,12 @@ struct Polygon {
 std::optional<Polygon> find_polygon(std::span<const std::vector<std::uint32_t>> permutations, std::size_t size,
                                     std::uint32_t start);
 
-/// The corner at angle 2 pi position / corners; on the axes exactly.
-std::pair<double, double> corner(std::size_t position, std::size_t corners);
+/// The corners where the points lie, point 0 first: as they are, [points, 2], and as the rows of a readout.
+struct Corners {
+  std::vector<double> centre;
+  SlotReadout readout;
+};
+Corners corners_of(const Polygon& polygon);
 
 /// The turn as reflections of the plane: one where it is mirrored, else the one in the x-axis and one more. With signed
 /// gates that first one is the gate diag(1, -1). Keys are of norm 1 and rounded to binary32, but exact where a line is

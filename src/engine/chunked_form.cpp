@@ -25,9 +25,6 @@ using forward::Update;
 /// As the kernels have them.
 constexpr std::size_t chunk_updates = 64;
 constexpr std::size_t keywise_delta_updates = 16;  // and rank_one
-/// Log decays below this are zero after one step in fp32, and stay finite in sums.
-constexpr float least_log_decay = -200.0F;
-
 /// One block's recurrence over all words, its states (and the queries that share one) as heads.
 struct BlockArrays {
   ChunkedRule rule = ChunkedRule::delta;

@@ -25,6 +25,12 @@ enum class ChunkedRule : std::uint32_t { delta, linear, keywise, keywise_delta, 
 /// operands; of fp32 inputs three, of each operand's leading and trailing 8 bits.
 enum class ChunkedFormat : std::uint32_t { bf16, fp32 };
 
+/// Log decays below this are zero after one step in fp32, and stay finite in sums.
+inline constexpr float least_log_decay = -200.0F;
+
+/// A key or value size filled up to what ChunkedArrays ask for.
+constexpr std::uint32_t chunked_size(std::uint32_t size) { return (size + 7) / 8 * 8; }
+
 struct ChunkedShape {
   std::size_t batch = 1;
   std::size_t length = 0;  // tokens

@@ -117,9 +117,8 @@ struct LearnedRecurrence {
 
 /// The bytes that LearnedDevice::read_chunked takes for a row of a recurrence, beside its features, at most.
 inline std::size_t chunked_row_bytes(const LearnedRecurrence& r) {
-  const auto filled = [](std::size_t size) { return (size + 7) / 8 * 8; };
   const std::size_t updates = r.num_updates;
-  return 4 * r.heads * (filled(r.key_size) * (2 + updates) + (filled(r.value_size) + 1) * (1 + updates));
+  return 4 * r.heads * (chunked_size(r.key_size) * (2 + updates) + (chunked_size(r.value_size) + 1) * (1 + updates));
 }
 
 /// A program on the host. Spans must outlive its use.

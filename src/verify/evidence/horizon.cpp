@@ -74,7 +74,7 @@ void HorizonEvidence::check(const Assertion& assertion) const {
                              : check.reason.empty() ? "the reference states give another, of " +
                                                           std::to_string(check.length.value_or(0)) + " symbols"
                                                     : check.reason;
-  expect(false, ("no such horizon: " + reason).c_str());
+  throw Refusal{{false, "no such horizon: " + reason}};
 }
 
 }  // namespace krohn
