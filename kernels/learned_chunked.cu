@@ -4,6 +4,7 @@
 #include <cuda_bf16.h>
 
 #include <cmath>
+#include <span>
 
 #include "cuda.cuh"
 #include "learned_chunked.cuh"
@@ -55,7 +56,8 @@ __global__ void turn_in(const __grid_constant__ Turn turn, const __grid_constant
       value = turn.features.first == LearnedFeatures::none
                   ? turn.absent
                   : *x.at(feature_of(turn.features, entry / turn.padded, element), row);
-      // A decay below 0, or NaN, becomes NaN, and the run is refused: a maximum would leave that out.
+      // A decay below 0, or NaN, becomes NaN, and the run is refused: a maximum would leave that out. What is filled up
+      // does not decay: its log is 0.
       if (turn.log) value = value >= 0.0F ? fmaxf(logf(value), least_log_decay) : nanf("");
     }
     values[i][threadIdx.x] = value;
@@ -100,31 +102,53 @@ void fill(const Turn& turn, const LearnedRows& x, const DeviceArray<T>& out) {
   check_launch("turn_in");
 }
 
+ChunkedRule rule_of(const LearnedRecurrence& r) {
+  const bool by_key = static_cast<Recurrence::Decay>(r.decay_kind) == Recurrence::Decay::key;
+  const LearnedRecurrence::Update& first = r.updates[0];
+  if (first.read.first == LearnedFeatures::none) return by_key ? ChunkedRule::keywise : ChunkedRule::linear;
+  if (first.reads_undecayed) return ChunkedRule::rank_one;
+  return by_key ? ChunkedRule::keywise_delta : ChunkedRule::delta;
+}
+
 template <class T>
 void run(const LearnedRecurrence& r, const LearnedRows& x, ChunkedFormat format) {
-  const std::uint32_t n = r.num_updates;
+  const ChunkedRule rule = rule_of(r);
+  const bool apart = rule == ChunkedRule::rank_one;
+  const bool delta = rule == ChunkedRule::delta || rule == ChunkedRule::keywise_delta;
+  const auto kind = static_cast<Recurrence::Decay>(r.decay_kind);
+  const bool keywise = kind == Recurrence::Decay::key;
+  // What erases apart has arrays of its own: of r.updates the second is the one that writes values.
+  const std::span<const LearnedRecurrence::Update> updates = std::span(r.updates, r.num_updates).subspan(apart ? 1 : 0);
+  const auto n = static_cast<std::uint32_t>(updates.size());
   const std::uint32_t keys = chunked_size(r.key_size);
   const std::uint32_t values = chunked_size(r.value_size);
-  const auto kind = static_cast<Recurrence::Decay>(r.decay_kind);
-  const bool delta = r.updates[0].read.first != LearnedFeatures::none;
-  const bool keywise = kind == Recurrence::Decay::key;
+  const std::uint32_t row_keys = r.heads * keys;
+  const std::uint32_t row_values = r.heads * values;
   const std::size_t rows = x.rows;
-  const DeviceArray<T> query(rows * r.heads * keys);
-  const DeviceArray<T> key(rows * n * r.heads * keys);
-  const DeviceArray<T> value(rows * n * r.heads * values);
+  const DeviceArray<T> query(rows * row_keys);
+  const DeviceArray<T> key(rows * n * row_keys);
+  const DeviceArray<T> value(rows * n * row_values);
+  const DeviceArray<T> read(apart ? rows * row_keys : 0);
+  const DeviceArray<T> write(apart ? rows * row_keys : 0);
   const DeviceArray<float> beta(delta ? rows * n * r.heads : 0);
   const DeviceArray<float> step_decay(kind == Recurrence::Decay::none || keywise ? 0 : rows * r.heads);
-  const DeviceArray<T> key_decay(keywise ? rows * r.heads * keys : 0);
-  const DeviceArray<T> output(rows * r.heads * values);
-  fill({r.query, r.heads, r.key_size, keys, r.heads * keys, 0, 0.0F, false}, x, query);
+  const DeviceArray<T> key_decay(keywise ? rows * row_keys : 0);
+  const DeviceArray<T> output(rows * row_values);
+  const auto fill_keys = [&](const LearnedFeatures& features, const DeviceArray<T>& out, bool log) {
+    fill({features, r.heads, r.key_size, keys, row_keys, 0, 1.0F, log}, x, out);
+  };
+  fill_keys(r.query, query, false);
   for (std::uint32_t u = 0; u < n; ++u) {
-    const LearnedRecurrence::Update& update = r.updates[u];
-    fill({update.write, r.heads, r.key_size, keys, n * r.heads * keys, u * r.heads * keys, 0.0F, false}, x, key);
-    fill({update.value, r.heads, r.value_size, values, n * r.heads * values, u * r.heads * values, 0.0F, false}, x,
-         value);
+    const LearnedRecurrence::Update& update = updates[u];
+    fill({update.write, r.heads, r.key_size, keys, n * row_keys, u * row_keys, 0.0F, false}, x, key);
+    fill({update.value, r.heads, r.value_size, values, n * row_values, u * row_values, 0.0F, false}, x, value);
     if (delta) fill({update.beta, r.heads, 1, 1, n * r.heads, u * r.heads, 1.0F, false}, x, beta);
   }
-  if (keywise) fill({r.decay, r.heads, r.key_size, keys, r.heads * keys, 0, 1.0F, true}, x, key_decay);
+  if (apart) {
+    fill_keys(r.updates[0].read, read, false);
+    fill_keys(r.updates[0].write, write, false);
+  }
+  if (keywise) fill_keys(r.decay, key_decay, true);
   if (step_decay.size() != 0) fill({r.decay, r.heads, 1, 1, r.heads, 0, 1.0F, true}, x, step_decay);
 
   ChunkedArrays arrays;
@@ -134,11 +158,12 @@ void run(const LearnedRecurrence& r, const LearnedRows& x, ChunkedFormat format)
   arrays.beta = beta.data();
   arrays.decay = keywise ? static_cast<const void*>(key_decay.data()) : step_decay.data();
   arrays.output = output.data();
-  const ChunkedRule rule = delta ? ChunkedRule::delta : keywise ? ChunkedRule::keywise : ChunkedRule::linear;
+  arrays.read = read.data();
+  arrays.write = write.data();
   ChunkedRecurrence recurrence(rule, format, {x.words, x.longest, r.heads, r.heads, keys, values, n}, 1.0F);
   recurrence.run(arrays);
 
-  const Turn back{r.output, r.heads, r.value_size, values, r.heads * values, 0, 0.0F, false};
+  const Turn back{r.output, r.heads, r.value_size, values, row_values, 0, 0.0F, false};
   turn_out<<<grid_of(back, x), dim3(tile, tile_height)>>>(back, x, output.data());
   check_launch("turn_out");
 }

@@ -1,6 +1,6 @@
 // A block's recurrence needs its inputs at all positions before any output. On devices every operation runs over all
-// positions anyway. On the CPU, and for KDA and RWKV-7, the words are read once for each layer: the recurrences below
-// answer from what is known, the layer's own inputs are collected, then run in chunks; a last pass gives the logits.
+// positions anyway. On the CPU the words are read once for each layer: the recurrences below answer from what is known,
+// the layer's own inputs are collected, then run in chunks; a last pass gives the logits.
 #include "krohn/engine/chunked_form.hpp"
 
 #include <algorithm>
@@ -469,19 +469,9 @@ std::size_t checked_length(const Program& model, std::span<const Tokens> words) 
                      std::to_string(row % length) + ": a logit is not finite");
 }
 
-/// Of KDA and RWKV-7 only the recurrences run on devices.
-bool on_devices_by_layers(const Program& model) {
-  for (std::size_t i = 0; i < model.layers().size(); ++i) {
-    const LinearRecurrence& r = *form_of(model, i).recurrence;
-    if (r.decay == LinearRecurrence::Decay::key && r.updates[0].read.present()) return true;
-  }
-  return false;
-}
-
-/// [words, length, num_logits]; recurrences on a device of the team, or the CPU where it is null.
+/// [words, length, num_logits], on the CPU.
 std::vector<float> logits_by_layers(const Program& model, std::span<const Tokens> words, std::size_t length,
-                                    ChunkedFormat format, DeviceTeam* team) {
-  std::vector<std::unique_ptr<Stateless>> workers(team != nullptr ? team->size() : 0);
+                                    ChunkedFormat format) {
   const std::size_t blocks = model.layers().size();
   const std::size_t num_logits = model.num_logits();
   std::vector<float> result(words.size() * length * num_logits);
@@ -508,13 +498,7 @@ std::vector<float> logits_by_layers(const Program& model, std::span<const Tokens
     arrays.output.resize(words.size() * length * shape.heads * shape.value_size);
     const ChunkedHostArrays host{arrays.query, key,           value, beta,        arrays.decay,
                                  {},           arrays.output, {},    arrays.read, arrays.write};
-    if (team != nullptr) {
-      // One product of everything: the first device that can.
-      team->work(workers, 1, make_stateless,
-                 [&](Stateless&, std::size_t) { run_chunked(arrays.rule, format, shape, 1.0F, host); });
-    } else {
-      run_chunked_cpu(arrays.rule, format, shape, 1.0F, host);
-    }
+    run_chunked_cpu(arrays.rule, format, shape, 1.0F, host);
     arrays.query.clear();
     arrays.key.clear();
     arrays.value.clear();
@@ -532,7 +516,7 @@ ChunkedLogits run_chunked_form(const Program& model, std::span<const Tokens> wor
   const std::shared_ptr<DeviceTeam> team = choose_devices(options.device, true);
   ChunkedLogits result;
   const std::size_t num_logits = model.num_logits();
-  if (length != 0 && team && !on_devices_by_layers(model)) {
+  if (length != 0 && team) {
     result.logits.resize(words.size() * length * num_logits);
     const std::span<float> logits = result.logits;
     run_chunked_on_devices(model, {}, words, options.format, *team,
@@ -541,7 +525,7 @@ ChunkedLogits run_chunked_form(const Program& model, std::span<const Tokens> wor
                              device.logits(logits.subspan(first * size, count * size));
                            });
   } else if (length != 0) {
-    result.logits = logits_by_layers(model, words, length, options.format, team.get());
+    result.logits = logits_by_layers(model, words, length, options.format);
   }
   for (std::size_t i = 0; i < result.logits.size(); ++i) {
     if (!std::isfinite(result.logits[i])) throw_not_finite(i / num_logits, length);
@@ -555,7 +539,7 @@ ChunkedLabels label_chunked_form(const Program& model, const LearnedTask& task, 
   const std::size_t length = checked_length(model, words);
   const std::shared_ptr<DeviceTeam> team = choose_devices(options.device, true);
   ChunkedLabels result;
-  if (length == 0 || !team || on_devices_by_layers(model)) {
+  if (length == 0 || !team) {
     const std::size_t size = model.num_logits();
     const ChunkedLogits seen = run_chunked_form(model, words, options);
     for (std::size_t i = 0; i < seen.logits.size(); i += size) {

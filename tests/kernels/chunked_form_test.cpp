@@ -11,6 +11,7 @@
 #include <random>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/require_gpu.hpp"
@@ -71,6 +72,38 @@ TEST_CASE("recorded cases in chunks on the device") {
   CHECK(seen >= 12);
 }
 
+/// The words' logits; of the first, the middle and the last word they are bit by bit those of the word alone.
+std::vector<float> logits_of_each_alone(const Program& model, std::span<const Tokens> words, ChunkedFormat format) {
+  ChunkedLogits all = run_chunked_form(model, words, {format, Device::cuda});
+  const std::size_t size = all.logits.size() / words.size();
+  for (const std::size_t w : {std::size_t{0}, words.size() / 2, words.size() - 1}) {
+    const ChunkedLogits one = run_chunked_form(model, words.subspan(w, 1), {format, Device::cuda});
+    REQUIRE(one.logits.size() == size);
+    CHECK(std::equal(one.logits.begin(), one.logits.end(), all.logits.begin() + static_cast<std::ptrdiff_t>(w * size)));
+  }
+  return std::move(all.logits);
+}
+
+/// More rows than go to a device at once.
+std::size_t many_words() { return testing::small_cases() ? 70 : 5000; }
+
+TEST_CASE("many words of every rule: in parts the logits of one word alone") {
+  if (gpu_or_skip().empty()) return;
+  for (const char* name : {"kda_default", "kda_neg_lower_bound", "rwkv7_default", "gla_default", "mamba2_default"}) {
+    CAPTURE(std::string(name));
+    const Program model = read_checkpoint(std::filesystem::path(KROHN_TEST_DATA) / "golden" / name).model;
+    std::mt19937 random(1);
+    std::vector<Tokens> words(many_words());
+    for (Tokens& word : words) {
+      word.resize(99);
+      for (std::uint32_t& token : word) token = static_cast<std::uint32_t>(random() % model.vocabulary_size());
+    }
+    for (const ChunkedFormat format : {ChunkedFormat::bf16, ChunkedFormat::fp32}) {
+      logits_of_each_alone(model, words, format);
+    }
+  }
+}
+
 TEST_CASE("many words: in parts the logits of one word alone, and their labels") {
   if (gpu_or_skip().empty()) return;
   for (const char* name : {"parity_delta_net_pos", "flipflop_delta_net_pos", "s3_gated_deltaproduct_n2_neg"}) {
@@ -78,29 +111,22 @@ TEST_CASE("many words: in parts the logits of one word alone, and their labels")
     const OpenModel open = open_model(std::filesystem::path(KROHN_TEST_DATA) / "models" / name);
     const LearnedView learned = *learned_of(*open.machine);
     std::mt19937 random(1);
-    // More rows than go to a device at once.
-    std::vector<Tokens> words(testing::small_cases() ? 70 : 5000);
+    std::vector<Tokens> words(many_words());
     for (Tokens& word : words) {
       Word symbols(99);
       for (Symbol& a : symbols) a = static_cast<Symbol>(random() % open.machine->alphabet().size());
       word = tokens_of(learned.task, symbols);
     }
     for (const ChunkedFormat format : {ChunkedFormat::bf16, ChunkedFormat::fp32}) {
-      const ChunkedLogits all = run_chunked_form(learned.program, words, {format, Device::cuda});
-      const std::size_t size = all.logits.size() / words.size();
-      for (const std::size_t w : {std::size_t{0}, words.size() / 2, words.size() - 1}) {
-        const ChunkedLogits one = run_chunked_form(learned.program, std::span(&words[w], 1), {format, Device::cuda});
-        REQUIRE(std::equal(one.logits.begin(), one.logits.end(),
-                           all.logits.begin() + static_cast<std::ptrdiff_t>(w * size)));
-      }
+      const std::vector<float> all = logits_of_each_alone(learned.program, words, format);
       const ChunkedLabels labels = label_chunked_form(learned.program, learned.task, words, {format, Device::cuda});
       const std::size_t logits = learned.program.num_logits();
       std::size_t different = 0;
       for (std::size_t i = 0; i < labels.labels.size(); ++i) {
-        const auto row = std::span<const float>(all.logits).subspan(i * logits, logits);
+        const auto row = std::span<const float>(all).subspan(i * logits, logits);
         different += labels.labels[i] != learned.task.observe(row).label ? 1 : 0;
       }
-      CHECK(labels.labels.size() * logits == all.logits.size());
+      CHECK(labels.labels.size() * logits == all.size());
       CHECK(different == 0);
     }
   }

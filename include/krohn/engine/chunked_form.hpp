@@ -42,10 +42,10 @@ struct ChunkedLogits {
 };
 
 /// The logits at every position of words of one length. A block's recurrence reads what the chunked forms of those
-/// below it gave. Cost: on devices that of the operations once; on the CPU, and of KDA and RWKV-7 there too, one
-/// canonical pass over the words for each layer and one more. Throws InputError for a model without a chunked form,
-/// words of several lengths, or a token outside the vocabulary; NumericError where a logit is not finite; ResourceError
-/// where a device cannot hold a word; DeviceError as Device::cuda says.
+/// below it gave. Cost: on devices that of the operations once; on the CPU one canonical pass over the words for
+/// each layer and one more. Throws InputError for a model without a chunked form, words of several lengths, or a token
+/// outside the vocabulary; NumericError where a logit is not finite; ResourceError where a device cannot hold a word;
+/// DeviceError as Device::cuda says.
 ChunkedLogits run_chunked_form(const Program& model, std::span<const Tokens> words, const ChunkedFormOptions& options);
 
 struct ChunkedLabels {

@@ -115,10 +115,11 @@ struct LearnedRecurrence {
   std::uint64_t state = 0;
 };
 
-/// The bytes that LearnedDevice::read_chunked takes for a row of a recurrence, beside its features, at most.
+/// The bytes that LearnedDevice::read_chunked takes for a row of a recurrence, beside its features and what a
+/// ChunkedRecurrence owns, at most.
 inline std::size_t chunked_row_bytes(const LearnedRecurrence& r) {
   const std::size_t updates = r.num_updates;
-  return 4 * r.heads * (chunked_size(r.key_size) * (2 + updates) + (chunked_size(r.value_size) + 1) * (1 + updates));
+  return 4 * r.heads * (chunked_size(r.key_size) * (3 + updates) + (chunked_size(r.value_size) + 1) * (1 + updates));
 }
 
 /// A program on the host. Spans must outlive its use.
