@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "chunked.cuh"
+#include "chunked_elementwise_plan.hpp"
 #include "chunked_keywise_delta_plan.hpp"
 #include "krohn/error.hpp"
 
@@ -211,7 +212,9 @@ struct ChunkedRecurrence::Plan {
   std::size_t sequences = 0;
   DeviceArray<float> own, transfer, decay, before;
   DeviceArray<unsigned char> inverses;
-  std::unique_ptr<keywise_delta::Plan> keywise_delta;  // all of it, for keywise_delta and rank_one
+  // All of it, for keywise_delta and rank_one, and for elementwise.
+  std::unique_ptr<keywise_delta::Plan> keywise_delta;
+  std::unique_ptr<entry_scan::Plan> elementwise;
 
   void launch(const Arguments& a, unsigned tiles) const {
     const auto blocks = static_cast<unsigned>(sequences * static_cast<std::size_t>(a.segments));
@@ -223,6 +226,7 @@ struct ChunkedRecurrence::Plan {
         return fp32 ? chunked::launch_linear_fp32(a, blocks, tiles) : chunked::launch_linear_bf16(a, blocks, tiles);
       case ChunkedRule::keywise_delta:  // have a plan of their own
       case ChunkedRule::rank_one:
+      case ChunkedRule::elementwise:
         break;
       case ChunkedRule::keywise:
         return fp32 ? chunked::launch_keywise_fp32(a, blocks, tiles) : chunked::launch_keywise_bf16(a, blocks, tiles);
@@ -232,10 +236,11 @@ struct ChunkedRecurrence::Plan {
 
 ChunkedRecurrence::ChunkedRecurrence(ChunkedRule rule, ChunkedFormat format, const ChunkedShape& shape, float scale)
     : plan_(std::make_unique<Plan>()) {
-  require(shape.key_size > 0 && shape.key_size <= 128 && shape.key_size % 8 == 0,
-          "key_size a multiple of 8 up to 128, got " + std::to_string(shape.key_size));
-  require(shape.value_size > 0 && shape.value_size % 8 == 0,
-          "value_size a positive multiple of 8, got " + std::to_string(shape.value_size));
+  const std::size_t step = rule == ChunkedRule::elementwise ? 1 : 8;
+  require(shape.key_size > 0 && shape.key_size <= 128 && shape.key_size % step == 0,
+          "key_size a multiple of " + std::to_string(step) + " up to 128, got " + std::to_string(shape.key_size));
+  require(shape.value_size > 0 && shape.value_size % step == 0,
+          "value_size a positive multiple of " + std::to_string(step) + ", got " + std::to_string(shape.value_size));
   require(shape.heads > 0 && shape.key_heads > 0 && shape.heads % shape.key_heads == 0,
           "key_heads to divide heads, got " + std::to_string(shape.key_heads) + " and " + std::to_string(shape.heads));
   require(shape.householder >= 1 && shape.householder <= 4,
@@ -248,6 +253,10 @@ ChunkedRecurrence::ChunkedRecurrence(ChunkedRule rule, ChunkedFormat format, con
   p.sequences = shape.batch * shape.heads;
   if (rule == ChunkedRule::keywise_delta || rule == ChunkedRule::rank_one) {
     p.keywise_delta = std::make_unique<keywise_delta::Plan>(rule, format, shape, scale);
+    return;
+  }
+  if (rule == ChunkedRule::elementwise) {
+    p.elementwise = std::make_unique<entry_scan::Plan>(format, shape, scale);
     return;
   }
   Arguments& a = p.arguments;
@@ -296,6 +305,7 @@ ChunkedRecurrence& ChunkedRecurrence::operator=(ChunkedRecurrence&&) noexcept = 
 
 std::size_t ChunkedRecurrence::segments() const noexcept {
   if (plan_->keywise_delta) return plan_->keywise_delta->segments();
+  if (plan_->elementwise) return plan_->elementwise->segments();
   return static_cast<std::size_t>(plan_->arguments.segments);
 }
 
@@ -303,6 +313,7 @@ void ChunkedRecurrence::run(const ChunkedArrays& arrays) {
   Plan& p = *plan_;
   if (p.sequences == 0) return;
   if (p.keywise_delta) return p.keywise_delta->run(arrays);
+  if (p.elementwise) return p.elementwise->run(arrays);
   Arguments a = p.arguments;
   a.arrays = arrays;
   a.inverses = p.inverses.data();
@@ -338,8 +349,9 @@ void ChunkedRecurrence::run(const ChunkedArrays& arrays) {
 
 double run_chunked(ChunkedRule rule, ChunkedFormat format, const ChunkedShape& shape, float scale,
                    const ChunkedHostArrays& arrays) {
-  const std::size_t keys = divide_up(shape.key_size, 8) * 8;
-  const std::size_t values = divide_up(shape.value_size, 8) * 8;
+  const bool as_it_is = rule == ChunkedRule::elementwise;
+  const std::size_t keys = as_it_is ? shape.key_size : divide_up(shape.key_size, 8) * 8;
+  const std::size_t values = as_it_is ? shape.value_size : divide_up(shape.value_size, 8) * 8;
   ChunkedShape padded = shape;
   padded.key_size = keys;
   padded.value_size = values;
@@ -353,6 +365,7 @@ double run_chunked(ChunkedRule rule, ChunkedFormat format, const ChunkedShape& s
   const Carried read(format, arrays.read, shape.key_size, keys);
   const Carried write(format, arrays.write, shape.key_size, keys);
   const DeviceArray<float> beta(arrays.beta);
+  const DeviceArray<float> rates(arrays.rates);
   const DeviceArray<float> initial(
       std::span<const float>(resized(arrays.initial_state, shape.key_size, shape.value_size, keys, values)));
   const std::size_t sequences = shape.batch * shape.heads;
@@ -372,6 +385,8 @@ double run_chunked(ChunkedRule rule, ChunkedFormat format, const ChunkedShape& s
   device.final_state = final_state.data();
   device.read = read.data();
   device.write = write.data();
+  device.rates = rates.data();
+  device.signed_rates = arrays.signed_rates;
   ChunkedRecurrence recurrence(rule, format, padded, scale);
   EventTimer timer;
   recurrence.run(device);

@@ -1,6 +1,6 @@
 // Features lie with rows side by side, what the chunked kernels read with the elements of a head side by side: inputs
 // are turned and rounded to the format by tiles through shared memory, outputs are turned back. Sizes of keys and
-// values are filled up with zeros to multiples of 8, which change no product.
+// values are filled up with zeros to multiples of 8, which change no product, but for the rule that has none.
 #include <cuda_bf16.h>
 
 #include <cmath>
@@ -103,7 +103,9 @@ void fill(const Turn& turn, const LearnedRows& x, const DeviceArray<T>& out) {
 }
 
 ChunkedRule rule_of(const LearnedRecurrence& r) {
-  const bool by_key = static_cast<Recurrence::Decay>(r.decay_kind) == Recurrence::Decay::key;
+  const Recurrence::Decay kind = r.decay_kind;
+  if (kind == Recurrence::Decay::rate || kind == Recurrence::Decay::element) return ChunkedRule::elementwise;
+  const bool by_key = kind == Recurrence::Decay::key;
   const LearnedRecurrence::Update& first = r.updates[0];
   if (first.read.first == LearnedFeatures::none) return by_key ? ChunkedRule::keywise : ChunkedRule::linear;
   if (first.reads_undecayed) return ChunkedRule::rank_one;
@@ -115,13 +117,19 @@ void run(const LearnedRecurrence& r, const LearnedRows& x, ChunkedFormat format)
   const ChunkedRule rule = rule_of(r);
   const bool apart = rule == ChunkedRule::rank_one;
   const bool delta = rule == ChunkedRule::delta || rule == ChunkedRule::keywise_delta;
-  const auto kind = static_cast<Recurrence::Decay>(r.decay_kind);
+  const Recurrence::Decay kind = r.decay_kind;
   const bool keywise = kind == Recurrence::Decay::key;
+  const bool elementwise = rule == ChunkedRule::elementwise;
   // What erases apart has arrays of its own: of r.updates the second is the one that writes values.
   const std::span<const LearnedRecurrence::Update> updates = std::span(r.updates, r.num_updates).subspan(apart ? 1 : 0);
   const auto n = static_cast<std::uint32_t>(updates.size());
-  const std::uint32_t keys = chunked_size(r.key_size);
-  const std::uint32_t values = chunked_size(r.value_size);
+  const std::uint32_t keys = elementwise ? r.key_size : chunked_size(r.key_size);
+  const std::uint32_t values = elementwise ? r.value_size : chunked_size(r.value_size);
+  // fp32 decays of a head, where they are not by key.
+  const std::uint32_t decays = kind == Recurrence::Decay::none || keywise ? 0
+                               : kind == Recurrence::Decay::rate          ? values
+                               : kind == Recurrence::Decay::element       ? keys * values
+                                                                          : 1;
   const std::uint32_t row_keys = r.heads * keys;
   const std::uint32_t row_values = r.heads * values;
   const std::size_t rows = x.rows;
@@ -131,7 +139,7 @@ void run(const LearnedRecurrence& r, const LearnedRows& x, ChunkedFormat format)
   const DeviceArray<T> read(apart ? rows * row_keys : 0);
   const DeviceArray<T> write(apart ? rows * row_keys : 0);
   const DeviceArray<float> beta(delta ? rows * n * r.heads : 0);
-  const DeviceArray<float> step_decay(kind == Recurrence::Decay::none || keywise ? 0 : rows * r.heads);
+  const DeviceArray<float> decay(rows * r.heads * decays);
   const DeviceArray<T> key_decay(keywise ? rows * row_keys : 0);
   const DeviceArray<T> output(rows * row_values);
   const auto fill_keys = [&](const LearnedFeatures& features, const DeviceArray<T>& out, bool log) {
@@ -149,17 +157,19 @@ void run(const LearnedRecurrence& r, const LearnedRows& x, ChunkedFormat format)
     fill_keys(r.updates[0].write, write, false);
   }
   if (keywise) fill_keys(r.decay, key_decay, true);
-  if (step_decay.size() != 0) fill({r.decay, r.heads, 1, 1, r.heads, 0, 1.0F, true}, x, step_decay);
+  if (decays != 0) fill({r.decay, r.heads, decays, decays, r.heads * decays, 0, 1.0F, !elementwise}, x, decay);
 
   ChunkedArrays arrays;
   arrays.query = query.data();
   arrays.key = key.data();
   arrays.value = value.data();
   arrays.beta = beta.data();
-  arrays.decay = keywise ? static_cast<const void*>(key_decay.data()) : step_decay.data();
+  arrays.decay = keywise ? static_cast<const void*>(key_decay.data()) : decay.data();
   arrays.output = output.data();
   arrays.read = read.data();
   arrays.write = write.data();
+  if (kind == Recurrence::Decay::rate) arrays.rates = x.weights + r.rates;
+  arrays.signed_rates = r.negative;
   ChunkedRecurrence recurrence(rule, format, {x.words, x.longest, r.heads, r.heads, keys, values, n}, 1.0F);
   recurrence.run(arrays);
 

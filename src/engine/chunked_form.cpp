@@ -1,169 +1,36 @@
-// A block's recurrence needs its inputs at all positions before any output. On devices every operation runs over all
-// positions anyway. On the CPU the words are read once for each layer: the recurrences below answer from what is known,
-// the layer's own inputs are collected, then run in chunks; a last pass gives the logits.
+// A recurrence in chunks needs its inputs at all positions before any output: every operation runs over all tokens of a
+// word, one operation after the other, on devices over those of many words. On the CPU a state part is carried by its
+// own operation alone, from the word's start.
 #include "krohn/engine/chunked_form.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <memory>
-#include <utility>
+#include <variant>
 
 #include "choose_device.hpp"
-#include "krohn/engine/interpreter.hpp"
+#include "krohn/engine/derived_weights.hpp"
+#include "krohn/engine/threads.hpp"
 #include "krohn/error.hpp"
 #include "krohn/model/program_form.hpp"
 #include "krohn/numeric/rounding.hpp"
 #include "learned/device_batches.hpp"
 #include "learned_pass.hpp"
+#include "parallel.hpp"
 
 namespace krohn {
 namespace {
 
-using forward::Decay;
-using forward::Update;
-
 /// As the kernels have them.
 constexpr std::size_t chunk_updates = 64;
 constexpr std::size_t keywise_delta_updates = 16;  // and rank_one
-/// One block's recurrence over all words, its states (and the queries that share one) as heads.
-struct BlockArrays {
-  ChunkedRule rule = ChunkedRule::delta;
-  ChunkedShape shape;
-  bool decays = false;
-  std::vector<float> query, key, value, beta, decay, output;
-  std::vector<float> read, write;  // rank_one
-};
 
 /// One update erases by what the state before the decay held, the other writes (RWKV-7).
 bool erases_apart(const LinearRecurrence& r) {
   return r.decay == LinearRecurrence::Decay::key && r.updates.size() == 2 && r.updates[0].read.present() &&
          r.updates[0].reads_undecayed && !r.updates[0].value.present() && !r.updates[0].beta.present() &&
          !r.updates[1].read.present() && !r.updates[1].beta.present();
-}
-
-class Collector final : public forward::Probe<float> {
- public:
-  Collector(std::size_t words, std::size_t length, std::size_t blocks)
-      : words_(words), length_(length), known_(blocks) {}
-
-  void begin(std::size_t block) { collected_ = block; }
-  void at(std::size_t word, std::size_t position) {
-    word_ = word;
-    position_ = position;
-  }
-  BlockArrays& block(std::size_t i) { return known_[i]; }
-
-  void recurrence(std::size_t block, std::size_t head, std::size_t key_size, std::size_t value_size,
-                  const Decay<float>& decay, std::span<const Update<float>> updates) override {
-    if (block != collected_) return;
-    // The queries are seen in answer(), which knows their number and so the place of everything.
-    head_ = head;
-    step_ = {key_size, value_size, decay, updates};
-  }
-
-  bool answer(std::size_t block, std::size_t head, std::size_t queries, const float* query, float* out) override {
-    BlockArrays& arrays = known_[block];
-    if (block < collected_) {
-      const std::size_t size = arrays.shape.value_size;
-      const float* from = arrays.output.data() + row(arrays) * size + head * queries * size;
-      std::copy_n(from, queries * size, out);
-      return true;
-    }
-    if (block == collected_) {
-      collect(arrays, queries, query);
-      // Anything finite: what follows in this block and above is thrown away.
-      std::fill_n(out, queries * step_.value_size, 0.0F);
-      return true;
-    }
-    return false;
-  }
-
- private:
-  struct Step {
-    std::size_t key_size = 0;
-    std::size_t value_size = 0;
-    Decay<float> decay;
-    std::span<const Update<float>> updates;
-  };
-
-  std::size_t row(const BlockArrays& arrays) const { return (word_ * length_ + position_) * arrays.shape.heads; }
-
-  /// Heads come in order; the first token shows how many there are.
-  void collect(BlockArrays& arrays, std::size_t queries, const float* query) {
-    const Step& s = step_;
-    const std::size_t n = s.updates.size();
-    if (word_ == 0 && position_ == 0) {
-      arrays.shape = {words_,     length_,      (head_ + 1) * queries,        (head_ + 1) * queries,
-                      s.key_size, s.value_size, static_cast<std::uint32_t>(n)};
-      const bool by_key = s.decay.kind == Decay<float>::Kind::key;
-      const bool apart = by_key && s.updates[0].reads_undecayed;
-      if (apart) arrays.shape.householder = 1;
-      arrays.rule = s.updates[0].read != nullptr ? (by_key ? ChunkedRule::keywise_delta : ChunkedRule::delta)
-                                                 : (by_key ? ChunkedRule::keywise : ChunkedRule::linear);
-      if (apart) arrays.rule = ChunkedRule::rank_one;
-      arrays.decays = s.decay.kind != Decay<float>::Kind::none;
-    }
-    for (std::size_t i = 0; i < queries; ++i) {
-      append(arrays.query, query + i * s.key_size, s.key_size);
-      if (s.decay.kind == Decay<float>::Kind::key) {
-        for (std::size_t k = 0; k < s.key_size; ++k) arrays.decay.push_back(log_of(s.decay.values[k]));
-      } else if (arrays.decays) {
-        arrays.decay.push_back(log_of(*s.decay.values));
-      }
-      if (arrays.rule == ChunkedRule::rank_one) {
-        const Update<float>& erase = s.updates[0];
-        append(arrays.read, erase.read, s.key_size);
-        append(arrays.write, erase.write, s.key_size);
-        append(arrays.key, s.updates[1].write, s.key_size);
-        append(arrays.value, s.updates[1].value, s.value_size);
-        continue;
-      }
-      for (const Update<float>& update : s.updates) {
-        append(arrays.key, update.write, s.key_size);
-        if (update.value != nullptr) {
-          append(arrays.value, update.value, s.value_size);
-        } else {
-          arrays.value.insert(arrays.value.end(), s.value_size, 0.0F);
-        }
-        arrays.beta.push_back(update.beta != nullptr ? *update.beta : 1.0F);
-      }
-    }
-  }
-  static void append(std::vector<float>& to, const float* from, std::size_t size) {
-    to.insert(to.end(), from, from + size);
-  }
-  static float log_of(float decay) {
-    if (decay < 0.0F) {
-      throw InputError("chunked form: expected decays of at least 0, got " + std::to_string(decay));
-    }
-    return std::max(std::log(decay), least_log_decay);
-  }
-
-  std::size_t words_;
-  std::size_t length_;
-  std::vector<BlockArrays> known_;
-  std::size_t collected_ = 0;
-  std::size_t word_ = 0;
-  std::size_t position_ = 0;
-  std::size_t head_ = 0;
-  Step step_;
-};
-
-/// [tokens, heads, updates, size] as collected, to [tokens, updates, heads, size] as the recurrence reads it.
-std::vector<float> updates_outside(const std::vector<float>& from, std::size_t heads, std::size_t updates,
-                                   std::size_t size) {
-  if (updates == 1) return from;
-  std::vector<float> to(from.size());
-  const std::size_t token = heads * updates * size;
-  for (std::size_t t = 0; t < from.size() / token; ++t) {
-    for (std::size_t h = 0; h < heads; ++h) {
-      for (std::size_t u = 0; u < updates; ++u) {
-        std::copy_n(from.data() + t * token + (h * updates + u) * size, size,
-                    to.data() + t * token + (u * heads + h) * size);
-      }
-    }
-  }
-  return to;
 }
 
 /// A recurrence of one sequence on the CPU.
@@ -188,7 +55,9 @@ class Chunks {
     const std::size_t tokens = (short_chunks ? keywise_delta_updates : chunk_updates) / shape_.householder;
     for (std::size_t first = 0; first < shape_.length; first += tokens) {
       const std::size_t count = std::min(tokens, shape_.length - first);
-      if (apart) {
+      if (rule_ == ChunkedRule::elementwise) {
+        for (std::size_t t = first; t < first + count; ++t) elementwise_token(t);
+      } else if (apart) {
         rank_one_chunk(first, count);
       } else {
         chunk(first, count);
@@ -390,6 +259,30 @@ class Chunks {
     }
   }
 
+  /// Entries by themselves: what the segments of kernels/chunked_elementwise.cu have in common is done in turn.
+  void elementwise_token(std::size_t token) {
+    const std::size_t K = shape_.key_size;
+    const std::size_t V = shape_.value_size;
+    const std::size_t row = batch_ * shape_.length + token;
+    const std::size_t by_head = row * shape_.heads + head_;
+    const float* key = key_row(arrays_.key, row);
+    const float* query = key_row(arrays_.query, row);
+    const bool rated = !arrays_.rates.empty();
+    const float* decays = arrays_.decay.data() + by_head * (rated ? V : K * V);
+    std::vector<float> out(V, 0.0F);
+    for (std::size_t k = 0; k < K; ++k) {
+      for (std::size_t v = 0; v < V; ++v) {
+        const std::size_t i = k * V + v;
+        float decay = rated ? std::exp(decays[v] * arrays_.rates[i]) : decays[i];
+        if (rated && arrays_.signed_rates) decay = 2.0F * decay - 1.0F;
+        state_[i] = decay * state_[i] + rounded(key[k]) * rounded(arrays_.value[by_head * V + v]);
+        out[v] += rounded(query[k]) * state_[i];
+      }
+    }
+    float* to = arrays_.output.data() + by_head * V;
+    for (std::size_t v = 0; v < V; ++v) to[v] = rounded(out[v] * scale_);
+  }
+
   ChunkedRule rule_;
   bool round_;
   const ChunkedShape& shape_;
@@ -418,16 +311,17 @@ std::optional<std::string> without_chunked_form(const Program& model) {
     const LayerForm form = form_of(model, layer);
     if (!form.linear) return model.layers()[layer] + " is not linear";
     const LinearRecurrence& r = *form.recurrence;
-    if (r.decay == Decay::rate || r.decay == Decay::element) {
-      return model.layers()[layer] + " has a decay for every element";
-    }
     if (r.decay == Decay::rotation) return model.layers()[layer] + " has decays that turn pairs of keys";
     if (r.reads_before) return model.layers()[layer] + " reads its state before it writes";
     if (r.ridge.present()) return model.layers()[layer] + " solves equations to read its state";
     const bool apart = erases_apart(r);
     if (!apart && form.factors == 0) {
-      if (r.updates.size() > 1) return std::to_string(r.updates.size()) + " writes a token";
+      if (r.updates.size() != 1) return std::to_string(r.updates.size()) + " writes a token";
+      if (r.updates[0].beta.present()) return model.layers()[layer] + " writes with a strength";
     } else if (!apart) {
+      if (r.decay == Decay::rate || r.decay == Decay::element) {
+        return model.layers()[layer] + " has a decay for every element beside Householder factors";
+      }
       if (r.updates[0].reads_undecayed) return model.layers()[layer] + " reads its undecayed state";
       if (!form.symmetric || form.factors != r.updates.size())
         return "an update that reads another vector than it writes";
@@ -469,43 +363,145 @@ std::size_t checked_length(const Program& model, std::span<const Tokens> words) 
                      std::to_string(row % length) + ": a logit is not finite");
 }
 
-/// [words, length, num_logits], on the CPU.
-std::vector<float> logits_by_layers(const Program& model, std::span<const Tokens> words, std::size_t length,
-                                    ChunkedFormat format) {
-  const std::size_t blocks = model.layers().size();
-  const std::size_t num_logits = model.num_logits();
-  std::vector<float> result(words.size() * length * num_logits);
-  Collector collector(words.size(), length, blocks);
-  const std::unique_ptr<LearnedPass<float>> pass = make_pass<float>(model);
-  std::vector<float> state(model.state_size());
-  for (std::size_t block = 0; block <= blocks; ++block) {
-    collector.begin(block);
-    for (std::size_t w = 0; w < words.size(); ++w) {
-      pass->initial(state.data());
-      for (std::size_t t = 0; t < length; ++t) {
-        collector.at(w, t);
-        float* logits = block == blocks ? result.data() + (w * length + t) * num_logits : nullptr;
-        pass->step(state.data(), words[w][t], logits, collector);
+ChunkedRule rule_of(const LinearRecurrence& r) {
+  using Decay = LinearRecurrence::Decay;
+  if (r.decay == Decay::rate || r.decay == Decay::element) return ChunkedRule::elementwise;
+  const bool by_key = r.decay == Decay::key;
+  if (!r.updates[0].read.present()) return by_key ? ChunkedRule::keywise : ChunkedRule::linear;
+  if (r.updates[0].reads_undecayed) return ChunkedRule::rank_one;
+  return by_key ? ChunkedRule::keywise_delta : ChunkedRule::delta;
+}
+
+float log_of(float decay) {
+  if (decay < 0.0F) {
+    throw InputError("chunked form: expected decays of at least 0, got " + std::to_string(decay));
+  }
+  return std::max(std::log(decay), least_log_decay);
+}
+
+/// Words on the CPU, one at a time, with memory of their own.
+class WordRun {
+ public:
+  WordRun(const Program& model, ChunkedFormat format)
+      : model_(model),
+        format_(format),
+        pass_(make_pass<float>(model)),
+        width_(pass_->schedule().num_features),
+        start_(model.state_size()),
+        state_(model.state_size()) {
+    pass_->initial(start_.data());
+  }
+
+  /// logits [length, num_logits]
+  void run(const Tokens& word, std::span<float> logits) {
+    const Schedule& schedule = pass_->schedule();
+    length_ = word.size();
+    features_.assign(length_ * width_, 0.0F);
+    state_ = start_;
+    for (std::size_t i = 0; i < schedule.operations.size(); ++i) {
+      const ScheduledOperation& scheduled = schedule.operations[i];
+      if (const auto* r = std::get_if<LinearRecurrence>(&scheduled.operation.kind)) {
+        recur(*r, schedule.place[scheduled.value]);
+      } else {
+        for (std::size_t t = 0; t < length_; ++t) {
+          pass_->run_operation(i, row(t), state_.data(), word[t], nullptr);
+        }
       }
     }
-    if (block == blocks) break;
-    BlockArrays& arrays = collector.block(block);
-    const ChunkedShape& shape = arrays.shape;
-    const std::size_t n = shape.householder;
-    const std::vector<float> key = updates_outside(arrays.key, shape.heads, n, shape.key_size);
-    const std::vector<float> value = updates_outside(arrays.value, shape.heads, n, shape.value_size);
-    const std::vector<float> beta = updates_outside(arrays.beta, shape.heads, n, 1);
-    arrays.output.resize(words.size() * length * shape.heads * shape.value_size);
-    const ChunkedHostArrays host{arrays.query, key,           value, beta,        arrays.decay,
-                                 {},           arrays.output, {},    arrays.read, arrays.write};
-    run_chunked_cpu(arrays.rule, format, shape, 1.0F, host);
-    arrays.query.clear();
-    arrays.key.clear();
-    arrays.value.clear();
-    arrays.decay.clear();
-    arrays.read.clear();
-    arrays.write.clear();
+    const std::uint32_t place = schedule.place[schedule.operations.back().value];
+    const std::size_t size = model_.num_logits();
+    for (std::size_t t = 0; t < length_; ++t) {
+      std::copy_n(row(t) + place, size, logits.begin() + static_cast<std::ptrdiff_t>(t * size));
+    }
   }
+
+ private:
+  float* row(std::size_t t) { return features_.data() + t * width_; }
+
+  /// The queries that share a state as heads of their own, as on devices.
+  void recur(const LinearRecurrence& r, std::size_t out) {
+    using Decay = LinearRecurrence::Decay;
+    const ChunkedRule rule = rule_of(r);
+    const bool apart = rule == ChunkedRule::rank_one;
+    // What erases apart has arrays of its own.
+    const std::span<const RankOneUpdate> updates = std::span(r.updates).subspan(apart ? 1 : 0);
+    const ChunkedShape shape{1,
+                             length_,
+                             r.states * r.queries,
+                             r.states * r.queries,
+                             r.key_size,
+                             r.value_size,
+                             static_cast<std::uint32_t>(updates.size())};
+    std::vector<float> query, key, value, beta, decay, read, write;
+    const std::vector<float> rates = derived_weights<float>(model_.tensors(), r.rates, [](float x) { return x; });
+    for (std::size_t t = 0; t < length_; ++t) {
+      const auto at = [&](const HeadInput& in, std::size_t head) {
+        return row(t) + pass_->schedule().place[in.slice.value] + in.first(head);
+      };
+      const auto append = [&](std::vector<float>& to, const HeadInput& in, std::size_t head, std::size_t size) {
+        to.insert(to.end(), at(in, head), at(in, head) + size);
+      };
+      const auto each_head = [&](const auto& f) {
+        for (std::size_t h = 0; h < shape.heads; ++h) f(h, h / r.queries);
+      };
+      each_head([&](std::size_t head, std::size_t state) {
+        append(query, r.query, head, r.key_size);
+        if (r.decay == Decay::rate) append(decay, r.decays, state, r.value_size);
+        if (r.decay == Decay::element) append(decay, r.decays, state, std::size_t{r.key_size} * r.value_size);
+        if (r.decay == Decay::scalar || r.decay == Decay::key) {
+          const std::size_t size = r.decay == Decay::key ? r.key_size : 1;
+          std::transform(at(r.decays, state), at(r.decays, state) + size, std::back_inserter(decay), log_of);
+        }
+        if (apart) {
+          append(read, r.updates[0].read, state, r.key_size);
+          append(write, r.updates[0].write, state, r.key_size);
+        }
+      });
+      for (const RankOneUpdate& update : updates) {
+        each_head([&](std::size_t, std::size_t state) {
+          append(key, update.write, state, r.key_size);
+          if (update.value.present()) {
+            append(value, update.value, state, r.value_size);
+          } else {
+            value.insert(value.end(), r.value_size, 0.0F);
+          }
+          beta.push_back(update.beta.present() ? *at(update.beta, state) : 1.0F);
+        });
+      }
+    }
+    const std::size_t size = shape.heads * r.value_size;
+    std::vector<float> output(length_ * size);
+    ChunkedHostArrays arrays{query, key, value, beta, decay, {}, output, {}, read, write, rates, r.signed_rates};
+    run_chunked_cpu(rule, format_, shape, 1.0F, arrays);
+    for (std::size_t t = 0; t < length_; ++t) {
+      std::copy_n(output.begin() + static_cast<std::ptrdiff_t>(t * size), size, row(t) + out);
+    }
+  }
+
+  const Program& model_;
+  ChunkedFormat format_;
+  std::unique_ptr<LearnedPass<float>> pass_;
+  std::size_t width_;
+  std::size_t length_ = 0;
+  /// [length, width]
+  std::vector<float> features_;
+  std::vector<float> start_;
+  std::vector<float> state_;
+};
+
+/// [words, length, num_logits], on the CPU: a thread takes words that follow each other.
+std::vector<float> logits_of(const Program& model, std::span<const Tokens> words, std::size_t length,
+                             ChunkedFormat format) {
+  const std::size_t size = length * model.num_logits();
+  std::vector<float> result(words.size() * size);
+  const unsigned threads = threads_to_use(0);
+  const std::size_t shared = (words.size() + threads - 1) / threads;
+  parallel_blocks((words.size() + shared - 1) / shared, threads, [&](std::size_t block) {
+    WordRun run(model, format);
+    for (std::size_t w = block * shared; w < std::min(words.size(), (block + 1) * shared); ++w) {
+      run.run(words[w], std::span(result).subspan(w * size, size));
+    }
+  });
   return result;
 }
 
@@ -525,7 +521,7 @@ ChunkedLogits run_chunked_form(const Program& model, std::span<const Tokens> wor
                              device.logits(logits.subspan(first * size, count * size));
                            });
   } else if (length != 0) {
-    result.logits = logits_by_layers(model, words, length, options.format);
+    result.logits = logits_of(model, words, length, options.format);
   }
   for (std::size_t i = 0; i < result.logits.size(); ++i) {
     if (!std::isfinite(result.logits[i])) throw_not_finite(i / num_logits, length);

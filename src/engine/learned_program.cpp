@@ -265,7 +265,7 @@ class Lowering {
     r.state_group = from.queries;
     r.key_size = from.key_size;
     r.value_size = from.value_size;
-    r.decay_kind = static_cast<std::uint32_t>(decays[static_cast<std::size_t>(from.decay)]);
+    r.decay_kind = decays[static_cast<std::size_t>(from.decay)];
     r.decay = features(from.decays, from.queries);
     r.rates = store(from.rates);
     r.negative = from.signed_rates;

@@ -16,6 +16,7 @@
 #include "krohn/model/program_builder.hpp"
 #include "krohn/results/token_run.hpp"
 #include "recurrence_reference.hpp"
+#include "strong_gates.hpp"
 
 namespace krohn {
 namespace {
@@ -44,6 +45,24 @@ TEST_CASE("chunks agree with the recurrence step by step") {
         CHECK(relative_error(state, expected.final_state) <= rounding_bound(shape, 0x1p-24 * 80, rule));
       }
       ++seed;
+    }
+  }
+}
+
+TEST_CASE("entries that decay by themselves lie within their rounding") {
+  unsigned seed = 1;
+  for (const Entries entries : {Entries::rates, Entries::signed_rates, Entries::decays}) {
+    for (const std::size_t length : {0U, 1U, 9U, 150U}) {
+      const ChunkedShape shape{2, length, 4, seed % 2 == 0 ? 4U : 2U, 1 + seed % 12, 3 + seed % 9, 1};
+      const RecurrenceCase c = elementwise_case(shape, entries, seed++);
+      for (const ChunkedFormat format : {ChunkedFormat::bf16, ChunkedFormat::fp32}) {
+        const ElementwiseReference expected = run_elementwise_reference(c, output_roundoff(format));
+        std::vector<float> output;
+        std::vector<float> state;
+        run_chunked_cpu(c.rule, format, shape, c.scale, c.arrays(output, state));
+        CHECK(outside(output, expected.result.output, expected.bound.output) == 0);
+        CHECK(outside(state, expected.result.final_state, expected.bound.final_state) == 0);
+      }
     }
   }
 }
@@ -86,8 +105,40 @@ TEST_CASE("whole models in fp32 chunks lie within 1e-4 of the float64 reference"
     CHECK(largest <= 1e-4);
     ++seen;
   }
-  CHECK(seen >= 12);
+  CHECK(seen >= 23);
   CHECK(refused >= 4);
+}
+
+TEST_CASE("mLSTM in chunks keeps what its stabiliser divides away") {
+  const Program model = strong_gates();
+  const Tokens word = random_word(model);
+  const std::vector<double> expected = logits_of<double>(model, word);
+  const ChunkedLogits got = run_chunked_form(model, std::span(&word, 1), {ChunkedFormat::fp32, Device::cpu});
+  REQUIRE(got.logits.size() == expected.size());
+  double largest = 0.0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    largest = std::max(largest, std::abs(double{got.logits[i]} - expected[i]));
+  }
+  CHECK(largest <= 1e-4);
+}
+
+TEST_CASE("the architectures whose recurrences have a chunked form") {
+  const auto has_form = [](const char* name) {
+    const auto path = std::filesystem::path(KROHN_TEST_DATA) / "golden" / name;
+    return !without_chunked_form(read_checkpoint(path).model);
+  };
+  for (const char* name :
+       {"delta_net_neg", "gated_deltanet_neg", "gated_deltaproduct_n2", "deltaproduct_n2", "kda_default",
+        "rwkv7_default", "mamba_default", "mamba_posneg_paper", "mambaLM_posneg", "mamba2_default", "gla_default",
+        "hgrn_default", "hgrn2_default", "linear_attn_default", "xlstm10_mlstm"}) {
+    CAPTURE(std::string(name));
+    CHECK(has_form(name));
+  }
+  for (const char* name : {"mamba3_default", "rwkv6_default", "comba_default", "mesa_net_default", "retnet_default",
+                           "precond_gated_deltanet_default", "xlstm01_slstm"}) {
+    CAPTURE(std::string(name));
+    CHECK(!has_form(name));
+  }
 }
 
 TEST_CASE("a decay below zero is refused where it occurs") {

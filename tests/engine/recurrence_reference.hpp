@@ -15,12 +15,13 @@ struct RecurrenceCase {
   ChunkedRule rule = ChunkedRule::delta;
   ChunkedShape shape;
   float scale = 1.0F;
-  std::vector<float> query, key, value, beta, decay, initial_state, read, write;
+  std::vector<float> query, key, value, beta, decay, initial_state, read, write, rates;
+  bool signed_rates = false;
 
   ChunkedHostArrays arrays(std::vector<float>& output, std::vector<float>& final_state) const {
     output.assign(shape.batch * shape.length * shape.heads * shape.value_size, NAN);
     final_state.assign(shape.batch * shape.heads * shape.key_size * shape.value_size, NAN);
-    return {query, key, value, beta, decay, initial_state, output, final_state, read, write};
+    return {query, key, value, beta, decay, initial_state, output, final_state, read, write, rates, signed_rates};
   }
 };
 
@@ -177,6 +178,120 @@ inline double rounding_bound(const ChunkedShape& shape, double unit_roundoff, Ch
       std::ceil(static_cast<double>(shape.length * shape.householder) / (short_chunks(rule) ? 16.0 : 60.0));
   const double operands = rule == ChunkedRule::rank_one ? 2.0 * 13.0 : rule == ChunkedRule::keywise_delta ? 9.0 : 6.0;
   return operands * unit_roundoff * (chunks + 1.0);
+}
+
+/// Of an output's format: the elementwise rule rounds nothing else that is not a bf16 number already.
+inline double output_roundoff(ChunkedFormat format) { return format == ChunkedFormat::bf16 ? 0x1p-8 : 0.0; }
+
+/// How the elementwise rule is given its decays.
+enum class Entries { rates, signed_rates, decays };
+
+/// Normal queries, keys, values and states of bf16 numbers. Steps in [0, 2] with rates in [-2, 0], every 64th of both
+/// zero and every seventh step 100 times as large, so that all is forgotten; or decays in [-1, 1].
+inline RecurrenceCase elementwise_case(const ChunkedShape& shape, Entries entries, unsigned seed) {
+  RecurrenceCase c = random_case(ChunkedRule::linear, shape, false, seed);
+  c.rule = ChunkedRule::elementwise;
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> uniform(0.0F, 2.0F);
+  const std::size_t steps = shape.batch * shape.length * shape.heads;
+  if (entries == Entries::decays) {
+    c.decay.resize(steps * shape.key_size * shape.value_size);
+    for (float& x : c.decay) x = uniform(random) - 1.0F;
+    return c;
+  }
+  c.signed_rates = entries == Entries::signed_rates;
+  c.decay.resize(steps * shape.value_size);
+  c.rates.resize(shape.key_size * shape.value_size);
+  for (float& x : c.decay) x = uniform(random) * (random() % 64 == 0 ? 0.0F : random() % 7 == 0 ? 100.0F : 1.0F);
+  for (float& x : c.rates) x = random() % 64 == 0 ? 0.0F : -uniform(random);
+  return c;
+}
+
+struct ElementwiseReference {
+  RecurrenceResult result;
+  /// Entry by entry, how far away rounding can bring it.
+  RecurrenceResult bound;
+};
+
+/// The recurrence in double, and beside it M = (|A| + eta) M + |k v|, times 1 + 4 u a token, with u = 2^-24 and eta a
+/// bound of the error of A: every term of a computed state, a product of decays with a key and a value, is one of the
+/// exact state but for factors that M has in full, so that the two differ by M - N at most, where N is M without them.
+/// The roundings of a token are those of the product k v and of A h + k v, of the product of a segment's decays and of
+/// what it is used in. An output of K terms has K + 5 more, with the sum over threads and the scale; its format rounds
+/// it by `output_roundoff`.
+///
+/// e^x is 2^(x log2 e): three roundings of the exponent, by 3 u |x| of the result, and 2^-22 of it, or what is below
+/// the normal numbers; 2 e^x - 1 has a rounding of its own.
+inline ElementwiseReference run_elementwise_reference(const RecurrenceCase& c, double output_roundoff) {
+  constexpr double u = 0x1p-24;
+  const ChunkedShape& s = c.shape;
+  ElementwiseReference r;
+  r.result.output.resize(s.batch * s.length * s.heads * s.value_size);
+  r.bound.output.resize(r.result.output.size());
+  for (std::size_t b = 0; b < s.batch; ++b) {
+    for (std::size_t h = 0; h < s.heads; ++h) {
+      const std::size_t size = s.key_size * s.value_size;
+      const std::size_t sequence = b * s.heads + h;
+      std::vector<double> state(size, 0.0);
+      for (std::size_t i = 0; i < size && !c.initial_state.empty(); ++i)
+        state[i] = c.initial_state[sequence * size + i];
+      std::vector<double> exact(size);
+      for (std::size_t i = 0; i < size; ++i) exact[i] = std::abs(state[i]);
+      std::vector<double> wide = exact;
+      for (std::size_t t = 0; t < s.length; ++t) {
+        const std::size_t token = b * s.length + t;
+        const std::size_t by_head = token * s.heads + h;
+        const std::size_t by_key = (token * s.key_heads + h / (s.heads / s.key_heads)) * s.key_size;
+        std::vector<double> sums(s.value_size, 0.0), exact_sums(s.value_size, 0.0), wide_sums(s.value_size, 0.0);
+        for (std::size_t k = 0; k < s.key_size; ++k) {
+          for (std::size_t v = 0; v < s.value_size; ++v) {
+            const std::size_t i = k * s.value_size + v;
+            double decay = 0.0;
+            double eta = 0.0;
+            if (c.rates.empty()) {
+              decay = c.decay[by_head * size + i];
+            } else {
+              const double x = double{c.decay[by_head * s.value_size + v]} * double{c.rates[i]};
+              decay = std::exp(x);
+              eta = decay * (0x1p-22 + 3.0 * u * std::abs(x)) * 1.001 + 0x1p-125;
+              if (c.signed_rates) {
+                decay = 2.0 * decay - 1.0;
+                eta = 2.0 * eta + u;
+              }
+            }
+            const double written = double{c.key[by_key + k]} * double{c.value[by_head * s.value_size + v]};
+            const double query = c.query[by_key + k];
+            state[i] = decay * state[i] + written;
+            exact[i] = std::abs(decay) * exact[i] + std::abs(written);
+            wide[i] = ((std::abs(decay) + eta) * wide[i] + std::abs(written)) * (1.0 + 4.0 * u);
+            sums[v] += query * state[i];
+            exact_sums[v] += std::abs(query) * exact[i];
+            wide_sums[v] += std::abs(query) * wide[i];
+          }
+        }
+        const double terms = 1.0 + 1.001 * u * static_cast<double>(s.key_size + 5);
+        const double scale = c.scale;
+        for (std::size_t v = 0; v < s.value_size; ++v) {
+          const double before = scale * (wide_sums[v] * terms - exact_sums[v]);
+          r.result.output[by_head * s.value_size + v] = scale * sums[v];
+          r.bound.output[by_head * s.value_size + v] = before + output_roundoff * (std::abs(scale * sums[v]) + before);
+        }
+      }
+      r.result.final_state.insert(r.result.final_state.end(), state.begin(), state.end());
+      for (std::size_t i = 0; i < size; ++i) r.bound.final_state.push_back(wide[i] - exact[i]);
+    }
+  }
+  return r;
+}
+
+/// Entries farther from what is expected than the bound, or not written.
+inline std::size_t outside(const std::vector<float>& got, const std::vector<double>& expected,
+                           const std::vector<double>& bound) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    if (!(std::abs(double{got[i]} - expected[i]) <= bound[i])) ++count;
+  }
+  return count;
 }
 
 /// S_5's reflections in doubled coordinates: point i is e_2i + e_2i+1, the swap of i and j has the unit key

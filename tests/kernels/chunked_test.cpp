@@ -55,6 +55,47 @@ TEST_CASE("chunked kernels agree with the recurrence step by step") {
   }
 }
 
+TEST_CASE("entries that decay by themselves lie within their rounding") {
+  if (gpu_or_skip().empty()) return;
+  struct Sizes {
+    std::size_t length, key_size, value_size, heads, key_heads;
+  };
+  // One key, several a thread, several threads a column; columns of one block and of two; from 128 tokens on one
+  // sequence is cut into segments.
+  const Sizes all[] = {{0, 16, 16, 1, 1},   {1, 1, 5, 1, 1},      {7, 8, 130, 2, 2},   {8, 16, 33, 2, 1},
+                       {9, 5, 16, 4, 2},    {130, 16, 150, 1, 1}, {130, 20, 40, 2, 1}, {129, 128, 17, 2, 2},
+                       {257, 64, 24, 2, 1}, {130, 1, 300, 1, 1},  {4097, 16, 8, 2, 1}, {2100, 33, 20, 1, 1}};
+  unsigned seed = 1;
+  for (const Entries entries : {Entries::rates, Entries::signed_rates, Entries::decays}) {
+    for (const Sizes& s : all) {
+      if (small_cases() && s.length > 130) continue;
+      const ChunkedShape shape{2, s.length, s.heads, s.key_heads, s.key_size, s.value_size, 1};
+      CAPTURE(s.length);
+      CAPTURE(s.key_size);
+      CAPTURE(static_cast<int>(entries));
+      const RecurrenceCase c = elementwise_case(shape, entries, seed++);
+      for (const ChunkedFormat format : {ChunkedFormat::bf16, ChunkedFormat::fp32}) {
+        const ElementwiseReference expected = run_elementwise_reference(c, output_roundoff(format));
+        std::vector<float> output;
+        std::vector<float> state;
+        run_chunked(c.rule, format, shape, c.scale, c.arrays(output, state));
+        CHECK(outside(output, expected.result.output, expected.bound.output) == 0);
+        CHECK(outside(state, expected.result.final_state, expected.bound.final_state) == 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("a long sequence of entries is cut into segments, many are not") {
+  if (gpu_or_skip().empty()) return;
+  const auto segments = [](const ChunkedShape& shape) {
+    return ChunkedRecurrence(ChunkedRule::elementwise, ChunkedFormat::fp32, shape, 1.0F).segments();
+  };
+  CHECK(segments({1, 130, 1, 1, 16, 16, 1}) == 4);
+  CHECK(segments({1, 100, 1, 1, 16, 16, 1}) == 1);
+  CHECK(segments({100000, 130, 1, 1, 16, 16, 1}) == 1);
+}
+
 TEST_CASE("strong decays by key do not overflow") {
   if (gpu_or_skip().empty()) return;
   // Up to e^-64 a token, and such that eight tokens stay just below 2^-100 or pass it.

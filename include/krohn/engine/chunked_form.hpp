@@ -1,10 +1,10 @@
-// The chunked form of a learned model: every block's recurrence 64 updates at a time as matrix products, everything
-// else as in the canonical form. It is another function than learned-fp32-v1 (docs/semantics.md, 9): it searches, no
-// verdict rests on it.
+// The chunked form of a learned model: every block's recurrence 64 updates at a time as matrix products (or, where the
+// entries of a state decay by themselves, in stretches of time side by side), everything else as in the canonical form.
+// It is another function than learned-fp32-v1 (docs/semantics.md, 9): it searches, no verdict rests on it.
 //
 // It exists for recurrences with one decay a step and up to four Householder factors (the delta family), one decay a
 // key and one factor (KDA) or one that erases apart from what is written (RWKV-7), and for outer products with one
-// decay a step or one a key (Mamba-2, mLSTM, GLA); not for Mamba's decay an element and sLSTM.
+// decay a step, one a key or one an entry (Mamba-2, mLSTM; GLA; Mamba, HGRN); not for sLSTM.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +25,7 @@ namespace krohn {
 std::optional<std::string> without_chunked_form(const Program& model);
 
 /// chunked.hpp's recurrence on the CPU: the same formulas, rounded to the format in the same places (for fp32 nowhere
-/// but in the sums). Any key and value size.
+/// but in the sums); elementwise token by token. Any key and value size.
 void run_chunked_cpu(ChunkedRule rule, ChunkedFormat format, const ChunkedShape& shape, float scale,
                      const ChunkedHostArrays& arrays);
 
@@ -42,8 +42,8 @@ struct ChunkedLogits {
 };
 
 /// The logits at every position of words of one length. A block's recurrence reads what the chunked forms of those
-/// below it gave. Cost: on devices that of the operations once; on the CPU one canonical pass over the words for
-/// each layer and one more. Throws InputError for a model without a chunked form, words of several lengths, or a token
+/// below it gave. Cost: that of the operations once; on the CPU a word's features at all its tokens are kept,
+/// for each core. Throws InputError for a model without a chunked form, words of several lengths, or a token
 /// outside the vocabulary; NumericError where a logit is not finite; ResourceError where a device cannot hold a word;
 /// DeviceError as Device::cuda says.
 ChunkedLogits run_chunked_form(const Program& model, std::span<const Tokens> words, const ChunkedFormOptions& options);

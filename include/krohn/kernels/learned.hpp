@@ -14,6 +14,7 @@
 #include <span>
 
 #include "krohn/kernels/chunked.hpp"
+#include "krohn/kernels/recurrence.hpp"
 #include "krohn/numeric/function.hpp"
 
 namespace krohn {
@@ -96,7 +97,7 @@ struct LearnedRecurrence {
   std::uint32_t heads = 0;
   std::uint32_t key_size = 0;
   std::uint32_t value_size = 0;
-  std::uint32_t decay_kind = 0;  // as Recurrence::Decay
+  Recurrence::Decay decay_kind = Recurrence::Decay::none;
   LearnedFeatures decay;
   std::uint64_t rates = LearnedOperation::none;
   bool negative = false;
@@ -119,7 +120,12 @@ struct LearnedRecurrence {
 /// ChunkedRecurrence owns, at most.
 inline std::size_t chunked_row_bytes(const LearnedRecurrence& r) {
   const std::size_t updates = r.num_updates;
-  return 4 * r.heads * (chunked_size(r.key_size) * (3 + updates) + (chunked_size(r.value_size) + 1) * (1 + updates));
+  const std::size_t keys = chunked_size(r.key_size);
+  const std::size_t values = chunked_size(r.value_size);
+  const std::size_t decays = r.decay_kind == Recurrence::Decay::element ? keys * values
+                             : r.decay_kind == Recurrence::Decay::rate  ? values
+                                                                        : 0;
+  return 4 * r.heads * (keys * (3 + updates) + (values + 1) * (1 + updates) + decays);
 }
 
 /// A program on the host. Spans must outlive its use.

@@ -274,7 +274,7 @@ KROHN_INLINE_DEVICE Recurrence recurrence(const LearnedRecurrence& op, const Lea
   r.length = x.longest;
   r.lengths = x.length;
   r.first_row = x.first_row;
-  r.decay_kind = static_cast<Recurrence::Decay>(op.decay_kind);
+  r.decay_kind = op.decay_kind;
   r.decay = input(op.decay);
   r.rates = op.rates == LearnedOperation::none ? nullptr : x.weights + op.rates;
   r.negative = op.negative;
