@@ -20,9 +20,10 @@ from pathlib import Path
 
 import torch
 
-RULES = {"delta": 0, "linear": 1, "keywise": 2, "keywise_delta": 3, "rank_one": 4}
+RULES = {"delta": 0, "linear": 1, "keywise": 2, "keywise_delta": 3, "rank_one": 4, "elementwise": 5}
 DELTA = ("delta", "keywise_delta")
 BY_KEY = ("keywise", "keywise_delta", "rank_one")
+MAMBA_STATE = 16
 
 
 def pointer(t):
@@ -55,7 +56,7 @@ class Library:
     def run(self, handle, x, output, final_state=None, initial=None):
         error = self.c.krohn_chunked_run(handle, pointer(x["q"]), pointer(x["k"]), pointer(x["v"]), pointer(x.get("beta")),
                                          pointer(x.get("g")), pointer(initial), pointer(output), pointer(final_state),
-                                         pointer(x.get("read")), pointer(x.get("write")))
+                                         pointer(x.get("read")), pointer(x.get("write")), pointer(x.get("rates")))
         if error:
             raise RuntimeError(error.decode())
 
@@ -108,6 +109,11 @@ def inputs(rule, batch, heads, length, key_size, value_size, dtype, n=1, gated=T
     elif rule == "rank_one":
         x["g"] = -math.exp(-0.5) * torch.sigmoid(normal(batch, length, heads, key_size))
         x["g"] = (x["g"] * 60 if mode == "edges" else x["g"]).to(dtype)
+    elif rule == "elementwise":
+        # As Mamba begins: rates -1, -2, .. by key, steps from 0.001 to 0.1.
+        spread = torch.rand(batch, length, heads, value_size, device="cuda", generator=generator)
+        x["g"] = torch.exp(spread * math.log(100) + math.log(0.001)) * (30 if mode == "edges" else 1)
+        x["rates"] = -torch.arange(1.0, key_size + 1, device="cuda").unsqueeze(-1).expand(-1, value_size).contiguous()
     elif gated:
         x["g"] = torch.nn.functional.logsigmoid(normal(batch, length, heads) + 2)
     return x
@@ -125,7 +131,7 @@ def reference(rule, x, scale, sequences, initial=None):
     v = x["v"][b, :, h].double()
     beta = x["beta"][b, :, h].double() if rule in DELTA else None
     g = None
-    if "g" in x:
+    if "g" in x and rule != "elementwise":
         g = x["g"][b, :, h // group] if rule == "keywise" else x["g"][b, :, h]
         g = (g if rule in BY_KEY else g.unsqueeze(-1)).double().exp()
     state = torch.zeros(len(sequences), k.shape[-1], v.shape[-1], device="cuda", dtype=torch.float64)
@@ -137,6 +143,8 @@ def reference(rule, x, scale, sequences, initial=None):
     for t in range(length):
         if rule == "rank_one":
             erased = torch.einsum("skv,sk->sv", state, read[:, t])
+        if rule == "elementwise":
+            state = state * (x["g"][b, t, h].double().unsqueeze(1) * x["rates"].double()).exp()
         if g is not None:
             state = state * g[:, t].unsqueeze(-1)
         if rule == "rank_one":
@@ -175,6 +183,8 @@ def median_ms(f, repetitions=15, warm=3):
 
 def fla_call(rule, x, scale, gated):
     """fla's chunked kernel for the rule, or None with the reason."""
+    if rule == "elementwise":
+        return None, "has no kernel of it"
     try:
         from fla.ops.delta_rule import chunk_delta_rule
         from fla.ops.gated_delta_product import chunk_gated_delta_product
@@ -211,7 +221,7 @@ SHAPES = [(64, 4, 4096, 64, torch.bfloat16), (8, 16, 8192, 128, torch.bfloat16),
 OPERATORS = [("delta rule", "delta", 1, False), ("gated delta rule", "delta", 1, True),
              ("delta product, n=2", "delta", 2, False), ("delta product, n=4", "delta", 4, False),
              ("GLA", "keywise", 1, True), ("simple GLA (Mamba-2)", "linear", 1, True), ("KDA", "keywise_delta", 1, True),
-             ("RWKV-7", "rank_one", 1, True)]
+             ("RWKV-7", "rank_one", 1, True), ("Mamba", "elementwise", 1, True)]
 
 
 def fla_recurrent_call(x, gated):
@@ -287,14 +297,17 @@ def bench(library, args):
         if args.only and name not in args.only:
             continue
         for batch, heads, length, size, dtype in (SHAPES[i] for i in args.shapes):
-            x = inputs(rule, batch, heads, length, size, size, dtype, n=n, gated=gated)
+            # Mamba: as many channels as the others have values, in one head with a state of 16 each.
+            one_head = rule == "elementwise"
+            x = inputs(rule, batch, 1 if one_head else heads, length, MAMBA_STATE if one_head else size,
+                       heads * size if one_head else size, dtype, n=n, gated=gated)
             if rule in DELTA:  # fla takes betas in the inputs' format
                 x["beta"] = x["beta"].to(dtype).float()
             scale = size ** -0.5
-            sequences = [(0, 0), (batch - 1, heads - 1)][:max(1, min(2, batch * heads))]
+            sequences = [(0, 0), (batch - 1, x["v"].shape[2] - 1)][:max(1, min(2, batch * heads))]
             # The reference walks every token: of the longest sequence, a beginning.
             looked_at = min(length, 1024)
-            short = {key: t[:, :looked_at * (t.shape[1] // length)] for key, t in x.items()}
+            short = {key: t if key == "rates" else t[:, :looked_at * (t.shape[1] // length)] for key, t in x.items()}
             expected, _ = reference(rule, short, scale, sequences)
             row = {"operator": name, "shape": [batch, heads, length, size], "format": str(dtype).split(".")[1]}
             output = torch.full_like(x["v"][:, :length], float("nan"))
@@ -323,7 +336,7 @@ def check(library):
                          (257, 128, 128, 4, 2), (4097, 64, 64, 1, 1), (4097, 128, 128, 1, 1), (700, 24, 40, 16, 16),
                          (0, 16, 16, 1, 1)]):
                     for gated in (True, False):
-                        if rule in BY_KEY and not gated:
+                        if (rule in BY_KEY or rule == "elementwise") and not gated:
                             continue
                         x = inputs(rule, 2, heads, length, key_size, value_size, dtype, n=n, gated=gated, seed=index,
                                    key_heads=key_heads, mode="edges" if index % 2 else "usual")

@@ -29,7 +29,7 @@ const char* guarded(F f) {
 
 extern "C" {
 
-/// rule 0 delta, 1 linear, 2 keywise, 3 keywise_delta, 4 rank_one; format 0 bf16, 1 fp32.
+/// rule 0 delta, 1 linear, 2 keywise, 3 keywise_delta, 4 rank_one, 5 elementwise; format 0 bf16, 1 fp32.
 const char* krohn_chunked_make(int rule, int format, std::size_t batch, std::size_t length, std::size_t heads,
                                std::size_t key_heads, std::size_t key_size, std::size_t value_size,
                                unsigned householder, float scale, void** out) {
@@ -42,10 +42,10 @@ const char* krohn_chunked_make(int rule, int format, std::size_t batch, std::siz
 
 const char* krohn_chunked_run(void* recurrence, const void* query, const void* key, const void* value,
                               const float* beta, const void* decay, const float* initial_state, void* output,
-                              float* final_state, const void* read, const void* write) {
+                              float* final_state, const void* read, const void* write, const float* rates) {
   return guarded([&] {
     static_cast<krohn::ChunkedRecurrence*>(recurrence)
-        ->run({query, key, value, beta, decay, initial_state, output, final_state, read, write});
+        ->run({query, key, value, beta, decay, initial_state, output, final_state, read, write, rates, false});
   });
 }
 
