@@ -25,98 +25,134 @@ using chunked::Arguments;
 constexpr unsigned chain_threads = 256;
 constexpr int chain_columns = 4;
 
-/// Segments' maps on their way to a block: a float4 of a row for each of the `quads` of a thread, and a float.
+/// Steps whose maps are on their way to a thread's registers.
 template <int K>
-struct ChainStage {
-  static constexpr int quads = K / 16;
-  static constexpr int threads = 4 * K;
-  float4 factors[quads][threads];
-  float constants[threads];
+constexpr int chain_ahead = K == 64 ? 2 : 1;
+/// Blocks of chain_transfers that a multiprocessor holds.
+constexpr int chain_blocks(int key_size) { return key_size <= 64 ? 3 : 1; }
+
+/// A chain of the maps of segments first .. first + group_segments - 1 of a sequence a block, first = group_segments
+/// times the number of the group.
+struct ChainArguments {
+  const float* transfer = nullptr;  // [sequences, segments, key_size, key_size]
+  const float* own = nullptr;       // [sequences, segments, key_size, value_size]
+  const float* initial = nullptr;   // [sequences, groups, key_size, value_size], or nullptr: zeros
+  float* before = nullptr;     // [sequences, segments, key_size, value_size], the states before segments, or nullptr
+  float* group_own = nullptr;  // the groups' own maps, [sequences, groups, ..], or nullptr
+  float* group_transfer = nullptr;
+  int segments = 1;
+  int groups = 1;
+  int group_segments = 1;
+  int key_size = 0;
+  int value_size = 0;
+  int value_tiles = 0;  // of chain_columns; those behind them start from unit states
 };
-template <int K>
-constexpr int chain_stages = K == 64 ? 8 : 3;
 
-/// A float from global to shared memory without registers; 0 where `there` is false.
-__device__ __forceinline__ void copy_float_async(float* to, const float* from, bool there) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(chunked::shared_address(to)), "l"(from),
-               "r"(there ? 4 : 0)
-               : "memory");
-}
-
-/// before[s + 1] = transfer[s] before[s] + own[s], from `initial` (or zero); chain_columns value columns a block. Four
-/// threads share a key's row and end with a column each. What does not depend on the state is copied ahead, by every
-/// thread for itself.
+/// before[s + 1] = transfer[s] before[s] + own[s], from `initial`; chain_columns value columns a block. Four threads
+/// share two keys' rows, a quarter of the sums' terms each, and end with a column each. Rows of maps are a thread's
+/// own, and loaded ahead; states go by way of shared memory.
 template <int K>
-__global__ void __launch_bounds__(4 * K) chain_transfers(const float* transfer, const float* own, const float* initial,
-                                                         float* before, int segments, int key_size, int value_size) {
+__global__ void __launch_bounds__(2 * K) chain_transfers(const __grid_constant__ ChainArguments a) {
   static_assert(chain_columns == 4);
-  using Stage = ChainStage<K>;
-  constexpr int stages = chain_stages<K>;
-  extern __shared__ __align__(16) unsigned char chain_memory[];
-  Stage* ring = reinterpret_cast<Stage*>(chain_memory);
+  constexpr int quads = K / 16;
+  constexpr int buffers = chain_ahead<K> + 1;
+  struct Map {
+    float4 factors[2][quads];
+    float constants[2];
+  };
   __shared__ float4 states[2][K + K / 4];  // rows; one more after four, for the four threads' banks
   const auto place = [](int row) { return row + row / 4; };
   const int thread = static_cast<int>(threadIdx.x);
-  const int key = thread / 4;
+  const int key = thread / 4 * 2;
   const int part = thread % 4;
-  const int column = static_cast<int>(blockIdx.y) * chain_columns + part;
-  const std::size_t sequence = blockIdx.x;
-  const std::size_t size = static_cast<std::size_t>(key_size) * value_size;
-  const bool there = key < key_size && column < value_size;
-  const std::size_t at = static_cast<std::size_t>(key) * value_size + column;
-  const auto copy = [&](int s) {
-    if (s + 1 < segments) {
-      const std::size_t index = sequence * segments + s;
-      const float* row = transfer + (index * key_size + key) * key_size;
-      Stage& to = ring[s % stages];
+  const int group = static_cast<int>(blockIdx.x) % a.groups;
+  const int tile = static_cast<int>(blockIdx.y);
+  const bool unit = tile >= a.value_tiles;
+  const int columns = unit ? a.key_size : a.value_size;
+  const int column = (unit ? tile - a.value_tiles : tile) * chain_columns + part;
+  const int count = min(a.group_segments, a.segments - group * a.group_segments);
+  const int steps = a.group_own != nullptr ? count : count - 1;
+  const std::size_t first =
+      static_cast<std::size_t>(blockIdx.x) / a.groups * a.segments + static_cast<std::size_t>(group) * a.group_segments;
+  const std::size_t size = static_cast<std::size_t>(a.key_size) * columns;
+  const bool there = key < a.key_size && column < columns;  // key sizes are even
+  const std::size_t at = static_cast<std::size_t>(key) * columns + column;
+  const auto load = [&](Map& map, int s) {
+    const std::size_t index = first + s;
 #pragma unroll
-      for (int q = 0; q < Stage::quads; ++q) {
-        const int first = 4 * (4 * q + part);
-        chunked::copy_async(chunked::shared_address(&to.factors[q][thread]), row + first,
-                            key < key_size && first < key_size);
+    for (int r = 0; r < 2; ++r) {
+      const float4* row = reinterpret_cast<const float4*>(a.transfer + (index * a.key_size + key + r) * a.key_size);
+#pragma unroll
+      for (int q = 0; q < quads; ++q) {
+        const int quad = 4 * q + part;
+        const bool inside = s < steps && key < a.key_size && 4 * quad < a.key_size;
+        map.factors[r][q] = inside ? __ldg(row + quad) : make_float4(0.0F, 0.0F, 0.0F, 0.0F);
       }
-      copy_float_async(&to.constants[thread], own + index * size + at, there);
+      map.constants[r] = s < steps && there && !unit ? __ldg(a.own + index * size + at + r * columns) : 0.0F;
     }
-    chunked::commit_copies();
   };
-#pragma unroll 1
-  for (int s = 0; s < stages - 1; ++s) copy(s);
-  float state = initial != nullptr && there ? initial[sequence * size + at] : 0.0F;
-  for (int s = 0; s < segments; ++s) {
-    if (there) before[(sequence * segments + s) * size + at] = state;
-    if (s + 1 == segments) break;
-    copy(s + stages - 1);
-    float4(&rows)[K + K / 4] = states[s & 1];
-    reinterpret_cast<float*>(rows + place(key))[part] = state;
-    chunked::wait_for_copies<stages - 1>();
-    __syncthreads();
-    const Stage& from = ring[s % stages];
-    float sums[4] = {};
+  float state[2];
 #pragma unroll
-    for (int q = 0; q < Stage::quads; ++q) {
-      const float4 quad = from.factors[q][thread];
-      const float x[4] = {quad.x, quad.y, quad.z, quad.w};
+  for (int r = 0; r < 2; ++r) {
+    state[r] = unit && key + r == column ? 1.0F : 0.0F;
+    if (!unit && there && a.initial != nullptr) state[r] = a.initial[blockIdx.x * size + at + r * columns];
+  }
+  Map maps[buffers];
 #pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        const float4 row = rows[place(16 * q + 4 * part + j)];
-        sums[0] = fmaf(x[j], row.x, sums[0]);
-        sums[1] = fmaf(x[j], row.y, sums[1]);
-        sums[2] = fmaf(x[j], row.z, sums[2]);
-        sums[3] = fmaf(x[j], row.w, sums[3]);
+  for (int b = 0; b < chain_ahead<K>; ++b) load(maps[b], b);
+  for (int begin = 0; begin < count; begin += buffers) {
+#pragma unroll
+    for (int b = 0; b < buffers; ++b) {
+      const int s = begin + b;
+      if (s >= count) break;
+      if (there && a.before != nullptr) {
+        a.before[(first + s) * size + at] = state[0];
+        a.before[(first + s) * size + at + columns] = state[1];
+      }
+      if (s == steps) break;
+      load(maps[(b + chain_ahead<K>) % buffers], s + chain_ahead<K>);
+      float4(&rows)[K + K / 4] = states[s & 1];
+      reinterpret_cast<float*>(rows + place(key))[part] = state[0];
+      reinterpret_cast<float*>(rows + place(key + 1))[part] = state[1];
+      __syncthreads();
+      const Map& map = maps[b];
+      float sums[2][4] = {};
+#pragma unroll
+      for (int q = 0; q < quads; ++q) {
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+          const float4 row = rows[place(16 * q + 4 * part + j)];
+#pragma unroll
+          for (int r = 0; r < 2; ++r) {
+            const float4& quad = map.factors[r][q];
+            const float x = j == 0 ? quad.x : j == 1 ? quad.y : j == 2 ? quad.z : quad.w;
+            sums[r][0] = fmaf(x, row.x, sums[r][0]);
+            sums[r][1] = fmaf(x, row.y, sums[r][1]);
+            sums[r][2] = fmaf(x, row.z, sums[r][2]);
+            sums[r][3] = fmaf(x, row.w, sums[r][3]);
+          }
+        }
+      }
+      // Thread `part` gets column `part`.
+      const bool upper = (part & 2) != 0;
+      const bool odd = (part & 1) != 0;
+#pragma unroll
+      for (int r = 0; r < 2; ++r) {
+        float pair[2];
+#pragma unroll
+        for (int e = 0; e < 2; ++e) {
+          const float other = __shfl_xor_sync(0xFFFFFFFFU, upper ? sums[r][e] : sums[r][2 + e], 2);
+          pair[e] = (upper ? sums[r][2 + e] : sums[r][e]) + other;
+        }
+        const float other = __shfl_xor_sync(0xFFFFFFFFU, odd ? pair[0] : pair[1], 1);
+        state[r] = map.constants[r] + ((odd ? pair[1] : pair[0]) + other);
       }
     }
-    // Thread `part` gets column `part`.
-    const bool upper = (part & 2) != 0;
-    float pair[2];
-#pragma unroll
-    for (int e = 0; e < 2; ++e) {
-      const float other = __shfl_xor_sync(0xFFFFFFFFU, upper ? sums[e] : sums[2 + e], 2);
-      pair[e] = (upper ? sums[2 + e] : sums[e]) + other;
-    }
-    const bool odd = (part & 1) != 0;
-    const float other = __shfl_xor_sync(0xFFFFFFFFU, odd ? pair[0] : pair[1], 1);
-    state = from.constants[thread] + ((odd ? pair[1] : pair[0]) + other);
   }
+  if (!there || a.group_own == nullptr) return;
+  float* to = (unit ? a.group_transfer : a.group_own) + blockIdx.x * size + at;
+  to[0] = state[0];
+  to[columns] = state[1];
 }
 
 /// The same for decays, in base 2, one a segment or one a segment and key.
@@ -142,6 +178,20 @@ void require(bool holds, const std::string& what) {
 }
 
 std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
+
+/// Of value columns.
+std::size_t chain_tiles(int columns) { return divide_up(static_cast<std::size_t>(columns), chain_columns); }
+
+/// Steps of chain_transfers that follow each other when segments are chained in groups of `group`, blocks that wait for
+/// others included: within groups, over groups, within groups again.
+std::size_t chain_steps(std::size_t sequences, std::size_t segments, std::size_t group, int key_size, int value_size) {
+  const std::size_t groups = divide_up(segments, group);
+  const std::size_t at_once = static_cast<std::size_t>(multiprocessors()) * chain_blocks(key_size);
+  const auto waves = [&](std::size_t blocks) { return divide_up(sequences * blocks, at_once); };
+  const std::size_t values = chain_tiles(value_size);
+  return group * waves(groups * (values + chain_tiles(key_size))) + groups * waves(values) +
+         group * waves(groups * values);
+}
 
 /// Queries, keys, values and decays between host floats and the device's padded arrays.
 class Carried {
@@ -188,20 +238,65 @@ std::vector<float> resized(std::span<const float> states, std::size_t keys, std:
 
 }  // namespace
 
-void chunked::chain(const float* transfer, const float* own, const float* initial, float* before, std::size_t sequences,
-                    int segments, int key_size, int value_size) {
-  const dim3 blocks(static_cast<unsigned>(sequences),
-                    static_cast<unsigned>(divide_up(static_cast<std::size_t>(value_size), chain_columns)));
-  const auto start = [&](auto kernel, unsigned threads, std::size_t bytes) {
-    allow_shared_memory(kernel, bytes);
-    kernel<<<blocks, threads, bytes>>>(transfer, own, initial, before, segments, key_size, value_size);
-  };
-  if (key_size <= 64) {
-    start(chain_transfers<64>, ChainStage<64>::threads, sizeof(ChainStage<64>) * chain_stages<64>);
-  } else {
-    start(chain_transfers<128>, ChainStage<128>::threads, sizeof(ChainStage<128>) * chain_stages<128>);
+chunked::Chain::Chain(std::size_t sequences, int segments, int key_size, int value_size)
+    : sequences_(sequences), key_size_(key_size), value_size_(value_size) {
+  const auto most = static_cast<std::size_t>(segments);
+  std::size_t best = most;
+  for (std::size_t group = 2; group < most; ++group) {
+    const std::size_t steps = chain_steps(sequences, most, group, key_size, value_size);
+    if (steps >= best) continue;
+    best = steps;
+    group_segments_ = static_cast<int>(group);
   }
-  check_launch("chain_transfers");
+  if (group_segments_ == 0) return;
+  const std::size_t groups = sequences * divide_up(most, static_cast<std::size_t>(group_segments_));
+  const auto keys = static_cast<std::size_t>(key_size);
+  own_ = DeviceArray<float>(groups * keys * static_cast<std::size_t>(value_size));
+  before_ = DeviceArray<float>(groups * keys * static_cast<std::size_t>(value_size));
+  transfer_ = DeviceArray<float>(groups * keys * keys);
+}
+
+void chunked::Chain::run(const float* transfer, const float* own, const float* initial, float* before,
+                         int segments) const {
+  const auto start = [&](const ChainArguments& a) {
+    const std::size_t tiles = chain_tiles(value_size_) + (a.group_own != nullptr ? chain_tiles(key_size_) : 0);
+    const dim3 blocks(static_cast<unsigned>(sequences_ * static_cast<std::size_t>(a.groups)),
+                      static_cast<unsigned>(tiles));
+    if (key_size_ > 64) {
+      chain_transfers<128><<<blocks, 256>>>(a);
+    } else {
+      chain_transfers<64><<<blocks, 128>>>(a);
+    }
+    check_launch("chain_transfers");
+  };
+  ChainArguments a;
+  a.key_size = key_size_;
+  a.value_size = value_size_;
+  a.value_tiles = static_cast<int>(chain_tiles(value_size_));
+  ChainArguments groups = a;
+  a.transfer = transfer;
+  a.own = own;
+  a.segments = segments;
+  a.group_segments = group_segments_ == 0 ? segments : group_segments_;
+  a.groups = (segments + a.group_segments - 1) / a.group_segments;
+  a.initial = initial;
+  a.before = before;
+  if (a.groups == 1) return start(a);
+  a.initial = nullptr;
+  a.before = nullptr;
+  a.group_own = own_.data();
+  a.group_transfer = transfer_.data();
+  start(a);
+  groups.transfer = transfer_.data();
+  groups.own = own_.data();
+  groups.segments = groups.group_segments = a.groups;
+  groups.initial = initial;
+  groups.before = before_.data();
+  start(groups);
+  a.initial = before_.data();
+  a.before = before;
+  a.group_own = nullptr;
+  start(a);
 }
 
 struct ChunkedRecurrence::Plan {
@@ -212,6 +307,7 @@ struct ChunkedRecurrence::Plan {
   std::size_t sequences = 0;
   DeviceArray<float> own, transfer, decay, before;
   DeviceArray<unsigned char> inverses;
+  chunked::Chain chain;
   // All of it, for keywise_delta and rank_one, and for elementwise.
   std::unique_ptr<keywise_delta::Plan> keywise_delta;
   std::unique_ptr<entry_scan::Plan> elementwise;
@@ -290,6 +386,7 @@ ChunkedRecurrence::ChunkedRecurrence(ChunkedRule rule, ChunkedFormat format, con
     p.before = DeviceArray<float>(parts * shape.key_size * shape.value_size);
     if (rule == ChunkedRule::delta) {
       p.transfer = DeviceArray<float>(parts * shape.key_size * shape.key_size);
+      p.chain = chunked::Chain(p.sequences, a.segments, a.key_size, a.value_size);
       if (grouped) {
         using L = chunked::Layout<64, ChunkedRule::delta, __nv_bfloat16, chunked::Pass::last>;
         p.inverses = DeviceArray<unsigned char>(parts * static_cast<std::size_t>(a.segment_chunks) * L::inverse_bytes);
@@ -332,8 +429,7 @@ void ChunkedRecurrence::run(const ChunkedArrays& arrays) {
       delta ? static_cast<unsigned>(divide_up(p.shape.key_size, 16 * static_cast<std::size_t>(a.state_warps))) : 0;
   p.launch(first, tiles + unit_tiles);
   if (delta) {
-    chunked::chain(p.transfer.data(), p.own.data(), arrays.initial_state, p.before.data(), p.sequences, a.segments,
-                   a.key_size, a.value_size);
+    p.chain.run(p.transfer.data(), p.own.data(), arrays.initial_state, p.before.data(), a.segments);
   } else {
     const auto blocks = static_cast<unsigned>(divide_up(p.shape.key_size * p.shape.value_size, chain_threads));
     chain_decays<<<dim3(static_cast<unsigned>(p.sequences), blocks), chain_threads>>>(

@@ -1502,10 +1502,25 @@ void launch(const Arguments& arguments, unsigned sequences, unsigned tiles) {
   launch<128, rule, Input>(arguments, sequences, tiles);
 }
 
-/// before[s + 1] = transfer[s] before[s] + own[s] for the segments of every sequence, before[0] = `initial` (or zero).
-/// transfer [sequences, segments, key_size, key_size]; own, before [sequences, segments, key_size, value_size].
-void chain(const float* transfer, const float* own, const float* initial, float* before, std::size_t sequences,
-           int segments, int key_size, int value_size);
+/// before[s + 1] = transfer[s] before[s] + own[s] for the segments of every sequence. Many segments are chained in
+/// groups side by side, each into one map, then the groups' maps, then each group from its true state. Owns the groups'
+/// maps.
+class Chain {
+ public:
+  Chain() = default;
+  /// segments: the most that run is called with.
+  Chain(std::size_t sequences, int segments, int key_size, int value_size);
+  /// before[0] = `initial` [sequences, key_size, value_size], or zero. transfer [sequences, segments, key_size,
+  /// key_size]; own, before [sequences, segments, key_size, value_size].
+  void run(const float* transfer, const float* own, const float* initial, float* before, int segments) const;
+
+ private:
+  std::size_t sequences_ = 0;
+  int key_size_ = 0;
+  int value_size_ = 0;
+  int group_segments_ = 0;  // 0: one chain
+  DeviceArray<float> own_, transfer_, before_;
+};
 
 /// A rule and a format; for the smallest K that holds key_size. One source file each.
 void launch_delta_bf16(const Arguments& arguments, unsigned sequences, unsigned tiles);

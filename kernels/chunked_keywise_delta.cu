@@ -28,6 +28,7 @@ struct Plan::Parts {
   std::size_t segments = 1;  // of a whole slab
   DeviceArray<unsigned char> prepared;
   DeviceArray<float> own, transfer, before, between;
+  chunked::Chain chain;
 
   void run_slab(Arguments a) const {
     const auto tiles = static_cast<unsigned>(a.value_tiles);
@@ -43,9 +44,7 @@ struct Plan::Parts {
       first.transfer = transfer.data();
       const std::size_t columns = 16 * static_cast<std::size_t>(a.warps);
       launches.advance(first, tiles + static_cast<unsigned>(divide_up(static_cast<std::size_t>(a.key_size), columns)));
-      chunked::chain(transfer.data(), own.data(), a.arrays.initial_state, before.data(),
-                     static_cast<std::size_t>(a.batch) * static_cast<std::size_t>(a.heads), a.segments, a.key_size,
-                     a.value_size);
+      chain.run(transfer.data(), own.data(), a.arrays.initial_state, before.data(), a.segments);
       a.arrays.initial_state = before.data();
       a.initial_by_segment = true;
     }
@@ -91,6 +90,7 @@ Plan::Plan(ChunkedRule rule, ChunkedFormat format, const ChunkedShape& shape, fl
     p.own = DeviceArray<float>(sequences * p.segments * state);
     p.before = DeviceArray<float>(sequences * p.segments * state);
     p.transfer = DeviceArray<float>(sequences * p.segments * shape.key_size * shape.key_size);
+    p.chain = chunked::Chain(sequences, static_cast<int>(p.segments), a.key_size, a.value_size);
   }
   if (p.slab < chunks) p.between = DeviceArray<float>(sequences * state);
 }

@@ -24,9 +24,21 @@ TEST_CASE("chunked kernels agree with the recurrence step by step") {
   struct Sizes {
     std::size_t length, key_size, value_size, heads, key_heads;
   };
-  const Sizes all[] = {{0, 16, 16, 1, 1},    {1, 16, 16, 1, 1},    {63, 32, 48, 2, 2},    {64, 64, 64, 2, 1},
-                       {65, 64, 96, 2, 2},   {130, 128, 64, 2, 2}, {257, 128, 128, 2, 1}, {97, 20, 33, 16, 16},
-                       {4097, 16, 16, 1, 1}, {2100, 64, 80, 1, 1}, {2100, 56, 24, 1, 1},  {2100, 128, 144, 1, 1}};
+  const Sizes all[] = {{0, 16, 16, 1, 1},
+                       {1, 16, 16, 1, 1},
+                       {63, 32, 48, 2, 2},
+                       {64, 64, 64, 2, 1},
+                       {65, 64, 96, 2, 2},
+                       {130, 128, 64, 2, 2},
+                       {257, 128, 128, 2, 1},
+                       {97, 20, 33, 16, 16},
+                       {4097, 16, 16, 1, 1},
+                       {2100, 64, 80, 1, 1},
+                       {2100, 56, 24, 1, 1},
+                       {2100, 128, 144, 1, 1},
+                       // More segments than are chained one by one.
+                       {12345, 16, 16, 1, 1},
+                       {12345, 72, 16, 1, 1}};
   unsigned seed = 1;
   for (const ChunkedFormat format : {ChunkedFormat::bf16, ChunkedFormat::fp32}) {
     for (const ChunkedRule rule : {ChunkedRule::delta, ChunkedRule::linear, ChunkedRule::keywise,
