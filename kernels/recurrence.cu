@@ -1,15 +1,16 @@
 // The recurrence of learned models: one thread a column of S, which stays in registers for all tokens. Sums run in one
 // fixed order, so a thread's work is a chain; the parallel work is in columns, heads and words.
 //
-// A block holds up to 128 columns of one head of a word, or several heads' narrower ones. One warp more, the feeder,
-// brings the vectors of eight tokens at a time to shared memory by asynchronous copies, into a ring of stages ahead of
-// the others, which meet it at barriers in shared memory alone: what addresses cost is nobody's chain. Each step of a
-// column then reads broadcasts of shared memory and nothing else. One pass over the key rows of S does all that can be
-// done with them: it finishes an update, sums the read-out, decays for the next token and sums that token's first dot
-// product. Two chains of key_size fused multiply-adds run side by side, which bounds a step from below by 4 key_size
-// clocks; many words hide it, and then the bound is 3 (4 with a decay) instructions an element and update, and the
-// broadcasts, which keep the shared memory two clocks each. Two columns a thread, which halve them, were slower at
-// every shape measured: the warps are then half as many.
+// A block holds up to 128 columns of one head of a word, or of two heads. One warp more, the feeder, brings the vectors
+// of eight tokens at a time to shared memory by asynchronous copies, into a ring of stages ahead of the others, which
+// meet it at barriers in shared memory alone: what addresses cost is nobody's chain. A token's vector that lies in one
+// piece is one bulk copy, where the device has them: copies of quads took the feeder longer than the others' chains.
+// Each step of a column then reads broadcasts of shared memory and nothing else. One pass over the key rows of S does
+// all that can be done with them: it finishes an update, sums the read-out, decays for the next token and sums that
+// token's first dot product. Two chains of key_size fused multiply-adds run side by side, which bounds a step from
+// below by 4 key_size clocks; many words hide it, and then the bound is 3 (4 with a decay) instructions an element and
+// update, and the broadcasts, which keep the shared memory two clocks each. Two columns a thread, which halve them,
+// were slower at every shape measured: the warps are then half as many.
 //
 // Where every word has a single token (the branches of a prefix tree) nothing is a chain of tokens, and the states' way
 // from and to memory is the work: a block takes 32 words of one head, turns their vectors in shared memory, and each of
@@ -77,11 +78,32 @@ __device__ __forceinline__ void barrier_arrive_with_copies(std::uint64_t* barrie
 __device__ __forceinline__ void barrier_wait(std::uint64_t* barrier, std::uint32_t parity) {
   std::uint32_t ended = 0;
   while (ended == 0) {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("{ .reg .pred p; mbarrier.try_wait.parity.shared.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
+#else
     asm volatile("{ .reg .pred p; mbarrier.test_wait.parity.shared.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
+#endif
                  : "=r"(ended)
                  : "r"(address_of(barrier)), "r"(parity)
                  : "memory");
   }
+}
+
+#if __CUDA_ARCH__ >= 900
+constexpr bool bulk_copies = true;
+#else
+constexpr bool bulk_copies = false;
+#endif
+/// A copy of a multiple of 16 bytes, of such addresses, by one thread; the barrier's phase waits for it.
+__device__ __forceinline__ void copy_bulk(float* to, const float* from, std::uint32_t bytes, std::uint64_t* barrier) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("mbarrier.expect_tx.relaxed.cta.shared::cta.b64 [%0], %1;" ::"r"(address_of(barrier)), "r"(bytes)
+               : "memory");
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(address_of(to)),
+      "l"(__cvta_generic_to_global(from)), "r"(bytes), "r"(address_of(barrier))
+      : "memory");
+#endif
 }
 
 // ---- the feeder -----------------------------------------------------------------------------------------------------
@@ -95,6 +117,8 @@ struct Feed {
   std::uint16_t elements = 0;
   std::uint8_t unit = 0;  // numbers a copy, 4 or 1; 0: tokens lie side by side, and neighbouring threads take them
   std::uint8_t units_log2 = 0;  // threads that share a token
+  /// A token's elements are one copy.
+  __device__ __forceinline__ bool whole() const { return (bulk_copies && unit == 4) || elements == 1; }
 };
 constexpr std::uint32_t most_feeds = 3 * Recurrence::most_updates + 2;
 
@@ -287,6 +311,8 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
                          });
     }
     __syncwarp();
+    bool all_whole = true;  // alike in all slots
+    for (std::uint32_t f = 0; f < count; ++f) all_whole = all_whole && feeds[0][f].whole();
     for (std::uint32_t s = 0; s < num_stages; ++s) {
       const std::uint32_t place = s % ring_stages;
       barrier_wait(&empty[place], (s / ring_stages % 2U) ^ 1U);
@@ -296,7 +322,22 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
         if (t >= length) continue;
         const std::uint32_t tokens = min(static_cast<std::uint32_t>(stage_tokens), length - t);
         float* to = reinterpret_cast<float*>(shared_quads) + i * slot_size + place * stage_tokens * record;
-        for (std::uint32_t f = 0; f < count; ++f) copy_feed(feeds[i][f], t, tokens, to, record, own);
+        // A thread a token and input, where that is one copy.
+        const std::uint32_t time = own % stage_tokens;
+        for (std::uint32_t f = own / stage_tokens; f < count && time < tokens; f += feeder_threads / stage_tokens) {
+          const Feed& feed = feeds[i][f];
+          if (!feed.whole()) continue;
+          float* target = to + time * record + feed.to;
+          const float* source = feed.from + (t + time) * feed.time;
+          if (feed.elements == 1) {
+            __pipeline_memcpy_async(target, source, sizeof(float));
+          } else {
+            copy_bulk(target, source, feed.elements * static_cast<std::uint32_t>(sizeof(float)), &full[place]);
+          }
+        }
+        for (std::uint32_t f = 0; f < count && !all_whole; ++f) {
+          if (!feeds[i][f].whole()) copy_feed(feeds[i][f], t, tokens, to, record, own);
+        }
       }
       barrier_arrive_with_copies(&full[place]);
     }
@@ -683,7 +724,9 @@ void launch(const Recurrence& r, std::uint32_t keys, std::uint32_t values, std::
       sizeof(float) *
       (static_cast<std::size_t>(ring_stages) * stage_tokens * shape.record.size + 2U * stage_tokens * (columns + 1U));
   const std::uint64_t pairs = static_cast<std::uint64_t>(r.words) * r.heads;
-  shape.slots = std::min(std::max(1U, 32U / columns), most_slots);
+  // Two of 16 columns fill a warp, two of 64 make four warps, one for each of a multiprocessor's schedulers.
+  shape.slots =
+      columns == 16 || (columns == 64 && pairs > static_cast<std::uint64_t>(multiprocessors())) ? most_slots : 1U;
   while (shape.slots > 1 && (shape.slots * slot_bytes > block_shared_bytes || shape.slots > pairs)) shape.slots /= 2;
   const std::size_t bytes = shape.slots * slot_bytes;
   const dim3 grid(static_cast<unsigned>((pairs + shape.slots - 1) / shape.slots),
