@@ -264,7 +264,7 @@ std::string run_learned(const Program& model, std::span<const Tokens> words, con
     }
   }
   if (const auto team = choose_devices(model, tokens, options.device)) {
-    run_on_devices(model, words, *team, options.device_memory, sink);
+    run_on_devices(model, words, *team, {options.device_memory}, sink);
     return team->description();
   }
   run_on_cpu(model, words, options, sink);

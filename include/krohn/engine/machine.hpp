@@ -47,6 +47,8 @@ struct RunOptions {
   unsigned threads = 0;
   /// The most bytes of memory to use on each device; 0 for what is free.
   std::uint64_t device_memory = 0;
+  /// Runs that use the devices side by side, this one among them: each takes its share of what is free.
+  unsigned runs_at_once = 1;
   /// Polled, on devices between parts of the words; once true, the run ends with a StoppedError. Null for none.
   const std::atomic<bool>* stop = nullptr;
   void check_stop() const {

@@ -60,7 +60,7 @@ struct Chunk {
 /// What all workers share.
 struct Batch {
   Batch(const Program& of_model, std::span<const LearnedAnswer> with_answers, std::span<const Tokens> of_words,
-        std::size_t workers, std::size_t device_memory, bool with_logits)
+        std::size_t workers, const DeviceMemory& device_memory, bool with_logits)
       : model(of_model),
         program(make_learned_program(of_model)),
         answers(with_answers.begin(), with_answers.end()),
@@ -90,7 +90,7 @@ struct Batch {
   /// Longest words first; those without tokens are left out.
   std::vector<std::size_t> order;
   std::size_t part_size = 1;
-  std::size_t memory;
+  DeviceMemory memory;
   bool logits;
 };
 
@@ -209,7 +209,9 @@ std::shared_ptr<DeviceTeam> choose_devices(const Program& model, double tokens, 
   return choose_devices(asked, large);
 }
 
-std::size_t usable_memory(std::size_t asked) { return asked != 0 ? asked : free_device_memory() / 10 * 9; }
+std::size_t usable_memory(const DeviceMemory& memory) {
+  return memory.asked != 0 ? memory.asked : free_device_memory() / 10 * 9 / memory.sharers;
+}
 
 void too_little(std::size_t memory) {
   throw ResourceError("device memory: " + std::to_string(memory) +
@@ -222,7 +224,7 @@ std::vector<LearnedAnswer> answers_of(const LearnedTask& task) {
   return answers;
 }
 
-void run_on_devices(const Program& model, std::span<const Tokens> words, DeviceTeam& team, std::size_t memory,
+void run_on_devices(const Program& model, std::span<const Tokens> words, DeviceTeam& team, const DeviceMemory& memory,
                     const LogitsSink& sink) {
   const Batch batch(model, {}, words, team.size(), memory, true);
   const std::size_t size = model.num_logits();
@@ -251,7 +253,7 @@ void run_on_devices(const Program& model, std::span<const Tokens> words, DeviceT
 }
 
 void label_on_devices(const Program& model, const LearnedTask& task, std::span<const Tokens> words, DeviceTeam& team,
-                      std::size_t memory, const LabelSink& sink) {
+                      const DeviceMemory& memory, const LabelSink& sink) {
   const Batch batch(model, answers_of(task), words, team.size(), memory, false);
   FirstNotFinite bad;
   run_parts(batch, team, [&](const BatchRun& run, const Chunk& chunk) {
@@ -291,7 +293,7 @@ void run_chunked_on_devices(const Program& model, std::span<const LearnedAnswer>
     LearnedStates states;
   };
   const auto make = [&](std::size_t) {
-    const std::size_t bytes = usable_memory(0);
+    const std::size_t bytes = usable_memory({});
     const std::size_t needed = wanted * (length * row + 4 * program.initial_state.size()) + 4 * program.weights.size();
     if (needed > bytes) {
       throw ResourceError("device memory: " + std::to_string(wanted) + " words of " + std::to_string(length) +

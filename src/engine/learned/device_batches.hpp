@@ -18,8 +18,14 @@ namespace krohn {
 /// As choose_devices, for a run of so many tokens; the model may be one that no device runs.
 std::shared_ptr<DeviceTeam> choose_devices(const Program& model, double tokens, const Device& asked);
 
-/// As run_learned; tokens are checked already. `memory`: bytes to use on each device, 0 for what is free.
-void run_on_devices(const Program& model, std::span<const Tokens> words, DeviceTeam& team, std::size_t memory,
+/// What a run may use of each device.
+struct DeviceMemory {
+  std::size_t asked = 0;  // bytes; 0: what is free
+  unsigned sharers = 1;   // runs that share what is free
+};
+
+/// As run_learned; tokens are checked already.
+void run_on_devices(const Program& model, std::span<const Tokens> words, DeviceTeam& team, const DeviceMemory& memory,
                     const LogitsSink& sink);
 
 /// Called with the task's labels of a word at consecutive positions (0 = after the first token), from several threads
@@ -28,7 +34,7 @@ using LabelSink = std::function<void(std::size_t word, std::size_t position, std
 
 /// The task's labels, decided on the devices; tokens are checked already. Throws as run_learned.
 void label_on_devices(const Program& model, const LearnedTask& task, std::span<const Tokens> words, DeviceTeam& team,
-                      std::size_t memory, const LabelSink& sink);
+                      const DeviceMemory& memory, const LabelSink& sink);
 
 /// Words of one length in their chunked form, part by part; tokens are checked already. read(device, first, count),
 /// from several threads at once, is told when the device holds the labels and logits of words first .. first + count
@@ -42,8 +48,8 @@ void run_chunked_on_devices(const Program& model, std::span<const LearnedAnswer>
 inline constexpr std::size_t most_device_rows = std::size_t{1} << 18U;
 inline constexpr std::size_t device_row_bytes = 28;
 
-/// The bytes to use of this thread's device where `asked` are allowed, or what is free if that is 0.
-std::size_t usable_memory(std::size_t asked);
+/// The bytes to use of this thread's device.
+std::size_t usable_memory(const DeviceMemory& memory);
 
 /// Throws ResourceError.
 [[noreturn]] void too_little(std::size_t memory);

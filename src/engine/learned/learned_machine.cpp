@@ -88,7 +88,7 @@ class LearnedMachine final : public Machine {
     if (!options.margins) {
       // On a device the labels are decided there.
       if (const auto team = choose_devices(*model_, tokens, options.device)) {
-        label_on_devices(*model_, task_, runs, *team, options.device_memory,
+        label_on_devices(*model_, task_, runs, *team, {options.device_memory, options.runs_at_once},
                          [&](std::size_t word, std::size_t position, std::span<const std::int32_t> labels) {
                            for (std::size_t i = 0; i < labels.size(); ++i) {
                              if (const auto at = entry(word, position + i)) trace.labels[*at] = labels[i];

@@ -80,7 +80,7 @@ class TreeWorker {
     const std::size_t symbols = tree.search.automaton().num_symbols;
     const auto depth = static_cast<std::size_t>(tree.search.options().max_length - frontier.length);
     const std::size_t roots = (frontier.size() + tree.runs - 1) / tree.runs;
-    const std::size_t bytes = usable_memory(tree.search.options().device_memory);
+    const std::size_t bytes = usable_memory({tree.search.options().device_memory});
     const std::size_t state = 4 * (std::max<std::size_t>(tree.model.state_size(), 1) + 1);
     const std::size_t fixed = 4 * tree.program.weights.size() + frontier.size() * state;
     const std::size_t row = 4 * std::size_t{tree.program.num_features} + device_row_bytes;
