@@ -24,7 +24,12 @@
 // through the word's tokens: errors from before by the functional that is left, along its part in the keys' span and,
 // in any direction, by its norm, to which the part of the query across the span adds, times the word's gates; of each
 // token what it adds by the functional behind it, where R is what the tokens so far have left of it. The answer has
-// another key_size u |q| R. Tested by tests/verify/sets_test.cpp.
+// another key_size u |q| R.
+//
+// Where nothing is forgotten, the last roundings of N tokens far back are what counts. There each is taken by its
+// entries, at most half a unit in the last place of the largest that a state has there, and through the words since, as
+// far_back.hpp says, where that is less: the largest is the exact sets' and |s| - |exact s|, which bounds the errors.
+// Tested by tests/verify/sets_test.cpp.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -32,6 +37,7 @@
 
 #include "krohn/error.hpp"
 #include "sets/enclosing.hpp"
+#include "sets/far_back.hpp"
 
 namespace krohn::sets {
 namespace {
@@ -72,6 +78,15 @@ class Fans final : public Enclosing {
       for (std::uint32_t c = 0; c < size_; ++c) head.gated = head.gated || gate(c, h) != 1.0;
       for (std::uint32_t c = 0; c < size_; ++c) head.stretch = std::max(head.stretch, stretch_by(c, h));
       head.has_frame = make_frame(head);
+      if (head.has_frame && !head.gated && head.stretch == 1.0) {
+        std::vector<std::vector<float>> keys;
+        std::vector<double> strengths;
+        for (std::size_t c = 0; c < size_; ++c) {
+          keys.push_back(key(c, h));
+          strengths.push_back(strength(c, h));
+        }
+        head.far_back.emplace(std::move(keys), std::move(strengths));
+      }
       const std::vector<double> places = size_ == 1 ? std::vector<double>() : places_of(head);
       tables_.grids.insert(tables_.grids.end(), places.begin(), places.end());
     }
@@ -125,6 +140,7 @@ class Fans final : public Enclosing {
     const double inside = norm_of(head, functional.data());
     const double whole = std::sqrt(dot(query, query)) * (1.0 + slack);
     double across = std::sqrt(std::max(whole * whole - inside * inside, 0.0) + 0x1p-30 * whole * whole);
+    std::vector<double> entries(query.begin(), query.end());
     double most = whole;
     const auto norm = [&] {
       return std::min(std::hypot(norm_of(head, functional.data()), across) * (1.0 + 0x1p-18), most);
@@ -135,6 +151,7 @@ class Fans final : public Enclosing {
       const std::uint32_t c = word.contexts[i];
       seen.push_back(norm());
       own.push_back(std::abs(step_back(c, reader, functional.data())));
+      if (head.far_back) head.far_back->back(c, entries);
       across *= gate(c, reader);
       most *= std::max(1.0, retained_by(c, reader) * (1.0 + slack));
     }
@@ -142,9 +159,17 @@ class Fans final : public Enclosing {
     const double along =
         far(errors_.data() + reader * num_directions(), decomposed(reader, functional.data()), error_tops_[reader]);
     Rounding result{{}, std::vector<double>(generators_, 0.0), std::vector<double>(generators_, 0.0)};
+    std::vector<FarBack::Functional> corners;
+    if (head.far_back) corners = head.far_back->corners(std::move(entries));
     for (std::size_t m = 0; m < columns; ++m) {
       const Column& column = columns_[reader * columns + m];
-      double sum = column.along * along + column.any * before;
+      double any = column.any * before;
+      if (head.far_back) {
+        // The doubles of p are off by less than 2^-28 of the query's norm, behind 2^12 tokens of keys of 2^9 entries.
+        const double seen_at_most = head.far_back->most(corners, column.halves) + 0x1p-28 * whole * column.halves_norm;
+        any = std::min(any, column.tokens * seen_at_most * (1.0 + slack));
+      }
+      double sum = column.along * along + any;
       // Forwards: how long the column is.
       double largest = column.largest;
       for (std::size_t i = 0; i < word.contexts.size(); ++i) {
@@ -228,15 +253,7 @@ class Fans final : public Enclosing {
             for (const double sign : {1.0, -1.0}) {
               std::array<double, most_keys> functional{};
               for (std::size_t j = 0; j < size_; ++j) functional[j] = sign * head.frame[i * size_ + j];
-              double sum = 0.0;
-              double size = 0.0;
-              for (const Fan::Part& part : parts) {
-                const double term = part.weight * far(supports_.data() + table(s, h, part.direction),
-                                                      decomposed(h, functional.data()), set_tops_[h]);
-                sum += term;
-                size += std::abs(term);
-              }
-              most = std::max(most, sum + slack * size);
+              most = std::max(most, far_of(s, h, parts, decomposed(h, functional.data())));
             }
             square += most * most;
           }
@@ -249,8 +266,11 @@ class Fans final : public Enclosing {
         if (!(feedback < 0.5)) return false;
         const double largest =
             (exact + 2.0 * unit * values * error_norm + terms * fp32_least * total) / (1.0 - feedback) * (1.0 + slack);
-        columns_[h * count + m] = {(by_along * largest + 2.0 * unit * values + fp32_least) * (1.0 + slack),
-                                   (roundings * unit * largest + terms * fp32_least) * total * (1.0 + slack), largest};
+        Column& column = columns_[h * count + m];
+        column.along = (by_along * largest + 2.0 * unit * values + fp32_least) * (1.0 + slack);
+        column.any = (roundings * unit * largest + terms * fp32_least) * total * (1.0 + slack);
+        column.largest = largest;
+        if (head.far_back) bound_entries(h, parts, largest - exact, total, column);
       }
     }
     return true;
@@ -261,7 +281,10 @@ class Fans final : public Enclosing {
       if (!heads_[h].has_frame) return "the keys of head " + std::to_string(h) + " are nearly dependent";
     }
     begin();
-    if (!forgets_) return std::nullopt;
+    if (!forgets_) {
+      leave_to_walk();
+      return std::nullopt;
+    }
     if (auto obstacle = close_errors(budget)) return obstacle;
     tables_.supports = walk_.supports;
     for (std::size_t h = 0; h < readers_.size(); ++h) {
@@ -291,9 +314,7 @@ class Fans final : public Enclosing {
     constexpr std::uint64_t between_looks = 8;
     if (length <= most_steps) {
       // A checker takes the steps again.
-      tables_.supports.clear();
-      tables_.errors.clear();
-      tables_.rates.clear();
+      leave_to_walk();
       while (walk_.steps < length) {
         if (over(budget)) return "in the time given, the sets do not reach so far";
         step();
@@ -395,6 +416,8 @@ class Fans final : public Enclosing {
     bool gated = false;
     /// |I - beta k k^T| of all tokens, and at least 1.
     double stretch = 1.0;
+    /// Where there is no gate and no token stretches.
+    std::optional<FarBack> far_back;
     /// By context and direction.
     std::vector<std::vector<Step>> steps;
     /// The values on the keys of an orthonormal basis of their span.
@@ -412,6 +435,10 @@ class Fans final : public Enclosing {
     double along = 0.0;
     double any = 0.0;
     double largest = 0.0;
+    /// Where there is a far_back: how many tokens there are, and of every entry half a unit in its last place.
+    double tokens = 0.0;
+    std::vector<double> halves;
+    double halves_norm = 0.0;
   };
 
   /// Entries that must grow, from round to round.
@@ -515,6 +542,11 @@ class Fans final : public Enclosing {
   static bool over(const Budget& budget) { return budget.interrupted() || budget.out_of_time(); }
   /// The tables are those of the walk, which are not listed.
   bool stepped() const { return tables_.supports.empty(); }
+  void leave_to_walk() {
+    tables_.supports.clear();
+    tables_.errors.clear();
+    tables_.rates.clear();
+  }
 
   void begin() {
     walk_ = {0, std::vector<double>(system_.situations().size() * pitch(), none),
@@ -595,6 +627,34 @@ class Fans final : public Enclosing {
     return std::sqrt(square);
   }
 
+  /// `parts` are the column's values as a combination; `error` bounds how far its states are from the exact ones.
+  void bound_entries(std::size_t h, const std::vector<Fan::Part>& parts, double error, double tokens,
+                     Column& column) const {
+    const std::size_t entries = key(0, h).size();
+    column.tokens = tokens;
+    column.halves.assign(entries, 0.0);
+    double square = 0.0;
+    for (std::size_t i = 0; i < entries; ++i) {
+      double most = 0.0;
+      for (const double sign : {1.0, -1.0}) {
+        std::array<double, most_keys> functional{};
+        for (std::size_t j = 0; j < size_; ++j) functional[j] = sign * static_cast<double>(key(j, h)[i]);
+        const Decomposed along = decomposed(h, functional.data());
+        for (std::uint32_t s = 0; s < system_.situations().size(); ++s) {
+          most = std::max(most, far_of(s, h, parts, along));
+        }
+      }
+      column.halves[i] = half_unit((most + error) * (1.0 + 0x1p-20)) + fp32_least;
+      square += column.halves[i] * column.halves[i];
+    }
+    column.halves_norm = std::sqrt(square) * (1.0 + slack);
+  }
+  /// Half a unit in the last place of binary32 numbers of at most this size.
+  static double half_unit(double most) {
+    int exponent = 0;
+    std::frexp(most, &exponent);
+    return std::ldexp(1.0, exponent - 25);
+  }
   double set_top(std::size_t h, const std::vector<double>& supports) const {
     double top = 0.0;
     for (std::uint32_t s = 0; s < system_.situations().size(); ++s) {
@@ -676,6 +736,19 @@ class Fans final : public Enclosing {
       size += std::abs(term);
     }
     return sum + slack * (size + functional.most * static_cast<double>(size_) * top);
+  }
+  /// How far the situation's set of a column goes, whose values are a combination of such parts.
+  double far_of(std::uint32_t situation, std::size_t h, const std::vector<Fan::Part>& parts,
+                const Decomposed& functional) const {
+    double sum = 0.0;
+    double size = 0.0;
+    for (const Fan::Part& part : parts) {
+      const double term =
+          part.weight * far(supports_.data() + table(situation, h, part.direction), functional, set_tops_[h]);
+      sum += term;
+      size += std::abs(term);
+    }
+    return sum + slack * size;
   }
 
   /// What direction d must hold after the context's token. `top` bounds the table.
