@@ -26,10 +26,10 @@
 // token what it adds by the functional behind it, where R is what the tokens so far have left of it. The answer has
 // another key_size u |q| R.
 //
-// Where nothing is forgotten, the last roundings of N tokens far back are what counts. There each is taken by its
-// entries, at most half a unit in the last place of the largest that a state has there, and through the words since, as
-// far_back.hpp says, where that is less: the largest is the exact sets' and |s| - |exact s|, which bounds the errors.
-// Tested by tests/verify/sets_test.cpp.
+// Where little is forgotten, the roundings of entries far back are what counts. Each is taken by its entries, at most
+// half a unit in the last place of the largest that a state has there, and through the words since, as far_back.hpp
+// says, where that is less: the largest is the exact sets' and |s| - |exact s|, which bounds the errors. Tested by
+// tests/verify/sets_test.cpp.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -78,14 +78,16 @@ class Fans final : public Enclosing {
       for (std::uint32_t c = 0; c < size_; ++c) head.gated = head.gated || gate(c, h) != 1.0;
       for (std::uint32_t c = 0; c < size_; ++c) head.stretch = std::max(head.stretch, stretch_by(c, h));
       head.has_frame = make_frame(head);
-      if (head.has_frame && !head.gated && head.stretch == 1.0) {
+      if (head.has_frame && head.stretch == 1.0) {
         std::vector<std::vector<float>> keys;
         std::vector<double> strengths;
+        std::vector<double> gates;
         for (std::size_t c = 0; c < size_; ++c) {
           keys.push_back(key(c, h));
           strengths.push_back(strength(c, h));
+          gates.push_back(gate(c, h));
         }
-        head.far_back.emplace(std::move(keys), std::move(strengths));
+        head.far_back.emplace(std::move(keys), std::move(strengths), std::move(gates));
       }
       const std::vector<double> places = size_ == 1 ? std::vector<double>() : places_of(head);
       tables_.grids.insert(tables_.grids.end(), places.begin(), places.end());
@@ -416,7 +418,7 @@ class Fans final : public Enclosing {
     bool gated = false;
     /// |I - beta k k^T| of all tokens, and at least 1.
     double stretch = 1.0;
-    /// Where there is no gate and no token stretches.
+    /// Where no token stretches.
     std::optional<FarBack> far_back;
     /// By context and direction.
     std::vector<std::vector<Step>> steps;
@@ -435,7 +437,8 @@ class Fans final : public Enclosing {
     double along = 0.0;
     double any = 0.0;
     double largest = 0.0;
-    /// Where there is a far_back: how many tokens there are, and of every entry half a unit in its last place.
+    /// Where there is a far_back: how many tokens there are, all forgotten by what follows them, and of every entry
+    /// half a unit in its last place.
     double tokens = 0.0;
     std::vector<double> halves;
     double halves_norm = 0.0;

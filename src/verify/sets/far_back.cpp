@@ -21,8 +21,9 @@ std::size_t depth_of(std::size_t tokens) { return tokens <= 2 ? 10 : tokens == 3
 
 }  // namespace
 
-FarBack::FarBack(std::vector<std::vector<float>> keys, std::vector<double> strengths)
-    : keys_(std::move(keys)), strengths_(std::move(strengths)) {
+FarBack::FarBack(std::vector<std::vector<float>> keys, std::vector<double> strengths, std::vector<double> gates)
+    : keys_(std::move(keys)), strengths_(std::move(strengths)), gates_(std::move(gates)) {
+  for (const double gate : gates_) gated_ = gated_ || gate != 1.0;
   for (const std::vector<float>& key : keys_) {
     squares_.push_back(dot(key, key));
     std::vector<double> rest(key.begin(), key.end());
@@ -42,6 +43,11 @@ FarBack::FarBack(std::vector<std::vector<float>> keys, std::vector<double> stren
 void FarBack::take_out(std::size_t c, double factor, std::vector<double>& p) const {
   const double along = factor * dot(p, keys_[c]);
   for (std::size_t i = 0; i < p.size(); ++i) p[i] -= along * static_cast<double>(keys_[c][i]);
+}
+
+void FarBack::back(std::size_t c, std::vector<double>& p) const {
+  take_out(c, strengths_[c], p);
+  for (double& x : p) x *= gates_[c];
 }
 
 std::vector<FarBack::Functional> FarBack::corners(std::vector<double> p) const {
@@ -72,9 +78,10 @@ double FarBack::most(const std::vector<Functional>& corners, const std::vector<d
   double most = 0.0;
   for (const Functional& at : corners) {
     for (const std::vector<float>& key : keys_) {
-      double sum = at.rest * norm;
+      double sum = (gated_ ? 2.0 : 1.0) * at.rest * norm;
       for (std::size_t i = 0; i < key.size(); ++i) {
-        if (key[i] != 0.0F) sum += std::abs(at.entries[i]) * halves[i];
+        const double times = (key[i] != 0.0F ? 1.0 : 0.0) + (gated_ ? 1.0 : 0.0);
+        sum += times * std::abs(at.entries[i]) * halves[i];
       }
       most = std::max(most, sum * (1.0 + slack));
     }
