@@ -1,7 +1,8 @@
 // label: slow
 // What proofs by sets say of states and their rounding, of trained models and words of their own: the exact recurrence,
 // in long double on the canonical form's inputs, goes no farther than the sets do, in all directions tried, and the
-// canonical form's answers are no farther from it than is said, and not a thousandth of that either.
+// canonical form's answers are no farther from it than is said, and not a thousandth of that either. Enclosed readouts
+// hold the readout in double precision, of answers anywhere in a box, of any length where a norm takes that out.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 
 #include "krohn/automata/minimize.hpp"
 #include "krohn/checkpoints/open_model.hpp"
+#include "krohn/engine/interpreter.hpp"
 #include "krohn/numeric/splitmix64.hpp"
 #include "sets/endings.hpp"
 
@@ -242,6 +244,167 @@ TEST_CASE("states are within the sets, and answers within their rounding: the de
   compare("dn01_1l__astar", 1000);
   compare("dn01_1l__astar", 20000);
   compare("dn01_1l__abb", 300);
+}
+
+// ---- readouts -----------------------------------------------------------------------------------------------------
+
+/// Answers with given numbers, by head.
+class Given final : public forward::Probe<double> {
+ public:
+  std::vector<std::vector<double>> answers;
+  void recurrence(std::size_t, std::size_t, std::size_t, std::size_t, const forward::Decay<double>&,
+                  std::span<const forward::Update<double>>) override {}
+  bool answer(std::size_t, std::size_t head, std::size_t queries, const double*, double* out) override {
+    for (std::size_t i = 0; i < queries * (answers.empty() ? size : answers[head].size()); ++i) {
+      out[i] = answers.empty() ? 0.0 : answers[head][i];
+    }
+    return true;
+  }
+  std::size_t size = 0;
+};
+
+/// The difference of two logits before the last norm's factor, in double precision.
+class Reference {
+ public:
+  explicit Reference(const System& system)
+      : system_(system),
+        pass_(system.program()),
+        features_(pass_.schedule().num_features),
+        state_(system.program().state_size()) {
+    const auto& operations = pass_.schedule().operations;
+    head_ = std::get_if<Product>(&operations.back().operation.kind);
+    norm_ = std::get_if<Normalization>(&operations[operations.size() - 2].operation.kind);
+    REQUIRE(head_ != nullptr);
+    REQUIRE(norm_ != nullptr);
+  }
+  double difference(std::uint32_t context, const std::vector<std::vector<double>>& answers, std::uint32_t winner,
+                    std::uint32_t other) {
+    const Tokens& tokens = system_.contexts()[context].tokens;
+    Given given;
+    given.size = system_.recurrence().answer_size();
+    std::vector<double> logits(system_.program().num_logits());
+    pass_.initial(state_.data());
+    for (std::size_t i = 0; i + 1 < tokens.size(); ++i) pass_.step(state_.data(), &tokens[i], logits.data(), &given);
+    given.answers = answers;
+    for (std::size_t i = 0; i + 2 < pass_.schedule().operations.size(); ++i) {
+      pass_.run_operation(i, features_.data(), state_.data(), &tokens.back(), &given);
+    }
+    const auto& tensors = system_.program().tensors();
+    const double* x = features_.data() + pass_.schedule().at(norm_->in);
+    const std::size_t rows = tensors[head_->weight].shape[0];
+    double sum = 0.0;
+    for (std::size_t i = 0; i < norm_->in.size; ++i) {
+      const double w = norm_->weight == no_index ? 1.0 : static_cast<double>(tensors[norm_->weight].values[i]);
+      sum += x[i] * w *
+             (static_cast<double>(tensors[head_->weight].values[i * rows + winner]) -
+              static_cast<double>(tensors[head_->weight].values[i * rows + other]));
+    }
+    return sum;
+  }
+
+ private:
+  const System& system_;
+  forward::Interpreter<forward::OneByOne<double>> pass_;
+  std::vector<double> features_;
+  std::vector<double> state_;
+  const Product* head_ = nullptr;
+  const Normalization* norm_ = nullptr;
+};
+
+TEST_CASE("enclosed readouts hold the readout of every answer in a box, of every length, and not by a wide margin") {
+  for (const std::string name : {"gdn_1l__abb", "gdn_1l__endab", "dn01_1l__astar", "gla_1l__aba", "mamba_1l__aab"}) {
+    CAPTURE(name);
+    const OpenModel open = open_model(zoo / name);
+    const Specification specification(*open.machine, minimize(*open.own_language()));
+    const std::optional<LearnedView> learned = learned_of(*open.machine);
+    const System system(learned->program, learned->task, specification);
+    const Chosen chosen = choose_family(system);
+    const Enclosing& family = *chosen.family;
+    const std::size_t readers = family.readers().size();
+    const std::size_t n = family.generators();
+    const std::size_t base = readers * n;
+    Reference reference(system);
+    const std::unique_ptr<Readout> readouts[] = {make_readout(system, family), make_fine_readout(system, family)};
+    SplitMix64 random(12);
+    double nearest = 0.0;
+    int compared = 0;
+    for (int round = 0; round < 400; ++round) {
+      Readout* readout = readouts[round % 2].get();
+      if (readout == nullptr) continue;
+      const bool scaled = readout->forgets_scales() && random.next() % 2 == 0;
+      Box box{.centers = std::vector<double>(base, 0.0),
+              .coefficients = std::vector<double>(base * n, 0.0),
+              .radii = std::vector<double>(base, 0.0),
+              .roundings = {},
+              .own = std::vector<double>(base, 0.0),
+              .shares = std::vector<double>(base, 0.0),
+              .rests = std::vector<double>(base, 0.0),
+              .scales = std::vector<double>(readers, 1.0)};
+      const double wide = std::pow(10.0, -4.0 * uniform(random));
+      const double rounding = round % 3 == 0 ? 0.0 : 0.01 * wide;
+      for (std::size_t t = 0; t < base; ++t) {
+        box.centers[t] = 0.4 * (uniform(random) - 0.5);
+        for (std::size_t i = 0; i < n; ++i) box.coefficients[t * n + i] = 0.1 * wide * (uniform(random) - 0.5);
+      }
+      for (std::size_t r = 0; r < readers; ++r) {
+        if (scaled) box.scales[r] = std::pow(30.0, uniform(random)) * 1.001;
+        for (std::size_t m = 0; m < family.readers()[r].count; ++m) box.roundings.push_back(rounding);
+      }
+      const auto context = static_cast<std::uint32_t>(random.next() % system.contexts().size());
+      const State state = system.situations()[random.next() % system.situations().size()].state;
+      if (specification.automaton().label(state) == null_label) continue;
+      const Readout::Outcome outcome = readout->evaluate(context, state, box);
+      if (outcome.lost != nullptr) continue;
+      std::uint32_t winner = 0;
+      std::uint32_t other = 0;
+      for (const LearnedTask::Output& output : system.task().outputs) {
+        (specification.agrees(output.label, state) ? winner : other) = output.logit;
+      }
+      for (int sample = 0; sample < 6; ++sample) {
+        std::vector<double> symbols;
+        for (std::size_t k = 0; k < base; ++k) {
+          symbols.push_back(sample < 3 ? 2.0 * uniform(random) - 1.0 : random.next() % 2 == 0 ? 1.0 : -1.0);
+        }
+        std::vector<std::vector<double>> answers(system.heads());
+        for (std::size_t r = 0; r < readers; ++r) {
+          const Enclosing::Reader& reader = family.readers()[r];
+          answers[reader.head].resize(std::max(answers[reader.head].size(), reader.first + reader.count));
+          const double length = scaled ? 1.0 + (box.scales[r] - 1.0) * uniform(random) : 1.0;
+          for (std::size_t m = 0; m < reader.count; ++m) {
+            double x = rounding * (2.0 * uniform(random) - 1.0);
+            for (std::size_t b = 0; b < n; ++b) {
+              double t = box.centers[r * n + b];
+              for (std::size_t i = 0; i < n; ++i) t += box.coefficients[(r * n + b) * n + i] * symbols[r * n + i];
+              x += family.value(r, b, m) * t;
+            }
+            answers[reader.head][reader.first + m] = length * x;
+          }
+        }
+        const double exact = reference.difference(context, answers, winner, other);
+        if (outcome.right) {
+          REQUIRE(exact > 0.0);
+          continue;
+        }
+        REQUIRE(outcome.margins.size() == 1);
+        const Readout::Outcome::Margin& margin = outcome.margins.front();
+        double at = margin.center;
+        double room = margin.radius;
+        for (std::size_t k = 0; k < margin.coefficients.size(); ++k) {
+          if (k < base) {
+            at += margin.coefficients[k] * symbols[k];
+          } else {
+            room += std::abs(margin.coefficients[k]);
+          }
+        }
+        REQUIRE(std::abs(exact - at) <= room);
+        nearest = std::max(nearest, std::abs(exact - at) / room);
+        ++compared;
+      }
+    }
+    MESSAGE(name << ": " << compared << " answers, at most " << nearest << " of what is said");
+    CHECK(compared > 100);
+    CHECK(nearest > 0.02);
+  }
 }
 
 }  // namespace

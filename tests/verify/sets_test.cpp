@@ -344,15 +344,15 @@ TEST_CASE("beyond the lengths whose steps are taken again, sets grow by a rate t
   const OpenModel open = open_model(zoo / "dn01_1l__astar");
   const Dfa language = minimize(*open.own_language());
   const Specification specification(*open.machine, language);
-  const SetsReport report = prove_up_to(open, language, 5000);
+  const SetsReport report = prove_up_to(open, language, 50000);
   REQUIRE_MESSAGE(report.sets, report.outcome);
   REQUIRE(report.sets->length);
-  REQUIRE(*report.sets->length >= 5000);
+  REQUIRE(*report.sets->length >= 50000);
   CHECK(!report.sets->supports.empty());
   CHECK(!refuse_sets(*report.sets, *open.machine, specification));
   SplitMix64 random(6);
-  std::vector<Word> words = {Word(5000, 0)};
-  for (int i = 0; i < 20; ++i) words.push_back(random_word(random, 2, 5000));
+  std::vector<Word> words = {Word(50000, 0)};
+  for (int i = 0; i < 3; ++i) words.push_back(random_word(random, 2, 50000));
   CHECK(right_on(open, language, words));
   // The rate found has room for the doubles' rounding, and for none there is no room at all.
   InductiveSetsEvidence bad = *report.sets;

@@ -128,7 +128,7 @@ Form<S> product_sum(const Form<S>& a, const Form<S>& b, const Form<S>& c) {
     const double as = a.spread();
     const double bs = b.spread();
     double others = as * bs - squares;
-    if constexpr (S <= 8) {
+    if constexpr (S <= 24) {
       others = 0.0;
       for (int i = 0; i < S; ++i) {
         for (int j = i + 1; j < S; ++j) {

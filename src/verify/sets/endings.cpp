@@ -9,19 +9,11 @@
 namespace krohn::sets {
 namespace {
 
-/// Of a region: limits, enclosed readouts, and fine ones that do not help.
+/// Of a region: limits, and pieces.
 constexpr std::size_t most_limits = 96;
-constexpr std::uint64_t most_pieces = 400;
-constexpr std::uint64_t most_fine = 8;
-
-/// The margins are positive as far as they are linear in the box's symbols, and what is unknown is not beyond hope.
-bool is_narrow(const Readout::Outcome& outcome) {
-  return std::ranges::all_of(outcome.margins, [](const Readout::Outcome::Margin& margin) {
-    double spread = 0.0;
-    for (const double c : margin.coefficients) spread += std::abs(c);
-    return margin.radius < 64.0 * (margin.center - spread);
-  });
-}
+constexpr std::uint64_t most_pieces = 1000;
+/// Of a margin, by its center, how much may be lost at one point before that is looked into.
+constexpr double most_lost = 0.25;
 
 }  // namespace
 
@@ -362,10 +354,17 @@ std::optional<Box> Endings::worst_corner(const Region& region, const Readout::Ou
       c = 0.0;
     }
   }
-  for (const Limit& limit : region.limits) {
-    if (cut_of(limit, box).most < 0.0) return std::nullopt;
-  }
-  return box;
+  return is_left_out(region, box) ? std::nullopt : std::optional(std::move(box));
+}
+
+/// Whether a limit leaves out a point.
+bool Endings::is_left_out(const Region& region, const Box& point) const {
+  return std::ranges::any_of(region.limits, [&](const Limit& limit) { return cut_of(limit, point).most < 0.0; });
+}
+
+Readout::Outcome Endings::evaluate(const Region& region, const Box& box, Readout& readout) {
+  ++evaluations_;
+  return readout.evaluate(region.node.context, region.node.state, box);
 }
 
 bool Endings::right(const Node& node, int halvings) {
@@ -382,8 +381,7 @@ bool Endings::right(const Node& node, int halvings) {
       // Rounding that is no share of t is taken as it is next to 0: of most of the set it may be a smaller part by far.
       if (std::ranges::any_of(box.shares, [](double share) { return share != 0.0; })) return false;
       region.scaled = false;
-      region.evaluations = 0;
-      region.fine = 0;
+      region.pieces = 0;
     }
   }
   const Fan& combinations = enclosing_.combinations();
@@ -405,16 +403,38 @@ bool Endings::right(const Node& node, int halvings) {
   return right(region, std::move(box), halvings, 0);
 }
 
+/// Where so much of the middle's margin is lost, the reader by the lengths of whose answers most of that is, if half.
+std::optional<std::size_t> Endings::longest_of(const Region& region, const Box& middle, double lost) {
+  double least = 0.75 * lost;
+  std::optional<std::size_t> longest;
+  for (std::size_t r = 0; r < middle.scales.size(); ++r) {
+    if (middle.scales[r] < 1.5) continue;
+    Box shortest = middle;
+    shortest.scales[r] = 1.0;
+    const double left = evaluate(region, shortest, readout_).share;
+    if (left < least) {
+      least = left;
+      longest = r;
+    }
+  }
+  return longest;
+}
+
 bool Endings::right(Region& region, Box box, int halvings, int depth) {
   if (!tighten(region, box)) return true;
-  ++evaluations_;
-  ++region.evaluations;
-  Readout::Outcome outcome = readout_.evaluate(region.node.context, region.node.state, box);
+  ++region.pieces;
+  Readout::Outcome outcome = evaluate(region, box, readout_);
   if (outcome.right) return true;
-  if (fine_ != nullptr && region.fine < most_fine && outcome.middle && is_narrow(outcome)) {
-    outcome = fine_->evaluate(region.node.context, region.node.state, box);
+  // What is lost in the middle is lost to lengths, or to rounding, which then is followed by symbols of its own.
+  Box middle = box;
+  std::fill(middle.coefficients.begin(), middle.coefficients.end(), 0.0);
+  const double lost = outcome.middle ? evaluate(region, middle, readout_).share : 0.0;
+  std::optional<std::size_t> longest;
+  if (lost > most_lost) longest = longest_of(region, middle, lost);
+  const bool finely = fine_ != nullptr && lost > most_lost && !longest;
+  if (finely) {
+    outcome = evaluate(region, box, *fine_);
     if (outcome.right) return true;
-    ++region.fine;
   }
   lost_ = outcome.lost;
   const std::size_t n = enclosing_.generators();
@@ -430,28 +450,56 @@ bool Endings::right(Region& region, Box box, int halvings, int depth) {
     helps = positive(margin, cut_of(region.limits.back(), box));
   }
   if (helps) return true;
-  if (depth == halvings || (!outcome.middle && depth >= 2) || region.evaluations > most_pieces) return false;
+  if (depth == halvings || (!outcome.middle && depth >= 2) || region.pieces > most_pieces) return false;
+  if (finely && !is_left_out(region, middle) && !evaluate(region, middle, *fine_).right) return false;
   if (known && depth < halvings) {
     // No halving helps where the readout is not right at a corner.
     if (const std::optional<Box> corner = worst_corner(region, outcome.margins.front(), box)) {
-      ++evaluations_;
-      if (!readout_.evaluate(region.node.context, region.node.state, *corner).right) return false;
+      if (!evaluate(region, *corner, readout_).right &&
+          (fine_ == nullptr || !evaluate(region, *corner, *fine_).right)) {
+        return false;
+      }
     }
   }
-  // The symbol that moves its reader's t the most, against their size.
+  if (longest) {
+    // Lengths up to the root of the scale, and from there.
+    for (const bool far : {false, true}) {
+      Box half = box;
+      const double root = std::sqrt(half.scales[*longest]);
+      half.scales[*longest] = root * (1.0 + 4.0 * slack);
+      for (std::size_t b = 0; b < n && far; ++b) {
+        const std::size_t t = *longest * n + b;
+        half.centers[t] *= root;
+        half.radii[t] = root * half.radii[t] + slack * std::abs(half.centers[t]);
+        for (std::size_t i = 0; i < n; ++i) {
+          half.coefficients[t * n + i] *= root;
+          half.radii[t] += slack * std::abs(half.coefficients[t * n + i]);
+        }
+      }
+      if (!right(region, std::move(half), halvings, depth + 1)) return false;
+    }
+    return true;
+  }
+  // The symbol that moves its reader's t the most, against their size, and, as far as that is known, by what the
+  // reader's answers do to the margin.
+  const bool known_by_reader = !outcome.margins.empty() && !outcome.margins.front().by_reader.empty();
   std::size_t widest = 0;
   double most = 0.0;
   for (std::size_t r = 0; r < enclosing_.readers().size(); ++r) {
     double size = 1e-12;
-    for (std::size_t b = 0; b < n; ++b) size += std::abs(box.centers[r * n + b]);
-    for (std::size_t i = 0; i < n; ++i) {
-      for (std::size_t b = 0; b < n; ++b) size += std::abs(box.coefficients[(r * n + b) * n + i]);
+    std::vector<double> moved(n, 0.0);
+    for (std::size_t b = 0; b < n; ++b) {
+      size += std::abs(box.centers[r * n + b]);
+      for (std::size_t i = 0; i < n; ++i) {
+        const double c = std::abs(box.coefficients[(r * n + b) * n + i]);
+        size += c;
+        moved[i] += c;
+      }
     }
     for (std::size_t i = 0; i < n; ++i) {
-      double moved = 0.0;
-      for (std::size_t b = 0; b < n; ++b) moved += std::abs(box.coefficients[(r * n + b) * n + i]);
       // Readers of one number are not normalised by themselves.
-      const double weight = n > 1 ? moved / size : moved;
+      const double weight =
+          (n > 1 ? moved[i] / size : moved[i]) * (known_by_reader ? outcome.margins.front().by_reader[r] : 1.0);
       if (weight > most) {
         most = weight;
         widest = r * n + i;

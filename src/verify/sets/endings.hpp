@@ -32,7 +32,7 @@ struct Node {
 
 class Endings {
  public:
-  /// The second readout, if there is one, is asked where the first fails by what it knows nothing about.
+  /// The second readout, if there is one, is asked where the first fails by rounding.
   Endings(const System& system, const Enclosing& enclosing, Readout& readout, Readout* fine)
       : system_(system), enclosing_(enclosing), readout_(readout), fine_(fine) {}
 
@@ -63,8 +63,7 @@ class Endings {
     std::vector<Limit> limits;
     /// Limits are of t itself, and say nothing of t over its scale.
     bool scaled = false;
-    std::uint64_t evaluations = 0;
-    std::uint64_t fine = 0;
+    std::uint64_t pieces = 0;
   };
   /// A limit in a box's symbols: coefficients . e <= most.
   struct Cut {
@@ -83,6 +82,9 @@ class Endings {
   std::vector<double> fall_of(const Readout::Outcome::Margin& margin, const Box& box) const;
   bool positive(const Readout::Outcome::Margin& margin, const Cut& cut) const;
   std::optional<Box> worst_corner(const Region& region, const Readout::Outcome::Margin& margin, Box box) const;
+  std::optional<std::size_t> longest_of(const Region& region, const Box& middle, double lost);
+  bool is_left_out(const Region& region, const Box& point) const;
+  Readout::Outcome evaluate(const Region& region, const Box& box, Readout& readout);
   void add_sizes(const double* functional, double* noise) const;
 
   const System& system_;

@@ -57,18 +57,25 @@ class ReadoutOf final : public Readout {
       const Frozen& frozen = frozen_of(context);
       features_ = frozen.features;
       state_ = frozen.state;
+      spare_ = symbols_used();
+      reader_of_.assign(static_cast<std::size_t>(Symbols), enclosing_.readers().size());
+      for (std::size_t k = 0; k < enclosing_.readers().size() * enclosing_.generators() && k < spare_; ++k) {
+        reader_of_[k] = k / enclosing_.generators();
+      }
       Injector injector(*this, box);
       const std::uint32_t token = system_.contexts()[context].tokens.back();
       for (std::size_t i = recurrence_; i < end_; ++i) {
-        if (norm_of_heads_ == i && std::ranges::any_of(box.scales, [](double scale) { return scale > 1.0; })) {
-          normalize_heads(box);
+        if (const Normalization* norm = shared_norm(i)) {
+          normalize(i, *norm, box);
+        } else if (const Product* product = product_of_forms(i)) {
+          multiply(i, *product);
         } else {
           pass_.run_operation(i, features_.data(), state_.data(), &token, &injector);
         }
       }
       return compare(state);
     } catch (const affine::Undecided& undecided) {
-      return {false, true, undecided.operation, {}};
+      return {.right = false, .middle = true, .lost = undecided.operation};
     }
   }
 
@@ -185,39 +192,204 @@ class ReadoutOf final : public Readout {
     }
   }
 
-  /// The norm of heads where an answer is r X, r in [1, scale]: x / sqrt(mean x^2 + epsilon) is X / sqrt(mean X^2 +
-  /// epsilon / r^2). Canonically every operation on r X rounds by the same parts as on X; what falls below the normal
-  /// numbers weighs less by r, and nothing overflows while r |X| < 2^50.
-  void normalize_heads(const Box& box) {
+  /// Of the box and of roundings, which come first.
+  std::size_t symbols_used() const {
+    std::size_t used = enclosing_.readers().size() * enclosing_.generators();
+    for (std::size_t r = 0; r < enclosing_.readers().size() && fine_; ++r) used += enclosing_.readers()[r].count;
+    return std::min(used, static_cast<std::size_t>(Symbols));
+  }
+  /// One more, if there is room.
+  std::optional<std::size_t> new_symbol() {
+    return spare_ < static_cast<std::size_t>(Symbols) ? std::optional(spare_++) : std::nullopt;
+  }
+
+  /// Products of two symbols that are symbols of their own: e_k^2 is 1/2 and half of it, e_k e_l it itself. What many
+  /// numbers have of such a product, and of a common factor's radius, a matrix behind them then does not take for as
+  /// many unknowns as there are numbers.
+  struct Pair {
+    std::size_t k, l, symbol;
+  };
+  std::vector<Pair> pairs_of(std::size_t first, std::size_t count) {
+    std::vector<Pair> pairs;
+    for (std::size_t k = first; k < first + count; ++k) {
+      for (std::size_t l = k; l < first + count; ++l) {
+        if (const auto symbol = new_symbol()) pairs.push_back({k, l, *symbol});
+      }
+    }
+    return pairs;
+  }
+  /// x y + z over the reals.
+  static Number product_sum(const Number& x, const Number& y, const Number& z, const std::vector<Pair>& pairs) {
+    if (x.exact || y.exact || pairs.empty()) return affine::product_sum(x, y, z);
+    Number result;
+    result.exact = false;
+    result.center = x.center * y.center + z.center;
+    for (int i = 0; i < Symbols; ++i) {
+      result.coefficients[i] = x.center * y.coefficients[i] + y.center * x.coefficients[i] + z.coefficients[i];
+    }
+    const double xs = x.spread();
+    const double ys = y.spread();
+    double others = xs * ys;
+    for (const Pair& pair : pairs) {
+      const double a = x.coefficients[pair.k] * y.coefficients[pair.l];
+      const double b = x.coefficients[pair.l] * y.coefficients[pair.k];
+      if (pair.k == pair.l) {
+        result.center += 0.5 * a;
+        result.coefficients[pair.symbol] += 0.5 * a;
+        others -= std::abs(a);
+      } else {
+        result.coefficients[pair.symbol] += a + b;
+        others -= std::abs(a) + std::abs(b);
+      }
+    }
+    result.radius = z.radius + std::max(others, 0.0) + (std::abs(x.center) + xs) * y.radius +
+                    (std::abs(y.center) + ys) * x.radius + x.radius * y.radius + affine::own * Symbols * xs * ys;
+    return result;
+  }
+
+  /// A symbol's product with how far a common factor is from its center, over the most that it can be: a symbol too,
+  /// for those symbols that move the numbers most.
+  std::vector<Pair> spreads_of(const Number* x, std::size_t count) {
+    std::vector<std::pair<double, std::size_t>> moved;
+    for (std::size_t k = 0; k < static_cast<std::size_t>(Symbols); ++k) {
+      double sum = 0.0;
+      for (std::size_t j = 0; j < count; ++j) sum += std::abs(x[j].coefficients[k]);
+      if (sum > 0.0) moved.emplace_back(-sum, k);
+    }
+    std::ranges::sort(moved);
+    std::vector<Pair> spreads;
+    for (const auto& [sum, k] : moved) {
+      if (const auto symbol = new_symbol()) spreads.push_back({k, k, *symbol});
+    }
+    return spreads;
+  }
+  /// x f over the reals.
+  static Number scaled_by(const Number& x, const Number& f, const std::vector<Pair>& spreads) {
+    Number result;
+    result.exact = false;
+    result.center = x.center * f.center;
+    for (int i = 0; i < Symbols; ++i) {
+      result.coefficients[i] = x.center * f.coefficients[i] + f.center * x.coefficients[i];
+    }
+    const double xs = x.spread();
+    const double fs = f.spread();
+    double others = xs;
+    for (const Pair& pair : spreads) {
+      result.coefficients[pair.symbol] += fs * x.coefficients[pair.k];
+      others -= std::abs(x.coefficients[pair.k]);
+    }
+    result.radius = std::max(others, 0.0) * fs + (std::abs(x.center) + xs) * f.radius +
+                    (std::abs(f.center) + fs) * x.radius + x.radius * f.radius + affine::own * Symbols * xs * fs;
+    return result;
+  }
+
+  /// Root mean squares above the recurrence.
+  const Normalization* shared_norm(std::size_t i) const {
+    const auto* norm = std::get_if<Normalization>(&pass_.schedule().operations[i].operation.kind);
+    return norm != nullptr && norm->kind == Normalization::Kind::rms && norm->bias == no_index ? norm : nullptr;
+  }
+
+  /// As the interpreter does. Of heads an answer is r X, r in [1, scale]: x / sqrt(mean x^2 + epsilon) is X / sqrt(mean
+  /// X^2 + epsilon / r^2). Canonically every operation on r X rounds by the same parts as on X; what falls below the
+  /// normal numbers weighs less by r, and nothing overflows while r |X| < 2^50.
+  void normalize(std::size_t i, const Normalization& norm, const Box& box) {
     const Schedule& schedule = pass_.schedule();
-    const ScheduledOperation& at = schedule.operations[*norm_of_heads_];
-    const auto& norm = std::get<Normalization>(at.operation.kind);
-    const std::size_t size = system_.recurrence().value_size;
+    const ScheduledOperation& at = schedule.operations[i];
+    const bool of_heads = norm_of_heads_ == i;
+    const std::size_t size = at.operation.size / norm.groups;
     const float* weight = norm.weight == no_index ? nullptr : system_.program().tensors()[norm.weight].values.data();
     const bool running = norm.weight != no_index && system_.program().tensors()[norm.weight].values.size() != size;
     const auto epsilon = static_cast<double>(static_cast<float>(norm.epsilon));
-    std::vector<Number> in(
+    const std::vector<Number> in(
         features_.begin() + schedule.at(norm.in),
-        features_.begin() + schedule.at(norm.in) + static_cast<std::ptrdiff_t>(size * box.scales.size()));
-    for (std::size_t h = 0; h < box.scales.size(); ++h) {
-      const Number* x = in.data() + h * size;
-      Number* y = features_.data() + schedule.place[at.value] + h * size;
+        features_.begin() + schedule.at(norm.in) + static_cast<std::ptrdiff_t>(at.operation.size));
+    for (std::size_t g = 0; g < norm.groups; ++g) {
+      const Number* x = in.data() + g * size;
+      Number* y = features_.data() + schedule.place[at.value] + g * size;
+      const double scale = of_heads ? box.scales[g] : 1.0;
+      const std::size_t n = enclosing_.generators();
+      const std::size_t first_own = spare_;
+      const std::vector<Pair> pairs = of_heads ? pairs_of(g * n, n) : std::vector<Pair>();
       Number sum;
-      for (std::size_t i = 0; i < size; ++i) {
-        if (!(x[i].magnitude() * box.scales[h] < 0x1p50)) throw affine::Undecided{"the norm of a head, beyond 2^50"};
-        sum = fused(x[i], x[i], sum);
+      for (std::size_t j = 0; j < size; ++j) {
+        if (scale != 1.0 && !(x[j].magnitude() * scale < 0x1p50)) {
+          throw affine::Undecided{"the norm of a head, beyond 2^50"};
+        }
+        sum = x[j].exact && sum.exact
+                  ? fused(x[j], x[j], sum)
+                  : rounded(product_sum(x[j], x[j], sum, pairs), x[j].magnitude() * x[j].magnitude() + sum.magnitude());
       }
-      Number room;
-      room.exact = box.scales[h] == 1.0;
-      room.center = room.exact ? epsilon : 0.5 * epsilon;
-      room.radius = room.exact ? 0.0 : 0.5 * epsilon * (1.0 + slack);
-      const Number by = rsqrt(quotient(sum, Number(static_cast<float>(size))) + room);
-      for (std::size_t i = 0; i < size; ++i) {
-        y[i] = x[i] * by;
+      Number room(static_cast<float>(norm.epsilon));
+      if (scale != 1.0) {
+        room.exact = false;
+        const double least = epsilon / (scale * scale) * (1.0 - slack);
+        room.center = 0.5 * (epsilon + least);
+        room.radius = 0.5 * (epsilon - least) * (1.0 + slack);
+      }
+      Number by = rsqrt(quotient(sum, Number(static_cast<float>(size))) + room);
+      if (const auto symbol = by.exact ? std::nullopt : new_symbol()) {
+        by.coefficients[*symbol] = by.radius;
+        by.radius = 0.0;
+      }
+      for (std::size_t k = first_own; k < spare_ && of_heads; ++k) reader_of_[k] = g;
+      const std::vector<Pair> spreads = of_heads || by.exact ? std::vector<Pair>() : spreads_of(x, size);
+      for (std::size_t j = 0; j < size; ++j) {
+        y[j] = x[j].exact && by.exact ? x[j] * by
+               : of_heads ? rounded(product_sum(x[j], by, Number(), pairs), x[j].magnitude() * by.magnitude())
+                          : rounded(scaled_by(x[j], by, spreads), x[j].magnitude() * by.magnitude());
         if (weight == nullptr) continue;
-        const float w = weight[running ? h * size + i : i];
-        y[i] = y[i] * Number(norm.weight_is_offset ? 1.0F + w : w);
+        const float w = weight[running ? g * size + j : j];
+        y[j] = y[j] * Number(norm.weight_is_offset ? 1.0F + w : w);
       }
+    }
+  }
+
+  /// Of one matrix, and not of exact numbers alone.
+  const Product* product_of_forms(std::size_t i) const {
+    const auto* product = std::get_if<Product>(&pass_.schedule().operations[i].operation.kind);
+    if (product == nullptr || product->copies != 1 || product->inputs != 0) return nullptr;
+    const auto& shape = system_.program().tensors()[product->weight].shape;
+    if (shape.size() != 2 || shape[1] != product->in.size) return nullptr;
+    const Number* in = features_.data() + pass_.schedule().at(product->in);
+    return std::all_of(in, in + shape[1], [](const Number& x) { return x.exact; }) ? nullptr : product;
+  }
+
+  /// As the interpreter does: sums by fused multiply-adds, each of whose at most n roundings is a part of the sizes of
+  /// the terms; all at once, which is several times as fast as one by one.
+  void multiply(std::size_t i, const Product& product) {
+    const Schedule& schedule = pass_.schedule();
+    const ProgramTensor& weight = system_.program().tensors()[product.weight];
+    const std::size_t rows = weight.shape[0];
+    const std::size_t n = weight.shape[1];
+    const Number* in = features_.data() + schedule.at(product.in);
+    std::vector<Number> sums(rows);
+    std::vector<double> sizes(rows, 0.0);
+    for (std::size_t j = 0; j < n; ++j) {
+      const Number& x = in[j];
+      const double magnitude = x.magnitude();
+      for (std::size_t o = 0; o < rows; ++o) {
+        const auto w = static_cast<double>(weight.values[j * rows + o]);
+        Number& sum = sums[o];
+        sum.center += w * x.center;
+        for (int k = 0; k < Symbols; ++k) sum.coefficients[k] += w * x.coefficients[k];
+        sum.radius += std::abs(w) * x.radius;
+        sizes[o] += std::abs(w) * magnitude;
+      }
+    }
+    const float* bias = product.bias == no_index ? nullptr : system_.program().tensors()[product.bias].values.data();
+    const Number* onto = product.onto.present() ? features_.data() + schedule.at(product.onto) : nullptr;
+    Number* out = features_.data() + schedule.place[schedule.operations[i].value];
+    const auto terms = static_cast<double>(n);
+    for (std::size_t o = 0; o < rows; ++o) {
+      Number sum = sums[o];
+      sum.exact = false;
+      // The doubles of a center and its coefficients together go through less than twice n + 2 roundings of their
+      // sizes.
+      sum.radius += terms * (affine::unit * 1.01 + 0x1p-50) * sizes[o] + terms * affine::least_step;
+      sum.radius *= 1.0 + slack;
+      if (!(sizes[o] < affine::largest)) throw affine::Undecided{"overflow"};
+      if (bias != nullptr) sum = sum + Number(bias[o]);
+      out[o] = onto == nullptr ? sum : onto[o] + sum;
     }
   }
 
@@ -251,7 +423,7 @@ class ReadoutOf final : public Readout {
     double highest = -std::numeric_limits<double>::infinity();
     for (const LearnedTask::Output& winner : outputs) {
       if (!specification.agrees(winner.label, state)) continue;
-      Outcome outcome{true, true, nullptr, {}};
+      Outcome outcome{.right = true, .middle = true, .share = 0.0};
       double least = std::numeric_limits<double>::infinity();
       for (const LearnedTask::Output& other : outputs) {
         if (specification.agrees(other.label, state)) continue;
@@ -260,10 +432,21 @@ class ReadoutOf final : public Readout {
         outcome.right = outcome.right && difference.lower() > 0.0;
         outcome.middle = outcome.middle && difference.center > 0.0;
         least = std::min(least, difference.center);
+        const double share =
+            difference.center > 0.0 ? difference.width() / difference.center : std::numeric_limits<double>::infinity();
+        outcome.share = std::max(outcome.share, share);
         if (!(difference.lower() > 0.0)) {
           const double width = affine::own * difference.magnitude() + difference.radius;
           Outcome::Margin& margin = outcome.margins.emplace_back(Outcome::Margin{difference.center, {}, width});
           for (const double c : difference.coefficients) margin.coefficients.push_back(c);
+          if (norm_of_heads_) {
+            margin.by_reader.assign(enclosing_.readers().size(), 0.0);
+            for (std::size_t k = 0; k < spare_; ++k) {
+              if (reader_of_[k] < margin.by_reader.size()) {
+                margin.by_reader[reader_of_[k]] += std::abs(difference.coefficients[k]);
+              }
+            }
+          }
         }
       }
       if (least > highest || !best) {
@@ -324,25 +507,35 @@ class ReadoutOf final : public Readout {
   std::size_t end_ = 0;
   /// The scheduled operation.
   std::optional<std::size_t> norm_of_heads_;
+  /// Of an evaluation: the first symbol that is not in use, and by symbol the reader whose it is, if any.
+  std::size_t spare_ = 0;
+  std::vector<std::size_t> reader_of_;
   const Normalization* norm_ = nullptr;
   const Product* head_ = nullptr;
   std::size_t norm_size_ = 0;
 };
 
+/// Of every head the norm's factor and the products of two symbols, and of another norm its factor.
+std::size_t with_products(const Enclosing& enclosing, std::size_t symbols) {
+  const std::size_t n = enclosing.generators();
+  return symbols + enclosing.readers().size() * (1 + n * (n + 1) / 2) + 1;
+}
+
 }  // namespace
 
 std::unique_ptr<Readout> make_readout(const System& system, const Enclosing& enclosing) {
-  const std::size_t symbols = enclosing.readers().size() * enclosing.generators();
-  if (symbols <= 4) return std::make_unique<ReadoutOf<4>>(system, enclosing, false);
-  if (symbols <= 8) return std::make_unique<ReadoutOf<8>>(system, enclosing, false);
+  const std::size_t symbols = with_products(enclosing, enclosing.readers().size() * enclosing.generators());
+  if (symbols <= 16) return std::make_unique<ReadoutOf<16>>(system, enclosing, false);
+  if (symbols <= 32) return std::make_unique<ReadoutOf<32>>(system, enclosing, false);
   return std::make_unique<ReadoutOf<64>>(system, enclosing, false);
 }
 
 std::unique_ptr<Readout> make_fine_readout(const System& system, const Enclosing& enclosing) {
   std::size_t symbols = enclosing.readers().size() * enclosing.generators();
   for (const Enclosing::Reader& reader : enclosing.readers()) symbols += reader.count;
-  if (symbols <= 40) return std::make_unique<ReadoutOf<40>>(system, enclosing, true);
-  if (symbols <= 72) return std::make_unique<ReadoutOf<72>>(system, enclosing, true);
+  symbols = with_products(enclosing, symbols);
+  if (symbols <= 48) return std::make_unique<ReadoutOf<48>>(system, enclosing, true);
+  if (symbols <= 80) return std::make_unique<ReadoutOf<80>>(system, enclosing, true);
   return nullptr;
 }
 

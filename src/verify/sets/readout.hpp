@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,11 +44,15 @@ class Readout {
     bool middle = false;
     /// What has no enclosure.
     const char* lost = nullptr;
+    /// Of the right label's differences the largest width over its center; infinite where there is none.
+    double share = std::numeric_limits<double>::infinity();
     /// A difference of logits, by the box's symbols.
     struct Margin {
       double center = 0.0;
       std::vector<double> coefficients;
       double radius = 0.0;
+      /// How far every reader's symbols, and those made of them, move it. Empty if there is no norm of heads.
+      std::vector<double> by_reader = {};
     };
     /// Where not right: those that can be negative. Empty where that is not known.
     std::vector<Margin> margins = {};
@@ -58,7 +63,7 @@ class Readout {
 
 std::unique_ptr<Readout> make_readout(const System& system, const Enclosing& enclosing);
 /// One that follows the rounding of every number of the answer through the readout by a symbol of its own, after those
-/// of the box: ten times the work. Nothing where these are too many.
+/// of the box: three times the work. Nothing where these are too many.
 std::unique_ptr<Readout> make_fine_readout(const System& system, const Enclosing& enclosing);
 
 }  // namespace krohn::sets

@@ -24,7 +24,7 @@ constexpr std::uint64_t first_length = 25;
 constexpr std::uint64_t last_length = 1'000'000;
 /// The first of them may take so many enclosed readouts.
 constexpr std::uint64_t first_evaluations = 5000;
-constexpr int halvings = 12;
+constexpr int halvings = 16;
 /// Of one symbol, before an ending that is given up: what decays slowly has gone far by then.
 constexpr std::size_t long_runs[] = {1000, 30000, 200000};
 /// A leaf takes memory in the certificate.
