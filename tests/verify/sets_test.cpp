@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -151,6 +152,55 @@ TEST_CASE("forms hold what the canonical form computes, and not by a wide margin
     // A radius of a quarter would have been seen.
     CHECK(farthest[i] > 0.25);
   }
+}
+
+TEST_CASE("products with symbols of their own hold products, exactly up to what they do not follow") {
+  using Wide = affine::Form<8>;
+  SplitMix64 random(13);
+  double farthest[2] = {};
+  for (int round = 0; round < 20000; ++round) {
+    // e_0 .. e_2; products of e_0 and e_1 are 3 to 5, and of the factor's part with e_0 and e_1 6 and 7.
+    double e[8] = {};
+    for (int k = 0; k < 3; ++k) e[k] = round % 2 == 0 ? 2 * uniform(random) - 1 : random.next() % 2 == 0 ? 1.0 : -1.0;
+    const bool wide = random.next() % 2 == 0;
+    double values[3] = {};
+    Wide forms[3];
+    for (int i = 0; i < 3; ++i) {
+      Wide& form = forms[i];
+      form.exact = false;
+      form.center = values[i] = 4 * uniform(random) - 2;
+      for (int k = 0; k < (wide ? 3 : 2); ++k) {
+        form.coefficients[k] = uniform(random) - 0.5;
+        values[i] += form.coefficients[k] * e[k];
+      }
+      form.radius = wide ? 0.1 * uniform(random) : 0.0;
+      values[i] += form.radius * (2 * uniform(random) - 1);
+    }
+    const std::vector<affine::Pair> pairs = {{0, 0, 3}, {0, 1, 4}, {1, 1, 5}};
+    e[3] = 2 * e[0] * e[0] - 1;
+    e[4] = e[0] * e[1];
+    e[5] = 2 * e[1] * e[1] - 1;
+    double part = 0.0;
+    for (int k = 0; k < 3; ++k) part += forms[1].coefficients[k] * e[k];
+    e[6] = e[0] * part / forms[1].spread();
+    e[7] = e[1] * part / forms[1].spread();
+    const Wide products[] = {
+        affine::product_sum(forms[0], forms[1], forms[2], std::span<const affine::Pair>(pairs)),
+        affine::scaled_by(forms[0], forms[1],
+                          std::span<const affine::Pair>(std::vector<affine::Pair>{{0, 0, 6}, {1, 1, 7}}))};
+    for (int i = 0; i < 2; ++i) {
+      double at = products[i].center;
+      for (int k = 0; k < 8; ++k) at += products[i].coefficients[k] * e[k];
+      const double off = std::abs(values[0] * values[1] + (i == 0 ? values[2] : 0.0) - at);
+      // Of the doubles: some tens of roundings of numbers of at most 8.
+      REQUIRE(off <= products[i].radius + 0x1p-44);
+      // Where all symbols are followed, that is all.
+      if (!wide) REQUIRE(products[i].radius <= 0x1p-44);
+      if (wide) farthest[i] = std::max(farthest[i], off / products[i].radius);
+    }
+  }
+  CHECK(farthest[0] > 0.25);
+  CHECK(farthest[1] > 0.25);
 }
 
 // ---- models -------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <span>
 
 #include "krohn/numeric/transcendental.hpp"
 
@@ -140,6 +141,62 @@ Form<S> product_sum(const Form<S>& a, const Form<S>& b, const Form<S>& c) {
     y.radius = c.radius + 0.5 * squares + std::max(others, 0.0) + (std::abs(a.center) + as) * b.radius +
                (std::abs(b.center) + bs) * a.radius + a.radius * b.radius + own * S * as * bs;
   }
+  return y;
+}
+
+/// A product of two symbols that is a symbol of its own, so that what many forms have of it adds up with its signs: of
+/// k and l, e_k e_l; of k and k, 2 e_k^2 - 1.
+struct Pair {
+  std::size_t k, l, symbol;
+};
+
+/// a b + c over the reals, where c knows the pairs, and a and b do or not.
+template <int S>
+Form<S> product_sum(const Form<S>& a, const Form<S>& b, const Form<S>& c, std::span<const Pair> pairs) {
+  if (a.exact || b.exact || pairs.empty()) return product_sum(a, b, c);
+  Form<S> y;
+  y.exact = false;
+  y.center = a.center * b.center + c.center;
+  for (int i = 0; i < S; ++i) {
+    y.coefficients[i] = a.center * b.coefficients[i] + b.center * a.coefficients[i] + c.coefficients[i];
+  }
+  const double as = a.spread();
+  const double bs = b.spread();
+  double others = as * bs;
+  for (const Pair& pair : pairs) {
+    const double first = a.coefficients[pair.k] * b.coefficients[pair.l];
+    const double second = a.coefficients[pair.l] * b.coefficients[pair.k];
+    if (pair.k == pair.l) {
+      y.center += 0.5 * first;
+      y.coefficients[pair.symbol] += 0.5 * first;
+      others -= std::abs(first);
+    } else {
+      y.coefficients[pair.symbol] += first + second;
+      others -= std::abs(first) + std::abs(second);
+    }
+  }
+  y.radius = c.radius + std::max(others, 0.0) + (std::abs(a.center) + as) * b.radius +
+             (std::abs(b.center) + bs) * a.radius + a.radius * b.radius + own * S * as * bs;
+  return y;
+}
+
+/// x f over the reals, where f multiplies many forms: for the pairs of k and k a symbol is e_k times what the symbols
+/// make of f, over the most that they can.
+template <int S>
+Form<S> scaled_by(const Form<S>& x, const Form<S>& f, std::span<const Pair> pairs) {
+  Form<S> y;
+  y.exact = false;
+  y.center = x.center * f.center;
+  for (int i = 0; i < S; ++i) y.coefficients[i] = x.center * f.coefficients[i] + f.center * x.coefficients[i];
+  const double xs = x.spread();
+  const double fs = f.spread();
+  double others = xs;
+  for (const Pair& pair : pairs) {
+    y.coefficients[pair.symbol] += fs * x.coefficients[pair.k];
+    others -= std::abs(x.coefficients[pair.k]);
+  }
+  y.radius = std::max(others, 0.0) * fs + (std::abs(x.center) + xs) * f.radius + (std::abs(f.center) + fs) * x.radius +
+             x.radius * f.radius + own * S * xs * fs;
   return y;
 }
 

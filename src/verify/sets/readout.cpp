@@ -203,12 +203,9 @@ class ReadoutOf final : public Readout {
     return spare_ < static_cast<std::size_t>(Symbols) ? std::optional(spare_++) : std::nullopt;
   }
 
-  /// Products of two symbols that are symbols of their own: e_k^2 is 1/2 and half of it, e_k e_l it itself. What many
-  /// numbers have of such a product, and of a common factor's radius, a matrix behind them then does not take for as
-  /// many unknowns as there are numbers.
-  struct Pair {
-    std::size_t k, l, symbol;
-  };
+  using Pair = affine::Pair;
+  /// Of so many symbols from the first the products, as far as there is room. What many numbers have of one, and of a
+  /// common factor's radius, a matrix behind them then does not take for as many unknowns as there are numbers.
   std::vector<Pair> pairs_of(std::size_t first, std::size_t count) {
     std::vector<Pair> pairs;
     for (std::size_t k = first; k < first + count; ++k) {
@@ -218,37 +215,8 @@ class ReadoutOf final : public Readout {
     }
     return pairs;
   }
-  /// x y + z over the reals.
-  static Number product_sum(const Number& x, const Number& y, const Number& z, const std::vector<Pair>& pairs) {
-    if (x.exact || y.exact || pairs.empty()) return affine::product_sum(x, y, z);
-    Number result;
-    result.exact = false;
-    result.center = x.center * y.center + z.center;
-    for (int i = 0; i < Symbols; ++i) {
-      result.coefficients[i] = x.center * y.coefficients[i] + y.center * x.coefficients[i] + z.coefficients[i];
-    }
-    const double xs = x.spread();
-    const double ys = y.spread();
-    double others = xs * ys;
-    for (const Pair& pair : pairs) {
-      const double a = x.coefficients[pair.k] * y.coefficients[pair.l];
-      const double b = x.coefficients[pair.l] * y.coefficients[pair.k];
-      if (pair.k == pair.l) {
-        result.center += 0.5 * a;
-        result.coefficients[pair.symbol] += 0.5 * a;
-        others -= std::abs(a);
-      } else {
-        result.coefficients[pair.symbol] += a + b;
-        others -= std::abs(a) + std::abs(b);
-      }
-    }
-    result.radius = z.radius + std::max(others, 0.0) + (std::abs(x.center) + xs) * y.radius +
-                    (std::abs(y.center) + ys) * x.radius + x.radius * y.radius + affine::own * Symbols * xs * ys;
-    return result;
-  }
 
-  /// A symbol's product with how far a common factor is from its center, over the most that it can be: a symbol too,
-  /// for those symbols that move the numbers most.
+  /// For scaled_by(): those symbols that move the numbers most, as far as there is room.
   std::vector<Pair> spreads_of(const Number* x, std::size_t count) {
     std::vector<std::pair<double, std::size_t>> moved;
     for (std::size_t k = 0; k < static_cast<std::size_t>(Symbols); ++k) {
@@ -263,26 +231,6 @@ class ReadoutOf final : public Readout {
     }
     return spreads;
   }
-  /// x f over the reals.
-  static Number scaled_by(const Number& x, const Number& f, const std::vector<Pair>& spreads) {
-    Number result;
-    result.exact = false;
-    result.center = x.center * f.center;
-    for (int i = 0; i < Symbols; ++i) {
-      result.coefficients[i] = x.center * f.coefficients[i] + f.center * x.coefficients[i];
-    }
-    const double xs = x.spread();
-    const double fs = f.spread();
-    double others = xs;
-    for (const Pair& pair : spreads) {
-      result.coefficients[pair.symbol] += fs * x.coefficients[pair.k];
-      others -= std::abs(x.coefficients[pair.k]);
-    }
-    result.radius = std::max(others, 0.0) * fs + (std::abs(x.center) + xs) * f.radius +
-                    (std::abs(f.center) + fs) * x.radius + x.radius * f.radius + affine::own * Symbols * xs * fs;
-    return result;
-  }
-
   /// Root mean squares above the recurrence.
   const Normalization* shared_norm(std::size_t i) const {
     const auto* norm = std::get_if<Normalization>(&pass_.schedule().operations[i].operation.kind);
@@ -315,9 +263,9 @@ class ReadoutOf final : public Readout {
         if (scale != 1.0 && !(x[j].magnitude() * scale < 0x1p50)) {
           throw affine::Undecided{"the norm of a head, beyond 2^50"};
         }
-        sum = x[j].exact && sum.exact
-                  ? fused(x[j], x[j], sum)
-                  : rounded(product_sum(x[j], x[j], sum, pairs), x[j].magnitude() * x[j].magnitude() + sum.magnitude());
+        sum = x[j].exact && sum.exact ? fused(x[j], x[j], sum)
+                                      : rounded(affine::product_sum(x[j], x[j], sum, pairs),
+                                                x[j].magnitude() * x[j].magnitude() + sum.magnitude());
       }
       Number room(static_cast<float>(norm.epsilon));
       if (scale != 1.0) {
@@ -335,8 +283,8 @@ class ReadoutOf final : public Readout {
       const std::vector<Pair> spreads = of_heads || by.exact ? std::vector<Pair>() : spreads_of(x, size);
       for (std::size_t j = 0; j < size; ++j) {
         y[j] = x[j].exact && by.exact ? x[j] * by
-               : of_heads ? rounded(product_sum(x[j], by, Number(), pairs), x[j].magnitude() * by.magnitude())
-                          : rounded(scaled_by(x[j], by, spreads), x[j].magnitude() * by.magnitude());
+               : of_heads ? rounded(affine::product_sum(x[j], by, Number(), pairs), x[j].magnitude() * by.magnitude())
+                          : rounded(affine::scaled_by(x[j], by, spreads), x[j].magnitude() * by.magnitude());
         if (weight == nullptr) continue;
         const float w = weight[running ? g * size + j : j];
         y[j] = y[j] * Number(norm.weight_is_offset ? 1.0F + w : w);
