@@ -169,7 +169,7 @@ __global__ void __launch_bounds__(chain_threads)
     const std::size_t index = sequence * segments + s;
     before[index * size + i] = state;
     const float power = by_key ? decay[index * key_size + i / value_size] : decay[index];
-    state = fmaf(chunked::power_of_two(power), state, own[index * size + i]);
+    state = fmaf(power_of_two(power), state, own[index * size + i]);
   }
 }
 

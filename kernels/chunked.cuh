@@ -70,13 +70,6 @@ struct Arguments {
   unsigned char* inverses = nullptr;
 };
 
-/// 2^x to 2 units in the last place; 0 below the normal numbers.
-__device__ __forceinline__ float power_of_two(float x) {
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-}
-
 __device__ __forceinline__ void clear(float (&sums)[8][4]) {
 #pragma unroll
   for (int t = 0; t < 8; ++t) {

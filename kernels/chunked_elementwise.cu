@@ -54,13 +54,6 @@ struct Arguments {
   float* product = nullptr;
 };
 
-/// 2^x to 2^-22 of itself; 0 below the normal numbers.
-__device__ __forceinline__ float power_of_two(float x) {
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-}
-
 template <class Input>
 __device__ __forceinline__ Input rounded(float x) {
   if constexpr (sizeof(Input) == sizeof(float)) {

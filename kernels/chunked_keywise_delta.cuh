@@ -95,13 +95,6 @@ __device__ __forceinline__ int key_of(int step, int quarter) {
   return 8 * (quarter + 4 * (step >> 1)) + 4 * (step & 1);
 }
 
-/// 2^x to 2 units in the last place; 0 below the normal numbers.
-__device__ __forceinline__ float power_of_two(float x) {
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-}
-
 // ---- prepare --------------------------------------------------------------------------------------------------------
 
 /// The transpose of an 8 x 8 tile.

@@ -123,6 +123,13 @@ void allow_shared_memory(Kernel kernel, std::size_t bytes) {
   }
 }
 
+/// 2^x to 2 units in the last place; 0 below the normal numbers.
+__device__ __forceinline__ float power_of_two(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
 /// splitmix64: the random symbols of measurements; element i of a sequence is mixed(seed + i).
 __host__ __device__ inline std::uint64_t mixed(std::uint64_t x) {
   x += 0x9E3779B97F4A7C15ULL;

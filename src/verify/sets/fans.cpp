@@ -167,8 +167,9 @@ class Fans final : public Enclosing {
       const Column& column = columns_[reader * columns + m];
       double any = column.any * before;
       if (head.far_back) {
-        // The doubles of p are off by less than 2^-28 of the query's norm, behind 2^12 tokens of keys of 2^9 entries.
-        const double seen_at_most = head.far_back->most(corners, column.halves) + 0x1p-28 * whole * column.halves_norm;
+        // The doubles of p, seen twice, are off by less than 2^-28 of the query's norm, behind 2^12 tokens of keys of
+        // 2^9 entries.
+        const double seen_at_most = head.far_back->most(corners, column.halves) + 0x1p-27 * whole * column.halves_norm;
         any = std::min(any, column.tokens * seen_at_most * (1.0 + slack));
       }
       double sum = column.along * along + any;

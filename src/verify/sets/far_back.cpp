@@ -75,18 +75,21 @@ void FarBack::follow(std::vector<double> p, std::size_t last, std::size_t depth,
 
 double FarBack::most(const std::vector<Functional>& corners, const std::vector<double>& halves) const {
   const double norm = std::sqrt(dot(halves, halves));
-  double most = 0.0;
+  double updates = 0.0;
+  double decays = 0.0;
   for (const Functional& at : corners) {
+    double all = at.rest * norm;
+    for (std::size_t i = 0; i < halves.size(); ++i) all += std::abs(at.entries[i]) * halves[i];
+    decays = std::max(decays, all);
     for (const std::vector<float>& key : keys_) {
-      double sum = (gated_ ? 2.0 : 1.0) * at.rest * norm;
-      for (std::size_t i = 0; i < key.size(); ++i) {
-        const double times = (key[i] != 0.0F ? 1.0 : 0.0) + (gated_ ? 1.0 : 0.0);
-        sum += times * std::abs(at.entries[i]) * halves[i];
+      double sum = at.rest * norm;
+      for (std::size_t i = 0; i < halves.size(); ++i) {
+        if (key[i] != 0.0F) sum += std::abs(at.entries[i]) * halves[i];
       }
-      most = std::max(most, sum * (1.0 + slack));
+      updates = std::max(updates, sum);
     }
   }
-  return most;
+  return (updates + (gated_ ? decays : 0.0)) * (1.0 + slack);
 }
 
 }  // namespace krohn::sets
