@@ -552,5 +552,27 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("no checker takes a model that never forgets for one that does") {
+  const TemporaryDirectory directory;
+  const std::string model = (zoo / "dn01_1l__abb").string();
+  const std::string file = (directory / "certificate").string();
+  run_krohn("check " + model + " --method sets --time-limit 1 --certificate " + file);
+  Certificate certificate = read_certificate(file);
+  auto& sets = std::get<InductiveSetsEvidence>(certificate.evidence);
+  const std::string tool = std::string(KROHN_SOURCE_DIR) + "/tools/check_learned ";
+  const auto refused = [&](const std::string& path) {
+    const std::string python = tool + path + " " + model + " 2>&1 | grep -q 'inputs listed are not the model'";
+    return run_krohn("verify " + path + " " + model).exit_code == 1 && std::system(python.c_str()) == 0;
+  };
+  // A token's decay comes first.
+  REQUIRE(sets.inputs[0] == 1.0F);
+  for (const float decay : {0.99994F, 1.0F - 0x1p-24F, 1.0F + 0x1p-23F}) {
+    CAPTURE(decay);
+    sets.inputs[0] = decay;
+    write_certificate(directory / "damaged", certificate);
+    CHECK(refused((directory / "damaged").string()));
+  }
+}
+
 }  // namespace
 }  // namespace krohn

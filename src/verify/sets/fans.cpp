@@ -228,7 +228,7 @@ class Fans final : public Enclosing {
       if (rho < forgetting) {
         total = 1.0 / (1.0 - rho);
       } else if (length) {
-        const auto n = static_cast<double>(*length + 1);
+        const double n = static_cast<double>(*length) + 1.0;
         total = n * std::exp(n * (rho > 1.0 ? rho - 1.0 : 0.0)) * (1.0 + slack);
       } else {
         return false;
