@@ -311,8 +311,10 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
                          });
     }
     __syncwarp();
-    bool all_whole = true;  // alike in all slots
-    for (std::uint32_t f = 0; f < count; ++f) all_whole = all_whole && feeds[0][f].whole();
+    bool all_whole = true;  // slots may begin at other alignments
+    for (std::uint32_t i = 0; i < shape.slots && first_pair + i < pairs; ++i) {
+      for (std::uint32_t f = 0; f < count; ++f) all_whole = all_whole && feeds[i][f].whole();
+    }
     for (std::uint32_t s = 0; s < num_stages; ++s) {
       const std::uint32_t place = s % ring_stages;
       barrier_wait(&empty[place], (s / ring_stages % 2U) ^ 1U);
