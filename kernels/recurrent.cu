@@ -1,18 +1,16 @@
-// Batches of words, one thread a word, hidden states in registers.
+// Batches of words, one thread a word.
 //
-// Three forms of the dense layer. select: two symbols, parameters in the constant bank, chosen by one predicate.
-// packed: a fixed number of factors, rows in shared memory in eight copies (or one, where eight do not fit), so that
-// the reads of a warp do not conflict. general: everything else up to 16 elements, factors counted at run time. And the
-// flat form, any model: the formulas of flat_model.hpp on hidden states in shared (or else global) memory.
-// Ceilings: symbols are read once, 16 to a load, coalesced; arithmetic is (2 D + 1) n_h operations a symbol, and the
-// packed form reads (D + 1) n_h words of shared memory a symbol.
+// Two forms. A machine of finitely many states is walked in its table (table_walk.cuh): a look-up a group of symbols,
+// which are read once, 16 to a load, coalesced; the limit is that reading where the alphabet is small, else the shared
+// memory's banks. And the flat form, any model: the formulas of flat_model.hpp on hidden states in shared (or else
+// global) memory.
 #include <algorithm>
-#include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include "cuda.cuh"
-#include "dense.cuh"
 #include "krohn/kernels/recurrent.hpp"
+#include "table_walk.cuh"
 
 namespace krohn {
 
@@ -25,341 +23,44 @@ struct DeviceWords::Memory {
 
 namespace {
 
-constexpr int dense_threads = 512;
-constexpr std::size_t copies_shared_bytes = 112U * 1024U;  // two blocks a multiprocessor
+constexpr int word_threads = 512;
 
 struct BatchView {
   const uint4* symbols;
   const std::uint32_t* length;
-  std::uint32_t words;
   std::uint32_t padded;
 };
 
-struct Start {
-  float h[dense_max_size];
-};
-
-/// Calls step(symbol) for every symbol of word `w`; `symbol` is a byte as an unsigned.
-template <class Step>
-__device__ __forceinline__ void for_symbols(const BatchView& batch, std::uint32_t w, const Step& step) {
-  const std::uint32_t length = batch.length[w];
-  const uint4* at = batch.symbols + w;
-  const std::uint32_t full = length / 16;
-  uint4 next = length > 0 ? __ldcs(at) : uint4{};
-  for (std::uint32_t chunk = 0; chunk < full; ++chunk) {
-    const uint4 now = next;
-    at += batch.padded;
-    if (16 * (chunk + 1) < length) next = __ldcs(at);
-    const std::uint32_t parts[4] = {now.x, now.y, now.z, now.w};
-#pragma unroll
-    for (int i = 0; i < 16; ++i) step((parts[i / 4] >> (8 * (i % 4))) & 0xFFU);
-  }
-  const std::uint32_t parts[4] = {next.x, next.y, next.z, next.w};
-#pragma unroll
-  for (int i = 0; i < 16; ++i) {
-    if (16 * full + i < length) step((parts[i / 4] >> (8 * (i % 4))) & 0xFFU);
-  }
-}
-
-/// The same in less code, for steps that are large themselves.
-template <class Step>
-__device__ __forceinline__ void for_symbols_compact(const BatchView& batch, std::uint32_t w, const Step& step) {
-  const std::uint32_t length = batch.length[w];
-  const uint4* at = batch.symbols + w;
-  uint4 next = length > 0 ? __ldcs(at) : uint4{};
-  for (std::uint32_t begin = 0; begin < length; begin += 16) {
-    uint4 now = next;
-    at += batch.padded;
-    if (begin + 16 < length) next = __ldcs(at);
-    const std::uint32_t count = min(16U, length - begin);
-    for (std::uint32_t i = 0; i < count; ++i) {
-      step(now.x & 0xFFU);
-      now.x >>= 8U;
-      if (i % 4 == 3) {
-        now.x = now.y;
-        now.y = now.z;
-        now.z = now.w;
-      }
-    }
-  }
-}
-
-template <int D>
-__device__ __forceinline__ void write_hidden(const BatchView& batch, std::uint32_t w, const float (&h)[D],
-                                             float* hidden) {
-#pragma unroll
-  for (int j = 0; j < D; ++j) hidden[static_cast<std::size_t>(j) * batch.padded + w] = h[j];
-}
-
-template <int N>
-struct Two {
-  float row[2][N];
-};
-
-/// SharedKeys: the rows differ in betas alone (a factor that one of them skips has the other's key and beta 0), so that
-/// a symbol selects n_h numbers and no more.
-template <int D, int NH, StateFormat F, bool SharedKeys>
-__global__ void __launch_bounds__(dense_threads)
-    select_kernel(const __grid_constant__ Two<NH*(D + 1)> rows, Start start, BatchView batch, float* hidden) {
+/// Walks the table over every word and writes where it ends.
+template <class Walk>
+__global__ void __launch_bounds__(word_threads)
+    walk_words_kernel(const __grid_constant__ Walk walk, std::uint32_t start, const __grid_constant__ BatchView batch,
+                      std::uint32_t* end) {
+  extern __shared__ uint4 table_quads[];
+  const auto table = walk.load(table_quads);
   for (std::uint32_t w = blockIdx.x * blockDim.x + threadIdx.x; w < batch.padded; w += gridDim.x * blockDim.x) {
-    float h[D];
-#pragma unroll
-    for (int j = 0; j < D; ++j) h[j] = start.h[j];
-    const auto step = [&](bool one) {
-      packed_step<D, NH>(
-          [&](int i) { return (SharedKeys && i % (D + 1) != D) || one ? rows.row[1][i] : rows.row[0][i]; }, h);
-#pragma unroll
-      for (int j = 0; j < D; ++j) h[j] = stored_device<F>(h[j]);
-    };
     const std::uint32_t length = batch.length[w];
-    const uint4* at = batch.symbols + w;
+    const uint4* from = batch.symbols + w;
     const std::uint32_t full = length / 16;
-    uint4 next = length > 0 ? __ldcs(at) : uint4{};
+    typename Walk::Place at = walk.start(start);
+    uint4 next = length > 0 ? __ldcs(from) : uint4{};
     for (std::uint32_t chunk = 0; chunk < full; ++chunk) {
       const uint4 now = next;
-      at += batch.padded;
-      if (16 * (chunk + 1) < length) next = __ldcs(at);
-      const std::uint32_t parts[4] = {now.x, now.y, now.z, now.w};
-#pragma unroll
-      for (int i = 0; i < 16; ++i) step((parts[i / 4] & (1U << (8 * (i % 4)))) != 0U);
+      from += batch.padded;
+      if (16 * (chunk + 1) < length) next = __ldcs(from);
+      walk.four(table, now.x, at);
+      walk.four(table, now.y, at);
+      walk.four(table, now.z, at);
+      walk.four(table, now.w, at);
     }
     const std::uint32_t parts[4] = {next.x, next.y, next.z, next.w};
 #pragma unroll
     for (int i = 0; i < 16; ++i) {
-      if (16 * full + i < length) step((parts[i / 4] & (1U << (8 * (i % 4)))) != 0U);
+      if (16 * full + i < length) walk.one(table, __byte_perm(parts[i / 4], 0U, 0x4440U + i % 4), at);
     }
-    write_hidden<D>(batch, w, h, hidden);
+    end[w] = walk.end(at);
   }
 }
-
-template <int D, int NH, int Copies, StateFormat F>
-__global__ void __launch_bounds__(dense_threads)
-    packed_kernel(const float4* rows, std::uint32_t num_rows, Start start, BatchView batch, float* hidden) {
-  constexpr int N = NH * (D + 1);
-  extern __shared__ float4 table[];
-  constexpr int row_quads = packed_quads(N, Copies);
-  load_table(table, rows, num_rows * row_quads, Copies);
-  const float4* mine = table + threadIdx.x % Copies;
-  for (std::uint32_t w = blockIdx.x * blockDim.x + threadIdx.x; w < batch.padded; w += gridDim.x * blockDim.x) {
-    float h[D];
-#pragma unroll
-    for (int j = 0; j < D; ++j) h[j] = start.h[j];
-    for_symbols(batch, w, [&](std::uint32_t symbol) {
-      float p[N];
-      load_quads<N>(mine + symbol * (row_quads * Copies), Copies, p);
-      packed_step<D, NH>([&](int i) { return p[i]; }, h);
-#pragma unroll
-      for (int j = 0; j < D; ++j) h[j] = stored_device<F>(h[j]);
-    });
-    write_hidden<D>(batch, w, h, hidden);
-  }
-}
-
-template <int D, StateFormat F>
-__global__ void __launch_bounds__(dense_threads)
-    general_kernel(const float4* rows, std::uint32_t shared_quads, std::uint32_t copies, GeneralLayout layout,
-                   Start start, BatchView batch, float* hidden) {
-  extern __shared__ float4 table[];
-  if (shared_quads != 0) {
-    load_table(table, rows, shared_quads, copies);
-    rows = table + threadIdx.x % copies;
-  }
-  for (std::uint32_t w = blockIdx.x * blockDim.x + threadIdx.x; w < batch.padded; w += gridDim.x * blockDim.x) {
-    float h[1][D];
-#pragma unroll
-    for (int j = 0; j < D; ++j) h[0][j] = start.h[j];
-    for_symbols_compact(batch, w, [&](std::uint32_t symbol) {
-      general_step<D, 1>(layout, rows + symbol * layout.quads_a_row * copies, static_cast<int>(copies), 0, h);
-#pragma unroll
-      for (int j = 0; j < D; ++j) h[0][j] = stored_device<F>(h[0][j]);
-    });
-    write_hidden<D>(batch, w, h[0], hidden);
-  }
-}
-
-int blocks_for(const void* kernel, std::size_t shared_bytes, std::size_t threads_wanted) {
-  const std::size_t needed = (threads_wanted + dense_threads - 1) / dense_threads;
-  return static_cast<int>(
-      std::max<std::size_t>(1, std::min<std::size_t>(needed, resident_blocks(kernel, dense_threads, shared_bytes))));
-}
-
-struct DenseRun {
-  const DenseRowsView& rows;
-  Start start;
-  BatchView batch;
-  float* hidden;
-  std::size_t shared_limit;
-  double milliseconds = 0.0;
-
-  template <int D, int NH, StateFormat F>
-  void select() {
-    constexpr int factor = D + 1;
-    Two<NH * factor> two{};
-    bool shared_keys = true;
-    for (int f = 0; f < NH; ++f) {
-      const float* source[2] = {rows.values + f * factor, rows.values + rows.stride + f * factor};
-      for (int r = 0; r < 2; ++r) {
-        // A factor of beta 0 does nothing with any key.
-        const float* key = source[r][D] == 0.0F ? source[1 - r] : source[r];
-        std::copy_n(key, D, two.row[r] + f * factor);
-        two.row[r][f * factor + D] = source[r][D];
-      }
-      shared_keys =
-          shared_keys && std::equal(two.row[0] + f * factor, two.row[0] + f * factor + D, two.row[1] + f * factor);
-    }
-    const auto kernel = shared_keys ? select_kernel<D, NH, F, true> : select_kernel<D, NH, F, false>;
-    const int blocks = blocks_for(reinterpret_cast<const void*>(kernel), 0, batch.padded);
-    EventTimer timer;
-    kernel<<<blocks, dense_threads>>>(two, start, batch, hidden);
-    check_launch("select_kernel");
-    milliseconds = timer.milliseconds();
-  }
-
-  template <int D, int NH, int Copies, StateFormat F>
-  void packed_copies(std::size_t bytes) {
-    const std::vector<float> values = packed_rows(rows, NH, Copies);
-    const DeviceArray<float> table{std::span<const float>(values)};
-    const auto kernel = packed_kernel<D, NH, Copies, F>;
-    allow_shared_memory(kernel, bytes);
-    const int blocks = blocks_for(reinterpret_cast<const void*>(kernel), bytes, batch.padded);
-    EventTimer timer;
-    kernel<<<blocks, dense_threads, bytes>>>(reinterpret_cast<const float4*>(table.data()), rows.rows, start, batch,
-                                             hidden);
-    check_launch("packed_kernel");
-    milliseconds = timer.milliseconds();
-  }
-
-  template <int D, int NH>
-  bool packed(StateFormat format) {
-    const auto bytes = [&](int copies) {
-      return std::size_t{16} * packed_quads(NH * (D + 1), copies) * rows.rows * static_cast<std::size_t>(copies);
-    };
-    if (bytes(8) <= std::min(copies_shared_bytes, shared_limit)) {
-      if (format == StateFormat::fp32) packed_copies<D, NH, 8, StateFormat::fp32>(bytes(8));
-      if (format == StateFormat::fp16) packed_copies<D, NH, 8, StateFormat::fp16>(bytes(8));
-      if (format == StateFormat::bf16) packed_copies<D, NH, 8, StateFormat::bf16>(bytes(8));
-      return true;
-    }
-    if (format != StateFormat::fp32) return false;
-    packed_copies<D, NH, 1, StateFormat::fp32>(bytes(1));
-    return true;
-  }
-
-  template <int D, StateFormat F>
-  void general() {
-    GeneralLayout layout;
-    const std::vector<float> values = general_rows(rows, D, layout);
-    const DeviceArray<float> table{std::span<const float>(values)};
-    std::size_t bytes = 4 * values.size();
-    std::uint32_t shared_quads = layout.quads_a_row * rows.rows;
-    std::uint32_t copies = 1;
-    if (8 * bytes <= shared_limit) {
-      copies = 8;
-      bytes *= 8;
-    }
-    if (bytes > shared_limit) shared_quads = bytes = 0;
-    const auto kernel = general_kernel<D, F>;
-    allow_shared_memory(kernel, bytes);
-    const int blocks = blocks_for(reinterpret_cast<const void*>(kernel), bytes, batch.padded);
-    EventTimer timer;
-    kernel<<<blocks, dense_threads, bytes>>>(reinterpret_cast<const float4*>(table.data()), shared_quads, copies,
-                                             layout, start, batch, hidden);
-    check_launch("general_kernel");
-    milliseconds = timer.milliseconds();
-  }
-
-  template <int D>
-  void general(StateFormat format) {
-    if (format == StateFormat::fp32) return general<D, StateFormat::fp32>();
-    if (format == StateFormat::fp16) return general<D, StateFormat::fp16>();
-    return general<D, StateFormat::bf16>();
-  }
-
-  template <int D, int NH>
-  void select(StateFormat format) {
-    if (format == StateFormat::fp32) return select<D, NH, StateFormat::fp32>();
-    if (format == StateFormat::fp16) return select<D, NH, StateFormat::fp16>();
-    return select<D, NH, StateFormat::bf16>();
-  }
-
-  /// The packed forms that exist, or false.
-  bool packed(StateFormat format) {
-    if (rows.gate || rows.value || rows.write) return false;
-    const std::uint32_t code = 10 * rows.size + rows.factors;
-    if (rows.rows == 3) {
-      switch (code) {
-        case 11:
-          return select<1, 1>(format), true;
-        case 21:
-          return select<2, 1>(format), true;
-        default:
-          break;
-      }
-    }
-    switch (code) {
-      case 11:
-        return packed<1, 1>(format);
-      case 21:
-        return packed<2, 1>(format);
-      case 22:
-        return packed<2, 2>(format);
-      case 31:
-        return packed<3, 1>(format);
-      case 32:
-        return packed<3, 2>(format);
-      case 33:
-        return packed<3, 3>(format);
-      case 41:
-        return packed<4, 1>(format);
-      case 42:
-        return packed<4, 2>(format);
-      case 43:
-        return packed<4, 3>(format);
-      case 51:
-        return packed<5, 1>(format);
-      case 52:
-        return packed<5, 2>(format);
-      case 53:
-        return packed<5, 3>(format);
-      case 54:
-        return packed<5, 4>(format);
-      case 64:
-        return packed<6, 4>(format);
-      case 65:
-        return packed<6, 5>(format);
-      default:
-        return false;
-    }
-  }
-
-  void run(StateFormat format) {
-    if (packed(format)) return;
-    switch (rows.size) {
-#define KROHN_SIZE(D) \
-  case D:             \
-    return general<D>(format)
-      KROHN_SIZE(1);
-      KROHN_SIZE(2);
-      KROHN_SIZE(3);
-      KROHN_SIZE(4);
-      KROHN_SIZE(5);
-      KROHN_SIZE(6);
-      KROHN_SIZE(7);
-      KROHN_SIZE(8);
-      KROHN_SIZE(9);
-      KROHN_SIZE(10);
-      KROHN_SIZE(11);
-      KROHN_SIZE(12);
-      KROHN_SIZE(13);
-      KROHN_SIZE(14);
-      KROHN_SIZE(15);
-      KROHN_SIZE(16);
-#undef KROHN_SIZE
-      default:
-        throw DeviceError("recurrent: expected a hidden size of 1 to 16, got " + std::to_string(rows.size));
-    }
-  }
-};
 
 __global__ void random_symbols_kernel(std::uint32_t* out, std::size_t count, std::uint32_t symbols,
                                       std::uint64_t seed) {
@@ -488,25 +189,27 @@ std::vector<std::uint8_t> DeviceWords::word(std::size_t index) const {
   return symbols;
 }
 
-double run_dense_cuda(const DenseRowsView& rows, StateFormat format, const float* initial, const DeviceWords& words,
-                      std::span<float> hidden) {
+double run_states_cuda(const MachineView& machine, std::uint32_t start, const DeviceWords& words,
+                       std::span<std::uint32_t> end) {
   const DeviceWords::Memory& memory = words.memory();
   if (memory.words == 0) return 0.0;
-  const DeviceArray<float> out(memory.padded * rows.size);
-  DenseRun run{rows,
-               {},
-               {memory.symbols.data(), memory.length.data(), static_cast<std::uint32_t>(memory.words),
-                static_cast<std::uint32_t>(memory.padded)},
-               out.data(),
-               shared_memory_limit()};
-  for (std::uint32_t j = 0; j < rows.size; ++j) run.start.h[j] = initial[j];
-  run.run(format);
-  std::vector<float> columns(out.size());
-  out.download(columns);
-  for (std::size_t w = 0; w < memory.words; ++w) {
-    for (std::size_t j = 0; j < rows.size; ++j) hidden[w * rows.size + j] = columns[j * memory.padded + w];
-  }
-  return run.milliseconds;
+  const TransitionTable table(machine.next, machine.num_states, machine.num_symbols, shared_memory_limit());
+  const DeviceArray<std::uint32_t> out(memory.padded);
+  const BatchView batch{memory.symbols.data(), memory.length.data(), static_cast<std::uint32_t>(memory.padded)};
+  double milliseconds = 0.0;
+  table.visit([&](const auto& walk) {
+    const auto kernel = walk_words_kernel<std::remove_cvref_t<decltype(walk)>>;
+    const std::size_t bytes = table.shared_bytes();
+    allow_shared_memory(kernel, bytes);
+    const auto needed = static_cast<unsigned>((memory.padded + word_threads - 1) / word_threads);
+    const unsigned blocks = std::min(needed, resident_blocks(kernel, word_threads, bytes));
+    EventTimer timer;
+    kernel<<<blocks, word_threads, bytes>>>(walk, start, batch, out.data());
+    check_launch("walk_words_kernel");
+    milliseconds = timer.milliseconds();
+  });
+  out.download(end.first(memory.words));
+  return milliseconds;
 }
 
 FlatBatchResult run_flat_cuda(const FlatModelView& model, std::size_t arena_words,

@@ -83,9 +83,7 @@ std::size_t DeviceWords::num_words() const noexcept { return 0; }
 std::size_t DeviceWords::padded_words() const noexcept { return 0; }
 std::vector<std::uint8_t> DeviceWords::word(std::size_t) const { refuse(); }
 
-double run_dense_cuda(const DenseRowsView&, StateFormat, const float*, const DeviceWords&, std::span<float>) {
-  refuse();
-}
+double run_states_cuda(const MachineView&, std::uint32_t, const DeviceWords&, std::span<std::uint32_t>) { refuse(); }
 FlatBatchResult run_flat_cuda(const FlatModelView&, std::size_t, std::span<const std::uint32_t>,
                               std::span<const std::uint64_t>, bool, std::span<std::int32_t>, std::span<float>) {
   refuse();
@@ -107,10 +105,12 @@ FlatTree::FlatTree(const FlatModelView&, std::size_t, std::span<const std::uint3
 FlatTree::~FlatTree() = default;
 std::uint64_t FlatTree::walk(std::uint64_t, std::uint64_t, std::size_t, std::size_t, double&) { refuse(); }
 
-PieceScan::PieceScan(const MachineView&, const MonoidView*, std::size_t) { refuse(); }
+PieceScan::PieceScan(const PointsView&, std::size_t) { refuse(); }
+PieceScan::PieceScan(const MonoidView&, std::size_t) { refuse(); }
+PieceScan::PieceScan(const MachineView&, std::size_t) { refuse(); }
 PieceScan::~PieceScan() = default;
 PieceEffect PieceScan::effect(std::span<const std::uint8_t>) { refuse(); }
-std::uint32_t PieceScan::advance_random(std::size_t, std::uint64_t, std::uint32_t, double&) { refuse(); }
+PieceEffect PieceScan::effect_of_random(std::size_t, std::uint64_t, double&) { refuse(); }
 void PieceScan::symbols(std::span<std::uint8_t>) const { refuse(); }
 
 ChunkedRecurrence::ChunkedRecurrence(ChunkedRule, ChunkedFormat, const ChunkedShape&, float) { refuse(); }

@@ -56,77 +56,44 @@ std::array<std::uint32_t, lanes> elements_of(const MonoidView& monoid, std::span
   return element;
 }
 
-class MachineWalk {
- public:
-  MachineWalk(const ScanPlan& plan, std::uint32_t num_symbols) : plan_(plan), num_symbols_(num_symbols) {}
-
-  std::uint32_t step(std::uint32_t state, std::uint8_t a) const {
-    return plan_.machine.next[std::size_t{state} * num_symbols_ + a];
-  }
-  std::uint32_t walk(std::uint32_t state, std::span<const std::uint8_t> symbols) const {
-    for (const std::uint8_t a : symbols) state = step(state, a);
-    return state;
-  }
-  /// The state that an element of the monoid makes of a state.
-  std::uint32_t after(std::uint32_t state, std::uint32_t element) const {
-    for (; element != 0; element = plan_.monoid->rest[element]) {
-      state = step(state, static_cast<std::uint8_t>(plan_.monoid->first[element]));
-    }
-    return state;
-  }
-  std::uint32_t after(std::uint32_t state, const PieceEffect& effect) const {
-    return plan_.monoid ? after(state, effect.element) : effect.image[state];
-  }
-  /// The same, by the monoid where there is one and in parallel.
-  std::uint32_t advance(std::uint32_t state, std::span<const std::uint8_t> symbols, unsigned threads) const {
-    if (!plan_.monoid) return walk(state, symbols);
-    const MonoidView monoid = plan_.monoid->view();
-    const std::size_t runs = symbols.size() / run_symbols;
+/// The state after symbols, by the monoid where there is one and in parallel.
+std::uint32_t advance_on_cpu(const ScanPlan& plan, std::uint32_t state, std::span<const std::uint8_t> symbols,
+                             unsigned threads) {
+  std::size_t runs = 0;
+  if (plan.monoid) {
+    const MonoidView monoid = plan.monoid->view();
+    runs = symbols.size() / run_symbols;
     std::vector<std::array<std::uint32_t, lanes>> elements(runs);
     parallel_blocks(runs, threads, [&](std::size_t i) {
       elements[i] = elements_of(monoid, symbols.subspan(i * run_symbols, run_symbols));
     });
     for (const auto& run : elements) {
-      for (const std::uint32_t element : run) state = after(state, element);
+      for (const std::uint32_t element : run) state = plan.after_element(state, element);
     }
-    return walk(state, symbols.subspan(runs * run_symbols));
   }
-
- private:
-  const ScanPlan& plan_;
-  std::uint32_t num_symbols_;
-};
+  for (const std::uint8_t a : symbols.subspan(runs * run_symbols)) state = plan.step(state, a);
+  return state;
+}
 
 /// The blocks of a sequence, each walked by one of a team's devices without knowing the state before it.
 class DeviceScan {
  public:
-  DeviceScan(const ScanPlan& plan, std::uint32_t num_symbols, std::shared_ptr<DeviceTeam> team, std::size_t block)
-      : plan_(plan),
-        num_symbols_(num_symbols),
-        team_(std::move(team)),
-        block_(block),
-        scans_(team_ ? team_->size() : 0) {}
+  DeviceScan(const ScanPlan& plan, std::shared_ptr<DeviceTeam> team, std::size_t block)
+      : plan_(plan), team_(std::move(team)), block_(block), scans_(team_ ? team_->size() : 0) {}
 
-  std::uint32_t advance(const MachineWalk& machine, std::uint32_t state, std::span<const std::uint8_t> symbols) {
+  std::uint32_t advance(std::uint32_t state, std::span<const std::uint8_t> symbols) {
     std::vector<PieceEffect> effects((symbols.size() + block_ - 1) / block_);
     team_->work(
-        scans_, effects.size(), [this](std::size_t) { return open(); },
+        scans_, effects.size(), [this](std::size_t) { return plan_.open(block_); },
         [&](PieceScan& scan, std::size_t i) {
           effects[i] = scan.effect(symbols.subspan(i * block_, std::min(block_, symbols.size() - i * block_)));
         });
-    for (const PieceEffect& effect : effects) state = machine.after(state, effect);
+    for (const PieceEffect& effect : effects) state = plan_.after(state, effect);
     return state;
   }
 
  private:
-  std::unique_ptr<PieceScan> open() const {
-    const MachineView view{static_cast<std::uint32_t>(plan_.machine.count), num_symbols_, plan_.machine.next.data()};
-    const std::optional<MonoidView> monoid = plan_.monoid ? std::optional(plan_.monoid->view()) : std::nullopt;
-    return std::make_unique<PieceScan>(view, monoid ? &*monoid : nullptr, block_);
-  }
-
   const ScanPlan& plan_;
-  std::uint32_t num_symbols_;
   std::shared_ptr<DeviceTeam> team_;
   std::size_t block_;
   std::vector<std::unique_ptr<PieceScan>> scans_;
@@ -162,7 +129,7 @@ std::optional<std::string> scan_refusal(const Machine& model) {
 
 ScanResult scan(const Machine& model, const SymbolSource& source, const ScanOptions& options) {
   const std::size_t alphabet = model.alphabet().size();
-  if (alphabet > piece_scan_max_symbols) {
+  if (alphabet > byte_symbols) {
     throw InputError("scan: expected an alphabet of at most 256 symbols, got " + std::to_string(alphabet));
   }
   const auto plan_or_reason = plan_scan(model);
@@ -170,9 +137,8 @@ ScanResult scan(const Machine& model, const SymbolSource& source, const ScanOpti
     throw InputError("scan: the model cannot be scanned exactly: " + *reason);
   }
   const ScanPlan& plan = std::get<ScanPlan>(plan_or_reason);
-  const MachineWalk machine(plan, static_cast<std::uint32_t>(alphabet));
   const unsigned threads = threads_to_use(options.threads);
-  const bool worthwhile = plan.monoid || plan.machine.count <= most_states_automatic;
+  const bool worthwhile = plan.points || plan.monoid || plan.machine.count <= most_states_automatic;
   const std::shared_ptr<DeviceTeam> team = choose_devices(options.device, worthwhile);
   std::size_t read_size = run_symbols * runs_a_thread * threads;
   if (team) {
@@ -182,7 +148,7 @@ ScanResult scan(const Machine& model, const SymbolSource& source, const ScanOpti
   ScanResult result;
   std::vector<std::byte> carried(model.state_size());
   result.observation = model.initial(carried);
-  DeviceScan on_devices(plan, static_cast<std::uint32_t>(alphabet), team, read_size);
+  DeviceScan on_devices(plan, team, read_size);
   // One lot of blocks is read while the other is walked, where there is a thread for it; a device takes a block at a
   // time.
   const std::size_t blocks = team ? team->size() : 1;
@@ -205,13 +171,12 @@ ScanResult scan(const Machine& model, const SymbolSource& source, const ScanOpti
     }
     used_devices = used_devices || (team && (options.device.is_cuda() || filled >= read_size));
     const std::span<const std::uint8_t> all_but_last(lot.data(), filled - 1);
-    state =
-        used_devices ? on_devices.advance(machine, state, all_but_last) : machine.advance(state, all_but_last, threads);
+    state = used_devices ? on_devices.advance(state, all_but_last) : advance_on_cpu(plan, state, all_but_last, threads);
     // Which symbol is the last of all is known at the end of the source only.
     const std::size_t size = model.state_size();
     std::copy_n(plan.machine.states.begin() + static_cast<std::ptrdiff_t>(state * size), size, carried.begin());
     result.observation = model.step(carried, lot[filled - 1]);
-    state = machine.step(state, lot[filled - 1]);
+    state = plan.step(state, lot[filled - 1]);
     if (!reading.valid()) break;
     filled = reading.get();
     std::swap(lot, ahead);

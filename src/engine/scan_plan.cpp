@@ -4,14 +4,22 @@
 // rounding: what a piece of a sequence does to that machine's states is what it does to the model. Composition of
 // transformations is associative whatever the arithmetic was, so the cut into pieces cannot matter.
 //
+// Points are blocks of states that symbols move about (of few states, each alone). That the colours of states move as
+// the states do is checked for every state and symbol, so that nothing rests on how the action was found; by induction
+// it holds of words.
+//
 // The monoid is listed breadth first (right multiplication by symbols). A shortest word without its first symbol is a
 // shortest word again, hence listed earlier, which gives `rest` from the row of the parent's. Cost: elements * symbols
 // * states look-ups, elements * states words of memory. Tested by tests/engine/scan_test.cpp.
 #include "scan_plan.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <numeric>
 #include <span>
 #include <unordered_set>
+
+#include "krohn/automata/group_action.hpp"
 
 namespace krohn {
 namespace {
@@ -21,6 +29,18 @@ constexpr std::size_t max_steps = std::size_t{1} << 20U;
 constexpr std::size_t max_bytes = std::size_t{1} << 28U;
 /// About a third of a second.
 constexpr std::size_t max_work = std::size_t{1} << 26U;
+/// The most entries of a table that is searched for an action on blocks of states.
+constexpr std::size_t max_action_entries = std::size_t{1} << 18U;
+
+PointAction::Colours moved_colours(const PointAction::Colours& colours, const std::uint8_t* image) {
+  PointAction::Colours out{};
+  for (std::size_t p = 0; p < most_points; ++p) {
+    if (colours[p] != 0) out[image[p]] = colours[p];
+  }
+  return out;
+}
+
+std::uint64_t key_of(const PointAction::Colours& colours) { return std::bit_cast<std::uint64_t>(colours); }
 
 }  // namespace
 
@@ -69,6 +89,80 @@ std::optional<TransformationMonoid> transformation_monoid(const std::vector<std:
   return monoid;
 }
 
+std::optional<PointAction> PointAction::make(const std::vector<std::uint32_t>& next, std::uint32_t num_symbols,
+                                             std::vector<std::uint8_t> image, std::vector<Colours> colours) {
+  PointAction action;
+  for (std::uint32_t q = 0; q < colours.size(); ++q) {
+    if (!action.state_of_.emplace(key_of(colours[q]), q).second) return std::nullopt;
+    for (std::uint32_t a = 0; a < num_symbols; ++a) {
+      const Colours& expected = colours[next[std::size_t{q} * num_symbols + a]];
+      if (moved_colours(colours[q], image.data() + std::size_t{a} * most_points) != expected) return std::nullopt;
+    }
+  }
+  action.num_symbols_ = num_symbols;
+  action.image_ = std::move(image);
+  action.colours_ = std::move(colours);
+  return action;
+}
+
+std::uint32_t PointAction::after(std::uint32_t state, const std::array<std::uint8_t, most_points>& moved) const {
+  return state_of_.at(key_of(moved_colours(colours_[state], moved.data())));
+}
+
+std::optional<PointAction> find_points(const std::vector<std::uint32_t>& next, std::uint32_t num_symbols) {
+  if (num_symbols == 0) return std::nullopt;
+  const std::size_t states = next.size() / num_symbols;
+  std::vector<std::uint8_t> image(std::size_t{num_symbols} * most_points);
+  for (std::size_t i = 0; i < image.size(); ++i) image[i] = static_cast<std::uint8_t>(i % most_points);
+  std::vector<PointAction::Colours> colours(states);
+  if (states <= most_points) {
+    for (std::size_t q = 0; q < states; ++q) {
+      colours[q][q] = 1;
+      for (std::size_t a = 0; a < num_symbols; ++a) {
+        image[a * most_points + q] = static_cast<std::uint8_t>(next[q * num_symbols + a]);
+      }
+    }
+    return PointAction::make(next, num_symbols, std::move(image), std::move(colours));
+  }
+  if (next.size() > max_action_entries) return std::nullopt;
+  std::vector<char> reached(states);
+  for (std::size_t a = 0; a < num_symbols; ++a) {
+    std::fill(reached.begin(), reached.end(), char{0});
+    for (std::size_t q = 0; q < states; ++q) reached[next[q * num_symbols + a]] = 1;
+    if (std::count(reached.begin(), reached.end(), char{0}) != 0) return std::nullopt;
+  }
+  std::vector<std::string> names;
+  for (std::size_t a = 0; a < num_symbols; ++a) names.push_back(std::to_string(a));
+  const GroupAction action = find_action(Dfa::acceptor(Alphabet(names), 0, next, std::vector<bool>(states)));
+  if (action.degree > most_points) return std::nullopt;
+  for (std::size_t a = 0; a < num_symbols; ++a) {
+    const std::vector<std::uint32_t>& letter = action.letters[action.letter_of_symbol[a]];
+    std::copy(letter.begin(), letter.end(), image.begin() + static_cast<std::ptrdiff_t>(a * most_points));
+  }
+  for (std::size_t q = 0; q < states; ++q) {
+    const auto colour = action.state_colour(static_cast<State>(q));
+    std::copy(colour.begin(), colour.end(), colours[q].begin());
+  }
+  return PointAction::make(next, num_symbols, std::move(image), std::move(colours));
+}
+
+std::uint32_t ScanPlan::after_element(std::uint32_t state, std::uint32_t element) const {
+  for (; element != 0; element = monoid->rest[element]) state = step(state, monoid->first[element]);
+  return state;
+}
+
+std::unique_ptr<PieceScan> ScanPlan::open(std::size_t capacity) const {
+  if (points) return std::make_unique<PieceScan>(points->view(), capacity);
+  if (monoid) return std::make_unique<PieceScan>(monoid->view(), capacity);
+  return std::make_unique<PieceScan>(
+      MachineView{static_cast<std::uint32_t>(machine.count), num_symbols, machine.next.data()}, capacity);
+}
+
+std::uint32_t ScanPlan::after(std::uint32_t state, const PieceEffect& effect) const {
+  if (points) return points->after(state, effect.points);
+  return monoid ? after_element(state, effect.element) : effect.image[state];
+}
+
 std::variant<ScanPlan, std::string> plan_scan(const Machine& model) {
   const std::size_t steps = std::min(max_steps, max_bytes / std::max<std::size_t>(1, model.state_size()));
   std::optional<Reachable> machine = reachable_states(model, steps);
@@ -77,8 +171,9 @@ std::variant<ScanPlan, std::string> plan_scan(const Machine& model) {
            " steps), or one that is not a finite number";
   }
   const auto num_symbols = static_cast<std::uint32_t>(model.alphabet().size());
+  std::optional<PointAction> points = find_points(machine->next, num_symbols);
   std::optional<TransformationMonoid> monoid = transformation_monoid(machine->next, num_symbols, max_work);
-  return ScanPlan{std::move(*machine), std::move(monoid)};
+  return ScanPlan{num_symbols, std::move(*machine), std::move(points), std::move(monoid)};
 }
 
 }  // namespace krohn

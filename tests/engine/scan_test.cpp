@@ -5,6 +5,9 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
+#include <optional>
+#include <span>
 
 #include "../../src/engine/scan_plan.hpp"
 #include "engine/random_model.hpp"
@@ -148,6 +151,54 @@ TEST_CASE("a symbol outside the alphabet is refused with its position") {
   const std::vector<std::uint8_t> symbols = {0, 1, 2, 0};
   CHECK_THROWS_WITH_AS(scan(*make_machine(swaps(3, 2, 3, false), Semantics::fp32_fma_v1), source_of(symbols)),
                        "position 3: expected a symbol below 2, got 2", InputError);
+}
+
+// What a word does to points, one symbol after the other.
+std::array<std::uint8_t, most_points> moved_by(const PointsView& points, std::span<const Symbol> word) {
+  std::array<std::uint8_t, most_points> at{};
+  for (std::size_t p = 0; p < most_points; ++p) {
+    at[p] = static_cast<std::uint8_t>(p);
+    for (const Symbol a : word) at[p] = points.image[a * most_points + at[p]];
+  }
+  return at;
+}
+
+TEST_CASE("points tell where every state goes: few states, groups whose blocks are few, and nothing else") {
+  struct Case {
+    const char* language;
+    bool found;
+  };
+  // S_n and A_n act on n points however many states they have; a counter modulo 12 on 3 + 4; one modulo 11 on no fewer
+  // than 11, and resets of more than 8 states are no permutations.
+  for (const Case& c :
+       {Case{"parity", true}, Case{"S:5", true}, Case{"word:S4", true}, Case{"word:A5", true}, Case{"S:7", true},
+        Case{"tomita:5", true}, Case{"cycle:12", true}, Case{"cycle:11", false}, Case{"dyck:2,5", false}}) {
+    CAPTURE(c.language);
+    const Dfa dfa = read_language(c.language).dfa;
+    const auto symbols = static_cast<std::uint32_t>(dfa.num_symbols());
+    const std::vector<std::uint32_t> next(dfa.delta().begin(), dfa.delta().end());
+    REQUIRE(dfa.start() == 0);
+    const std::optional<PointAction> points = find_points(next, symbols);
+    REQUIRE(points.has_value() == c.found);
+    if (!points) continue;
+    RandomModel draw(3);
+    for (const std::size_t length : {0, 1, 2, 17, 500}) {
+      const Word word = draw.word(symbols, length);
+      const auto moved = moved_by(points->view(), word);
+      for (State q = 0; q < std::min<std::size_t>(dfa.num_states(), 200); ++q) {
+        CHECK(points->after(q, moved) == dfa.next(q, word));
+      }
+    }
+  }
+}
+
+TEST_CASE("points that do not move states' colours as the table does are refused") {
+  // Two states, one symbol that swaps them.
+  const std::vector<std::uint32_t> next = {1, 0};
+  const std::vector<PointAction::Colours> colours = {{1}, {0, 1}};
+  CHECK(PointAction::make(next, 1, {1, 0, 2, 3, 4, 5, 6, 7}, colours).has_value());
+  CHECK(!PointAction::make(next, 1, {0, 1, 2, 3, 4, 5, 6, 7}, colours).has_value());
+  CHECK(!PointAction::make(next, 1, {1, 0, 2, 3, 4, 5, 6, 7}, {{1}, {1}}).has_value());
 }
 
 }  // namespace

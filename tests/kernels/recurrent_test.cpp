@@ -1,5 +1,5 @@
 // label: gpu
-// The kernels of a batch give the bits of the CPU: hidden states, labels, margins and errors.
+// The kernels of a batch give the bits of the CPU: states, labels, margins and errors.
 #include "krohn/kernels/recurrent.hpp"
 
 #include <doctest/doctest.h>
@@ -9,7 +9,6 @@
 #include <cmath>
 
 #include "engine/random_model.hpp"
-#include "engine/reference.hpp"
 #include "kernels/require_gpu.hpp"
 #include "krohn/engine/machine.hpp"
 #include "krohn/error.hpp"
@@ -26,65 +25,6 @@ using testing::swaps;
 
 constexpr Semantics all_semantics[] = {Semantics::fp32_fma_v1, Semantics::fp16_state_v1, Semantics::bf16_state_v1};
 
-StateFormat format_of(Semantics semantics) {
-  return semantics == Semantics::fp32_fma_v1     ? StateFormat::fp32
-         : semantics == Semantics::fp16_state_v1 ? StateFormat::fp16
-                                                 : StateFormat::bf16;
-}
-
-// Dense rows of a one-layer model, laid out as dense_rows.hpp of the kernels says, every part present or as asked.
-struct Rows {
-  DenseRowsView view;
-  std::vector<float> values;
-};
-
-Rows rows_of(const LrnnModel& model, bool gate, bool value, bool write) {
-  const TableLayer& layer = model.layers().front();
-  Rows rows;
-  std::size_t factors = 0;
-  const std::size_t size = layer.table.key_size();
-  std::vector<TokenRow> list;
-  for (const std::int32_t r : model.symbol_row()) {
-    list.push_back(layer.table.row(layer.row_action[static_cast<std::size_t>(r)]));
-    factors = std::max(factors, list.back().factors.size());
-  }
-  list.emplace_back();
-  for (const TokenRow& row : list) {
-    if (gate) {
-      for (std::size_t j = 0; j < size; ++j) rows.values.push_back(row.gate.size() == 1 ? row.gate[0] : row.gate[j]);
-    }
-    for (std::size_t f = 0; f < factors; ++f) {
-      std::vector<float> key(size, 0.0F);
-      float beta = 0.0F;
-      float v = 0.0F;
-      if (f < row.factors.size() && !row.factors[f].key.empty()) {
-        for (const Entry& entry : row.factors[f].key) key[entry.index] = entry.value;
-        beta = row.factors[f].beta;
-        if (!row.factors[f].value.empty()) v = row.factors[f].value[0].value;
-      }
-      rows.values.insert(rows.values.end(), key.begin(), key.end());
-      rows.values.push_back(value ? beta : -beta);
-      if (value) rows.values.push_back(v);
-    }
-    if (write) {
-      std::vector<float> b(size, 0.0F);
-      for (const Entry& entry : row.write) b[entry.index] = entry.value;
-      rows.values.insert(rows.values.end(), b.begin(), b.end());
-    }
-  }
-  const auto stride = static_cast<std::uint32_t>(rows.values.size() / list.size());
-  rows.view = {static_cast<std::uint32_t>(size),
-               static_cast<std::uint32_t>(factors),
-               gate,
-               value,
-               write,
-               stride,
-               stride,
-               static_cast<std::uint32_t>(list.size()),
-               nullptr};
-  return rows;
-}
-
 DeviceWords device_words(const std::vector<Word>& words) {
   std::size_t longest = 0;
   for (const Word& word : words) longest = std::max(longest, word.size());
@@ -100,50 +40,37 @@ DeviceWords device_words(const std::vector<Word>& words) {
   return DeviceWords(symbols, length);
 }
 
-TEST_CASE("hidden states of the dense kernels are the reference's, bit by bit: sizes 1 to 16, every part and format") {
+TEST_CASE(
+    "words end where their machines' tables lead, in groups of 4, 2 and 1 symbols, in shared and in device memory") {
   if (gpu_or_skip().empty()) return;
-  for (std::uint32_t seed = 0; seed < 96; seed += seed_step()) {
-    RandomModel draw(seed);
-    RandomShape shape;
-    shape.key_size = 1 + seed % 16;
-    shape.symbols = seed % 3 == 0 ? 2 : 3 + seed % 30;
-    shape.factors = 1 + seed / 16 * (shape.key_size - 1) / 5;  // 1 to key_size
-    const bool plain = seed % 2 == 0;
-    shape.gates = shape.values = shape.writes = !plain;
-    const LrnnModel model = draw.draw(shape);
-    Rows rows = rows_of(model, !plain, !plain, !plain);
-    rows.view.values = rows.values.data();
-    std::vector<Word> words;
-    const std::size_t lengths[] = {0, 1, 15, 16, 17, 31, 32, 33, 48, 200};
-    const std::size_t count = seed % 4 == 0 ? 1 : seed % 4 == 1 ? 31 : seed % 4 == 2 ? 33 : 700;
-    for (std::size_t i = 0; i < count; ++i) words.push_back(draw.word(shape.symbols, lengths[i % 10]));
-    const DeviceWords batch = device_words(words);
-    CHECK(batch.num_words() == count);
-    for (const Semantics semantics : all_semantics) {
-      std::vector<float> initial = model.layers().front().initial_hidden;
-      for (float& x : initial) x = reference::store(x, semantics);
-      std::vector<float> hidden(count * shape.key_size, std::nanf(""));
-      run_dense_cuda(rows.view, format_of(semantics), initial.data(), batch, hidden);
-      for (std::size_t w = 0; w < count; ++w) {
-        // The reference without decodes: a model whose readout has one slot never ties.
-        TableLayer layer = model.layers().front();
-        layer.readouts = {SlotReadout{{{}}, {0.0F}}};
-        std::fill(layer.row_readout.begin(), layer.row_readout.end(), 0U);
-        std::fill(layer.row_next.begin(), layer.row_next.end(), 0U);
-        layer.next = {0};
-        const LrnnModel bare(model.alphabet(), {"0"}, 0, model.symbol_row(), {layer});
-        reference::Run run(bare, semantics);
-        for (const Symbol a : words[w]) run.step(a);
-        REQUIRE(!run.error());
-        const std::vector<float> expected = run.hidden();
-        for (std::size_t j = 0; j < expected.size(); ++j) {
-          REQUIRE(std::bit_cast<std::uint32_t>(hidden[w * expected.size() + j] + 0.0F) ==
-                  std::bit_cast<std::uint32_t>(expected[j]));
-        }
-        if (w == 40) break;
+  // Tables of 2^16 - 1 entries and fewer are walked in shared memory; 254 states of 4 symbols in groups, 255 not.
+  const std::uint32_t symbol_counts[] = {1, 2, 3, 4, 5, 16, 17, 120, 256};
+  const std::uint32_t state_counts[] = {1, 2, 7, 120, 252, 253, 700, 20'000};
+  std::uint32_t seed = 0;
+  for (const std::uint32_t symbols : symbol_counts) {
+    for (const std::uint32_t states : state_counts) {
+      RandomModel draw(++seed);
+      if (small_cases() && seed % 9 != 0) continue;
+      std::vector<std::uint32_t> next;
+      for (std::uint32_t i = 0; i < states * symbols; ++i) {
+        next.push_back(static_cast<std::uint32_t>(draw.below(states)));
       }
+      std::vector<Word> words;
+      const std::size_t lengths[] = {0, 1, 15, 16, 17, 31, 32, 33, 48, 200};
+      const std::size_t count = seed % 4 == 0 ? 1 : seed % 4 == 1 ? 31 : seed % 4 == 2 ? 33 : 1500;
+      for (std::size_t i = 0; i < count; ++i) words.push_back(draw.word(symbols, lengths[(i + seed) % 10]));
+      const DeviceWords batch = device_words(words);
+      CHECK(batch.num_words() == count);
+      const std::uint32_t start = states - 1;
+      std::vector<std::uint32_t> end(count, states);
+      run_states_cuda({states, symbols, next.data()}, start, batch, end);
+      for (std::size_t w = 0; w < count; ++w) {
+        std::uint32_t expected = start;
+        for (const Symbol a : words[w]) expected = next[expected * symbols + a];
+        REQUIRE(end[w] == expected);
+      }
+      CHECK(std::vector<std::uint8_t>(words[0].begin(), words[0].end()) == batch.word(0));
     }
-    CHECK(std::vector<std::uint8_t>(words[0].begin(), words[0].end()) == batch.word(0));
   }
 }
 

@@ -54,7 +54,7 @@ TEST_CASE("labels and margins of long sequences equal the CPU's: sizes 1 to 5, r
 TEST_CASE("cascades of several layers, and a machine walked from every state") {
   const std::string gpu = gpu_or_skip();
   if (gpu.empty()) return;
-  for (const char* name : {"modarith:3", "dyck:2,3", "modarith-answer:5", "S:5"}) {
+  for (const char* name : {"modarith:3", "dyck:2,3", "modarith-answer:5", "S:5", "word:S4", "word:A5"}) {
     const LrnnModel model = compile(read_language(name).dfa, {}).model;
     RandomModel draw(5);
     for (const std::size_t length : {1, 33, 200'001}) {
@@ -70,35 +70,47 @@ TEST_CASE("cascades of several layers, and a machine walked from every state") {
       REQUIRE(seen.observation.margin == expected.observation.margin);
     }
   }
-  // Random machines, the smallest of which fit in 16-bit entries: the walk from every state, and by the monoid.
-  for (std::uint32_t seed = 0; seed < 12; seed += seed_step()) {
+}
+
+TEST_CASE("random machines by points, by their monoid and from every state: alphabets of each size of group") {
+  if (gpu_or_skip().empty()) return;
+  const std::uint32_t symbol_counts[] = {1, 2, 3, 4, 5, 16, 17, 100, 256};
+  int by_points = 0;
+  int by_monoid = 0;
+  for (std::uint32_t seed = 0; seed < 45; seed += seed_step()) {
     RandomModel draw(seed);
-    const std::uint32_t states = seed % 3 == 2 ? 700 : 2 + static_cast<std::uint32_t>(draw.below(6));
-    const std::uint32_t symbols = seed % 3 == 2 ? 100 : 2;
+    const std::uint32_t states = seed % 5 == 2 ? 700 : 1 + static_cast<std::uint32_t>(draw.below(8));
+    const std::uint32_t symbols = symbol_counts[seed % 9];
     std::vector<std::uint32_t> next;
     for (std::uint32_t i = 0; i < states * symbols; ++i) next.push_back(static_cast<std::uint32_t>(draw.below(states)));
-    const MachineView machine{states, symbols, next.data()};
-    const auto monoid = transformation_monoid(next, symbols, 100'000);
-    std::vector<std::uint8_t> sequence(seed % 2 == 0 ? 100'003 : 64 * 33);
+    // Lengths about a line of 128 symbols, pieces of 256 and whole blocks.
+    const std::size_t lengths[] = {1, 127, 128, 129, 255, 256, 257, 64 * 129, 100'003, 3'000'001};
+    const std::size_t length = lengths[small_cases() ? seed % 8 : seed % 10];
+    std::vector<std::uint8_t> sequence(length);
     for (std::uint8_t& a : sequence) a = static_cast<std::uint8_t>(draw.below(symbols));
-    std::uint32_t expected = 1;
+    const std::uint32_t start = states - 1;
+    std::uint32_t expected = start;
     for (const std::uint8_t a : sequence) expected = next[expected * symbols + a];
-    PieceScan by_states(machine, nullptr, sequence.size());
-    const PieceEffect image = by_states.effect(sequence);
-    REQUIRE(image.image.size() == states);
-    CHECK(image.image[1] == expected);
-    CHECK(by_states.effect({}).image[1] == 1);
-    CHECK_THROWS_AS(PieceScan(machine, nullptr, 64).effect(std::span(sequence).first(65)), DeviceError);
-    if (!monoid) continue;
-    const MonoidView view = monoid->view();
-    PieceScan by_monoid(machine, &view, sequence.size());
-    std::uint32_t state = 1;
-    for (std::uint32_t element = by_monoid.effect(sequence).element; element != 0; element = monoid->rest[element]) {
-      state = next[state * symbols + monoid->first[element]];
-    }
-    CHECK(state == expected);
-    CHECK(by_monoid.effect({}).element == 0);
+    const MachineView machine{states, symbols, next.data()};
+    CHECK_THROWS_AS(PieceScan(machine, 64).effect(std::vector<std::uint8_t>(129)), DeviceError);
+    ScanPlan plan;
+    plan.num_symbols = symbols;
+    plan.machine.count = states;
+    plan.machine.next = next;
+    const auto check = [&] {
+      const std::unique_ptr<PieceScan> scan = plan.open(sequence.size());
+      CHECK(plan.after(start, scan->effect(sequence)) == expected);
+      CHECK(plan.after(start, scan->effect({})) == start);
+    };
+    check();
+    plan.monoid = transformation_monoid(next, symbols, 100'000);
+    if (plan.monoid) ++by_monoid, check();
+    plan.points = find_points(next, symbols);
+    CHECK(plan.points.has_value() == (states <= most_points));
+    if (plan.points) ++by_points, check();
   }
+  CHECK(by_points > 0);
+  CHECK(by_monoid > 0);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // Measures the engine: batches, scans and prefix trees on the CPU and, where there is one, on the CUDA device; each
 // against its ceilings, measured in the same run, and the CPU against a plain table-driven walk of the automaton.
 //
-//     bench_engine [--quick] [--json FILE] [--no-device]
+//     bench_engine [--quick] [--json FILE] [--no-cpu] [--no-device] [--only TEXT]
 //
 // A rate is the median of five runs after one to warm up; device times are kernel times. Every device result is
 // compared with the CPU's on a part of the work, and a difference ends the program with exit code 1.
@@ -18,7 +18,6 @@
 #include <thread>
 
 #include "krohn/compile/compile.hpp"
-#include "krohn/engine/compiled/dense_rows.hpp"
 #include "krohn/engine/compiled/flat_model.hpp"
 #include "krohn/engine/enumerate.hpp"
 #include "krohn/engine/scan.hpp"
@@ -110,7 +109,7 @@ std::vector<Word> random_words(std::size_t count, std::size_t length, std::size_
 
 class Bench {
  public:
-  Bench(bool quick, bool device) : quick_(quick) {
+  Bench(bool quick, bool cpu, bool device, std::string only) : quick_(quick), cpu_(cpu), only_(std::move(only)) {
     if (device) {
       std::string reason;
       const std::vector<CudaDevice> found = find_cuda_devices(&reason);
@@ -137,26 +136,34 @@ class Bench {
     const Subject s5_swaps = subject("S5, 4 adjacent swaps", adjacent_swaps(5));
     const Subject s4_swaps = subject("S4, 3 adjacent swaps", adjacent_swaps(4));
     const Subject s5 = subject("S:5, 2 generators", read_language("S:5").dfa);
-    for (const Subject* s : {&parity, &s5_word}) cpu_batch(*s);
-    for (const Subject* s : {&parity, &s5_word}) cpu_scan(*s);
-    for (const Subject* s : {&parity, &s5_swaps}) cpu_tree(*s);
+    if (cpu_) {
+      for (const Subject* s : {&parity, &s5_word}) row("cpu batch", *s, [&] { cpu_batch(*s); });
+      for (const Subject* s : {&parity, &s5_word}) row("cpu scan", *s, [&] { cpu_scan(*s); });
+      for (const Subject* s : {&parity, &s5_swaps}) row("cpu enumerate", *s, [&] { cpu_tree(*s); });
+    }
     if (device_) {
-      for (const Subject* s : {&parity, &swap2, &s5_swaps, &s5, &s5_word}) device_batch(*s);
-      device_batch(parity, Semantics::fp16_state_v1);
-      device_batch(s5_word, Semantics::bf16_state_v1);
-      for (const Subject* s : {&parity, &s5_swaps, &s5_word}) device_scan(*s);
-      device_scan(s5_word, true);
-      device_tree(parity, quick_ ? 34 : 42);
-      device_tree(swap2, quick_ ? 34 : 41);
-      device_tree(s4_swaps, quick_ ? 21 : 25);
-      device_tree(s5_swaps, quick_ ? 17 : 20);
-      device_tree(s5, quick_ ? 32 : 38);
-      device_tree(s5_word, 5);
+      for (const Subject* s : {&parity, &swap2, &s5_swaps, &s5, &s5_word}) row("batch", *s, [&] { device_batch(*s); });
+      for (const Subject* s : {&parity, &s5_swaps, &s5, &s5_word}) {
+        row("scan", *s, [&] { device_scan(*s, Form::points); });
+      }
+      for (const Subject* s : {&s5_swaps, &s5_word}) row("scan", *s, [&] { device_scan(*s, Form::monoid); });
+      row("scan", s5_word, [&] { device_scan(s5_word, Form::states); });
+      const std::pair<const Subject*, std::uint64_t> trees[] = {
+          {&parity, quick_ ? 34 : 42},   {&swap2, quick_ ? 34 : 41}, {&s4_swaps, quick_ ? 21 : 25},
+          {&s5_swaps, quick_ ? 17 : 20}, {&s5, quick_ ? 32 : 38},    {&s5_word, 5}};
+      for (const auto& [s, length] : trees)
+        row("enumerate", *s, [&, s = s, length = length] { device_tree(*s, length); });
     }
   }
   const json& result() const { return result_; }
 
  private:
+  /// Runs a measurement unless other rows are asked for.
+  template <class Measure>
+  void row(const std::string& what, const Subject& s, const Measure& measure) {
+    if ((what + " " + s.name).find(only_) != std::string::npos) measure();
+  }
+
   void put(const std::string& what, const Subject& s, json row) {
     row["what"] = what;
     row["model"] = s.name;
@@ -224,72 +231,71 @@ class Bench {
     put("cpu enumerate", s, {{"rate", static_cast<double>(result.nodes) / time}, {"length", options.max_length}});
   }
 
-  void device_batch(const Subject& s, Semantics semantics = Semantics::fp32_fma_v1) {
-    const DenseRows rows = *dense_rows(s.model);
-    const FlatModel flat(s.model, semantics);
-    const std::vector<float> initial = flat.initial_hidden();
+  /// A walk through the table of the states that words reach; "arithmetic" is what the recurrence itself would take.
+  void device_batch(const Subject& s) {
+    const auto reference = make_machine(s.model, Semantics::fp32_fma_v1);
+    const ScanPlan plan = std::get<ScanPlan>(plan_scan(*reference));
+    const MachineView machine{static_cast<std::uint32_t>(plan.machine.count), plan.num_symbols,
+                              plan.machine.next.data()};
     constexpr std::size_t count = 132 * 2048 * 2;
     const std::size_t length = quick_ ? 512 : 4096;
-    const DeviceWords words =
-        DeviceWords::random(count, length, static_cast<std::uint32_t>(s.model.alphabet().size()), 7);
-    std::vector<float> hidden(count * rows.size);
+    const DeviceWords words = DeviceWords::random(count, length, plan.num_symbols, 7);
+    std::vector<std::uint32_t> end(count);
     std::vector<double> times;
     for (int i = 0; i <= repetitions; ++i) {
-      const double ms = run_dense_cuda(rows.view(), flat.view().format, initial.data(), words, hidden);
+      const double ms = run_states_cuda(machine, 0, words, end);
       if (i > 0) times.push_back(ms / 1000.0);
     }
     const double rate = static_cast<double>(count) * static_cast<double>(length) / median(times);
-    const auto reference = make_machine(s.model, semantics);
     for (std::size_t w = 0; w < count; w += count / 13) {
-      std::vector<std::byte> state(reference->state_size());
-      reference->initial(state);
-      for (const std::uint8_t a : words.word(w)) reference->step(state, a);
-      for (std::size_t j = 0; j < rows.size; ++j) {
-        float expected = 0.0F;
-        std::memcpy(&expected, state.data() + 4 * j, 4);
-        if (!(expected == hidden[w * rows.size + j])) differ(s.name);
-      }
+      check_state(s, *reference, plan, words.word(w), end[w]);
     }
     put("batch", s,
         {{"rate", rate},
          {"of_read_ceiling", rate / bytes_},
          {"of_fma_ceiling", rate * operations(s) / fmas_},
-         {"semantics", semantics_id(semantics)},
-         {"form", std::string(semantics_id(semantics))}});
+         {"machine_states", machine.num_states}});
   }
 
-  /// The whole sequence on the device, without its transfer; by the monoid, and by the machine's states alone.
-  void device_scan(const Subject& s, bool by_states = false) {
+  /// That the reference's steps lead to state `end`, in its bits.
+  void check_state(const Subject& s, const Machine& reference, const ScanPlan& plan,
+                   std::span<const std::uint8_t> symbols, std::uint32_t end) {
+    std::vector<std::byte> state(reference.state_size());
+    reference.initial(state);
+    for (const std::uint8_t a : symbols) reference.step(state, a);
+    if (std::memcmp(state.data(), plan.machine.states.data() + end * state.size(), state.size()) != 0) differ(s.name);
+  }
+
+  /// The whole sequence on the device, without its transfer, by the plan's own form or that which is left without
+  /// points, or without a monoid too.
+  enum class Form { points, monoid, states };
+  void device_scan(const Subject& s, Form form) {
     const auto reference = make_machine(s.model, Semantics::fp32_fma_v1);
-    const ScanPlan plan = std::get<ScanPlan>(plan_scan(*reference));
-    if (!plan.monoid) throw InternalError(s.name + ": expected a small monoid");
-    const MonoidView monoid = plan.monoid->view();
-    const MachineView machine{static_cast<std::uint32_t>(plan.machine.count), monoid.num_symbols,
-                              plan.machine.next.data()};
+    ScanPlan plan = std::get<ScanPlan>(plan_scan(*reference));
+    if (form != Form::points) plan.points.reset();
+    if (form == Form::states) plan.monoid.reset();
     const std::size_t length = quick_ ? std::size_t{1} << 26U : std::size_t{1} << 30U;
-    PieceScan scan(machine, by_states ? nullptr : &monoid, length);
+    const std::unique_ptr<PieceScan> scan = plan.open(length);
     std::vector<double> times;
     for (int i = 0; i <= repetitions; ++i) {
       double milliseconds = 0.0;
-      scan.advance_random(length, 11, 0, milliseconds);
+      scan->effect_of_random(length, 11, milliseconds);
       if (i > 0) times.push_back(milliseconds / 1000.0);
     }
     std::vector<std::uint8_t> symbols(std::size_t{1} << 22U);
     double milliseconds = 0.0;
-    const std::uint32_t end = scan.advance_random(symbols.size(), 13, 0, milliseconds);
-    scan.symbols(symbols);
-    std::vector<std::byte> state(reference->state_size());
-    reference->initial(state);
-    for (const std::uint8_t a : symbols) reference->step(state, a);
-    if (std::memcmp(state.data(), plan.machine.states.data() + end * state.size(), state.size()) != 0) differ(s.name);
+    const std::uint32_t end = plan.after(0, scan->effect_of_random(symbols.size(), 13, milliseconds));
+    scan->symbols(symbols);
+    check_state(s, *reference, plan, symbols, end);
     const double rate = static_cast<double>(length) / median(times);
     put("scan", s,
         {{"rate", rate},
          {"length", length},
          {"of_read_ceiling", rate / bytes_},
-         {"machine_states", machine.num_states},
-         {"elements", monoid.num_elements},
-         {"form", by_states ? "states" : "monoid"}});
+         {"machine_states", plan.machine.count},
+         {"form", form == Form::points   ? "points"
+                  : form == Form::monoid ? "monoid"
+                                         : "states"}});
   }
 
   void device_tree(const Subject& s, std::uint64_t max_length) {
@@ -314,6 +320,8 @@ class Bench {
   }
 
   bool quick_;
+  bool cpu_;
+  std::string only_;
   bool device_ = false;
   double bytes_ = 0.0;
   double fmas_ = 0.0;
@@ -325,23 +333,29 @@ class Bench {
 
 int main(int argc, char** argv) {
   bool quick = false;
+  bool cpu = true;
   bool device = true;
   std::string path;
+  std::string only;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--quick") {
       quick = true;
     } else if (argument == "--no-device") {
       device = false;
+    } else if (argument == "--no-cpu") {
+      cpu = false;
+    } else if (argument == "--only" && i + 1 < argc) {
+      only = argv[++i];
     } else if (argument == "--json" && i + 1 < argc) {
       path = argv[++i];
     } else {
-      std::cerr << "usage: bench_engine [--quick] [--json FILE] [--no-device]\n";
+      std::cerr << "usage: bench_engine [--quick] [--json FILE] [--no-cpu] [--no-device] [--only TEXT]\n";
       return 2;
     }
   }
   try {
-    krohn::Bench bench(quick, device);
+    krohn::Bench bench(quick, cpu, device, only);
     bench.run();
     if (!path.empty()) std::ofstream(path) << bench.result().dump(2) << '\n';
     return 0;

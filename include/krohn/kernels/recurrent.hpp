@@ -8,14 +8,10 @@
 #include <span>
 #include <vector>
 
-#include "krohn/kernels/dense_rows.hpp"
 #include "krohn/kernels/flat_model.hpp"
+#include "krohn/kernels/machine_view.hpp"
 
 namespace krohn {
-
-/// The largest hidden size of dense_recurrence, and the most rows (symbols and the identity).
-inline constexpr std::uint32_t dense_max_size = 16;
-inline constexpr std::uint32_t dense_max_rows = 256;
 
 /// Words of byte symbols in device memory, interleaved so that neighbouring threads read neighbouring bytes: symbol t
 /// of word w is byte ((t / 16) * padded_words + w) * 16 + t % 16.
@@ -45,11 +41,10 @@ class DeviceWords {
   std::unique_ptr<Memory> memory_;
 };
 
-/// Runs one dense layer over every word from `initial` [rows.size] and writes the hidden states [words][rows.size]
-/// (signs of zeros unspecified; a run that met NaN or infinity leaves an element that is not finite). Returns the
-/// kernel's milliseconds. Symbols must be below rows.rows.
-double run_dense_cuda(const DenseRowsView& rows, StateFormat format, const float* initial, const DeviceWords& words,
-                      std::span<float> hidden);
+/// Walks a machine's table over every word from state `start` and writes the states where they end, [words]. Returns
+/// the kernel's milliseconds. Symbols must be below machine.num_symbols, of which there are at most byte_symbols.
+double run_states_cuda(const MachineView& machine, std::uint32_t start, const DeviceWords& words,
+                       std::span<std::uint32_t> end);
 
 /// What run_flat_cuda found.
 struct FlatBatchResult {

@@ -1,9 +1,10 @@
 // Batches, and the choice of the device. The reference is Machine::step, word by word. Where only last labels are asked
-// for and no reachable state can tie, dense forms (run_dense_avx2, run_dense_cuda) run all symbols of a word but the
-// last, which the reference runs, so that the label, the margin and the errors come from the reference itself; a word
-// whose state is not finite is run again by the reference for the error's text. Other models run on a CUDA device by
-// flat_step, the reference's own formulas. On devices the words go in parts, to whichever worker is free. Tested by
-// tests/engine/run_test.cpp.
+// for there are faster forms. On CUDA devices, where words reach few states (in all their bits, by the reference's own
+// steps), a word is a walk through the table of these (run_states_cuda). On the CPU, where no reachable state can tie,
+// a dense form (run_dense_avx2) runs all symbols of a word but the last, which the reference runs, so that the label,
+// the margin and the errors come from the reference itself; a word whose state is not finite is run again by the
+// reference for the error's text. Other models run on a CUDA device by flat_step, the reference's own formulas. On
+// devices the words go in parts, to whichever worker is free. Tested by tests/engine/run_test.cpp.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -65,7 +66,7 @@ std::size_t batch_end(WordBatch words, const std::vector<std::size_t>& order, st
 
 }  // namespace
 
-/// The licence for the dense forms: one dense layer in which no reachable state is ever undefined.
+/// The licence for the dense form: one dense layer in which no reachable state is ever undefined.
 std::optional<DenseRows> TableMachine::licensed_rows(std::uint32_t max_size) const {
   if (integer_format(semantics_)) return std::nullopt;
   std::optional<DenseRows> rows = dense_rows(model_);
@@ -113,8 +114,10 @@ void TableMachine::run_avx2(const DenseRows& rows, WordBatch words, const RunOpt
   });
 }
 
-void TableMachine::run_dense_on_devices(const DenseRows& rows, WordBatch words, const RunOptions& options,
-                                        std::size_t bytes, DeviceTeam& team, Trace& trace) const {
+/// Words run through the machine of the states that words reach, all symbols but the last, which the reference runs
+/// where a margin is asked for.
+void TableMachine::run_states_on_devices(const Reachable& reachable, WordBatch words, const RunOptions& options,
+                                         std::size_t bytes, DeviceTeam& team, Trace& trace) const {
   const std::vector<std::size_t> order = by_length(words);
   if (!order.empty() && words[order.front()].size() > UINT32_MAX) {
     throw ResourceError("run: a word has 2^32 symbols or more; use a scan");
@@ -123,6 +126,10 @@ void TableMachine::run_dense_on_devices(const DenseRows& rows, WordBatch words, 
   std::vector<std::size_t> bound = {0};
   while (bound.back() < order.size()) bound.push_back(batch_end(words, order, bound.back(), bytes));
   const auto threads = static_cast<unsigned>(std::max<std::size_t>(1, threads_to_use(options.threads) / team.size()));
+  const auto num_symbols = static_cast<std::uint32_t>(alphabet().size());
+  const MachineView machine{static_cast<std::uint32_t>(reachable.count), num_symbols, reachable.next.data()};
+  std::vector<std::byte> start(state_size());
+  const Observation before = initial(start);
   std::vector<std::unique_ptr<Stateless>> workers(team.size());
   team.work(workers, bound.size() - 1, make_stateless, [&](Stateless&, std::size_t part) {
     options.check_stop();
@@ -142,13 +149,24 @@ void TableMachine::run_dense_on_devices(const DenseRows& rows, WordBatch words, 
         }
       }
     });
-    std::vector<float> hidden(count * rows.size);
-    run_dense_cuda(rows.view(), view_.format, initial_.data(), DeviceWords(interleaved, length), hidden);
+    std::vector<std::uint32_t> end(count);
+    run_states_cuda(machine, 0, DeviceWords(interleaved, length), end);
     parallel_blocks((count + block_words - 1) / block_words, threads, [&](std::size_t block) {
       std::vector<std::byte> state(state_size());
       for (std::size_t i = block * block_words; i < std::min((block + 1) * block_words, count); ++i) {
         const std::size_t index = order[first + i];
-        finish_word(index, words[index], {hidden.data() + i * rows.size, rows.size}, state, trace);
+        Observation seen = before;
+        if (!words[index].empty()) {
+          const Symbol last = words[index].back();
+          seen.label = reachable.label[std::size_t{end[i]} * num_symbols + last];
+          if (!trace.margins.empty()) {
+            const auto at = reachable.states.begin() + static_cast<std::ptrdiff_t>(end[i] * state.size());
+            std::copy_n(at, state.size(), state.begin());
+            seen = step(state, last);
+          }
+        }
+        trace.labels[index] = seen.label;
+        if (!trace.margins.empty()) trace.margins[index] = seen.margin;
       }
     });
   });
@@ -203,10 +221,12 @@ Trace TableMachine::run(WordBatch words, const RunOptions& options) const {
       const std::uint64_t share = std::max(least_part_bytes, symbols / (4 * team->size()));
       bytes = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, share));
     }
-    std::optional<DenseRows> rows;
-    if (!options.all_positions) rows = licensed_rows(dense_max_size);
-    if (rows && rows->rows <= dense_max_rows) {
-      run_dense_on_devices(*rows, words, options, bytes, *team, trace);
+    std::optional<Reachable> reachable;
+    if (!options.all_positions && alphabet().size() <= byte_symbols) {
+      reachable = reachable_states(*this, closure_steps);
+    }
+    if (reachable) {
+      run_states_on_devices(*reachable, words, options, bytes, *team, trace);
     } else {
       run_flat_on_devices(words, options, bytes, *team, trace);
     }

@@ -15,6 +15,8 @@
 
 namespace krohn {
 
+struct Reachable;
+
 /// A readout with every weight present: weight[e * padded + slot].
 struct DenseReadout {
   std::uint32_t slots = 0;
@@ -54,8 +56,8 @@ class TableMachine final : public Machine {
   void finish_word(std::size_t index, std::span<const Symbol> word, std::span<float> h, std::vector<std::byte>& state,
                    Trace& trace) const;
   void run_avx2(const DenseRows& rows, WordBatch words, const RunOptions& options, Trace& trace) const;
-  void run_dense_on_devices(const DenseRows& rows, WordBatch words, const RunOptions& options, std::size_t bytes,
-                            DeviceTeam& team, Trace& trace) const;
+  void run_states_on_devices(const Reachable& reachable, WordBatch words, const RunOptions& options, std::size_t bytes,
+                             DeviceTeam& team, Trace& trace) const;
   void run_flat_on_devices(WordBatch words, const RunOptions& options, std::size_t bytes, DeviceTeam& team,
                            Trace& trace) const;
 

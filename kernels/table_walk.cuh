@@ -1,0 +1,166 @@
+// Tables that are walked symbol by symbol, and several symbols of a small alphabet at once. A look-up takes a group of
+// 4, 2 or 1 symbols, a number of 8 bits, the first symbol lowest: groups come out of a word of four symbols by one
+// multiplication. A walk then costs a look-up a group; what remains of a word is walked by rows of single symbols.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "cuda.cuh"
+#include "krohn/kernels/machine_view.hpp"
+
+namespace krohn {
+
+/// Entries for groups in a row; where a group is one symbol there are as many as symbols instead.
+constexpr std::uint32_t group_entries = 256;
+
+/// The largest group whose numbers have 8 bits.
+constexpr int largest_group(std::uint32_t num_symbols) { return num_symbols <= 4 ? 4 : num_symbols <= 16 ? 2 : 1; }
+
+/// Symbol `i` of a group.
+constexpr std::uint32_t symbol_of_group(std::uint32_t group, int size, int i) {
+  const int bits = 8 / size;
+  return (group >> (bits * i)) & ((1U << bits) - 1U);
+}
+
+/// A word of four symbols, its first in the lowest byte, with group `i` of G symbols in the byte group_byte(i).
+template <int G>
+__device__ __forceinline__ std::uint32_t grouped(std::uint32_t word, int i) {
+  // The products' other parts lie below bit 24 and meet nowhere, or beyond bit 31.
+  if constexpr (G == 4) return word * ((1U << 24U) + (1U << 18U) + (1U << 12U) + (1U << 6U));
+  if constexpr (G == 2) return word * (i == 0 ? (1U << 24U) + (1U << 20U) : (1U << 8U) + (1U << 4U));
+  return word;
+}
+template <int G>
+__host__ __device__ constexpr int group_byte(int i) {
+  return G == 1 ? i : 3;
+}
+
+/// A transition table on a device. An entry is the offset of the next state's row, in entries; a row has the groups
+/// first, then (where a group is not one symbol) the symbols. Tables of up to 2^16 entries that fit are walked in shared
+/// memory, in the largest groups that leave them there, others in device memory, symbol by symbol.
+class TransitionTable {
+ public:
+  TransitionTable() = default;
+  /// `shared_bytes`: what the table may take of a block's shared memory.
+  TransitionTable(const std::uint32_t* next, std::uint32_t states, std::uint32_t num_symbols, std::size_t shared_bytes)
+      : num_symbols_(num_symbols) {
+    for (group_ = largest_group(num_symbols); group_ > 1; group_ /= 2) {
+      if (fits(states, group_entries + num_symbols, shared_bytes)) break;
+    }
+    row_ = group_ > 1 ? group_entries + num_symbols : num_symbols;
+    entries_ = states * row_;
+    if (fits(states, row_, shared_bytes)) {
+      const std::vector<std::uint16_t> values = rows<std::uint16_t>(next, states);
+      narrow_ = DeviceArray<std::uint16_t>(std::span<const std::uint16_t>(values));
+    } else {
+      const std::vector<std::uint32_t> values = rows<std::uint32_t>(next, states);
+      wide_ = DeviceArray<std::uint32_t>(std::span<const std::uint32_t>(values));
+    }
+  }
+
+  /// Calls body with a walk of this table: a TableWalk<Entry, G>.
+  template <class Body>
+  void visit(const Body& body) const;
+
+  /// Of shared memory, a multiple of 16.
+  std::size_t shared_bytes() const noexcept { return narrow_.size() == 0 ? 0 : (2 * narrow_.size() + 15) / 16 * 16; }
+
+ private:
+  static bool fits(std::uint32_t states, std::uint32_t row, std::size_t shared_bytes) {
+    const std::uint64_t entries = std::uint64_t{states} * row;
+    return entries <= std::numeric_limits<std::uint16_t>::max() && 2 * entries <= shared_bytes;
+  }
+
+  template <class Entry>
+  std::vector<Entry> rows(const std::uint32_t* next, std::uint32_t states) const {
+    std::vector<Entry> out(entries_, 0);
+    for (std::uint32_t q = 0; q < states; ++q) {
+      Entry* row = out.data() + std::size_t{q} * row_;
+      if (group_ > 1) {
+        for (std::uint32_t group = 0; group < group_entries; ++group) {
+          std::uint32_t to = q;
+          bool exists = true;
+          for (int i = 0; i < group_ && exists; ++i) {
+            const std::uint32_t a = symbol_of_group(group, group_, i);
+            exists = a < num_symbols_;
+            if (exists) to = next[std::size_t{to} * num_symbols_ + a];
+          }
+          if (exists) row[group] = static_cast<Entry>(to * row_);
+        }
+        row += group_entries;
+      }
+      for (std::uint32_t a = 0; a < num_symbols_; ++a) {
+        row[a] = static_cast<Entry>(next[std::size_t{q} * num_symbols_ + a] * row_);
+      }
+    }
+    return out;
+  }
+
+  std::uint32_t num_symbols_ = 0;
+  int group_ = 1;
+  std::uint32_t row_ = 0;
+  std::uint32_t entries_ = 0;
+  DeviceArray<std::uint16_t> narrow_;
+  DeviceArray<std::uint32_t> wide_;
+};
+
+/// A walk of a TransitionTable by one thread. With 16-bit entries the table is in the block's shared memory, whose
+/// first bytes are given to load().
+template <class Entry, int G>
+struct TableWalk {
+  static constexpr bool backward = false;
+  static constexpr bool folds = false;
+  static constexpr bool in_shared = sizeof(Entry) == 2;
+  using Place = std::uint32_t;
+  using End = std::uint32_t;
+
+  const Entry* global;
+  std::uint32_t entries;
+  std::uint32_t row;
+
+  struct Loaded {
+    const Entry* rows;
+  };
+
+  /// By all threads of the block.
+  __device__ __forceinline__ Loaded load(void* shared) const {
+    if constexpr (in_shared) {
+      Entry* to = static_cast<Entry*>(shared);
+      for (std::uint32_t i = threadIdx.x; i < entries; i += blockDim.x) to[i] = global[i];
+      __syncthreads();
+      return {to};
+    } else {
+      return {global};
+    }
+  }
+  __device__ __forceinline__ Place start(std::uint32_t state) const { return state * row; }
+  __device__ __forceinline__ End end(Place at) const { return at / row; }
+  /// Four symbols, the first in the lowest byte.
+  __device__ __forceinline__ void four(const Loaded& table, std::uint32_t word, Place& at) const {
+#pragma unroll
+    for (int i = 0; i < 4 / G; ++i) {
+      at = table.rows[at + __byte_perm(grouped<G>(word, i), 0U, 0x4440U + group_byte<G>(i))];
+    }
+  }
+  __device__ __forceinline__ void one(const Loaded& table, std::uint32_t symbol, Place& at) const {
+    at = table.rows[at + (G > 1 ? group_entries : 0U) + symbol];
+  }
+};
+
+template <class Body>
+void TransitionTable::visit(const Body& body) const {
+  if (narrow_.size() == 0) {
+    body(TableWalk<std::uint32_t, 1>{wide_.data(), entries_, row_});
+  } else if (group_ == 4) {
+    body(TableWalk<std::uint16_t, 4>{narrow_.data(), entries_, row_});
+  } else if (group_ == 2) {
+    body(TableWalk<std::uint16_t, 2>{narrow_.data(), entries_, row_});
+  } else {
+    body(TableWalk<std::uint16_t, 1>{narrow_.data(), entries_, row_});
+  }
+}
+
+}  // namespace krohn
