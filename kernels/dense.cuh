@@ -28,18 +28,31 @@ __device__ __forceinline__ float stored_device(float x) {
   }
 }
 
-/// acc = k . h; c = -beta acc; h += c k, for each factor; `p(i)` is parameter i of the packed row. UnitBeta: every beta
-/// is 1, whose product is the negation, which costs nothing as an operand's sign.
-template <int D, int NH, bool UnitBeta = false, class Parameter>
-__device__ __forceinline__ void packed_step(const Parameter& p, float (&h)[D]) {
+/// acc = k . h; c = -beta acc; h += c k, for each factor and column; `p(i)` is parameter i of the packed row. UnitBeta:
+/// every beta is 1, whose product is the negation, which costs nothing as an operand's sign. Columns take turns at each
+/// element: instructions that follow each other then have an operand in common, and a register file that reads two new
+/// ones a clock does not hold them up.
+template <int D, int NH, bool UnitBeta, int C, class Parameter>
+__device__ __forceinline__ void packed_step(const Parameter& p, float (&h)[C][D]) {
 #pragma unroll
   for (int f = 0; f < NH; ++f) {
-    float acc = __fmul_rn(p(f * (D + 1)), h[0]);  // fma(k, h, +0)
+    float acc[C];
 #pragma unroll
-    for (int j = 1; j < D; ++j) acc = __fmaf_rn(p(f * (D + 1) + j), h[j], acc);
-    const float c = UnitBeta ? -acc : __fmul_rn(p(f * (D + 1) + D), acc);
+    for (int j = 0; j < D; ++j) {
+      const float k = p(f * (D + 1) + j);
 #pragma unroll
-    for (int j = 0; j < D; ++j) h[j] = __fmaf_rn(c, p(f * (D + 1) + j), h[j]);
+      for (int n = 0; n < C; ++n) {
+        acc[n] = j == 0 ? __fmul_rn(k, h[n][0]) : __fmaf_rn(k, h[n][j], acc[n]);  // fma(k, h, +0) first
+      }
+    }
+#pragma unroll
+    for (int n = 0; n < C; ++n) acc[n] = UnitBeta ? -acc[n] : __fmul_rn(p(f * (D + 1) + D), acc[n]);
+#pragma unroll
+    for (int j = 0; j < D; ++j) {
+      const float k = p(f * (D + 1) + j);
+#pragma unroll
+      for (int n = 0; n < C; ++n) h[n][j] = __fmaf_rn(acc[n], k, h[n][j]);
+    }
   }
 }
 
@@ -52,13 +65,13 @@ struct GeneralLayout {
   std::uint32_t quads_a_row = 0;
 };
 
-/// Loads the first N floats of consecutive float4s that are `stride` apart.
+/// Loads the first N floats of consecutive float4s.
 template <int N, int M>
-__device__ __forceinline__ void load_quads(const float4* at, int stride, float (&out)[M]) {
+__device__ __forceinline__ void load_quads(const float4* at, float (&out)[M]) {
   static_assert(N <= M);
 #pragma unroll
   for (int i = 0; i < quads(N); ++i) {
-    const float4 x = at[i * stride];
+    const float4 x = at[i];
     out[4 * i] = x.x;
     if (4 * i + 1 < N) out[4 * i + 1] = x.y;
     if (4 * i + 2 < N) out[4 * i + 2] = x.z;
@@ -66,15 +79,13 @@ __device__ __forceinline__ void load_quads(const float4* at, int stride, float (
   }
 }
 
-/// Applies a row to C columns of D elements; values and writes reach the columns from `first_written` on.
-/// Consecutive float4s of a row are `stride` apart. Without Writes the layout has neither values nor writes.
-template <int D, int C, bool Writes = true>
-__device__ __forceinline__ void general_step(const GeneralLayout& layout, const float4* row, int stride,
-                                             int first_written, float (&h)[C][D]) {
+/// Applies a row to C columns of D elements.
+template <int D, int C>
+__device__ __forceinline__ void general_step(const GeneralLayout& layout, const float4* row, float (&h)[C][D]) {
   if (layout.gate) {
     float a[D];
-    load_quads<D>(row, stride, a);
-    row += quads(D) * stride;
+    load_quads<D>(row, a);
+    row += quads(D);
 #pragma unroll
     for (int c = 0; c < C; ++c) {
 #pragma unroll
@@ -83,42 +94,33 @@ __device__ __forceinline__ void general_step(const GeneralLayout& layout, const 
   }
   for (std::uint32_t f = 0; f < layout.factors; ++f) {
     float k[D + 2];
-    load_quads<D + 2>(row, stride, k);
-    row += quads(D + 2) * stride;
+    load_quads<D + 2>(row, k);
+    row += quads(D + 2);
 #pragma unroll
     for (int column = 0; column < C; ++column) {
       float acc = __fmul_rn(k[0], h[column][0]);
 #pragma unroll
       for (int j = 1; j < D; ++j) acc = __fmaf_rn(k[j], h[column][j], acc);
-      if constexpr (Writes) {
-        const float v = column >= first_written ? k[D + 1] : 0.0F;
-        if (layout.value) acc = __fsub_rn(v, acc);
-      }
+      if (layout.value) acc = __fsub_rn(k[D + 1], acc);
       const float c = __fmul_rn(k[D], acc);
 #pragma unroll
       for (int j = 0; j < D; ++j) h[column][j] = __fmaf_rn(c, k[j], h[column][j]);
     }
   }
-  if (Writes && layout.write) {
+  if (layout.write) {
     float b[D];
-    load_quads<D>(row, stride, b);
+    load_quads<D>(row, b);
 #pragma unroll
     for (int c = 0; c < C; ++c) {
-      if (c >= first_written) {
 #pragma unroll
-        for (int j = 0; j < D; ++j) h[c][j] = __fadd_rn(h[c][j], b[j]);
-      }
+      for (int j = 0; j < D; ++j) h[c][j] = __fadd_rn(h[c][j], b[j]);
     }
   }
 }
 
-/// Float4s of a packed row of `floats`: an odd number where there is one copy, so that rows begin in different banks.
-constexpr int packed_quads(int floats, int copies) { return copies == 1 ? quads(floats) | 1 : quads(floats); }
-
-/// The rows in the packed layout, [rows][packed_quads * 4].
-inline std::vector<float> packed_rows(const DenseRowsView& view, int factors, int copies) {
-  const int floats = factors * static_cast<int>(view.size + 1);
-  const std::size_t row = 4 * static_cast<std::size_t>(packed_quads(floats, copies));
+/// The rows in the packed layout, [rows][quads * 4].
+inline std::vector<float> packed_rows(const DenseRowsView& view) {
+  const std::size_t row = 4 * static_cast<std::size_t>(quads(static_cast<int>(view.factors * (view.size + 1))));
   std::vector<float> out(row * view.rows, 0.0F);
   for (std::size_t r = 0; r < view.rows; ++r) {
     for (std::size_t i = 0; i < view.used; ++i) out[r * row + i] = view.values[r * view.stride + i];
@@ -126,26 +128,25 @@ inline std::vector<float> packed_rows(const DenseRowsView& view, int factors, in
   return out;
 }
 
-/// The rows in the general layout for hidden states of `size` >= view.size elements; the additional ones are left
-/// alone by every row.
-inline std::vector<float> general_rows(const DenseRowsView& view, std::size_t size, GeneralLayout& layout) {
-  const std::size_t vector_floats = 4 * static_cast<std::size_t>(quads(static_cast<int>(size)));
-  const std::size_t factor_floats = 4 * static_cast<std::size_t>(quads(static_cast<int>(size) + 2));
-  std::size_t row = (view.gate ? vector_floats : 0) + view.factors * factor_floats + (view.write ? vector_floats : 0);
-  if (row % 8 == 0) row += 4;  // an odd number of float4s: rows begin in different banks
+/// The rows in the general layout.
+inline std::vector<float> general_rows(const DenseRowsView& view, GeneralLayout& layout) {
+  const std::size_t vector_floats = 4 * static_cast<std::size_t>(quads(static_cast<int>(view.size)));
+  const std::size_t factor_floats = 4 * static_cast<std::size_t>(quads(static_cast<int>(view.size) + 2));
+  const std::size_t row =
+      (view.gate ? vector_floats : 0) + view.factors * factor_floats + (view.write ? vector_floats : 0);
   layout = {view.factors, view.gate, view.value, view.write, static_cast<std::uint32_t>(row / 4)};
   std::vector<float> out(row * view.rows, 0.0F);
   for (std::size_t r = 0; r < view.rows; ++r) {
     const float* in = view.values + r * view.stride;
     float* to = out.data() + r * row;
     if (view.gate) {
-      for (std::size_t j = 0; j < size; ++j) to[j] = j < view.size ? *in++ : 1.0F;
+      for (std::size_t j = 0; j < view.size; ++j) to[j] = *in++;
       to += vector_floats;
     }
     for (std::size_t f = 0; f < view.factors; ++f) {
       for (std::size_t j = 0; j < view.size; ++j) to[j] = *in++;
-      to[size] = *in++;
-      if (view.value) to[size + 1] = *in++;
+      to[view.size] = *in++;
+      if (view.value) to[view.size + 1] = *in++;
       to += factor_floats;
     }
     if (view.write) {
@@ -155,12 +156,9 @@ inline std::vector<float> general_rows(const DenseRowsView& view, std::size_t si
   return out;
 }
 
-/// Copies rows of float4s into shared memory, `copies` of each next to each other, so that lane i reads copy i mod
-/// copies: with 8 copies the lanes of a quarter warp never meet in a bank, whatever rows they read.
-__device__ __forceinline__ void load_table(float4* shared, const float4* global, std::uint32_t count,
-                                           std::uint32_t copies) {
-  for (std::uint32_t i = threadIdx.x; i < count * copies; i += blockDim.x) shared[i] = global[i / copies];
-  __syncthreads();
+/// Copies float4s into shared memory.
+__device__ __forceinline__ void load_shared(float4* shared, const float4* global, std::uint32_t count) {
+  for (std::uint32_t i = threadIdx.x; i < count; i += blockDim.x) shared[i] = global[i];
 }
 
 }  // namespace krohn

@@ -9,6 +9,9 @@
 // order, to find which one it was; the least word of all threads wins, so that launch shapes cannot matter.
 // Cost a node: (2 D + 1) n_h for the recurrence, D for the comparison, D / 4 loads.
 //
+// Three forms: unrolled, for 2 to 4 symbols; packed, for more, K = 1 and a row loaded once for eight nodes of a thread,
+// whose warp then need not share the canonical state; general, for gates, values, writes and stored formats.
+//
 // FlatTree runs flat_step for any model, a stack of hidden states in global memory, labels decoded at every node.
 #include <algorithm>
 #include <cstring>
@@ -26,9 +29,9 @@ namespace {
 
 constexpr int tree_threads = 256;
 /// Frontier nodes a thread walks side by side: they share a canonical state, so that each expected value is loaded once
-/// for all of them (a broadcast costs the shared memory as much as any load).
-constexpr int nodes_a_thread = 2;
-constexpr std::uint32_t nodes_a_warp = 32 * nodes_a_thread;
+/// for all of them (a broadcast costs the shared memory as much as any load); where the rows are loaded too, more.
+constexpr int few_nodes = 2;
+constexpr int many_nodes = 8;
 constexpr int max_depth = 64;  // below the frontier
 /// Tables up to this size are copied to shared memory.
 constexpr std::size_t table_shared_bytes = 100U * 1024U;
@@ -39,17 +42,18 @@ struct TreeArgs {
   std::uint64_t frontier_length;
   const std::uint64_t* word;   // [padded]
   const float* hidden;         // [D][padded]
-  const std::uint32_t* state;  // [padded]; equal within a warp
+  const std::uint32_t* state;  // [padded]; equal within a thread, and but for the packed form within a warp
   std::uint32_t padded;
   std::uint32_t symbols;
   const float* table;          // [states][table_row]
   std::uint32_t table_row;     // floats, a multiple of 4
+  std::uint32_t pitch;         // floats of an expected hidden state
   std::uint32_t table_floats;  // to copy to shared memory, or 0
   std::uint32_t depth;         // B
   std::uint64_t done;
   std::uint64_t first;  // odometer steps first .. last - 1
   std::uint64_t last;
-  std::uint64_t segment;  // steps that a thread block does for a block of nodes before it takes the next such piece
+  std::uint64_t segment;  // steps that a warp does for its nodes before it takes the next such piece
   Key* best;
 };
 
@@ -82,49 +86,65 @@ __device__ __forceinline__ unsigned not_all_equal(unsigned a, unsigned b, unsign
 }
 
 /// The nodes that a thread walks side by side.
-template <int D>
-using Nodes = float[nodes_a_thread][D];
+template <int D, int N>
+using Nodes = float[N][D];
+
+/// Gathers where an even number of nodes differ from what is expected: one instruction compares an element of two
+/// nodes, one more gathers two such results.
+template <int D, int N>
+__device__ __forceinline__ void compare(const Nodes<D, N>& h, const float* expected, unsigned& differs) {
+  static_assert(N % 2 == 0);
+#pragma unroll
+  for (int n = 0; n < N; n += 2) {
+#pragma unroll
+    for (int j = 0; j < D; j += 2) {
+      const auto differ = [&](int k) {
+        return not_all_equal(__float_as_uint(h[n][k]), __float_as_uint(h[n + 1][k]), __float_as_uint(expected[k]));
+      };
+      const unsigned first = differ(j);
+      const unsigned second = j + 1 < D ? differ(j + 1) : 0U;
+      differs |= first | second;
+    }
+  }
+}
 
 /// The children of one node: expected hidden states [S][D], then S offsets of next rows.
 template <int D, int S, int NH, bool UnitBeta, int K, class Rows>
 struct Unrolled {
   /// Visits the K levels below (h, at); gathers differences.
-  static __device__ __forceinline__ void walk(const Rows& rows, const float* table, const Nodes<D>& h, std::uint32_t at,
-                                              unsigned& differs) {
+  static __device__ __forceinline__ void walk(const Rows& rows, const float* table, const Nodes<D, few_nodes>& h,
+                                              std::uint32_t at, unsigned& differs) {
     constexpr int next_at = S * D;
     const float4* expected = reinterpret_cast<const float4*>(table + at);
     float e[S * D + S];
-    load_quads<(K > 1 ? S * D + S : S * D)>(expected, 1, e);
+    load_quads<(K > 1 ? S * D + S : S * D)>(expected, e);
 #pragma unroll
     for (int a = 0; a < S; ++a) {
-      float child[nodes_a_thread][D];
+      float child[few_nodes][D];
 #pragma unroll
-      for (int n = 0; n < nodes_a_thread; ++n) {
+      for (int n = 0; n < few_nodes; ++n) {
 #pragma unroll
         for (int j = 0; j < D; ++j) child[n][j] = h[n][j];
-        packed_step<D, NH, UnitBeta>([&](int i) { return rows.value[a * NH * (D + 1) + i]; }, child[n]);
       }
-      // One instruction compares an element of two nodes, one more gathers two such results.
-      static_assert(nodes_a_thread % 2 == 0);
-#pragma unroll
-      for (int n = 0; n < nodes_a_thread; n += 2) {
-#pragma unroll
-        for (int j = 0; j < D; j += 2) {
-          const unsigned first = not_all_equal(__float_as_uint(child[n][j]), __float_as_uint(child[n + 1][j]),
-                                               __float_as_uint(e[a * D + j]));
-          const int k = j + 1 < D ? j + 1 : j;
-          const unsigned second = k == j ? 0U
-                                         : not_all_equal(__float_as_uint(child[n][k]), __float_as_uint(child[n + 1][k]),
-                                                         __float_as_uint(e[a * D + k]));
-          differs |= first | second;
-        }
-      }
+      packed_step<D, NH, UnitBeta>([&](int i) { return rows.value[a * NH * (D + 1) + i]; }, child);
+      compare<D>(child, e + a * D, differs);
       if constexpr (K > 1) {
         Unrolled<D, S, NH, UnitBeta, K - 1, Rows>::walk(rows, table, child, __float_as_uint(e[next_at + a]), differs);
       }
     }
   }
 };
+
+/// Steps a single column by what steps several.
+template <int D, class Step>
+__device__ __forceinline__ void one_step(const Step& step, float (&h)[D]) {
+  float column[1][D];
+#pragma unroll
+  for (int j = 0; j < D; ++j) column[0][j] = h[j];
+  step(column);
+#pragma unroll
+  for (int j = 0; j < D; ++j) h[j] = column[0][j];
+}
 
 /// One step by a symbol known at run time: the odometer's and the report's.
 template <int D, int S, int NH, bool UnitBeta>
@@ -133,7 +153,7 @@ struct UnrolledStep {
   const RowParameters<S * NH*(D + 1)>& rows;
   __device__ __forceinline__ void operator()(std::uint32_t a, float (&h)[D]) const {
     const float* row = rows.value + a * (NH * (D + 1));
-    packed_step<D, NH, UnitBeta>([&](int i) { return row[i]; }, h);
+    one_step<D>([&](float(&column)[1][D]) { packed_step<D, NH, UnitBeta>([&](int i) { return row[i]; }, column); }, h);
   }
 };
 
@@ -146,18 +166,36 @@ struct GeneralStep {
     float column[1][D];
 #pragma unroll
     for (int j = 0; j < D; ++j) column[0][j] = h[j];
-    general_step<D, 1>(layout, rows + a * layout.quads_a_row, 1, 0, column);
+    general_step<D, 1>(layout, rows + a * layout.quads_a_row, column);
 #pragma unroll
     for (int j = 0; j < D; ++j) h[j] = stored_device<F>(column[0][j]);
   }
   /// The nodes of a thread as columns of one step.
-  __device__ __forceinline__ void all(std::uint32_t a, float (&h)[nodes_a_thread][D]) const {
-    general_step<D, nodes_a_thread>(layout, rows + a * layout.quads_a_row, 1, 0, h);
+  __device__ __forceinline__ void all(std::uint32_t a, float (&h)[few_nodes][D]) const {
+    general_step<D, few_nodes>(layout, rows + a * layout.quads_a_row, h);
 #pragma unroll
-    for (int n = 0; n < nodes_a_thread; ++n) {
+    for (int n = 0; n < few_nodes; ++n) {
 #pragma unroll
       for (int j = 0; j < D; ++j) h[n][j] = stored_device<F>(h[n][j]);
     }
+  }
+};
+
+/// Rows of a fixed shape from shared memory.
+template <int D, int NH, bool UnitBeta>
+struct PackedStep {
+  static constexpr bool signed_zeros = false;
+  static constexpr int floats = NH * (D + 1);
+  const float4* rows;
+  __device__ __forceinline__ void operator()(std::uint32_t a, float (&h)[D]) const {
+    one_step<D>([&](float(&column)[1][D]) { all(rows + a * quads(floats), column); }, h);
+  }
+  /// By the row at `at`.
+  template <int N>
+  static __device__ __forceinline__ void all(const float4* at, float (&h)[N][D]) {
+    float row[floats];
+    load_quads<floats>(at, row);
+    packed_step<D, NH, UnitBeta>([&](int i) { return row[i]; }, h);
   }
 };
 
@@ -168,8 +206,8 @@ __device__ __forceinline__ unsigned step_and_compare(const TreeArgs& args, const
   step(a, h);
   unsigned differs = 0;
 #pragma unroll
-  for (int j = 0; j < D; ++j) differs |= difference<Step::signed_zeros>(h[j], table[at + a * D + j]);
-  at = __float_as_uint(table[at + args.symbols * D + a]);
+  for (int j = 0; j < D; ++j) differs |= difference<Step::signed_zeros>(h[j], table[at + a * args.pitch + j]);
+  at = __float_as_uint(table[at + args.symbols * args.pitch + a]);
   return differs;
 }
 
@@ -203,25 +241,26 @@ __device__ __noinline__ void report_below(const TreeArgs& args, const Step& step
   }
 }
 
-/// The odometer over the upper levels; `below(h, at, differs)` visits the rest. Every block takes whole runs of
-/// tree_threads * nodes_a_thread nodes, of which padded is a multiple, so that warps never diverge.
-template <int D, class Step, class Below>
+/// The odometer over the upper levels; `below(h, at, differs)` visits the rest. Every warp takes whole runs of 32 N
+/// nodes, of which padded is a multiple, so that warps never diverge.
+template <int D, int N, class Step, class Below>
 __device__ __forceinline__ void walk_tree(const TreeArgs& args, const Step& step, const float* table, int below_levels,
                                           const Below& below) {
   const int upper = static_cast<int>(args.depth) - below_levels;
-  constexpr std::uint32_t block_nodes = tree_threads * nodes_a_thread;
-  const std::uint64_t blocks = args.padded / block_nodes;
-  const std::uint64_t pieces = blocks * ((args.last - args.first + args.segment - 1) / args.segment);
-  for (std::uint64_t piece = blockIdx.x; piece < pieces; piece += gridDim.x) {
-    const std::uint32_t block = static_cast<std::uint32_t>(piece % blocks) * block_nodes;
-    const std::uint64_t first = args.first + piece / blocks * args.segment;
+  constexpr std::uint32_t warp_nodes = 32 * N;
+  constexpr std::uint32_t warps = tree_threads / 32;
+  const std::uint64_t runs = args.padded / warp_nodes;
+  const std::uint64_t pieces = runs * ((args.last - args.first + args.segment - 1) / args.segment);
+  for (std::uint64_t piece = std::uint64_t{blockIdx.x} * warps + threadIdx.x / 32; piece < pieces;
+       piece += std::uint64_t{gridDim.x} * warps) {
+    const std::uint64_t first = args.first + piece / runs * args.segment;
     const std::uint64_t last = min(first + args.segment, args.last);
-    const std::uint32_t node = block + threadIdx.x / 32 * nodes_a_warp + threadIdx.x % 32;
-    float stack[max_depth][nodes_a_thread][D];
+    const std::uint32_t node = static_cast<std::uint32_t>(piece % runs) * warp_nodes + threadIdx.x % 32;
+    float stack[max_depth][N][D];
     std::uint32_t stack_at[max_depth];
     unsigned char digit[max_depth];
 #pragma unroll
-    for (int n = 0; n < nodes_a_thread; ++n) {
+    for (int n = 0; n < N; ++n) {
 #pragma unroll
       for (int j = 0; j < D; ++j) {
         stack[0][n][j] = args.hidden[static_cast<std::size_t>(j) * args.padded + node + 32 * n];
@@ -235,18 +274,18 @@ __device__ __forceinline__ void walk_tree(const TreeArgs& args, const Step& step
     }
     int level = 0;
     for (std::uint64_t i = first; i < last; ++i) {
-      float h[nodes_a_thread][D];
+      float h[N][D];
       std::uint32_t at = stack_at[level];
       unsigned differs = 0;
 #pragma unroll
-      for (int n = 0; n < nodes_a_thread; ++n) {
+      for (int n = 0; n < N; ++n) {
 #pragma unroll
         for (int j = 0; j < D; ++j) h[n][j] = stack[level][n][j];
       }
       for (; level < upper; ++level) {
         const std::uint32_t from = at;
 #pragma unroll
-        for (int n = 0; n < nodes_a_thread; ++n) {
+        for (int n = 0; n < N; ++n) {
           at = from;
           differs |= step_and_compare<D>(args, step, table, digit[level], h[n], at);
 #pragma unroll
@@ -257,14 +296,14 @@ __device__ __forceinline__ void walk_tree(const TreeArgs& args, const Step& step
       below(h, at, differs);
       // Rare: the path from the root, then everything below it, for each node.
 #pragma unroll
-      for (int n = 0; n < nodes_a_thread && differs != 0; ++n) {
+      for (int n = 0; n < N && differs != 0; ++n) {
         std::uint64_t word = args.word[node + 32 * n];
         std::uint32_t path_at = stack_at[0];
         for (int l = 0; l < upper; ++l) {
           word = word * args.symbols + digit[l];
           unsigned here = 0;
           for (int j = 0; j < D; ++j) {
-            here |= difference<Step::signed_zeros>(stack[l + 1][n][j], table[path_at + digit[l] * D + j]);
+            here |= difference<Step::signed_zeros>(stack[l + 1][n][j], table[path_at + digit[l] * args.pitch + j]);
           }
           path_at = stack_at[l + 1];
           const std::uint64_t length = args.frontier_length + l + 1;
@@ -282,7 +321,7 @@ __device__ __forceinline__ void walk_tree(const TreeArgs& args, const Step& step
   }
 }
 
-/// Copies the table into shared memory if it is to be there.
+/// Copies the table into shared memory if it is to be there, and waits for all copies.
 __device__ __forceinline__ void load_shared_table(const TreeArgs& args, float* shared) {
   for (std::uint32_t i = threadIdx.x; i < args.table_floats; i += blockDim.x) shared[i] = args.table[i];
   __syncthreads();
@@ -295,27 +334,28 @@ __global__ void __launch_bounds__(tree_threads, NH < 4 ? 3 : 2)
   float* table = reinterpret_cast<float*>(shared);
   load_shared_table(args, table);
   const UnrolledStep<D, S, NH, UnitBeta> step{rows};
-  walk_tree<D>(args, step, table, K, [&](const Nodes<D>& h, std::uint32_t at, unsigned& differs) {
+  walk_tree<D, few_nodes>(args, step, table, K, [&](const Nodes<D, few_nodes>& h, std::uint32_t at, unsigned& differs) {
     Unrolled<D, S, NH, UnitBeta, K, RowParameters<S * NH*(D + 1)>>::walk(rows, table, h, at, differs);
   });
 }
 
 template <int D, StateFormat F>
 __device__ __forceinline__ void general_tree(const TreeArgs& args, const GeneralStep<D, F>& step, const float* table) {
-  walk_tree<D>(args, step, table, 1, [&](const Nodes<D>& h, std::uint32_t at, unsigned& differs) {
+  constexpr int N = few_nodes;
+  walk_tree<D, N>(args, step, table, 1, [&](const Nodes<D, N>& h, std::uint32_t at, unsigned& differs) {
     for (std::uint32_t a = 0; a < args.symbols; ++a) {
-      float child[nodes_a_thread][D];
+      float child[N][D];
 #pragma unroll
-      for (int n = 0; n < nodes_a_thread; ++n) {
+      for (int n = 0; n < N; ++n) {
 #pragma unroll
         for (int j = 0; j < D; ++j) child[n][j] = h[n][j];
       }
       step.all(a, child);
 #pragma unroll
       for (int j = 0; j < D; ++j) {
-        const float expected = table[at + a * D + j];
+        const float expected = table[at + a * args.pitch + j];
 #pragma unroll
-        for (int n = 0; n < nodes_a_thread; ++n) differs |= difference<true>(child[n][j], expected);
+        for (int n = 0; n < N; ++n) differs |= difference<true>(child[n][j], expected);
       }
     }
   });
@@ -325,17 +365,52 @@ template <int D, StateFormat F>
 __global__ void __launch_bounds__(tree_threads)
     general_tree_kernel(const float4* rows, std::uint32_t row_quads, GeneralLayout layout, TreeArgs args) {
   extern __shared__ float4 shared[];
-  load_shared_table(args, reinterpret_cast<float*>(shared));
   float4* shared_rows = shared + args.table_floats / 4;
-  if (row_quads != 0) {
-    load_table(shared_rows, rows, row_quads, 1);
-    rows = shared_rows;
-  }
+  load_shared(shared_rows, rows, row_quads);
+  load_shared_table(args, reinterpret_cast<float*>(shared));
+  if (row_quads != 0) rows = shared_rows;
   const GeneralStep<D, F> step{layout, rows};
   if (args.table_floats != 0) {
     general_tree<D, F>(args, step, reinterpret_cast<const float*>(shared));
   } else {
     general_tree<D, F>(args, step, args.table);
+  }
+}
+
+template <int D, int NH, bool UnitBeta>
+__device__ __forceinline__ void packed_tree(const TreeArgs& args, const PackedStep<D, NH, UnitBeta>& step,
+                                            const float* table) {
+  constexpr int N = many_nodes;
+  walk_tree<D, N>(args, step, table, 1, [&](const Nodes<D, N>& h, std::uint32_t at, unsigned& differs) {
+    const float4* next = reinterpret_cast<const float4*>(table + at);
+    const float4* row = step.rows;
+    for (std::uint32_t a = 0; a < args.symbols; ++a, next += quads(D), row += quads(NH * (D + 1))) {
+      float expected[D];
+      load_quads<D>(next, expected);
+      float child[N][D];
+#pragma unroll
+      for (int n = 0; n < N; ++n) {
+#pragma unroll
+        for (int j = 0; j < D; ++j) child[n][j] = h[n][j];
+      }
+      step.all(row, child);
+      compare<D>(child, expected, differs);
+    }
+  });
+}
+
+template <int D, int NH, bool UnitBeta>
+__global__ void __launch_bounds__(tree_threads, 2)
+    packed_tree_kernel(const float4* rows, std::uint32_t row_quads, TreeArgs args) {
+  extern __shared__ float4 shared[];
+  float4* shared_rows = shared + args.table_floats / 4;
+  load_shared(shared_rows, rows, row_quads);
+  load_shared_table(args, reinterpret_cast<float*>(shared));
+  const PackedStep<D, NH, UnitBeta> step{shared_rows};
+  if (args.table_floats != 0) {
+    packed_tree(args, step, reinterpret_cast<const float*>(shared));
+  } else {
+    packed_tree(args, step, args.table);
   }
 }
 
@@ -352,19 +427,38 @@ unsigned grid_of(Kernel kernel, std::size_t bytes) {
   return resident_blocks(kernel, tree_threads, bytes);
 }
 
-/// Sets the segments so that a thread block has many pieces, all but equal: the last wave of pieces then costs little.
-unsigned divide(TreeArgs& args, unsigned blocks) {
-  constexpr std::uint64_t pieces_a_block = 24;
+/// Sets the segments so that every warp has as many pieces, many and all but equal: the last ones then cost little.
+unsigned divide(TreeArgs& args, unsigned blocks, int nodes_a_thread) {
+  constexpr std::uint64_t pieces_a_warp = 64;
   constexpr std::uint64_t least_segment = 16;
-  const std::uint64_t node_blocks = args.padded / (tree_threads * nodes_a_thread);
-  const std::uint64_t segments = (pieces_a_block * blocks + node_blocks - 1) / node_blocks;
+  constexpr std::uint64_t warps = tree_threads / 32;
+  const std::uint64_t runs = args.padded / static_cast<unsigned>(32 * nodes_a_thread);
+  const std::uint64_t segments = std::max<std::uint64_t>(1, pieces_a_warp * warps * blocks / runs);
   const std::uint64_t steps = args.last - args.first;
   args.segment = std::max(std::min(least_segment, steps), (steps + segments - 1) / segments);
-  const std::uint64_t pieces = node_blocks * ((steps + args.segment - 1) / args.segment);
-  return static_cast<unsigned>(std::min<std::uint64_t>(blocks, pieces));
+  const std::uint64_t pieces = runs * ((steps + args.segment - 1) / args.segment);
+  return static_cast<unsigned>(std::min<std::uint64_t>(blocks, (pieces + warps - 1) / warps));
 }
 
 }  // namespace
+
+/// Hidden sizes and numbers of factors that have a packed form.
+#define KROHN_PACKED_SHAPES \
+  KROHN_SHAPE(1, 1)         \
+  KROHN_SHAPE(2, 1)         \
+  KROHN_SHAPE(2, 2)         \
+  KROHN_SHAPE(3, 1)         \
+  KROHN_SHAPE(3, 2)         \
+  KROHN_SHAPE(3, 3)         \
+  KROHN_SHAPE(4, 1)         \
+  KROHN_SHAPE(4, 2)         \
+  KROHN_SHAPE(4, 3)         \
+  KROHN_SHAPE(5, 1)         \
+  KROHN_SHAPE(5, 2)         \
+  KROHN_SHAPE(5, 3)         \
+  KROHN_SHAPE(5, 4)         \
+  KROHN_SHAPE(6, 4)         \
+  KROHN_SHAPE(6, 5)
 
 struct DenseTree::Memory {
   std::uint64_t frontier_length = 0;
@@ -373,14 +467,20 @@ struct DenseTree::Memory {
   std::uint32_t symbols = 0;
   StateFormat format = StateFormat::fp32;
   DenseRowsView rows;
-  std::vector<float> packed;  // [symbols][factors][size + 1], if the unrolled form may run
-  DeviceArray<float> general;
+  std::vector<float> packed;  // [symbols][factors][size + 1]
+  /// Rows in shared memory, in the packed layout, or else in the general one.
+  bool use_packed = false;
+  int nodes_a_thread = few_nodes;
+  std::uint32_t row_quads = 0;  // of all rows
+  DeviceArray<float> device_rows;
   GeneralLayout layout;
   DeviceArray<std::uint64_t> word;
   DeviceArray<float> hidden;
   DeviceArray<std::uint32_t> state;
   DeviceArray<float> table;
   std::uint32_t table_row = 0;
+  std::uint32_t pitch = 0;
+  std::uint64_t table_floats = 0;
   DeviceArray<Key> best;
   std::size_t shared_limit = 0;
   std::string form;
@@ -389,12 +489,28 @@ struct DenseTree::Memory {
     return static_cast<std::uint64_t>(unrolled_levels(static_cast<int>(symbols), static_cast<int>(size)));
   }
 
+  /// A fixed number of factors, and nothing else.
+  bool plain() const { return format == StateFormat::fp32 && !rows.gate && !rows.value && !rows.write; }
+
   bool may_unroll() const {
-    if (format != StateFormat::fp32 || rows.gate || rows.value || rows.write) return false;
-    if (symbols < 2 || symbols > 4 || 4 * table.size() > table_shared_bytes) return false;
+    if (!plain()) return false;
+    if (symbols < 2 || symbols > 4 || 4 * table_floats > table_shared_bytes) return false;
     const std::uint32_t code = 10 * size + rows.factors;
     if (code == 43 || code == 54) return symbols == 2;
     return code == 11 || code == 21 || code == 31 || code == 32 || code == 41 || code == 42 || code == 51 || code == 52;
+  }
+
+  bool may_pack() const {
+    const int row = quads(static_cast<int>(rows.factors * (size + 1)));
+    if (!plain() || 16 * std::size_t{symbols} * static_cast<unsigned>(row) > table_shared_bytes) return false;
+    switch (10 * size + rows.factors) {
+#define KROHN_SHAPE(D, NH) case 10 * D + NH:
+      KROHN_PACKED_SHAPES
+#undef KROHN_SHAPE
+      return true;
+      default:
+        return false;
+    }
   }
 
   /// True if every beta is 1, but for factors without a key.
@@ -416,6 +532,7 @@ struct DenseTree::Memory {
     a.symbols = symbols;
     a.table = table.data();
     a.table_row = table_row;
+    a.pitch = pitch;
     a.depth = static_cast<std::uint32_t>(target - frontier_length);
     a.done = done;
     a.first = first;
@@ -432,7 +549,7 @@ struct DenseTree::Memory {
     std::copy(packed.begin(), packed.end(), parameters.value);
     const auto kernel = unrolled_kernel<D, S, NH, UnitBeta, K>;
     const std::size_t bytes = 4 * std::size_t{a.table_floats};
-    const unsigned blocks = divide(a, grid_of(kernel, bytes));
+    const unsigned blocks = divide(a, grid_of(kernel, bytes), nodes_a_thread);
     EventTimer timer;
     kernel<<<blocks, tree_threads, bytes>>>(parameters, a);
     check_launch("unrolled_kernel");
@@ -481,17 +598,43 @@ struct DenseTree::Memory {
     }
   }
 
+  template <int D, int NH, bool UnitBeta>
+  double packed_walk(TreeArgs a) {
+    // The rows are in shared memory in any case.
+    if (4 * std::size_t{a.table_floats} + 16 * std::size_t{row_quads} > table_shared_bytes) a.table_floats = 0;
+    const std::size_t bytes = 4 * std::size_t{a.table_floats} + 16 * std::size_t{row_quads};
+    const auto kernel = packed_tree_kernel<D, NH, UnitBeta>;
+    const unsigned blocks = divide(a, grid_of(kernel, bytes), nodes_a_thread);
+    EventTimer timer;
+    kernel<<<blocks, tree_threads, bytes>>>(reinterpret_cast<const float4*>(device_rows.data()), row_quads, a);
+    check_launch("packed_tree_kernel");
+    return timer.milliseconds();
+  }
+
+  double packed_walk(const TreeArgs& a) {
+    const bool unit = unit_beta();
+    switch (10 * size + rows.factors) {
+#define KROHN_SHAPE(D, NH) \
+  case 10 * D + NH:        \
+    return unit ? packed_walk<D, NH, true>(a) : packed_walk<D, NH, false>(a);
+      KROHN_PACKED_SHAPES
+#undef KROHN_SHAPE
+      default:
+        throw InternalError("enumerate: no packed kernel of this shape");
+    }
+  }
+
   template <int D, StateFormat F>
   double general_walk(TreeArgs a) {
-    std::uint32_t row_quads = layout.quads_a_row * rows.rows;
-    if (4 * std::size_t{a.table_floats} + 16 * std::size_t{row_quads} > std::min(shared_limit, table_shared_bytes)) {
-      row_quads = 0;
+    std::uint32_t in_shared = row_quads;
+    if (4 * std::size_t{a.table_floats} + 16 * std::size_t{in_shared} > std::min(shared_limit, table_shared_bytes)) {
+      in_shared = 0;
     }
-    const std::size_t bytes = 4 * std::size_t{a.table_floats} + 16 * std::size_t{row_quads};
+    const std::size_t bytes = 4 * std::size_t{a.table_floats} + 16 * std::size_t{in_shared};
     const auto kernel = general_tree_kernel<D, F>;
-    const unsigned blocks = divide(a, grid_of(kernel, bytes));
+    const unsigned blocks = divide(a, grid_of(kernel, bytes), nodes_a_thread);
     EventTimer timer;
-    kernel<<<blocks, tree_threads, bytes>>>(reinterpret_cast<const float4*>(general.data()), row_quads, layout, a);
+    kernel<<<blocks, tree_threads, bytes>>>(reinterpret_cast<const float4*>(device_rows.data()), in_shared, layout, a);
     check_launch("general_tree_kernel");
     return timer.milliseconds();
   }
@@ -541,22 +684,50 @@ DenseTree::DenseTree(const DenseRowsView& rows, StateFormat format, const Canoni
   for (std::size_t a = 0; a < canonical.num_symbols; ++a) {
     m.packed.insert(m.packed.end(), rows.values + a * rows.stride, rows.values + a * rows.stride + rows.used);
   }
-  const std::vector<float> general = general_rows(rows, rows.size, m.layout);
-  m.general = DeviceArray<float>(std::span<const float>(general));
+  const std::size_t symbols = canonical.num_symbols;
+  const auto lay_out_table = [&](std::uint32_t pitch) {
+    m.pitch = pitch;
+    m.table_row = static_cast<std::uint32_t>((symbols * pitch + symbols + 3) / 4 * 4);
+    m.table_floats = std::uint64_t{m.table_row} * canonical.num_states;
+    if (m.table_floats > std::numeric_limits<std::uint32_t>::max()) {
+      throw DeviceError("enumerate: the canonical states need more than 2^32 table entries");
+    }
+  };
+  lay_out_table(rows.size);
+  std::vector<float> values;
+  if (!m.may_unroll() && m.may_pack()) {
+    m.use_packed = true;
+    m.nodes_a_thread = many_nodes;
+    lay_out_table(4 * static_cast<std::uint32_t>(quads(static_cast<int>(rows.size))));
+    values = packed_rows(rows);
+  } else {
+    values = general_rows(rows, m.layout);
+  }
+  m.row_quads = static_cast<std::uint32_t>(values.size() / 4);
+  m.device_rows = DeviceArray<float>(std::span<const float>(values));
 
-  // Nodes by canonical state, each state's run filled up to whole warps, and all to whole blocks, with copies of the
-  // last node.
+  // Nodes by canonical state, each state's run filled up with copies of its last node: to whole warps; where rows are
+  // loaded too, to whole threads only, since expected states are then a small part of what is loaded.
   std::vector<std::uint32_t> order(frontier.count);
   std::iota(order.begin(), order.end(), 0U);
   std::stable_sort(order.begin(), order.end(),
                    [&](std::uint32_t a, std::uint32_t b) { return frontier.state[a] < frontier.state[b]; });
-  std::vector<std::uint32_t> padded;
+  const auto of_thread = static_cast<std::size_t>(m.nodes_a_thread);
+  const std::size_t of_warp = 32 * of_thread;
+  const std::size_t run = m.use_packed ? of_thread : of_warp;
+  std::vector<std::uint32_t> filled;
   for (std::size_t i = 0; i < order.size(); ++i) {
-    padded.push_back(order[i]);
+    filled.push_back(order[i]);
     const bool last = i + 1 == order.size() || frontier.state[order[i + 1]] != frontier.state[order[i]];
-    while (last && padded.size() % nodes_a_warp != 0) padded.push_back(order[i]);
+    while (last && filled.size() % run != 0) filled.push_back(order[i]);
   }
-  while (padded.size() % (tree_threads * nodes_a_thread) != 0) padded.push_back(padded.back());
+  while (filled.size() % of_warp != 0) filled.push_back(filled.back());
+  // A thread's nodes follow each other in that order, and lie 32 places apart.
+  std::vector<std::uint32_t> padded(filled.size());
+  for (std::size_t i = 0; i < filled.size(); ++i) {
+    const std::size_t lane = i % of_warp / of_thread;
+    padded[i / of_warp * of_warp + i % of_thread * 32 + lane] = filled[i];
+  }
   m.padded = static_cast<std::uint32_t>(padded.size());
   std::vector<std::uint64_t> word;
   std::vector<std::uint32_t> state;
@@ -572,18 +743,13 @@ DenseTree::DenseTree(const DenseRowsView& rows, StateFormat format, const Canoni
   m.state = DeviceArray<std::uint32_t>(std::span<const std::uint32_t>(state));
   m.hidden = DeviceArray<float>(std::span<const float>(hidden));
 
-  const std::size_t symbols = canonical.num_symbols;
-  m.table_row = static_cast<std::uint32_t>((symbols * rows.size + symbols + 3) / 4 * 4);
-  if (std::uint64_t{m.table_row} * canonical.num_states > std::numeric_limits<std::uint32_t>::max()) {
-    throw DeviceError("enumerate: the canonical states need more than 2^32 table entries");
-  }
-  std::vector<float> table(std::size_t{m.table_row} * canonical.num_states, 0.0F);
+  std::vector<float> table(m.table_floats, 0.0F);
   for (std::size_t q = 0; q < canonical.num_states; ++q) {
     float* row = table.data() + q * m.table_row;
-    std::copy_n(canonical.hidden + q * symbols * rows.size, symbols * rows.size, row);
     for (std::size_t a = 0; a < symbols; ++a) {
+      std::copy_n(canonical.hidden + (q * symbols + a) * rows.size, rows.size, row + a * m.pitch);
       const std::uint32_t offset = canonical.next[q * symbols + a] * m.table_row;
-      std::memcpy(row + symbols * rows.size + a, &offset, sizeof offset);
+      std::memcpy(row + symbols * m.pitch + a, &offset, sizeof offset);
     }
   }
   m.table = DeviceArray<float>(std::span<const float>(table));
@@ -611,11 +777,11 @@ std::uint64_t DenseTree::walk(std::uint64_t done, std::uint64_t target, std::uin
   if (depth == 0 || m.padded == 0) return tree_none;
   check_target(depth, target);
   const bool unrolled = m.may_unroll() && depth >= m.levels_at_once();
-  m.form = unrolled ? "unrolled" : "general";
+  m.form = unrolled ? "unrolled" : m.use_packed ? "packed" : "general";
   const Key none = tree_none;
   m.best.upload(std::span<const Key>(&none, 1));
   const TreeArgs args = m.args(done, target, first, last);
-  milliseconds += unrolled ? m.unrolled(args) : m.general_walk(args);
+  milliseconds += unrolled ? m.unrolled(args) : m.use_packed ? m.packed_walk(args) : m.general_walk(args);
   Key best = none;
   m.best.download(std::span<Key>(&best, 1));
   return best;

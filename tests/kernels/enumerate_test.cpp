@@ -9,7 +9,9 @@
 
 #include "engine/random_model.hpp"
 #include "kernels/require_gpu.hpp"
+#include "krohn/compile/compile.hpp"
 #include "krohn/error.hpp"
+#include "krohn/languages/language.hpp"
 
 namespace krohn {
 namespace {
@@ -108,6 +110,30 @@ TEST_CASE("models of a few hidden states: every size, symbol count, format and f
     }
     CHECK(merge(parts).disagreement == word);
     CHECK(merge(parts).first);
+  }
+}
+
+TEST_CASE("models of many symbols, several factors a symbol; planted errors anywhere") {
+  if (gpu_or_skip().empty()) return;
+  struct Case {
+    const char* language;
+    std::uint64_t max_length;
+  };
+  for (const Case& c : {Case{"word:S3", 8}, Case{"word:S4", 5}, Case{"word:A5", 4}, Case{"word:S5", 3}}) {
+    CAPTURE(c.language);
+    const LrnnModel model = compile(read_language(c.language).dfa, {}).model;
+    const std::size_t symbols = model.alphabet().size();
+    const LabelledAutomaton automaton = closure_of(model, Semantics::fp32_fma_v1);
+    EnumerateOptions options;
+    options.device = Device::cuda;
+    options.max_length = c.max_length;
+    const auto machine = make_machine(model, Semantics::fp32_fma_v1);
+    CHECK(!enumerate(*machine, automaton, options).disagreement);
+    RandomModel draw(static_cast<std::uint32_t>(symbols));
+    for (int i = 0; i < 8; ++i) {
+      const Word word = draw.word(symbols, i < 4 ? c.max_length : 1 + draw.below(c.max_length));
+      REQUIRE(enumerate(*machine, planted(automaton, word), options).disagreement == word);
+    }
   }
 }
 
