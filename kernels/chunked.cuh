@@ -147,7 +147,11 @@ struct Layout {
   static constexpr int remaining_at = chunk_steps;  // e^{b_64 - b_i}
   static constexpr int sum_at = 2 * chunk_steps;    // b_i in base 2
   static constexpr int beta_at = 3 * chunk_steps;
-  static constexpr int scalars = keywise ? K : 4 * chunk_steps;  // keywise: e^{b_64} per key
+  // Powers within blocks of 16 steps: e^{b_i - b} with b before the block, and e^{b - b_i} with b at its end. What lies
+  // between two blocks' steps is a product of such, none above 1.
+  static constexpr int since_at = 4 * chunk_steps;
+  static constexpr int until_at = 5 * chunk_steps;
+  static constexpr int scalars = keywise ? K : 6 * chunk_steps;  // keywise: e^{b_64} per key
   static constexpr std::uint32_t buffer_base = scalar_base + scalar_places * scalars * 4;
   static constexpr int buffer_pieces = Keys::pieces + max_state_warps;  // of 32 bytes, a thread
   // Four barriers: prepared by parity of the chunk, used up by parity.
@@ -490,6 +494,16 @@ struct Preparing {
     store(L::remaining_at, power_of_two(total - first), power_of_two(total - sum));
     store(L::sum_at, first, sum);
     store(L::beta_at, next_beta[0], next_beta[1]);
+    const float before = __shfl_sync(0xFFFFFFFFU, sum, max((lane & ~7) - 1, 0));
+    const float start = lane < 8 ? 0.0F : before;
+    const float end = __shfl_sync(0xFFFFFFFFU, sum, lane | 7);
+    store(L::since_at, power_of_two(first - start), power_of_two(sum - start));
+    store(L::until_at, power_of_two(end - first), power_of_two(end - sum));
+  }
+
+  /// Of block `block` of 16 steps, e to the decays of all of it.
+  static __device__ __forceinline__ float block_power(const float* s, int block) {
+    return s[L::since_at + 16 * block + 15];
   }
 
   /// A of this warp's 16 rows: blocks below the diagonal to scratch, the diagonal block inverted.
@@ -526,25 +540,45 @@ struct Preparing {
     const std::uint32_t scratch = base + scratch_base();
     const std::uint32_t diagonal_at = scratch_base() + L::diagonal_at + warp * L::diagonal_bytes;
     float* raw = reinterpret_cast<float*>(memory + diagonal_at);
+    // Of a row, beta and the decays since the end of block j.
+    float above[2] = {beta[0], beta[1]};
+    if (decays) {
+      above[0] *= s[L::since_at + i0];
+      above[1] *= s[L::since_at + i0 + 8];
+    }
 #pragma unroll
-    for (int j = 0; j < 4; ++j) {
+    for (int j = 3; j >= 0; --j) {
       if (j > warp) continue;
 #pragma unroll
       for (int h = 0; h < 2; ++h) {
         float(&x)[4] = product[2 * j + h];
+        const int column = 16 * j + 8 * h + 2 * (lane & 3);
+        if (j < warp) {
+#pragma unroll
+          for (int e = 0; e < 4; ++e) x[e] *= above[e >> 1];
+          if (decays) {
+            const float2 until = *reinterpret_cast<const float2*>(s + L::until_at + column);
+#pragma unroll
+            for (int e = 0; e < 4; ++e) x[e] *= (e & 1) == 0 ? until.x : until.y;
+          }
+          continue;
+        }
 #pragma unroll
         for (int e = 0; e < 4; ++e) x[e] *= beta[e >> 1];
         if (decays) {
-          const float2 at = *reinterpret_cast<const float2*>(s + L::sum_at + 16 * j + 8 * h + 2 * (lane & 3));
-          // Above the diagonal a power may be infinite; nothing reads there.
+          const float2 at = *reinterpret_cast<const float2*>(s + L::sum_at + column);
+          // Above the diagonal, where a power may be infinite, nothing reads.
 #pragma unroll
-          for (int e = 0; e < 4; ++e) x[e] *= power_of_two(b[e >> 1] - ((e & 1) == 0 ? at.x : at.y));
+          for (int e = 2 * h; e < 4; ++e) x[e] *= power_of_two(b[e >> 1] - ((e & 1) == 0 ? at.x : at.y));
         }
-        if (j == warp) {
-          float* to = raw + (lane >> 2) * L::raw_pitch + 8 * h + 2 * (lane & 3);
-          *reinterpret_cast<float2*>(to) = make_float2(x[0], x[1]);
-          *reinterpret_cast<float2*>(to + 8 * L::raw_pitch) = make_float2(x[2], x[3]);
-        }
+        float* to = raw + (lane >> 2) * L::raw_pitch + 8 * h + 2 * (lane & 3);
+        *reinterpret_cast<float2*>(to) = make_float2(x[0], x[1]);
+        *reinterpret_cast<float2*>(to + 8 * L::raw_pitch) = make_float2(x[2], x[3]);
+      }
+      if (j < warp && decays) {
+        const float power = block_power(s, j);
+        above[0] *= power;
+        above[1] *= power;
       }
       if (j < warp) {
         FineBlock::store(scratch + L::below_at + (warp * (warp - 1) / 2 + j) * FineBlock::bytes, 0,
@@ -713,7 +747,6 @@ struct Preparing {
     }
   }
   __device__ __forceinline__ void finish_scores(int c, float (&product)[2 * query_blocks][4]) const {
-    const int n = householder();
     const int first = query_blocks == 4 ? warp : 0;
     const float* s = scalars(c);
     if constexpr (L::group_products) {
@@ -724,24 +757,67 @@ struct Preparing {
     const int update = 16 * warp + (lane >> 2);
     const float b[2] = {s[L::sum_at + update], s[L::sum_at + update + 8]};
     const std::uint32_t scores = base + L::prepared_base + (c & 1) * L::prepared_bytes + L::score_at;
+    if constexpr (query_blocks == 4) {
+      // A query sees the updates up to its own. Of an update, the decays until the block of queries.
+      float until[2] = {};
+      if (decays) {
+        until[0] = s[L::until_at + update];
+        until[1] = s[L::until_at + update + 8];
+      }
 #pragma unroll
-    for (int i = 0; i < query_blocks; ++i) {
-      if (i < first) continue;
+      for (int i = 0; i < 4; ++i) {
+        if (i < warp) continue;
 #pragma unroll
-      for (int h = 0; h < 2; ++h) {
+        for (int h = 0; h < 2; ++h) {
+          float(&x)[4] = product[2 * i + h];
+          const int query = 16 * i + 8 * h + 2 * (lane & 3);
+          if (i > warp) {
+            if (!decays) continue;
+            const float2 since = *reinterpret_cast<const float2*>(s + L::since_at + query);
 #pragma unroll
-        for (int e = 0; e < 2; ++e) {
-          // The last update before the query. Queries beyond the chunk are zero; any update stands for theirs.
-          const int last = min((16 * i + 8 * h + 2 * (lane & 3) + e + 1) * n, chunk_steps) - 1;
-          const float at = decays ? s[L::sum_at + last] : 0.0F;
+            for (int e = 0; e < 4; ++e) x[e] *= until[e >> 1] * ((e & 1) == 0 ? since.x : since.y);
+            continue;
+          }
+          const float2 at = decays ? *reinterpret_cast<const float2*>(s + L::sum_at + query) : float2{};
 #pragma unroll
-          for (int r = 0; r < 2; ++r) {
-            float& x = product[2 * i + h][2 * r + e];
-            if (decays) x *= power_of_two(at - b[r]);
-            if (update + 8 * r > last) x = 0.0F;
+          for (int e = 0; e < 4; ++e) {
+            const bool seen = update + 8 * (e >> 1) <= query + (e & 1);
+            // Of the lower updates the first eight queries see none.
+            const bool power = decays && !(h == 0 && e >= 2);
+            if (power) x[e] *= power_of_two(((e & 1) == 0 ? at.x : at.y) - b[e >> 1]);
+            if (!seen) x[e] = 0.0F;
+          }
+        }
+        if (i > warp && decays) {
+          const float power = block_power(s, i);
+          until[0] *= power;
+          until[1] *= power;
+        }
+      }
+    } else {
+      const int n = householder();
+#pragma unroll
+      for (int i = 0; i < query_blocks; ++i) {
+#pragma unroll
+        for (int h = 0; h < 2; ++h) {
+#pragma unroll
+          for (int e = 0; e < 2; ++e) {
+            // The last update before the query. Queries beyond the chunk are zero; any update stands for theirs.
+            const int last = min((16 * i + 8 * h + 2 * (lane & 3) + e + 1) * n, chunk_steps) - 1;
+            const float at = decays ? s[L::sum_at + last] : 0.0F;
+#pragma unroll
+            for (int r = 0; r < 2; ++r) {
+              float& x = product[2 * i + h][2 * r + e];
+              if (decays) x *= power_of_two(at - b[r]);
+              if (update + 8 * r > last) x = 0.0F;
+            }
           }
         }
       }
+    }
+#pragma unroll
+    for (int i = 0; i < query_blocks; ++i) {
+      if (i < first) continue;
       Block::store_transposed(scores + score_block<query_blocks>(i, warp) * Block::bytes, 0,
                               left_operand<planes>(product[2 * i], product[2 * i + 1]));
     }
