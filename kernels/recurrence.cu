@@ -2,15 +2,21 @@
 // fixed order, so a thread's work is a chain; the parallel work is in columns, heads and words.
 //
 // A block holds up to 128 columns of one head of a word, or of two heads. One warp more, the feeder, brings the vectors
-// of eight tokens at a time to shared memory by asynchronous copies, into a ring of stages ahead of the others, which
-// meet it at barriers in shared memory alone: what addresses cost is nobody's chain. A token's vector that lies in one
-// piece is one bulk copy, where the device has them: copies of quads took the feeder longer than the others' chains.
+// of some tokens at a time to shared memory by asynchronous copies, into a ring of stages ahead of the others, which
+// meet it at barriers in shared memory alone: what addresses cost is nobody's chain. It has a scheduler together with
+// one of the others, and must need fewer instructions than they. Where every vector of a token lies in one piece, each
+// is one bulk copy, where the device has them; its numbers are told to the whole warp, so that they stay in uniform
+// registers, since copies of which each thread has its own are started one after the other, some hundred clocks each.
+//
 // Each step of a column then reads broadcasts of shared memory and nothing else. One pass over the key rows of S does
 // all that can be done with them: it finishes an update, sums the read-out, decays for the next token and sums that
 // token's first dot product. Two chains of key_size fused multiply-adds run side by side, which bounds a step from
-// below by 4 key_size clocks; many words hide it, and then the bound is 3 (4 with a decay) instructions an element and
-// update, and the broadcasts, which keep the shared memory two clocks each. Two columns a thread, which halve them,
-// were slower at every shape measured: the warps are then half as many.
+// below by 4 key_size clocks. They do so only as far as compilers interleave them, within one block of straight code:
+// a step has no branch, ends with what hangs on the dot product, and loads what the next one begins with. One warp a
+// scheduler then takes 550 clocks for a step of 64 rows (335 instructions, with a decay), two more for what each of the
+// loads of four numbers brings to the registers. At 128 rows the broadcasts, two clocks of shared memory each, keep it
+// busy for 80 to 86 % of the time. Two columns a thread, which halve them, were slower at every shape measured: the
+// warps are then half as many.
 //
 // Where every word has a single token (the branches of a prefix tree) nothing is a chain of tokens, and the states' way
 // from and to memory is the work: a block takes 32 words of one head, turns their vectors in shared memory, and each of
@@ -29,8 +35,6 @@
 namespace krohn {
 namespace {
 
-constexpr int stage_tokens = 8;
-constexpr int ring_stages = 4;
 constexpr std::uint32_t most_slots = 2;
 constexpr std::uint32_t feeder_threads = 32;
 constexpr std::uint32_t most_columns = 128;
@@ -42,13 +46,19 @@ enum class Form { delta, deltas, write, removal };
 constexpr bool has_deltas(Form form) { return form == Form::delta || form == Form::deltas; }
 using Decay = Recurrence::Decay;
 
-/// Where a token's numbers lie in shared memory: key-sized vectors, column-sized vectors, single numbers.
-///   deltas: the keys, the query | the values | the betas, the decay
-///   write: key, query, decay by key | value, x of decay by rate | decay
-///   removal: read, removal write, key, query, decay | value
+/// Tokens of a stage, and stages of the ring. A stage costs each warp some hundred clocks; where a token has several
+/// updates, longer stages would leave one head a block.
+constexpr std::uint32_t stage_tokens(Form form) { return form == Form::delta ? 16 : 8; }
+constexpr std::uint32_t ring_stages(Form form) { return form == Form::delta ? 3 : 4; }
+
+/// Where a token's numbers lie in shared memory: key-sized vectors, single numbers, column-sized vectors. Of each, that
+/// of the block's first slot and that of the second lie side by side: neighbouring heads are then copied as one.
+///   deltas: the keys, the query | the betas, the decay | the values
+///   write: key, query, decay by key | decay | value, x of decay by rate
+///   removal: read, removal write, key, query, decay | | value
 struct Record {
-  std::uint32_t values = 0;   // offset of the first column-sized vector
   std::uint32_t scalars = 0;  // offset of the first single number
+  std::uint32_t values = 0;   // offset of the first column-sized vector
   std::uint32_t size = 0;     // 4 modulo 32: eight tokens of a time-major copy then fall into different banks
 };
 
@@ -74,18 +84,21 @@ __device__ __forceinline__ void barrier_arrive(std::uint64_t* barrier) {
 __device__ __forceinline__ void barrier_arrive_with_copies(std::uint64_t* barrier) {
   asm volatile("cp.async.mbarrier.arrive.noinc.shared.b64 [%0];" ::"r"(address_of(barrier)) : "memory");
 }
-/// Waits for the end of the phase of this parity; a barrier that is new has ended one of parity 1.
-__device__ __forceinline__ void barrier_wait(std::uint64_t* barrier, std::uint32_t parity) {
+/// Whether the phase of this parity has ended, asked for a while; a barrier that is new has ended one of parity 1.
+__device__ __forceinline__ bool barrier_test(std::uint64_t* barrier, std::uint32_t parity) {
   std::uint32_t ended = 0;
-  while (ended == 0) {
 #if __CUDA_ARCH__ >= 900
-    asm volatile("{ .reg .pred p; mbarrier.try_wait.parity.shared.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
+  asm volatile("{ .reg .pred p; mbarrier.try_wait.parity.shared.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
 #else
-    asm volatile("{ .reg .pred p; mbarrier.test_wait.parity.shared.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
+  asm volatile("{ .reg .pred p; mbarrier.test_wait.parity.shared.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
 #endif
-                 : "=r"(ended)
-                 : "r"(address_of(barrier)), "r"(parity)
-                 : "memory");
+               : "=r"(ended)
+               : "r"(address_of(barrier)), "r"(parity)
+               : "memory");
+  return ended != 0;
+}
+__device__ __forceinline__ void barrier_wait(std::uint64_t* barrier, std::uint32_t parity) {
+  while (!barrier_test(barrier, parity)) {
   }
 }
 
@@ -94,16 +107,34 @@ constexpr bool bulk_copies = true;
 #else
 constexpr bool bulk_copies = false;
 #endif
-/// A copy of a multiple of 16 bytes, of such addresses, by one thread; the barrier's phase waits for it.
-__device__ __forceinline__ void copy_bulk(float* to, const float* from, std::uint32_t bytes, std::uint64_t* barrier) {
+/// Copies of a multiple of 16 bytes, of such addresses, for which a phase of the barrier waits: first their bytes, by
+/// one thread, then the copies, by a whole warp with the same numbers in each thread, which one of them starts. As all
+/// of it is the same in a warp, it stays in uniform registers.
+__device__ __forceinline__ void expect_bulk(std::uint32_t bytes, std::uint64_t* barrier) {
 #if __CUDA_ARCH__ >= 900
   asm volatile("mbarrier.expect_tx.relaxed.cta.shared::cta.b64 [%0], %1;" ::"r"(address_of(barrier)), "r"(bytes)
                : "memory");
+#endif
+}
+__device__ __forceinline__ void copy_bulk(std::uint32_t to, std::uint64_t from, std::uint32_t bytes,
+                                          std::uint32_t barrier) {
+#if __CUDA_ARCH__ >= 900
   asm volatile(
-      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(address_of(to)),
-      "l"(__cvta_generic_to_global(from)), "r"(bytes), "r"(address_of(barrier))
+      "{ .reg .pred p; elect.sync _|p, 0xffffffff;\n"
+      "@p cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3]; }" ::"r"(to),
+      "l"(from), "r"(bytes), "r"(barrier)
       : "memory");
 #endif
+}
+
+/// For what is the same in a whole warp: compilers then know.
+__device__ __forceinline__ std::uint32_t uniform(std::uint32_t x) { return __shfl_sync(~0U, x, 0); }
+
+/// A store without a branch: compilers let chains run side by side within a block of straight code alone.
+__device__ __forceinline__ void store_if(bool condition, float* to, float x) {
+  asm volatile("{ .reg .pred p; setp.ne.u32 p, %2, 0; @p st.f32 [%0], %1; }" ::"l"(to), "f"(x),
+               "r"(static_cast<std::uint32_t>(condition))
+               : "memory");
 }
 
 // ---- the feeder -----------------------------------------------------------------------------------------------------
@@ -113,24 +144,23 @@ struct Feed {
   const float* from = nullptr;  // of token 0
   std::int64_t time = 0;
   std::int64_t element = 0;
-  std::uint32_t to = 0;  // in a record
+  std::uint32_t to = 0;      // in the first record of the block
+  std::uint32_t length = 0;  // tokens
   std::uint16_t elements = 0;
   std::uint8_t unit = 0;  // numbers a copy, 4 or 1; 0: tokens lie side by side, and neighbouring threads take them
   std::uint8_t units_log2 = 0;  // threads that share a token
-  /// A token's elements are one copy.
-  __device__ __forceinline__ bool whole() const { return (bulk_copies && unit == 4) || elements == 1; }
 };
-constexpr std::uint32_t most_feeds = 3 * Recurrence::most_updates + 2;
+constexpr std::uint32_t most_vectors = 2 * Recurrence::most_updates + 1;
+constexpr std::uint32_t most_scalars = Recurrence::most_updates + 1;
 
 /// `span_log2`: of the least power of two that is not below the elements.
 __device__ __forceinline__ Feed feed_of(const Recurrence& r, const RecurrenceInput& array, std::uint32_t w,
                                         std::uint32_t h, std::uint32_t first, std::uint32_t elements,
-                                        std::uint32_t span_log2, std::uint32_t to) {
+                                        std::uint32_t span_log2) {
   Feed feed;
   feed.from = recurrence_detail::at(r, array, w, 0, h) + first * array.element;
   feed.time = array.time;
   feed.element = array.element;
-  feed.to = to;
   feed.elements = static_cast<std::uint16_t>(elements);
   if (array.time == 1) return feed;
   const bool by_four = array.element == 1 && elements % 4 == 0 && array.time % 4 == 0 &&
@@ -141,15 +171,16 @@ __device__ __forceinline__ Feed feed_of(const Recurrence& r, const RecurrenceInp
 }
 
 /// Copies an input's elements of tokens t .. t + tokens - 1 to records that begin at `to`.
+template <std::uint32_t StageTokens>
 __device__ __forceinline__ void copy_feed(const Feed& feed, std::uint32_t t, std::uint32_t tokens, float* to,
                                           std::uint32_t record, std::uint32_t lane) {
   const float* from = feed.from + t * feed.time;
   to += feed.to;
   if (feed.unit == 0) {
-    const std::uint32_t time = lane % stage_tokens;
-    constexpr std::uint32_t step = feeder_threads / stage_tokens;
+    const std::uint32_t time = lane % StageTokens;
+    constexpr std::uint32_t step = feeder_threads / StageTokens;
     if (time >= tokens) return;
-    std::uint32_t element = lane / stage_tokens;
+    std::uint32_t element = lane / StageTokens;
     from += time + element * feed.element;
     to += time * record + element;
     for (; element < feed.elements; element += step, from += step * feed.element, to += step) {
@@ -158,17 +189,24 @@ __device__ __forceinline__ void copy_feed(const Feed& feed, std::uint32_t t, std
     return;
   }
   const std::uint32_t units_log2 = feed.units_log2;
-  const std::uint32_t begin = (lane & ((1U << units_log2) - 1U)) * feed.unit;
-  const std::uint32_t wide = static_cast<std::uint32_t>(feed.unit) << units_log2;
-  for (std::uint32_t time = lane >> units_log2; time < tokens; time += feeder_threads >> units_log2) {
-    const float* source = from + time * feed.time;
-    float* target = to + time * record;
-    for (std::uint32_t element = begin; element < feed.elements; element += wide) {
-      if (feed.unit == 4) {
-        __pipeline_memcpy_async(target + element, source + element, 4 * sizeof(float));
-      } else {
-        __pipeline_memcpy_async(target + element, source + element * feed.element, sizeof(float));
-      }
+  const std::uint32_t unit = lane & ((1U << units_log2) - 1U);
+  std::uint32_t time = lane >> units_log2;
+  const std::uint32_t step = feeder_threads >> units_log2;
+  from += time * feed.time;
+  to += time * record;
+  if (feed.unit == 4) {  // at most 32 units
+    if (4 * unit >= feed.elements) return;
+    from += 4 * unit;
+    to += 4 * unit;
+    const std::int64_t from_step = step * feed.time;
+    for (; time < tokens; time += step, from += from_step, to += step * record) {
+      __pipeline_memcpy_async(to, from, 4 * sizeof(float));
+    }
+    return;
+  }
+  for (; time < tokens; time += step, from += step * feed.time, to += step * record) {
+    for (std::uint32_t element = unit; element < feed.elements; element += 1U << units_log2) {
+      __pipeline_memcpy_async(to + element, from + element * feed.element, sizeof(float));
     }
   }
 }
@@ -182,24 +220,31 @@ __device__ __forceinline__ Four four(const float* p) {
 }
 
 /// Calls body(j) for the rows that exist, unrolled; vectors are loaded eight rows ahead, since a load takes as long as
-/// the chains of eight rows. With Exact, key_size is D.
-template <int D, bool Exact, class Load, class Body>
-__device__ __forceinline__ void for_rows(std::uint32_t key_size, const Load& load, const Body& body) {
-  auto even = load(0);
-  auto odd = load(4);
+/// the chains of eight rows. With Exact, key_size is D. The first rows' vectors are given, and are made those that
+/// load_after gives.
+template <int D, bool Exact, class Vectors, class Load, class LoadAfter, class Body>
+__device__ __forceinline__ void for_rows(std::uint32_t key_size, Vectors& even, Vectors& odd, const Load& load,
+                                         const LoadAfter& load_after, const Body& body) {
 #pragma unroll
   for (int j = 0; j < D; j += 8) {
 #pragma unroll
     for (int half = 0; half < 8; half += 4) {
       auto& slot = half == 0 ? even : odd;
       const auto vectors = slot;
-      if (j + half + 8 < D) slot = load(j + half + 8);
+      slot = j + 8 < D ? load(j + half + 8) : load_after(half);
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         if (Exact || j + half + i < key_size) body(j + half + i, i, vectors);
       }
     }
   }
+}
+template <int D, bool Exact, class Load, class Body>
+__device__ __forceinline__ void for_rows(std::uint32_t key_size, const Load& load, const Body& body) {
+  auto even = load(0);
+  auto odd = load(4);
+  for_rows<D, Exact>(
+      key_size, even, odd, load, [&](int half) { return half == 0 ? even : odd; }, body);
 }
 
 struct Vectors1 {
@@ -215,20 +260,22 @@ struct Vectors5 {
   Four a, b, c, d, e;
 };
 
-/// The inputs of a slot: calls add(array, first element, elements, span_log2, place in a record) for each.
-template <int D, Form F, Decay K, class Add>
+/// The inputs of a slot: calls vector(array, first element, elements, span_log2, place in a record) or
+/// scalar(array, place) for each.
+template <int D, Form F, Decay K, class Vector, class Scalar>
 __device__ __forceinline__ void for_feeds(const Recurrence& r, const Shape& shape, std::uint32_t first_column,
-                                          std::uint32_t own_columns, const Add& add) {
+                                          std::uint32_t own_columns, const Vector& vector, const Scalar& add_scalar) {
   constexpr std::uint32_t key_span = D == 16 ? 4 : D == 32 ? 5 : D == 64 ? 6 : 7;
   const std::uint32_t columns = 1U << shape.columns_log2;
   const auto key_vector = [&](const RecurrenceInput& array, std::uint32_t index) {
-    add(array, 0U, r.key_size, key_span, index * D);
+    vector(array, 0U, r.key_size, key_span, index * shape.slots * D, static_cast<std::uint32_t>(D));
   };
   const auto value_vector = [&](const RecurrenceInput& array, std::uint32_t index) {
-    add(array, first_column, own_columns, shape.columns_log2, shape.record.values + index * columns);
+    vector(array, first_column, own_columns, shape.columns_log2, shape.record.values + index * shape.slots * columns,
+           columns);
   };
   const auto scalar = [&](const RecurrenceInput& array, std::uint32_t index) {
-    add(array, 0U, 1U, 0U, shape.record.scalars + index);
+    add_scalar(array, shape.record.scalars + index * shape.slots);
   };
   if constexpr (has_deltas(F)) {
     for (std::uint32_t u = 0; u < r.num_updates; ++u) {
@@ -260,25 +307,29 @@ __device__ __forceinline__ void for_feeds(const Recurrence& r, const Shape& shap
 template <int D, Form F, Decay K, bool Exact>
 __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 2)
     recurrence_kernel(const __grid_constant__ Recurrence r, const __grid_constant__ Shape shape) {
+  constexpr std::uint32_t Tokens = stage_tokens(F);
+  constexpr std::uint32_t Stages = ring_stages(F);
   extern __shared__ float4 shared_quads[];
   __shared__ std::uint32_t longest;
-  __shared__ alignas(8) std::uint64_t full[ring_stages];   // a stage's vectors are there
-  __shared__ alignas(8) std::uint64_t empty[ring_stages];  // nobody reads them any more
+  __shared__ float one;
+  __shared__ alignas(8) std::uint64_t full[Stages];   // a stage's vectors are there
+  __shared__ alignas(8) std::uint64_t empty[Stages];  // nobody reads them any more
   const std::uint32_t compute_threads = blockDim.x - feeder_threads;
-  const bool feeder = threadIdx.x >= compute_threads;
+  const bool feeder = uniform(threadIdx.x / 32U) == compute_threads / 32U;
   const std::uint32_t columns = 1U << shape.columns_log2;
   const std::uint32_t slot = threadIdx.x >> shape.columns_log2;
   const std::uint32_t lane = threadIdx.x & (columns - 1U);
   const std::uint32_t record = shape.record.size;
   const std::uint32_t out_pitch = columns + 1U;
-  const std::uint32_t slot_size = ring_stages * stage_tokens * record;
+  const std::uint32_t ring_size = Stages * Tokens * record;
   const std::uint32_t first_column = blockIdx.y * columns;
   const std::uint64_t first_pair = static_cast<std::uint64_t>(blockIdx.x) * shape.slots;
   const std::uint64_t pairs = static_cast<std::uint64_t>(r.words) * r.heads;
   __shared__ std::uint32_t slot_length[most_slots];
   if (threadIdx.x == 0) {
     longest = 0;
-    for (int i = 0; i < ring_stages; ++i) {
+    one = 1.0F;
+    for (std::uint32_t i = 0; i < Stages; ++i) {
       barrier_init(&full[i], feeder_threads);
       barrier_init(&empty[i], compute_threads);
     }
@@ -289,56 +340,113 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
       longest = max(longest, slot_length[i]);
     }
   }
+  // Single numbers that are not there are 1.
+  for (std::uint32_t i = threadIdx.x; i < Stages * Tokens; i += blockDim.x) {
+    float* scalars = reinterpret_cast<float*>(shared_quads) + i * record;
+    for (std::uint32_t e = shape.record.scalars; e < shape.record.values; ++e) scalars[e] = 1.0F;
+  }
   __syncthreads();
-  const std::uint32_t num_stages = (longest + stage_tokens - 1) / stage_tokens;
+  const std::uint32_t num_stages = uniform((longest + Tokens - 1) / Tokens);
 
   if (feeder) {
-    __shared__ Feed feeds[most_slots][most_feeds];
+    __shared__ Feed vectors[most_slots * most_vectors];
+    __shared__ Feed scalars[most_slots * most_scalars];
     const std::uint32_t own = threadIdx.x - compute_threads;
-    std::uint32_t count = 0;
-    for (std::uint32_t i = 0; i < shape.slots && first_pair + i < pairs; ++i) {
-      const std::uint64_t pair = first_pair + i;
-      count = 0;
-      for_feeds<D, F, K>(r, shape, first_column, min(columns, r.value_size - first_column),
-                         [&](const RecurrenceInput& array, std::uint32_t first, std::uint32_t elements,
-                             std::uint32_t span_log2, std::uint32_t to) {
-                           if (count % feeder_threads == own) {
-                             feeds[i][count] =
-                                 feed_of(r, array, static_cast<std::uint32_t>(pair / r.heads),
-                                         static_cast<std::uint32_t>(pair % r.heads), first, elements, span_log2, to);
-                           }
-                           ++count;
-                         });
-    }
+    std::uint32_t num_vectors = 0;
+    std::uint32_t num_scalars = 0;
+    // Calls each(i, feed) for every slot's feed of an input.
+    const auto for_slots = [&](const RecurrenceInput& array, std::uint32_t first, std::uint32_t elements,
+                               std::uint32_t span_log2, std::uint32_t to, std::uint32_t pitch, const auto& each) {
+      for (std::uint32_t i = 0; i < shape.slots && first_pair + i < pairs; ++i) {
+        Feed feed = feed_of(r, array, static_cast<std::uint32_t>((first_pair + i) / r.heads),
+                            static_cast<std::uint32_t>((first_pair + i) % r.heads), first, elements, span_log2);
+        feed.to = to + i * pitch;
+        feed.length = slot_length[i];
+        each(i, feed);
+      }
+    };
+    for_feeds<D, F, K>(
+        r, shape, first_column, min(columns, r.value_size - first_column),
+        [&](const RecurrenceInput& array, std::uint32_t first, std::uint32_t elements, std::uint32_t span_log2,
+            std::uint32_t to, std::uint32_t pitch) {
+          Feed before;
+          for_slots(array, first, elements, span_log2, to, pitch, [&](std::uint32_t i, const Feed& feed) {
+            // Neighbouring heads that lie side by side here and there are one.
+            if (i > 0 && before.unit == 4 && feed.unit == 4 && before.elements == pitch && pitch <= 64 &&
+                elements == pitch && feed.from == before.from + pitch && feed.length == before.length) {
+              before.elements = static_cast<std::uint16_t>(2 * pitch);
+              ++before.units_log2;
+              --num_vectors;
+            } else {
+              before = feed;
+            }
+            if (own == 0) vectors[num_vectors] = before;
+            ++num_vectors;
+          });
+        },
+        [&](const RecurrenceInput& array, std::uint32_t to) {
+          for_slots(array, 0, 1, 0, to, 1, [&](std::uint32_t, const Feed& feed) {
+            if (own == 0) scalars[num_scalars] = feed;
+            ++num_scalars;
+          });
+        });
     __syncwarp();
-    bool all_whole = true;  // slots may begin at other alignments
-    for (std::uint32_t i = 0; i < shape.slots && first_pair + i < pairs; ++i) {
-      for (std::uint32_t f = 0; f < count; ++f) all_whole = all_whole && feeds[i][f].whole();
+    num_vectors = uniform(num_vectors);
+    // Where every vector of a token is one copy, each thread keeps where one vector's are from and to.
+    bool bulk = bulk_copies && num_vectors <= feeder_threads;
+    std::uint64_t bulk_from = 0;
+    std::uint32_t bulk_time = 0;
+    std::uint32_t bulk_to = 0;  // the place in bytes, and 12 bits for how many they are
+    std::uint32_t bulk_bytes = 0;
+    std::uint32_t shortest = longest;
+    for (std::uint32_t f = 0; f < num_vectors; ++f) {
+      const Feed& feed = vectors[f];
+      bulk = bulk && feed.unit == 4 && feed.time < (1 << 28) && feed.time >= 0;
+      bulk_bytes += feed.elements * static_cast<std::uint32_t>(Tokens * sizeof(float));
+      shortest = min(shortest, feed.length);
     }
+    if (own < num_vectors) {
+      const Feed& feed = vectors[own];
+      bulk_from = __cvta_generic_to_global(feed.from);
+      bulk_time = static_cast<std::uint32_t>(feed.time) * static_cast<std::uint32_t>(sizeof(float));
+      bulk_to = feed.to * 4U << 12U | feed.elements * 4U;
+    }
+    const std::uint32_t bulk_end = uniform(bulk ? shortest : 0U);
     for (std::uint32_t s = 0; s < num_stages; ++s) {
-      const std::uint32_t place = s % ring_stages;
-      barrier_wait(&empty[place], (s / ring_stages % 2U) ^ 1U);
-      const std::uint32_t t = s * stage_tokens;
-      for (std::uint32_t i = 0; i < shape.slots; ++i) {
-        const std::uint32_t length = slot_length[i];
-        if (t >= length) continue;
-        const std::uint32_t tokens = min(static_cast<std::uint32_t>(stage_tokens), length - t);
-        float* to = reinterpret_cast<float*>(shared_quads) + i * slot_size + place * stage_tokens * record;
-        // A thread a token and input, where that is one copy.
-        const std::uint32_t time = own % stage_tokens;
-        for (std::uint32_t f = own / stage_tokens; f < count && time < tokens; f += feeder_threads / stage_tokens) {
-          const Feed& feed = feeds[i][f];
-          if (!feed.whole()) continue;
-          float* target = to + time * record + feed.to;
-          const float* source = feed.from + (t + time) * feed.time;
-          if (feed.elements == 1) {
-            __pipeline_memcpy_async(target, source, sizeof(float));
-          } else {
-            copy_bulk(target, source, feed.elements * static_cast<std::uint32_t>(sizeof(float)), &full[place]);
+      const std::uint32_t place = s % Stages;
+      while (!__all_sync(~0U, barrier_test(&empty[place], (s / Stages % 2U) ^ 1U))) {
+      }
+      const std::uint32_t t = s * Tokens;
+      float* to = reinterpret_cast<float*>(shared_quads) + place * Tokens * record;
+      if (t + Tokens <= bulk_end) {
+        const std::uint32_t barrier = address_of(&full[place]);
+        if (own == 0) expect_bulk(bulk_bytes, &full[place]);
+#pragma unroll 1
+        for (std::uint32_t f = 0; f < num_vectors; ++f) {
+          std::uint64_t from = __shfl_sync(~0U, static_cast<unsigned long long>(bulk_from), static_cast<int>(f));
+          const std::uint32_t time = __shfl_sync(~0U, bulk_time, static_cast<int>(f));
+          const std::uint32_t place_and_bytes = __shfl_sync(~0U, bulk_to, static_cast<int>(f));
+          std::uint32_t target = address_of(to) + (place_and_bytes >> 12U);
+#pragma unroll
+          for (std::uint32_t i = 0; i < Tokens; ++i) {
+            copy_bulk(target, from, place_and_bytes & 4095U, barrier);
+            from += time;
+            target += record * static_cast<std::uint32_t>(sizeof(float));
           }
         }
-        for (std::uint32_t f = 0; f < count && !all_whole; ++f) {
-          if (!feeds[i][f].whole()) copy_feed(feeds[i][f], t, tokens, to, record, own);
+        bulk_from += std::uint64_t{bulk_time} * Tokens;
+      } else {
+        for (std::uint32_t f = 0; f < num_vectors; ++f) {
+          const Feed& feed = vectors[f];
+          if (t < feed.length) copy_feed<Tokens>(feed, t, min(Tokens, feed.length - t), to, record, own);
+        }
+      }
+      // A thread a token and single number.
+      const std::uint32_t time = own % Tokens;
+      for (std::uint32_t f = own / Tokens; f < num_scalars; f += feeder_threads / Tokens) {
+        const Feed& feed = scalars[f];
+        if (t + time < feed.length) {
+          __pipeline_memcpy_async(to + feed.to + time * record, feed.from + (t + time) * feed.time, sizeof(float));
         }
       }
       barrier_arrive_with_copies(&full[place]);
@@ -347,8 +455,12 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
   }
 
   const std::uint32_t updates = F == Form::deltas ? r.num_updates : 1U;
-  const float* ring = reinterpret_cast<float*>(shared_quads) + slot * slot_size;
-  float* outs = reinterpret_cast<float*>(shared_quads) + shape.slots * slot_size + slot * 2U * stage_tokens * out_pitch;
+  // A thread's records begin with its slot's first vector.
+  const float* ring = reinterpret_cast<float*>(shared_quads) + slot * D;
+  const std::uint32_t pitch = shape.slots * D;  // from vector to vector
+  const std::uint32_t scalars_at = shape.record.scalars + slot - slot * D;
+  const std::uint32_t values_at = shape.record.values + slot * columns + lane - slot * D;
+  float* outs = reinterpret_cast<float*>(shared_quads) + ring_size + slot * 2U * Tokens * out_pitch;
   // The last warp of a narrow block has threads without a slot.
   const bool exists = slot < shape.slots && first_pair + slot < pairs;
   const auto w = exists ? static_cast<std::uint32_t>((first_pair + slot) / r.heads) : 0U;
@@ -373,29 +485,41 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
     }
   }
 
-  // Of the token at hand: what is written, its record, and (deltas) the dot product, value and beta of the next update,
-  // loaded ahead, since nothing of a pass is waited for longer.
-  float* output = r.output.data;
-  if (exists && length > 0) {
+  // Where the next output goes: to its place, or to a stage of them.
+  float* output = outs + lane;
+  if (!shape.transposed_output && exists && length > 0) {
     output = recurrence_detail::at(r, r.output, w, 0, h) + (first_column + lane) * r.output.element;
   }
+  const std::int64_t output_step = shape.transposed_output ? static_cast<std::int64_t>(out_pitch) : r.output.time;
+  // The records of the token at hand and of the next one; what lies behind the last token's changes nothing that is
+  // used. What a pass needs first is loaded a token ahead: nothing of a pass is waited for longer.
   const float* now = ring;
+  const float* next = ring;
   float dot = 0.0F;
   float value = 0.0F;
-  float beta = 1.0F;
+  float beta = 1.0F;   // where there are none, which changes no bit
+  float decay = 1.0F;  // before the next token; 1 after the last, which changes no bit
+  float change = 0.0F;
+  // Of the rows from j: what is written, the query, the next key.
+  const auto load_rows = [&](const float* write, const float* read, int j) {
+    return Vectors3{four(write + j), four(write + pitch + j), four(read + j)};
+  };
+  Vectors3 ahead[2];
+  const auto advance = [&](const float* at) { return at + record == ring + ring_size ? ring : at + record; };
+  const std::uint32_t decay_at = scalars_at + updates * shape.slots;
   const auto load_update = [&](const float* record_of, std::uint32_t u) {
-    value = record_of[shape.record.values + u * columns + lane];
-    if (r.updates[u].beta.data != nullptr) beta = record_of[shape.record.scalars + u];
+    value = record_of[values_at + u * (shape.slots * columns)];
+    beta = record_of[scalars_at + u * shape.slots];
   };
   const auto flush = [&](std::uint32_t s) {  // writes a stage of outputs, neighbouring tokens side by side
-    const std::uint32_t t = s * stage_tokens;
+    const std::uint32_t t = s * Tokens;
     if (t >= length) return;
-    const std::uint32_t tokens = min(static_cast<std::uint32_t>(stage_tokens), length - t);
-    const float* from = outs + (s % 2) * stage_tokens * out_pitch;
+    const std::uint32_t tokens = min(Tokens, length - t);
+    const float* from = outs + (s % 2) * Tokens * out_pitch;
     float* to = recurrence_detail::at(r, r.output, w, t, h) + first_column * r.output.element;
-    for (std::uint32_t i = lane; i < stage_tokens * columns; i += columns) {
-      const std::uint32_t time = i % stage_tokens;
-      const std::uint32_t element = i / stage_tokens;
+    for (std::uint32_t i = lane; i < Tokens * columns; i += columns) {
+      const std::uint32_t time = i % Tokens;
+      const std::uint32_t element = i / Tokens;
       if (time < tokens && element < own_columns) {
         to[time * r.output.time + element * r.output.element] = from[time * out_pitch + element];
       }
@@ -403,65 +527,74 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
   };
 
   for (std::uint32_t s = 0; s < num_stages; ++s) {
-    // A stage's last token needs the next one's first.
+    // A stage's last token needs the next one's first two.
     if (s == 0) barrier_wait(&full[0], 0U);
-    if (s + 1 < num_stages) barrier_wait(&full[(s + 1) % ring_stages], (s + 1) / ring_stages % 2U);
+    if (s + 1 < num_stages) barrier_wait(&full[(s + 1) % Stages], (s + 1) / Stages % 2U);
     if (shape.transposed_output && s > 0) {
       asm volatile("bar.sync 1, %0;" ::"r"(compute_threads) : "memory");
       flush(s - 1);
+      if (s % 2 == 0) output = outs + lane;
     }
-    const std::uint32_t end = min((s + 1) * stage_tokens, length);
-    if (has_deltas(F) && s == 0 && length > 0) {
-      const float a = K == Decay::scalar ? now[shape.record.scalars + updates] : 1.0F;
-      for_rows<D, Exact>(
-          r.key_size, [&](int j) { return Vectors1{four(now + j)}; },
-          [&](int j, int i, const Vectors1& x) {
-            if constexpr (K == Decay::scalar) S[j] = a * S[j];
-            dot = __fmaf_rn(x.a.v[i], S[j], dot);
-          });
-      load_update(now, 0);
+    const std::uint32_t end = min((s + 1) * Tokens, length);
+    if (s == 0 && length > 0) {
+      next = advance(now);
+      if constexpr (has_deltas(F)) {
+        const float a = K == Decay::scalar ? now[decay_at] : 1.0F;
+        for_rows<D, Exact>(
+            r.key_size, [&](int j) { return Vectors1{four(now + j)}; },
+            [&](int j, int i, const Vectors1& x) {
+              if constexpr (K == Decay::scalar) S[j] = a * S[j];
+              dot = __fmaf_rn(x.a.v[i], S[j], dot);
+            });
+        load_update(now, 0);
+        change = beta * (value - dot);
+        if constexpr (F == Form::delta) {
+          ahead[0] = load_rows(now, next, 0);
+          ahead[1] = load_rows(now, next, 4);
+        }
+        if (K == Decay::scalar && length > 1) decay = next[decay_at];
+      }
     }
-    for (std::uint32_t t = s * stage_tokens; t < end; ++t) {
-      const bool last = t + 1 == length;
-      // The last token's next one is itself: the dot product with it is not used.
-      const float* next = now + record == ring + slot_size ? ring : now + record;
-      if (last) next = now;
-      const float* values = now + shape.record.values + lane;
-      const float* scalars = now + shape.record.scalars;
+    for (std::uint32_t t = s * Tokens; t < end; ++t) {
+      const float* after = advance(next);
+      const float* values = now + values_at;
+      const float* scalars = now + scalars_at;
       float o = 0.0F;
       if constexpr (has_deltas(F)) {
-        for (std::uint32_t u = 0; u < updates; ++u) {
-          const float c = beta * (value - dot);  // without betas beta is 1, which changes no bit
+        const float* write = now;
+        for (std::uint32_t u = 1; u < updates; ++u) {
+          const float c = change;
           dot = 0.0F;
-          const float* write = now + u * D;
-          if (u + 1 < updates) {
-            load_update(now, u + 1);
-            for_rows<D, Exact>(
-                r.key_size,
-                [&](int j) {
-                  return Vectors2{four(write + j), four(write + D + j)};
-                },
-                [&](int j, int i, const Vectors2& x) {
-                  S[j] = __fmaf_rn(c, x.a.v[i], S[j]);
-                  dot = __fmaf_rn(x.b.v[i], S[j], dot);
-                });
-          } else {
-            load_update(next, 0);
-            // The state is not decayed after the last token: 1 changes no bit.
-            float a = 1.0F;
-            if constexpr (K == Decay::scalar) a = last ? 1.0F : next[shape.record.scalars + updates];
-            for_rows<D, Exact>(
-                r.key_size,
-                [&](int j) {
-                  return Vectors3{four(write + j), four(write + D + j), four(next + j)};
-                },
-                [&](int j, int i, const Vectors3& x) {
-                  S[j] = __fmaf_rn(c, x.a.v[i], S[j]);
-                  o = __fmaf_rn(x.b.v[i], S[j], o);
-                  if constexpr (K == Decay::scalar) S[j] = a * S[j];
-                  dot = __fmaf_rn(x.c.v[i], S[j], dot);
-                });
-          }
+          load_update(now, u);
+          for_rows<D, Exact>(
+              r.key_size,
+              [&](int j) {
+                return Vectors2{four(write + j), four(write + pitch + j)};
+              },
+              [&](int j, int i, const Vectors2& x) {
+                S[j] = __fmaf_rn(c, x.a.v[i], S[j]);
+                dot = __fmaf_rn(x.b.v[i], S[j], dot);
+              });
+          change = beta * (value - dot);
+          write += pitch;
+        }
+        const float c = change;
+        dot = 0.0F;
+        load_update(next, 0);
+        const float a = decay;
+        if constexpr (K == Decay::scalar) decay = *(t + 2 < length ? after + decay_at : &one);
+        const auto row = [&](int j, int i, const Vectors3& x) {
+          S[j] = __fmaf_rn(c, x.a.v[i], S[j]);
+          o = __fmaf_rn(x.b.v[i], S[j], o);
+          if constexpr (K == Decay::scalar) S[j] = a * S[j];
+          dot = __fmaf_rn(x.c.v[i], S[j], dot);
+        };
+        const auto load = [&](int j) { return load_rows(write, next, j); };
+        if constexpr (F == Form::delta) {
+          for_rows<D, Exact>(
+              r.key_size, ahead[0], ahead[1], load, [&](int j) { return load_rows(next, after, j); }, row);
+        } else {
+          for_rows<D, Exact>(r.key_size, load, row);
         }
       } else if constexpr (F == Form::write) {
         const float c = *values;
@@ -469,18 +602,18 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
           for_rows<D, Exact>(
               r.key_size,
               [&](int j) {
-                return Vectors3{four(now + j), four(now + D + j), four(now + 2 * D + j)};
+                return Vectors3{four(now + j), four(now + pitch + j), four(now + 2 * pitch + j)};
               },
               [&](int j, int i, const Vectors3& x) {
                 S[j] = __fmaf_rn(c, x.a.v[i], x.c.v[i] * S[j]);
                 o = __fmaf_rn(x.b.v[i], S[j], o);
               });
         } else {
-          const float a = K == Decay::rate ? values[columns] : r.decay.data == nullptr ? 1.0F : scalars[0];
+          const float a = K == Decay::rate ? values[shape.slots * columns] : scalars[0];
           for_rows<D, Exact>(
               r.key_size,
               [&](int j) {
-                return Vectors2{four(now + j), four(now + D + j)};
+                return Vectors2{four(now + j), four(now + pitch + j)};
               },
               [&](int j, int i, const Vectors2& x) {
                 float decay = a;
@@ -503,8 +636,8 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
         for_rows<D, Exact>(
             r.key_size,
             [&](int j) {
-              return Vectors5{four(now + D + j), four(now + 2 * D + j), four(now + 3 * D + j), four(now + 4 * D + j),
-                              four(next + j)};
+              return Vectors5{four(now + pitch + j), four(now + 2 * pitch + j), four(now + 3 * pitch + j),
+                              four(now + 4 * pitch + j), four(next + j)};
             },
             [&](int j, int i, const Vectors5& x) {
               float entry = x.d.v[i] * S[j];
@@ -515,15 +648,14 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
               S[j] = entry;
             });
       }
-      if (shape.transposed_output) {
-        outs[t % (2U * stage_tokens) * out_pitch + lane] = o;
-      } else if (owned) {
-        *output = o;
-      }
-      output += r.output.time;
+      // Here, so that compilers see the longer chain in the dot product.
+      if constexpr (has_deltas(F)) change = beta * (value - dot);
+      store_if(owned, output, o);
+      output += output_step;
       now = next;
+      next = after;
     }
-    barrier_arrive(&empty[s % ring_stages]);  // every thread: racecheck does not follow one that does for its warp
+    barrier_arrive(&empty[s % Stages]);  // every thread: racecheck does not follow one that does for its warp
   }
   if (shape.transposed_output && num_stages > 0) {
     asm volatile("bar.sync 1, %0;" ::"r"(compute_threads) : "memory");
@@ -718,19 +850,23 @@ void launch(const Recurrence& r, std::uint32_t keys, std::uint32_t values, std::
   Shape shape;
   const std::uint32_t columns = std::clamp(std::bit_ceil(r.value_size), 16U, most_columns);
   shape.columns_log2 = static_cast<std::uint32_t>(std::countr_zero(columns));
-  shape.record.values = keys * D;
-  shape.record.scalars = shape.record.values + values * columns;
-  shape.record.size = (shape.record.scalars + scalars + 31U - 4U) / 32U * 32U + 4U;
-  shape.transposed_output = r.output.time == 1 && r.output.element != 1;
-  const std::size_t slot_bytes =
-      sizeof(float) *
-      (static_cast<std::size_t>(ring_stages) * stage_tokens * shape.record.size + 2U * stage_tokens * (columns + 1U));
   const std::uint64_t pairs = static_cast<std::uint64_t>(r.words) * r.heads;
   // Two of 16 columns fill a warp, two of 64 make four warps, one for each of a multiprocessor's schedulers.
   shape.slots =
       columns == 16 || (columns == 64 && pairs > static_cast<std::uint64_t>(multiprocessors())) ? most_slots : 1U;
-  while (shape.slots > 1 && (shape.slots * slot_bytes > block_shared_bytes || shape.slots > pairs)) shape.slots /= 2;
-  const std::size_t bytes = shape.slots * slot_bytes;
+  const auto lay_out = [&] {
+    shape.record.scalars = keys * shape.slots * D;
+    shape.record.values = shape.record.scalars + (scalars * shape.slots + 3U) / 4U * 4U;
+    shape.record.size = (shape.record.values + values * shape.slots * columns + 31U - 4U) / 32U * 32U + 4U;
+    return sizeof(float) * (static_cast<std::size_t>(ring_stages(F)) * stage_tokens(F) * shape.record.size +
+                            shape.slots * 2U * stage_tokens(F) * (columns + 1U));
+  };
+  std::size_t bytes = lay_out();
+  if (shape.slots > 1 && (bytes > block_shared_bytes || shape.slots > pairs)) {
+    shape.slots = 1;
+    bytes = lay_out();
+  }
+  shape.transposed_output = r.output.time == 1 && r.output.element != 1;
   const dim3 grid(static_cast<unsigned>((pairs + shape.slots - 1) / shape.slots),
                   (r.value_size + columns - 1) / columns);
   const unsigned threads = std::max(32U, columns * shape.slots) + feeder_threads;
