@@ -39,8 +39,8 @@ __host__ __device__ constexpr int group_byte(int i) {
 }
 
 /// A transition table on a device. An entry is the offset of the next state's row, in entries; a row has the groups
-/// first, then (where a group is not one symbol) the symbols. Tables of up to 2^16 entries that fit are walked in shared
-/// memory, in the largest groups that leave them there, others in device memory, symbol by symbol.
+/// first, then (where a group is not one symbol) the symbols. Tables of up to 2^16 entries that fit are walked in
+/// shared memory, in the largest groups that leave them there, others in device memory, symbol by symbol.
 class TransitionTable {
  public:
   TransitionTable() = default;

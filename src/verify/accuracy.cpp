@@ -66,6 +66,7 @@ class Sampler {
 
   Word draw(Random& random) const {
     Word word;
+    word.reserve(length_);
     State state = dfa_.start();
     for (std::uint64_t l = length_; l-- > 0;) {
       double total = 0;
@@ -173,6 +174,18 @@ Trace run_form(const Machine& machine, const std::vector<Word>& words, const Acc
   return trace;
 }
 
+/// Calls body(begin, end) for pieces of 0 .. count - 1 that take about 2^18 steps each, on as many threads at most.
+template <class Body>
+void in_pieces(std::uint64_t count, std::uint64_t steps, unsigned threads, const Body& body) {
+  const std::uint64_t tasks = std::clamp<std::uint64_t>(count * steps >> 18U, 1, threads);
+  std::vector<std::future<void>> pieces;
+  for (std::uint64_t task = 0; task < tasks; ++task) {
+    pieces.push_back(std::async(tasks == 1 ? std::launch::deferred : meanwhile,
+                                [&, task] { body(count * task / tasks, count * (task + 1) / tasks); }));
+  }
+  for (std::future<void>& piece : pieces) piece.get();
+}
+
 /// What the words of one length add up to.
 struct Counts {
   std::vector<std::pair<double, double>> right_of;
@@ -180,24 +193,35 @@ struct Counts {
   double sequences = 0;
   double guessed = 0;
 
+  /// Of words of one length.
   void add(const std::vector<Word>& words, const Trace& trace, const Specification& specification, bool last_only,
-           double chance) {
+           double chance, unsigned threads) {
     const Dfa& dfa = specification.automaton();
-    for (std::size_t i = 0; i < words.size(); ++i) {
-      const std::span<const std::int32_t> labels = trace.labels_of(i);
-      State state = dfa.start();
-      double right = 0;
-      double counted = 0;
-      for (std::size_t t = 0; t < words[i].size(); ++t) {
-        state = dfa.next(state, words[i][t]);
-        const bool end = t + 1 == words[i].size();
-        if (dfa.label(state) == null_label || (last_only && !end)) continue;
-        const bool agrees = specification.agrees(labels[t + 1], state);
-        counted += 1;
-        right += agrees ? 1 : 0;
-        if (end && agrees) last += 1;
+    const std::size_t before = right_of.size();
+    right_of.resize(before + words.size());
+    std::vector<char> last_right(words.size());
+    in_pieces(words.size(), words.front().size(), threads, [&](std::uint64_t first, std::uint64_t beyond) {
+      for (std::uint64_t i = first; i < beyond; ++i) {
+        const std::span<const std::int32_t> labels = trace.labels_of(i);
+        State state = dfa.start();
+        double right = 0;
+        double counted = 0;
+        for (std::size_t t = 0; t < words[i].size(); ++t) {
+          state = dfa.next(state, words[i][t]);
+          const bool end = t + 1 == words[i].size();
+          if (dfa.label(state) == null_label || (last_only && !end)) continue;
+          const bool agrees = specification.agrees(labels[t + 1], state);
+          counted += 1;
+          right += agrees ? 1 : 0;
+          if (end && agrees) last_right[i] = 1;
+        }
+        right_of[before + i] = {right, counted};
       }
-      right_of.emplace_back(right, counted);
+    });
+    // In order, so that the sum does not depend on the threads.
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      const auto& [right, counted] = right_of[before + i];
+      last += last_right[i];
       if (right == counted) sequences += 1;
       guessed += std::pow(chance, counted);
     }
@@ -242,6 +266,7 @@ Accuracy measure_accuracy(const Machine& machine, const Dfa& language, const Acc
       continue;
     }
     Counts counts;
+    const unsigned threads = threads_to_use(options.threads);
     // A part at a time, so that an early end has the words run so far; large enough for vectors and devices. While a
     // part runs the next one is drawn and the one before is counted; on devices two run side by side, since what the
     // host does for one takes a third of the time.
@@ -251,16 +276,10 @@ Accuracy measure_accuracy(const Machine& machine, const Dfa& language, const Acc
     const auto draw = [&, drawn](std::uint64_t first) {
       const std::uint64_t count = std::min(options.words - first, most);
       std::vector<Word> words(count);
-      const std::uint64_t tasks = std::clamp<std::uint64_t>(count * length >> 18U, 1, 8);
-      std::vector<std::future<void>> drawing;
-      for (std::uint64_t task = 0; task < tasks; ++task) {
-        drawing.push_back(std::async(tasks == 1 ? std::launch::deferred : meanwhile, [&, task] {
-          const std::uint64_t begin = count * task / tasks;
-          Random random(options.seed + (drawn + (first + begin) * length) * SplitMix64::increment);
-          for (std::uint64_t i = begin; i < count * (task + 1) / tasks; ++i) words[i] = sampler.draw(random);
-        }));
-      }
-      for (std::future<void>& task : drawing) task.get();
+      in_pieces(count, length, threads, [&](std::uint64_t begin, std::uint64_t end) {
+        Random random(options.seed + (drawn + (first + begin) * length) * SplitMix64::increment);
+        for (std::uint64_t i = begin; i < end; ++i) words[i] = sampler.draw(random);
+      });
       return words;
     };
     drawn += options.words * length;
@@ -296,7 +315,7 @@ Accuracy measure_accuracy(const Machine& machine, const Dfa& language, const Acc
         accuracy.device = trace->device;
         if (counting.valid()) counting.get();
         counting = std::async(meanwhile, [&, words = part.words, trace] {
-          counts.add(*words, *trace, specification, options.last_only, accuracy.chance);
+          counts.add(*words, *trace, specification, options.last_only, accuracy.chance, threads);
         });
       } catch (const StoppedError&) {
         accuracy.stopped = true;
