@@ -132,14 +132,15 @@ ScanResult scan(const Machine& model, const SymbolSource& source, const ScanOpti
   if (alphabet > byte_symbols) {
     throw InputError("scan: expected an alphabet of at most 256 symbols, got " + std::to_string(alphabet));
   }
-  const auto plan_or_reason = plan_scan(model);
+  auto plan_or_reason = plan_scan(model);
   if (const std::string* reason = std::get_if<std::string>(&plan_or_reason)) {
     throw InputError("scan: the model cannot be scanned exactly: " + *reason);
   }
-  const ScanPlan& plan = std::get<ScanPlan>(plan_or_reason);
+  ScanPlan& plan = std::get<ScanPlan>(plan_or_reason);
   const unsigned threads = threads_to_use(options.threads);
-  const bool worthwhile = plan.points || plan.monoid || plan.machine.count <= most_states_automatic;
+  const bool worthwhile = plan.monoid || plan.machine.count <= most_states_automatic;
   const std::shared_ptr<DeviceTeam> team = choose_devices(options.device, worthwhile);
+  if (team) plan.points = find_points(plan.machine.next, plan.num_symbols);
   std::size_t read_size = run_symbols * runs_a_thread * threads;
   if (team) {
     read_size = options.device_memory != 0 ? std::clamp<std::size_t>(options.device_memory / 2, 4096, device_symbols)

@@ -20,6 +20,7 @@
 #include <unordered_set>
 
 #include "krohn/automata/group_action.hpp"
+#include "krohn/error.hpp"
 
 namespace krohn {
 namespace {
@@ -133,8 +134,15 @@ std::optional<PointAction> find_points(const std::vector<std::uint32_t>& next, s
   }
   std::vector<std::string> names;
   for (std::size_t a = 0; a < num_symbols; ++a) names.push_back(std::to_string(a));
-  const GroupAction action = find_action(Dfa::acceptor(Alphabet(names), 0, next, std::vector<bool>(states)));
-  if (action.degree > most_points) return std::nullopt;
+  const std::optional<GroupAction> found = [&]() -> std::optional<GroupAction> {
+    try {
+      return find_action(Dfa::acceptor(Alphabet(names), 0, next, std::vector<bool>(states)));
+    } catch (const ResourceError&) {
+      return std::nullopt;  // many states that no few blocks tell apart
+    }
+  }();
+  if (!found || found->degree > most_points) return std::nullopt;
+  const GroupAction& action = *found;
   for (std::size_t a = 0; a < num_symbols; ++a) {
     const std::vector<std::uint32_t>& letter = action.letters[action.letter_of_symbol[a]];
     std::copy(letter.begin(), letter.end(), image.begin() + static_cast<std::ptrdiff_t>(a * most_points));
@@ -171,9 +179,8 @@ std::variant<ScanPlan, std::string> plan_scan(const Machine& model) {
            " steps), or one that is not a finite number";
   }
   const auto num_symbols = static_cast<std::uint32_t>(model.alphabet().size());
-  std::optional<PointAction> points = find_points(machine->next, num_symbols);
   std::optional<TransformationMonoid> monoid = transformation_monoid(machine->next, num_symbols, max_work);
-  return ScanPlan{num_symbols, std::move(*machine), std::move(points), std::move(monoid)};
+  return ScanPlan{num_symbols, std::move(*machine), std::nullopt, std::move(monoid)};
 }
 
 }  // namespace krohn

@@ -64,6 +64,7 @@ std::optional<PointAction> find_points(const std::vector<std::uint32_t>& next, s
 struct ScanPlan {
   std::uint32_t num_symbols = 0;
   Reachable machine;
+  /// Of scans on a device (find_points); plan_scan leaves them out.
   std::optional<PointAction> points;
   std::optional<TransformationMonoid> monoid;
 

@@ -169,10 +169,10 @@ TEST_CASE("points tell where every state goes: few states, groups whose blocks a
     bool found;
   };
   // S_n and A_n act on n points however many states they have; a counter modulo 12 on 3 + 4; one modulo 11 on no fewer
-  // than 11, and resets of more than 8 states are no permutations.
-  for (const Case& c :
-       {Case{"parity", true}, Case{"S:5", true}, Case{"word:S4", true}, Case{"word:A5", true}, Case{"S:7", true},
-        Case{"tomita:5", true}, Case{"cycle:12", true}, Case{"cycle:11", false}, Case{"dyck:2,5", false}}) {
+  // than 11, one modulo 65536 is not even looked for so far, and resets of more than 8 states are no permutations.
+  for (const Case& c : {Case{"parity", true}, Case{"S:5", true}, Case{"word:S4", true}, Case{"word:A5", true},
+                        Case{"S:7", true}, Case{"tomita:5", true}, Case{"cycle:12", true}, Case{"cycle:11", false},
+                        Case{"cycle:65536", false}, Case{"dyck:2,5", false}}) {
     CAPTURE(c.language);
     const Dfa dfa = read_language(c.language).dfa;
     const auto symbols = static_cast<std::uint32_t>(dfa.num_symbols());

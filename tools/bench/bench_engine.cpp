@@ -272,7 +272,7 @@ class Bench {
   void device_scan(const Subject& s, Form form) {
     const auto reference = make_machine(s.model, Semantics::fp32_fma_v1);
     ScanPlan plan = std::get<ScanPlan>(plan_scan(*reference));
-    if (form != Form::points) plan.points.reset();
+    if (form == Form::points) plan.points = find_points(plan.machine.next, plan.num_symbols);
     if (form == Form::states) plan.monoid.reset();
     const std::size_t length = quick_ ? std::size_t{1} << 26U : std::size_t{1} << 30U;
     const std::unique_ptr<PieceScan> scan = plan.open(length);
