@@ -1,0 +1,637 @@
+// A block takes a tile of 32 rows through the whole program: features lie in shared memory from the first operation to
+// the logits, so that nothing but weights, which the caches hold, and the words' states move. Blocks of a
+// multiprocessor are at different operations, so that one's waiting for states is another's products.
+//
+// A feature's rows lie side by side, and features 36 numbers apart: quads of rows of eight features in a row are then
+// in different banks, whichever way a warp goes through them. Warps take rows by features where an operation works
+// number by number or group by group; products as quads of outputs by quads of rows, each sum a single chain; rows'
+// states, in recurrences, convolutions and shifts, with neighbouring threads on neighbouring numbers of a state.
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "learned_tile.cuh"
+
+namespace krohn {
+namespace {
+
+using Op = LearnedOperation;
+namespace elements = learned_elements;
+using Decay = Recurrence::Decay;
+
+constexpr std::uint32_t tile_rows = 32;
+constexpr std::uint32_t tile_pitch = tile_rows + 4;
+constexpr std::uint32_t most_threads = 512;
+/// What a block declares beside its features: tokens, sources and the like.
+constexpr std::size_t declared_bytes = 1024;
+
+struct TileArgs {
+  LearnedRows x;
+  LearnedBranches branches;
+  std::uint32_t begin;
+  const LearnedTiles::Operation* operations;
+  std::uint32_t num_operations;
+  const LearnedRecurrence* recurrences;
+  const float* packed;
+  std::uint32_t logits;
+  std::uint32_t num_logits;
+};
+
+/// Who a thread is in its block.
+struct Place {
+  std::uint32_t warp, warps, lane;
+};
+
+/// Rows of a tile, as the operations see them; `rows` of them exist, and no state of others is written.
+using Tile = LearnedRows;
+
+template <int N>
+struct Numbers {
+  float v[N];
+};
+/// The same feature of neighbouring rows, the first a multiple of N.
+template <int N>
+__device__ __forceinline__ Numbers<N> load_rows(const float* p) {
+  Numbers<N> x;
+  if constexpr (N == 4) {
+    const float4 q = *reinterpret_cast<const float4*>(p);
+    x.v[0] = q.x, x.v[1] = q.y, x.v[2] = q.z, x.v[3] = q.w;
+  } else if constexpr (N == 2) {
+    const float2 q = *reinterpret_cast<const float2*>(p);
+    x.v[0] = q.x, x.v[1] = q.y;
+  } else {
+    x.v[0] = *p;
+  }
+  return x;
+}
+
+// ---- products -------------------------------------------------------------------------------------------------------
+
+/// Outputs of a warp's strip: a thread has four outputs of four rows. A strip's weights lie input by input.
+constexpr std::uint32_t strip_outputs = 16;
+/// Products of fewer outputs go one output a thread.
+constexpr std::uint32_t least_outputs = 8;
+/// Inputs whose weights are asked for before they are needed; so many are read behind the last strip's.
+constexpr int inputs_ahead = 4;
+
+struct Ahead {
+  float4 w[inputs_ahead];
+};
+
+__device__ __forceinline__ void multiply_strip(const Op& op, const Tile& t, const float* strip, std::uint32_t block,
+                                               std::uint32_t first, std::uint32_t lane) {
+  const std::uint32_t row = lane % 8 * 4;
+  const std::uint32_t o = first + lane / 8 * 4;
+  const std::uint32_t size = op.size;
+  const float* weights = strip + lane / 8 * 4;
+  const float* inputs = t.at(op.a + block * size, row);
+  float sum[4][4];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) sum[i][j] = 0.0F;
+  }
+  const auto load = [&](int k) {
+    Ahead x;
+#pragma unroll
+    for (int i = 0; i < inputs_ahead; ++i) {
+      x.w[i] = __ldg(reinterpret_cast<const float4*>(weights + (k + i) * static_cast<int>(strip_outputs)));
+    }
+    return x;
+  };
+  const auto add = [&](const float4& q, int k) {
+    const float w[4] = {q.x, q.y, q.z, q.w};
+    const Numbers<4> v = load_rows<4>(inputs + k * static_cast<int>(tile_pitch));
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) sum[i][j] = __fmaf_rn(w[i], v.v[j], sum[i][j]);
+    }
+  };
+  const auto add_all = [&](const Ahead& x, int k) {
+#pragma unroll
+    for (int i = 0; i < inputs_ahead; ++i) add(x.w[i], k + i);
+  };
+  std::uint32_t k = 0;
+  Ahead even = load(0);
+#pragma unroll 1
+  for (; k + 4 * inputs_ahead <= size; k += 4 * inputs_ahead) {
+#pragma unroll
+    for (int i = 0; i < 4 * inputs_ahead; i += 2 * inputs_ahead) {
+      const Ahead odd = load(i + inputs_ahead);
+      add_all(even, i);
+      even = load(i + 2 * inputs_ahead);
+      add_all(odd, i + inputs_ahead);
+    }
+    weights += 4 * inputs_ahead * strip_outputs;
+    inputs += 4 * inputs_ahead * tile_pitch;
+  }
+#pragma unroll 1
+  for (; k < size; ++k, weights += strip_outputs, inputs += tile_pitch) {
+    add(__ldg(reinterpret_cast<const float4*>(weights)), 0);
+  }
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    if (o + i >= op.count) break;
+    float* out = t.at(op.out + block * op.count + o + i, row);
+    if (op.w1 != Op::none) {
+      const float bias = t.weights[op.w1 + o + i];
+#pragma unroll
+      for (int j = 0; j < 4; ++j) sum[i][j] = sum[i][j] + bias;
+    }
+    if (op.accumulate) {
+      const Numbers<4> before = load_rows<4>(out);
+#pragma unroll
+      for (int j = 0; j < 4; ++j) sum[i][j] = before.v[j] + sum[i][j];
+    }
+    *reinterpret_cast<float4*>(out) = make_float4(sum[i][0], sum[i][1], sum[i][2], sum[i][3]);
+  }
+}
+
+/// `given`: strips given out since all waited, so that short products that follow each other go to different warps.
+__device__ __forceinline__ void multiply(const Op& op, const Tile& t, const float* strips, const Place& at,
+                                         std::uint32_t& given) {
+  const bool packed = op.count >= least_outputs;
+  const std::uint32_t unit = packed ? strip_outputs : 1;
+  const std::uint32_t in_block = (op.count + unit - 1) / unit;
+  const std::uint32_t count = in_block * op.groups;
+  for (std::uint32_t i = (at.warp + at.warps - given % at.warps) % at.warps; i < count; i += at.warps) {
+    const std::uint32_t block = op.groups == 1 ? 0 : i / in_block;
+    const std::uint32_t first = (i - block * in_block) * unit;
+    if (packed) {
+      multiply_strip(op, t, strips + static_cast<std::size_t>(i) * op.size * strip_outputs, block, first, at.lane);
+    } else {
+      elements::multiply(op, t, block, first, at.lane);
+    }
+  }
+  given += count;
+}
+
+/// Weights as strips want them, [blocks, strips, inputs, strip_outputs].
+void pack(const Op& op, std::span<const float> weights, std::vector<float>& packed) {
+  for (std::uint32_t block = 0; block < op.groups; ++block) {
+    for (std::uint32_t first = 0; first < op.count; first += strip_outputs) {
+      for (std::uint32_t k = 0; k < op.size; ++k) {
+        const std::size_t row = op.w0 + (std::size_t{block} * op.size + k) * op.pitch;
+        for (std::uint32_t o = first; o < first + strip_outputs; ++o) {
+          packed.push_back(o < op.count ? weights[row + o] : 0.0F);
+        }
+      }
+    }
+  }
+}
+
+// ---- carried numbers ------------------------------------------------------------------------------------------------
+
+/// Calls element(i, row) for every i < count: a warp takes eight numbers of four rows.
+template <class Element>
+__device__ __forceinline__ void each_carried(std::uint32_t count, const Tile& t, const Place& at,
+                                             const Element& element) {
+  const std::uint32_t octets = (count + 7) / 8;
+  for (std::uint32_t i = at.warp; i < octets * (tile_rows / 4); i += at.warps) {
+    const std::uint32_t row = i / octets * 4 + at.lane / 8;
+    const std::uint32_t number = i % octets * 8 + at.lane % 8;
+    if (number < count && row < t.rows) element(number, row);
+  }
+}
+
+/// Tails of width - 1 numbers, read four channels ahead.
+template <int width>
+__device__ __forceinline__ void convolve(const Op& any, const Tile& t, const Place& at) {
+  Op op = any;
+  op.size = width;
+  op.map = Function::copy;
+  constexpr int tail = width - 1;
+  constexpr int ahead = 4;
+  const std::uint32_t octets = (op.count + 7) / 8;
+  const std::uint32_t groups = (octets + ahead - 1) / ahead;
+  for (std::uint32_t item = at.warp; item < groups * (tile_rows / 4); item += at.warps) {
+    const std::uint32_t row = item / groups * 4 + at.lane / 8;
+    const std::uint32_t first = item % groups * (8 * ahead) + at.lane % 8;
+    if (row >= t.rows) continue;
+    const float* carried = t.carried(row) + op.state + first;
+    float before[ahead][tail];
+#pragma unroll
+    for (int i = 0; i < ahead; ++i) {
+#pragma unroll
+      for (int j = 0; j < tail; ++j) {
+        before[i][j] = first + 8 * i < op.count ? carried[j * op.count + 8 * i] : 0.0F;
+      }
+    }
+    float value[ahead];
+#pragma unroll
+    for (int i = 0; i < ahead; ++i) {
+      const std::uint32_t channel = first + 8 * i;
+      if (channel >= op.count) break;
+      const float newest = *t.at(op.a + channel, row);
+      value[i] = elements::convolved(op, t.weights, channel, newest, [&](std::uint32_t j) { return before[i][j]; });
+      if (t.state_out == nullptr) continue;
+      float* kept = t.state_out + row * t.state_size + op.state + channel;
+#pragma unroll
+      for (int j = 0; j < tail; ++j) __stcs(kept + j * op.count, j + 1 < tail ? before[i][j + 1] : newest);
+    }
+    if (any.map == Function::silu) {
+#pragma unroll
+      for (int i = 0; i < ahead; ++i) value[i] = numeric::silu(value[i]);
+    } else if (any.map != Function::copy) {
+      // One text for all four: it is long.
+#pragma unroll 1
+      for (int i = 0; i < ahead; ++i) {
+        const auto first_value = [&] { return value[0]; };
+        const float y = elementwise<float>(any.map, {}, first_value, first_value, first_value, first_value, first_value);
+        value[0] = value[1], value[1] = value[2], value[2] = value[3], value[3] = y;
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < ahead; ++i) {
+      if (first + 8 * i < op.count) *t.at(op.out + first + 8 * i, row) = value[i];
+    }
+  }
+}
+
+__device__ __forceinline__ void convolution(const Op& op, const Tile& t, const Place& at) {
+  if (op.size == 4) return convolve<4>(op, t, at);
+  each_carried(op.count, t, at, [&](std::uint32_t channel, std::uint32_t row) {
+    elements::convolution(op, t, channel, row);
+    if (t.state_out != nullptr) elements::keep_tail(op, t, channel, row);
+  });
+}
+
+__device__ __forceinline__ void cell(const Op& op, const Tile& t, const Place& at) {
+  each_carried(op.count, t, at, [&](std::uint32_t i, std::uint32_t row) {
+    const std::uint32_t head = i / op.size;
+    const float* carried = t.carried(row) + op.state;
+    float raw[4];
+    for (std::uint32_t slot = 0; slot < 4; ++slot) {
+      raw[slot] = elements::complete_slot(op, t, slot, head, i % op.size, row, carried + head * op.size);
+    }
+    elements::Cell s{carried[i], carried[op.count + i], carried[2 * op.count + i], carried[3 * op.count + i]};
+    elements::advance(s, raw);
+    *t.at(op.out + i, row) = s.output;
+    if (t.state_out == nullptr) return;
+    float* kept = t.state_out + row * t.state_size + op.state + i;
+    kept[0] = s.output;
+    kept[op.count] = s.cell;
+    kept[2 * op.count] = s.normalizer;
+    kept[3 * op.count] = s.stabilizer;
+  });
+}
+
+// ---- recurrences ----------------------------------------------------------------------------------------------------
+
+/// A warp takes 32 columns of a head of G neighbouring rows, a column a lane. Neighbouring rows are often branches of
+/// one word, whose state is then read once. With Exact key_size and value_size are D.
+template <int D, int G, bool Exact>
+__device__ __forceinline__ void recur(const LearnedRecurrence& r, const Tile& t, const Place& at) {
+  const std::uint32_t keys = Exact ? D : r.key_size;
+  const std::uint32_t values = Exact ? D : r.value_size;
+  const std::uint32_t blocks = (values + 31) / 32;
+  const std::uint32_t heads = r.heads;
+  for (std::uint32_t item = at.warp; item < heads * blocks * (tile_rows / G); item += at.warps) {
+    const std::uint32_t row = item / (heads * blocks) * G;
+    if (row >= t.rows) break;
+    const std::uint32_t h = item / blocks % heads;
+    const std::uint32_t column = item % blocks * 32 + at.lane;
+    const bool owned = (Exact && D % 32 == 0) || column < values;
+    const auto vector = [&](const LearnedFeatures& f) { return t.at(f.first + h / f.group * f.head, row); };
+    const std::size_t place = r.state + static_cast<std::size_t>(h / r.state_group) * keys * values + column;
+    float S[G][D];
+#pragma unroll
+    for (int g = 0; g < G; ++g) {
+      if (g > 0 && t.source[row + g] == t.source[row + g - 1]) {
+#pragma unroll
+        for (int j = 0; j < D; ++j) S[g][j] = S[g - 1][j];  // not changed before the last of them is there
+        continue;
+      }
+      const float* from = t.carried(row + g) + place;
+#pragma unroll
+      for (int j = 0; j < D; ++j) S[g][j] = owned && (Exact || j < keys) ? from[j * values] : 0.0F;
+    }
+    const auto dot = [&](const float* x) {
+      Numbers<G> sum;
+#pragma unroll
+      for (int g = 0; g < G; ++g) sum.v[g] = 0.0F;
+#pragma unroll
+      for (int j = 0; j < D; ++j) {
+        if (!Exact && j >= keys) break;
+        const Numbers<G> v = load_rows<G>(x + j * tile_pitch);
+#pragma unroll
+        for (int g = 0; g < G; ++g) sum.v[g] = __fmaf_rn(v.v[g], S[g][j], sum.v[g]);
+      }
+      return sum;
+    };
+    Numbers<G> undecayed{};
+    if (r.num_updates > 0 && r.updates[0].reads_undecayed) undecayed = dot(vector(r.updates[0].read));
+    if (r.decay_kind == Decay::scalar) {
+      const Numbers<G> a = load_rows<G>(vector(r.decay));
+#pragma unroll
+      for (int j = 0; j < D; ++j) {
+#pragma unroll
+        for (int g = 0; g < G; ++g) S[g][j] = a.v[g] * S[g][j];
+      }
+    }
+    if (r.decay_kind == Decay::key) {
+      const float* x = vector(r.decay);
+#pragma unroll
+      for (int j = 0; j < D; ++j) {
+        if (!Exact && j >= keys) break;
+        const Numbers<G> a = load_rows<G>(x + j * tile_pitch);
+#pragma unroll
+        for (int g = 0; g < G; ++g) S[g][j] = a.v[g] * S[g][j];
+      }
+    }
+#pragma unroll 1
+    for (std::uint32_t u = 0; u < r.num_updates; ++u) {
+      const LearnedRecurrence::Update& update = r.updates[u];
+      Numbers<G> change{};
+      if (update.value.first != LearnedFeatures::none && owned) {
+        change = load_rows<G>(vector(update.value) + column * tile_pitch);
+      }
+      if (update.read.first != LearnedFeatures::none) {
+        const Numbers<G> sum = update.reads_undecayed ? undecayed : dot(vector(update.read));
+#pragma unroll
+        for (int g = 0; g < G; ++g) change.v[g] = change.v[g] - sum.v[g];
+      }
+      if (update.beta.first != LearnedFeatures::none) {
+        const Numbers<G> beta = load_rows<G>(vector(update.beta));
+#pragma unroll
+        for (int g = 0; g < G; ++g) change.v[g] = beta.v[g] * change.v[g];
+      }
+      const float* write = vector(update.write);
+#pragma unroll
+      for (int j = 0; j < D; ++j) {
+        if (!Exact && j >= keys) break;
+        const Numbers<G> v = load_rows<G>(write + j * tile_pitch);
+#pragma unroll
+        for (int g = 0; g < G; ++g) S[g][j] = __fmaf_rn(change.v[g], v.v[g], S[g][j]);
+      }
+    }
+    const Numbers<G> answer = dot(vector(r.query));
+    if (!owned) continue;
+    float* out = vector(r.output) + column * tile_pitch;
+#pragma unroll
+    for (int g = 0; g < G; ++g) out[g] = answer.v[g];
+    if (t.state_out == nullptr || h % r.state_group != 0) continue;
+#pragma unroll
+    for (int g = 0; g < G; ++g) {
+      if (row + g >= t.rows) break;
+      float* to = t.state_out + (row + g) * t.state_size + place;
+#pragma unroll
+      for (int j = 0; j < D; ++j) {
+        if (Exact || j < keys) __stcs(to + j * values, S[g][j]);
+      }
+    }
+  }
+}
+
+__device__ __forceinline__ void recurrence(const LearnedRecurrence& r, const Tile& t, const Place& at) {
+  const bool square = r.key_size == r.value_size;
+  if (square && r.key_size == 32) return recur<32, 2, true>(r, t, at);
+  if (square && r.key_size == 16) return recur<16, 4, true>(r, t, at);
+  if (square && r.key_size == 64) return recur<64, 1, true>(r, t, at);
+  if (r.key_size <= 16) return recur<16, 4, false>(r, t, at);
+  if (r.key_size <= 32) return recur<32, 2, false>(r, t, at);
+  recur<64, 1, false>(r, t, at);
+}
+
+/// A register form, as in recurrence.cu for single tokens.
+bool fits(const LearnedRecurrence& r) {
+  return r.key_size <= 64 && !r.reads_before && r.ridge.first == LearnedFeatures::none &&
+         r.codes == LearnedOperation::none &&
+         (r.decay_kind == Decay::none || r.decay_kind == Decay::scalar || r.decay_kind == Decay::key);
+}
+
+// ---- the program ----------------------------------------------------------------------------------------------------
+
+/// Calls element(i, row) for every i < count: a row a lane.
+template <class Element>
+__device__ __forceinline__ void each_row(std::uint32_t count, const Place& at, const Element& element) {
+  for (std::uint32_t i = at.warp; i < count; i += at.warps) element(i, at.lane);
+}
+
+/// The function is known before the loop, and most operands are read one to one.
+__device__ __forceinline__ void map(const Op& op, const Tile& t, const Place& at) {
+  const bool plain = op.a_share == 1 && op.a_run == 0 && op.b_share == 1 && op.out_run == 0;
+  if (!plain) {
+    each_row(op.count, at, [&](std::uint32_t i, std::uint32_t row) { elements::map(op, t, i, row); });
+    return;
+  }
+  with_function(op.map, [&](auto function) {
+    Op one = op;
+    one.map = decltype(function)::value;
+    one.a_share = one.b_share = 1;
+    one.a_run = one.out_run = 0;
+    each_row(op.count, at, [&](std::uint32_t i, std::uint32_t row) { elements::map(one, t, i, row); });
+  });
+}
+
+__device__ __forceinline__ void prefetch_state(const float* state, std::size_t size) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(__cvta_generic_to_global(state)),
+               "r"(static_cast<std::uint32_t>(size * sizeof(float))));
+#endif
+}
+
+__global__ void __launch_bounds__(most_threads) tile_kernel(const __grid_constant__ TileArgs args) {
+  extern __shared__ float4 shared_quads[];
+  __shared__ std::uint32_t token[tile_rows], source[tile_rows], own[tile_rows], one[tile_rows];
+  const LearnedRows& x = args.x;
+  const std::uint32_t first = blockIdx.x * tile_rows;
+  const Place at{threadIdx.x / 32, blockDim.x / 32, threadIdx.x % 32};
+  if (threadIdx.x < tile_rows) {
+    const std::uint32_t i = threadIdx.x;
+    const std::uint32_t row = min(first + i, x.rows - 1);  // those behind the last do its work
+    const std::uint32_t parent = row / args.branches.symbols;
+    token[i] = (args.branches.first_token + row) % args.branches.tokens;
+    source[i] = args.begin + parent;
+    own[i] = i;
+    one[i] = 1;
+    const bool asked = i > 0 && parent * args.branches.symbols != row;
+    if (!asked && x.state_size % 4 == 0 && x.state_size > 0) {
+      prefetch_state(x.state_in + source[i] * x.state_size, x.state_size);
+    }
+  }
+  Tile t;
+  t.features = reinterpret_cast<float*>(shared_quads);
+  t.pitch = tile_pitch;
+  t.rows = t.words = min(tile_rows, x.rows - first);
+  t.longest = 1;
+  t.weights = x.weights;
+  t.token = token;
+  t.word = t.first_row = own;
+  t.length = one;
+  t.source = source;
+  t.state_in = x.state_in;
+  t.state_out = x.state_out == nullptr ? nullptr : x.state_out + first * x.state_size;
+  t.state_size = x.state_size;
+  __syncthreads();
+  std::uint32_t given = 0;
+#pragma unroll 1
+  for (std::uint32_t o = 0; o < args.num_operations; ++o) {
+    const LearnedTiles::Operation& operation = args.operations[o];
+    if (operation.waits) {
+      __syncthreads();
+      given = 0;
+    }
+    const Op op = operation.op;
+    switch (op.kind) {
+      case Op::Kind::gather:
+        each_row(op.count, at, [&](std::uint32_t i, std::uint32_t row) { elements::gather(op, t, i, row); });
+        break;
+      case Op::Kind::multiply:
+        multiply(op, t, args.packed + operation.packed, at, given);
+        break;
+      case Op::Kind::map:
+        map(op, t, at);
+        break;
+      case Op::Kind::group:
+        each_row(op.count, at, [&](std::uint32_t i, std::uint32_t row) { elements::group(op, t, i, row); });
+        break;
+      case Op::Kind::constants:
+        each_row(op.count, at, [&](std::uint32_t i, std::uint32_t row) { elements::constants(op, t, i, row); });
+        break;
+      case Op::Kind::convolution:
+        convolution(op, t, at);
+        break;
+      case Op::Kind::shift:
+        each_carried(op.count, t, at, [&](std::uint32_t i, std::uint32_t row) {
+          elements::shift(op, t, i, row);
+          if (t.state_out != nullptr) elements::keep_shift(op, t, i, row);
+        });
+        break;
+      case Op::Kind::recurrence:
+        recurrence(args.recurrences[op.w0], t, at);
+        break;
+      case Op::Kind::stabilizer:
+        each_row(op.count, at, [&](std::uint32_t i, std::uint32_t row) {
+          if (row < t.rows) elements::stabilizer(op, t, i, row);
+        });
+        break;
+      case Op::Kind::cell:
+        cell(op, t, at);
+        break;
+    }
+  }
+  __syncthreads();
+  each_row(args.num_logits, at, [&](std::uint32_t i, std::uint32_t row) {
+    if (row < t.rows) *x.at(args.logits + i, first + row) = *t.at(args.logits + i, row);
+  });
+}
+
+/// Features, the first and how many: at least those that an operation touches.
+using Range = std::pair<std::uint32_t, std::uint32_t>;
+struct Touched {
+  std::vector<Range> read, written;
+};
+
+Touched touched(const Op& op, std::span<const LearnedRecurrence> recurrences) {
+  Touched all;
+  const auto read = [&](std::uint32_t first, std::uint32_t count) { all.read.emplace_back(first, count); };
+  const auto write = [&](std::uint32_t first, std::uint32_t count) { all.written.emplace_back(first, count); };
+  switch (op.kind) {
+    case Op::Kind::gather:
+    case Op::Kind::constants:
+      write(op.out, op.count);
+      break;
+    case Op::Kind::multiply:
+      read(op.a, op.groups * op.size);
+      write(op.out, op.groups * op.count);
+      break;
+    case Op::Kind::map:
+      read(op.a, op.a_run == 0 ? op.count : (op.count / op.a_run + 1) * (op.a_stride + op.a_run));
+      read(op.b, op.count);
+      read(op.c, op.count);
+      write(op.out, op.out_run == 0 ? op.count : (op.count / op.out_run + 1) * (op.out_stride + op.out_run));
+      break;
+    case Op::Kind::group:
+      read(op.a, op.count * op.size);
+      read(op.b, op.count * op.size);
+      write(op.out, op.group == Op::Group::bonus ? op.count : op.count * op.size);
+      break;
+    case Op::Kind::convolution:
+    case Op::Kind::shift:
+      read(op.a, op.count);
+      write(op.out, op.count);
+      break;
+    case Op::Kind::stabilizer:
+      read(op.a, op.count);
+      read(op.b, op.count);
+      write(op.out, 3 * op.count);
+      break;
+    case Op::Kind::cell:
+      read(op.a, 4 * op.count);
+      write(op.out, op.count);
+      break;
+    case Op::Kind::recurrence: {
+      const LearnedRecurrence& r = recurrences[op.w0];
+      const auto input = [&](const LearnedFeatures& f) {
+        if (f.first != LearnedFeatures::none) read(f.first, r.heads * f.head + r.key_size + r.value_size);
+      };
+      input(r.decay);
+      input(r.query);
+      for (std::uint32_t u = 0; u < r.num_updates; ++u) {
+        input(r.updates[u].read);
+        input(r.updates[u].write);
+        input(r.updates[u].value);
+        input(r.updates[u].beta);
+      }
+      write(r.output.first, r.heads * r.output.head + r.value_size);
+      break;
+    }
+  }
+  return all;
+}
+
+bool overlap(const std::vector<Range>& a, const std::vector<Range>& b) {
+  return std::any_of(a.begin(), a.end(), [&](const Range& x) {
+    return std::any_of(b.begin(), b.end(), [&](const Range& y) {
+      return x.first < y.first + y.second && y.first < x.first + x.second;
+    });
+  });
+}
+
+}  // namespace
+
+std::optional<LearnedTiles> LearnedTiles::of(const LearnedProgramView& program) {
+  const std::size_t bytes = sizeof(float) * tile_pitch * program.num_features;
+  if (bytes + declared_bytes > shared_memory_limit()) return std::nullopt;
+  if (!std::all_of(program.recurrences.begin(), program.recurrences.end(), fits)) return std::nullopt;
+  std::vector<Operation> operations;
+  std::vector<float> packed;
+  Touched since;
+  for (const Op& op : program.operations) {
+    const Touched now = touched(op, program.recurrences);
+    const bool waits = overlap(now.read, since.written) || overlap(now.written, since.written) ||
+                       overlap(now.written, since.read);
+    if (waits) since = Touched{};
+    since.read.insert(since.read.end(), now.read.begin(), now.read.end());
+    since.written.insert(since.written.end(), now.written.begin(), now.written.end());
+    operations.push_back({op, waits, packed.size()});
+    if (op.kind == Op::Kind::multiply && op.count >= least_outputs) pack(op, program.weights, packed);
+  }
+  packed.resize(packed.size() + inputs_ahead * strip_outputs);
+  LearnedTiles tiles;
+  tiles.operations_ = DeviceArray<Operation>(std::span<const Operation>(operations));
+  tiles.recurrences_ = DeviceArray<LearnedRecurrence>(program.recurrences);
+  tiles.packed_ = DeviceArray<float>(std::span<const float>(packed));
+  tiles.num_features_ = program.num_features;
+  tiles.logits_ = program.logits;
+  tiles.num_logits_ = program.num_logits;
+  return tiles;
+}
+
+void LearnedTiles::run(const LearnedRows& x, const LearnedBranches& branches, std::uint32_t begin) const {
+  if (x.rows == 0) return;
+  const std::size_t bytes = sizeof(float) * tile_pitch * num_features_;
+  allow_shared_memory(tile_kernel, bytes);
+  // Blocks that a multiprocessor has room for: fewer have more threads.
+  const std::size_t blocks = shared_memory_limit() / (bytes + declared_bytes);
+  const unsigned threads = blocks >= 3 ? 128 : blocks == 2 ? 256 : most_threads;
+  tile_kernel<<<(x.rows + tile_rows - 1) / tile_rows, threads, bytes>>>(
+      {x, branches, begin, operations_.data(), static_cast<std::uint32_t>(operations_.size()), recurrences_.data(),
+       packed_.data(), logits_, num_logits_});
+  check_launch("tile_kernel");
+}
+
+}  // namespace krohn
