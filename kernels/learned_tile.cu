@@ -7,10 +7,10 @@
 // number by number or group by group; products as quads of outputs by quads of rows, each sum a single chain; rows'
 // states, in recurrences, convolutions and shifts, with neighbouring threads on neighbouring numbers of a state.
 #include <algorithm>
-#include <string>
 #include <utility>
 #include <vector>
 
+#include "cuda.cuh"
 #include "learned_tile.cuh"
 
 namespace krohn {
@@ -26,17 +26,31 @@ constexpr std::uint32_t most_threads = 512;
 /// What a block declares beside its features: tokens, sources and the like.
 constexpr std::size_t declared_bytes = 1024;
 
+constexpr std::uint32_t most_operations = 128;
+constexpr std::uint32_t most_recurrences = 16;
+
+struct TileOperation {
+  Op op;
+  /// It reads or overwrites what operations since the last one that waited made, or read.
+  bool waits = true;
+  /// Where the weights of a product begin among the packed ones.
+  std::size_t packed = 0;
+};
+
+/// A kernel's parameter, so that operations are read as constants are.
 struct TileArgs {
   LearnedRows x;
   LearnedBranches branches;
-  std::uint32_t begin;
-  const LearnedTiles::Operation* operations;
-  std::uint32_t num_operations;
-  const LearnedRecurrence* recurrences;
-  const float* packed;
-  std::uint32_t logits;
-  std::uint32_t num_logits;
+  std::uint32_t begin = 0;
+  std::uint32_t num_operations = 0;
+  const float* packed = nullptr;
+  std::uint32_t num_features = 0;
+  std::uint32_t logits = 0;
+  std::uint32_t num_logits = 0;
+  LearnedRecurrence recurrences[most_recurrences];
+  TileOperation operations[most_operations];
 };
+static_assert(sizeof(TileArgs) < 32'000);
 
 /// Who a thread is in its block.
 struct Place {
@@ -71,7 +85,7 @@ __device__ __forceinline__ Numbers<N> load_rows(const float* p) {
 /// Outputs of a warp's strip: a thread has four outputs of four rows. A strip's weights lie input by input.
 constexpr std::uint32_t strip_outputs = 16;
 /// Products of fewer outputs go one output a thread.
-constexpr std::uint32_t least_outputs = 8;
+constexpr std::uint32_t least_outputs = 4;
 /// Inputs whose weights are asked for before they are needed; so many are read behind the last strip's.
 constexpr int inputs_ahead = 4;
 
@@ -404,10 +418,30 @@ bool fits(const LearnedRecurrence& r) {
 
 // ---- the program ----------------------------------------------------------------------------------------------------
 
-/// Calls element(i, row) for every i < count: a row a lane.
+/// For every i < count, a row a lane: store(i, row, value(i, row)). `at_once` values are made before they are stored:
+/// nothing moves a load of ours before a store.
+template <std::uint32_t at_once, class Value, class Store>
+__device__ __forceinline__ void each_row(std::uint32_t count, const Place& at, const Value& value, const Store& store) {
+  std::uint32_t i = at.warp;
+  for (; i + (at_once - 1) * at.warps < count; i += at_once * at.warps) {
+    float values[at_once];
+#pragma unroll
+    for (std::uint32_t j = 0; j < at_once; ++j) values[j] = value(i + j * at.warps, at.lane);
+#pragma unroll
+    for (std::uint32_t j = 0; j < at_once; ++j) store(i + j * at.warps, at.lane, values[j]);
+  }
+  for (; i < count; i += at.warps) store(i, at.lane, value(i, at.lane));
+}
 template <class Element>
 __device__ __forceinline__ void each_row(std::uint32_t count, const Place& at, const Element& element) {
   for (std::uint32_t i = at.warp; i < count; i += at.warps) element(i, at.lane);
+}
+
+__device__ __forceinline__ void gather(const Op& op, const Tile& t, const Place& at) {
+  const float* table = t.weights + op.w0 + t.token[at.lane];
+  each_row<8>(
+      op.count, at, [&](std::uint32_t i, std::uint32_t) { return __ldg(table + i * op.size); },
+      [&](std::uint32_t i, std::uint32_t row, float x) { *t.at(op.out + i, row) = x; });
 }
 
 /// The function is known before the loop, and most operands are read one to one.
@@ -422,8 +456,33 @@ __device__ __forceinline__ void map(const Op& op, const Tile& t, const Place& at
     one.map = decltype(function)::value;
     one.a_share = one.b_share = 1;
     one.a_run = one.out_run = 0;
-    each_row(op.count, at, [&](std::uint32_t i, std::uint32_t row) { elements::map(one, t, i, row); });
+    each_row<2>(
+        op.count, at, [&](std::uint32_t i, std::uint32_t row) { return elements::map_value(one, t, i, row); },
+        [&](std::uint32_t i, std::uint32_t row, float x) { *t.at(op.out + i, row) = x; });
   });
+}
+
+/// Sums are chains, a row and group a thread; then all threads work on the numbers. `sums` [2, groups, tile_rows].
+__device__ __forceinline__ void group(const Op& op, const Tile& t, const Place& at, float* sums) {
+  if (op.group == Op::Group::bonus) {
+    each_row(op.count, at, [&](std::uint32_t g, std::uint32_t row) { elements::bonus(op, t, g, row); });
+    return;
+  }
+  float* scales = sums + op.count * tile_rows;
+  each_row(op.count, at, [&](std::uint32_t g, std::uint32_t row) {
+    const elements::GroupSums of = elements::group_sums(op, t, g, row);
+    sums[g * tile_rows + row] = of.middle;
+    scales[g * tile_rows + row] = of.scale;
+  });
+  __syncthreads();
+  each_row<4>(
+      op.count * op.size, at,
+      [&](std::uint32_t i, std::uint32_t row) {
+        const std::uint32_t g = op.count == 1 ? 0 : i / op.size;
+        const elements::GroupSums of{sums[g * tile_rows + row], scales[g * tile_rows + row]};
+        return elements::group_value(op, t, of, g, i - g * op.size, row);
+      },
+      [&](std::uint32_t i, std::uint32_t row, float x) { *t.at(op.out + i, row) = x; });
 }
 
 __device__ __forceinline__ void prefetch_state(const float* state, std::size_t size) {
@@ -469,15 +528,15 @@ __global__ void __launch_bounds__(most_threads) tile_kernel(const __grid_constan
   std::uint32_t given = 0;
 #pragma unroll 1
   for (std::uint32_t o = 0; o < args.num_operations; ++o) {
-    const LearnedTiles::Operation& operation = args.operations[o];
+    const TileOperation& operation = args.operations[o];
     if (operation.waits) {
       __syncthreads();
       given = 0;
     }
-    const Op op = operation.op;
+    const Op& op = operation.op;
     switch (op.kind) {
       case Op::Kind::gather:
-        each_row(op.count, at, [&](std::uint32_t i, std::uint32_t row) { elements::gather(op, t, i, row); });
+        gather(op, t, at);
         break;
       case Op::Kind::multiply:
         multiply(op, t, args.packed + operation.packed, at, given);
@@ -486,7 +545,7 @@ __global__ void __launch_bounds__(most_threads) tile_kernel(const __grid_constan
         map(op, t, at);
         break;
       case Op::Kind::group:
-        each_row(op.count, at, [&](std::uint32_t i, std::uint32_t row) { elements::group(op, t, i, row); });
+        group(op, t, at, t.features + args.num_features * tile_pitch);
         break;
       case Op::Kind::constants:
         each_row(op.count, at, [&](std::uint32_t i, std::uint32_t row) { elements::constants(op, t, i, row); });
@@ -591,46 +650,72 @@ bool overlap(const std::vector<Range>& a, const std::vector<Range>& b) {
   });
 }
 
+/// The most sums of groups that are kept at a time.
+std::uint32_t most_sums(const LearnedProgramView& program) {
+  std::uint32_t most = 0;
+  for (const Op& op : program.operations) {
+    if (op.kind == Op::Kind::group) most = std::max(most, 2 * op.count * tile_rows);
+  }
+  return most;
+}
+
 }  // namespace
 
+struct LearnedTiles::Program {
+  TileArgs args;
+  DeviceArray<float> packed;
+  std::size_t shared_bytes = 0;
+};
+
+LearnedTiles::LearnedTiles(std::unique_ptr<Program> program) : program_(std::move(program)) {}
+LearnedTiles::LearnedTiles(LearnedTiles&&) noexcept = default;
+LearnedTiles& LearnedTiles::operator=(LearnedTiles&&) noexcept = default;
+LearnedTiles::~LearnedTiles() = default;
+
 std::optional<LearnedTiles> LearnedTiles::of(const LearnedProgramView& program) {
-  const std::size_t bytes = sizeof(float) * tile_pitch * program.num_features;
-  if (bytes + declared_bytes > shared_memory_limit()) return std::nullopt;
-  if (!std::all_of(program.recurrences.begin(), program.recurrences.end(), fits)) return std::nullopt;
-  std::vector<Operation> operations;
+  const std::size_t bytes =
+      sizeof(float) * (std::size_t{tile_pitch} * program.num_features + most_sums(program));
+  const bool fit = bytes + declared_bytes <= shared_memory_limit() && program.operations.size() <= most_operations &&
+                   program.recurrences.size() <= most_recurrences;
+  if (!fit || !std::all_of(program.recurrences.begin(), program.recurrences.end(), fits)) return std::nullopt;
+  auto tiles = std::make_unique<Program>();
+  TileArgs& args = tiles->args;
   std::vector<float> packed;
   Touched since;
   for (const Op& op : program.operations) {
     const Touched now = touched(op, program.recurrences);
     const bool waits = overlap(now.read, since.written) || overlap(now.written, since.written) ||
                        overlap(now.written, since.read);
-    if (waits) since = Touched{};
+    // A group's sums are in one place.
+    if (waits || op.kind == Op::Kind::group) since = Touched{};
     since.read.insert(since.read.end(), now.read.begin(), now.read.end());
     since.written.insert(since.written.end(), now.written.begin(), now.written.end());
-    operations.push_back({op, waits, packed.size()});
+    args.operations[args.num_operations++] = {op, waits || op.kind == Op::Kind::group, packed.size()};
     if (op.kind == Op::Kind::multiply && op.count >= least_outputs) pack(op, program.weights, packed);
   }
   packed.resize(packed.size() + inputs_ahead * strip_outputs);
-  LearnedTiles tiles;
-  tiles.operations_ = DeviceArray<Operation>(std::span<const Operation>(operations));
-  tiles.recurrences_ = DeviceArray<LearnedRecurrence>(program.recurrences);
-  tiles.packed_ = DeviceArray<float>(std::span<const float>(packed));
-  tiles.num_features_ = program.num_features;
-  tiles.logits_ = program.logits;
-  tiles.num_logits_ = program.num_logits;
-  return tiles;
+  tiles->packed = DeviceArray<float>(std::span<const float>(packed));
+  tiles->shared_bytes = bytes;
+  std::copy(program.recurrences.begin(), program.recurrences.end(), args.recurrences);
+  args.packed = tiles->packed.data();
+  args.num_features = program.num_features;
+  args.logits = program.logits;
+  args.num_logits = program.num_logits;
+  return LearnedTiles(std::move(tiles));
 }
 
 void LearnedTiles::run(const LearnedRows& x, const LearnedBranches& branches, std::uint32_t begin) const {
   if (x.rows == 0) return;
-  const std::size_t bytes = sizeof(float) * tile_pitch * num_features_;
+  const std::size_t bytes = program_->shared_bytes;
   allow_shared_memory(tile_kernel, bytes);
+  TileArgs args = program_->args;
+  args.x = x;
+  args.branches = branches;
+  args.begin = begin;
   // Blocks that a multiprocessor has room for: fewer have more threads.
   const std::size_t blocks = shared_memory_limit() / (bytes + declared_bytes);
   const unsigned threads = blocks >= 3 ? 128 : blocks == 2 ? 256 : most_threads;
-  tile_kernel<<<(x.rows + tile_rows - 1) / tile_rows, threads, bytes>>>(
-      {x, branches, begin, operations_.data(), static_cast<std::uint32_t>(operations_.size()), recurrences_.data(),
-       packed_.data(), logits_, num_logits_});
+  tile_kernel<<<(x.rows + tile_rows - 1) / tile_rows, threads, bytes>>>(args);
   check_launch("tile_kernel");
 }
 
