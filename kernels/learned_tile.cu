@@ -33,8 +33,9 @@ struct TileOperation {
   Op op;
   /// It reads or overwrites what operations since the last one that waited made, or read.
   bool waits = true;
-  /// Where the weights of a product begin among the packed ones.
-  std::size_t packed = 0;
+  /// Of a product: where its weights begin among the packed ones, and how many strips came since the last wait.
+  std::uint32_t packed = 0;
+  std::uint32_t given = 0;
 };
 
 /// A kernel's parameter, so that operations are read as constants are.
@@ -57,8 +58,37 @@ struct Place {
   std::uint32_t warp, warps, lane;
 };
 
+/// Asked for anew by each operation: what lives through all of them would be kept in local memory.
+__device__ __forceinline__ Place place() {
+  std::uint32_t thread;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(thread));
+  return {thread / 32, blockDim.x / 32, thread % 32};
+}
+
 /// Rows of a tile, as the operations see them; `rows` of them exist, and no state of others is written.
 using Tile = LearnedRows;
+__device__ __forceinline__ Tile tile(const TileArgs& args, const std::uint32_t* token, const std::uint32_t* source,
+                                     const std::uint32_t* own, const std::uint32_t* one) {
+  extern __shared__ float4 shared_quads[];
+  const LearnedRows& x = args.x;
+  std::uint32_t block;
+  asm volatile("mov.u32 %0, %%ctaid.x;" : "=r"(block));
+  const std::uint32_t first = block * tile_rows;
+  Tile t;
+  t.features = reinterpret_cast<float*>(shared_quads);
+  t.pitch = tile_pitch;
+  t.rows = t.words = min(tile_rows, x.rows - first);
+  t.longest = 1;
+  t.weights = x.weights;
+  t.token = token;
+  t.word = t.first_row = own;
+  t.length = one;
+  t.source = source;
+  t.state_in = x.state_in;
+  t.state_out = x.state_out == nullptr ? nullptr : x.state_out + first * x.state_size;
+  t.state_size = x.state_size;
+  return t;
+}
 
 template <int N>
 struct Numbers {
@@ -82,27 +112,35 @@ __device__ __forceinline__ Numbers<N> load_rows(const float* p) {
 
 // ---- products -------------------------------------------------------------------------------------------------------
 
-/// Outputs of a warp's strip: a thread has four outputs of four rows. A strip's weights lie input by input.
-constexpr std::uint32_t strip_outputs = 16;
+/// Outputs of a warp's strip, a thread's four for each quad, of four rows. A strip's weights lie input by input.
+constexpr std::uint32_t quad_outputs = 16;
 /// Products of fewer outputs go one output a thread.
 constexpr std::uint32_t least_outputs = 4;
-/// Inputs whose weights are asked for before they are needed; so many are read behind the last strip's.
-constexpr int inputs_ahead = 4;
+/// From so many outputs on strips have two quads: a thread's inputs then serve twice as many sums.
+constexpr std::uint32_t wide_outputs = 128;
+/// Weights a thread asks for before it needs them, in quads; so many are read behind the last strip's.
+constexpr int quads_ahead = 8;
 
-struct Ahead {
-  float4 w[inputs_ahead];
-};
+__device__ __host__ constexpr bool is_wide(const Op& op) {
+  return op.count >= wide_outputs && op.count % (2 * quad_outputs) == 0;
+}
 
+template <int quads>
 __device__ __forceinline__ void multiply_strip(const Op& op, const Tile& t, const float* strip, std::uint32_t block,
                                                std::uint32_t first, std::uint32_t lane) {
+  constexpr int inputs_ahead = quads_ahead / quads;
+  constexpr int width = quads * static_cast<int>(quad_outputs);
+  struct Ahead {
+    float4 w[inputs_ahead][quads];
+  };
   const std::uint32_t row = lane % 8 * 4;
   const std::uint32_t o = first + lane / 8 * 4;
   const std::uint32_t size = op.size;
   const float* weights = strip + lane / 8 * 4;
   const float* inputs = t.at(op.a + block * size, row);
-  float sum[4][4];
+  float sum[4 * quads][4];
 #pragma unroll
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 4 * quads; ++i) {
 #pragma unroll
     for (int j = 0; j < 4; ++j) sum[i][j] = 0.0F;
   }
@@ -110,17 +148,25 @@ __device__ __forceinline__ void multiply_strip(const Op& op, const Tile& t, cons
     Ahead x;
 #pragma unroll
     for (int i = 0; i < inputs_ahead; ++i) {
-      x.w[i] = __ldg(reinterpret_cast<const float4*>(weights + (k + i) * static_cast<int>(strip_outputs)));
+#pragma unroll
+      for (int q = 0; q < quads; ++q) {
+        x.w[i][q] =
+            __ldg(reinterpret_cast<const float4*>(weights + (k + i) * width + q * static_cast<int>(quad_outputs)));
+      }
     }
     return x;
   };
-  const auto add = [&](const float4& q, int k) {
-    const float w[4] = {q.x, q.y, q.z, q.w};
+  const auto add = [&](const float4(&w)[quads], int k) {
     const Numbers<4> v = load_rows<4>(inputs + k * static_cast<int>(tile_pitch));
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
+    for (int q = 0; q < quads; ++q) {
 #pragma unroll
-      for (int j = 0; j < 4; ++j) sum[i][j] = __fmaf_rn(w[i], v.v[j], sum[i][j]);
+      for (int j = 0; j < 4; ++j) {
+        sum[4 * q][j] = __fmaf_rn(w[q].x, v.v[j], sum[4 * q][j]);
+        sum[4 * q + 1][j] = __fmaf_rn(w[q].y, v.v[j], sum[4 * q + 1][j]);
+        sum[4 * q + 2][j] = __fmaf_rn(w[q].z, v.v[j], sum[4 * q + 2][j]);
+        sum[4 * q + 3][j] = __fmaf_rn(w[q].w, v.v[j], sum[4 * q + 3][j]);
+      }
     }
   };
   const auto add_all = [&](const Ahead& x, int k) {
@@ -130,27 +176,28 @@ __device__ __forceinline__ void multiply_strip(const Op& op, const Tile& t, cons
   std::uint32_t k = 0;
   Ahead even = load(0);
 #pragma unroll 1
-  for (; k + 4 * inputs_ahead <= size; k += 4 * inputs_ahead) {
-#pragma unroll
-    for (int i = 0; i < 4 * inputs_ahead; i += 2 * inputs_ahead) {
-      const Ahead odd = load(i + inputs_ahead);
-      add_all(even, i);
-      even = load(i + 2 * inputs_ahead);
-      add_all(odd, i + inputs_ahead);
-    }
-    weights += 4 * inputs_ahead * strip_outputs;
-    inputs += 4 * inputs_ahead * tile_pitch;
+  for (; k + 2 * inputs_ahead <= size; k += 2 * inputs_ahead) {
+    const Ahead odd = load(inputs_ahead);
+    add_all(even, 0);
+    even = load(2 * inputs_ahead);
+    add_all(odd, inputs_ahead);
+    weights += 2 * inputs_ahead * width;
+    inputs += 2 * inputs_ahead * tile_pitch;
   }
 #pragma unroll 1
-  for (; k < size; ++k, weights += strip_outputs, inputs += tile_pitch) {
-    add(__ldg(reinterpret_cast<const float4*>(weights)), 0);
+  for (; k < size; ++k, weights += width, inputs += tile_pitch) {
+    float4 w[quads];
+#pragma unroll
+    for (int q = 0; q < quads; ++q) w[q] = __ldg(reinterpret_cast<const float4*>(weights + q * quad_outputs));
+    add(w, 0);
   }
 #pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    if (o + i >= op.count) break;
-    float* out = t.at(op.out + block * op.count + o + i, row);
+  for (int i = 0; i < 4 * quads; ++i) {
+    const std::uint32_t at = o + i / 4 * quad_outputs + i % 4;
+    if (at >= op.count) break;
+    float* out = t.at(op.out + block * op.count + at, row);
     if (op.w1 != Op::none) {
-      const float bias = t.weights[op.w1 + o + i];
+      const float bias = t.weights[op.w1 + at];
 #pragma unroll
       for (int j = 0; j < 4; ++j) sum[i][j] = sum[i][j] + bias;
     }
@@ -165,25 +212,33 @@ __device__ __forceinline__ void multiply_strip(const Op& op, const Tile& t, cons
 
 /// `given`: strips given out since all waited, so that short products that follow each other go to different warps.
 __device__ __forceinline__ void multiply(const Op& op, const Tile& t, const float* strips, const Place& at,
-                                         std::uint32_t& given) {
+                                         std::uint32_t given) {
   const bool packed = op.count >= least_outputs;
-  const std::uint32_t unit = packed ? strip_outputs : 1;
+  const bool wide = is_wide(op);
+  const std::uint32_t unit = wide ? 2 * quad_outputs : packed ? quad_outputs : 1;
   const std::uint32_t in_block = (op.count + unit - 1) / unit;
   const std::uint32_t count = in_block * op.groups;
   for (std::uint32_t i = (at.warp + at.warps - given % at.warps) % at.warps; i < count; i += at.warps) {
     const std::uint32_t block = op.groups == 1 ? 0 : i / in_block;
     const std::uint32_t first = (i - block * in_block) * unit;
-    if (packed) {
-      multiply_strip(op, t, strips + static_cast<std::size_t>(i) * op.size * strip_outputs, block, first, at.lane);
+    const float* strip = strips + static_cast<std::size_t>(i) * op.size * unit;
+    if (wide) {
+      multiply_strip<2>(op, t, strip, block, first, at.lane);
+    } else if (packed) {
+      multiply_strip<1>(op, t, strip, block, first, at.lane);
     } else {
       elements::multiply(op, t, block, first, at.lane);
     }
   }
-  given += count;
+}
+std::uint32_t strips(const Op& op) {
+  const std::uint32_t unit = is_wide(op) ? 2 * quad_outputs : op.count >= least_outputs ? quad_outputs : 1;
+  return (op.count + unit - 1) / unit * op.groups;
 }
 
-/// Weights as strips want them, [blocks, strips, inputs, strip_outputs].
+/// Weights as strips want them, [blocks, strips, inputs, outputs of a strip].
 void pack(const Op& op, std::span<const float> weights, std::vector<float>& packed) {
+  const std::uint32_t strip_outputs = is_wide(op) ? 2 * quad_outputs : quad_outputs;
   for (std::uint32_t block = 0; block < op.groups; ++block) {
     for (std::uint32_t first = 0; first < op.count; first += strip_outputs) {
       for (std::uint32_t k = 0; k < op.size; ++k) {
@@ -210,62 +265,76 @@ __device__ __forceinline__ void each_carried(std::uint32_t count, const Tile& t,
   }
 }
 
-/// Tails of width - 1 numbers, read four channels ahead.
-template <int width>
-__device__ __forceinline__ void convolve(const Op& any, const Tile& t, const Place& at) {
+/// Width 4: tails of three numbers, read four channels ahead. With Full channels are a multiple of 32.
+template <bool Full>
+__device__ __forceinline__ void convolve_four(const Op& any, const Tile& t, const Place& at) {
   Op op = any;
-  op.size = width;
-  op.map = Function::copy;
-  constexpr int tail = width - 1;
+  op.size = 4;
   constexpr int ahead = 4;
-  const std::uint32_t octets = (op.count + 7) / 8;
-  const std::uint32_t groups = (octets + ahead - 1) / ahead;
-  for (std::uint32_t item = at.warp; item < groups * (tile_rows / 4); item += at.warps) {
-    const std::uint32_t row = item / groups * 4 + at.lane / 8;
-    const std::uint32_t first = item % groups * (8 * ahead) + at.lane % 8;
-    if (row >= t.rows) continue;
-    const float* carried = t.carried(row) + op.state + first;
-    float before[ahead][tail];
-#pragma unroll
-    for (int i = 0; i < ahead; ++i) {
-#pragma unroll
-      for (int j = 0; j < tail; ++j) {
-        before[i][j] = first + 8 * i < op.count ? carried[j * op.count + 8 * i] : 0.0F;
-      }
-    }
-    float value[ahead];
-#pragma unroll
-    for (int i = 0; i < ahead; ++i) {
-      const std::uint32_t channel = first + 8 * i;
-      if (channel >= op.count) break;
-      const float newest = *t.at(op.a + channel, row);
-      value[i] = elements::convolved(op, t.weights, channel, newest, [&](std::uint32_t j) { return before[i][j]; });
-      if (t.state_out == nullptr) continue;
-      float* kept = t.state_out + row * t.state_size + op.state + channel;
-#pragma unroll
-      for (int j = 0; j < tail; ++j) __stcs(kept + j * op.count, j + 1 < tail ? before[i][j + 1] : newest);
-    }
-    if (any.map == Function::silu) {
-#pragma unroll
-      for (int i = 0; i < ahead; ++i) value[i] = numeric::silu(value[i]);
-    } else if (any.map != Function::copy) {
-      // One text for all four: it is long.
+  const std::uint32_t count = op.count;
+  const std::uint32_t row = at.lane / 8;
+  // A warp's rows first: what lies between two warps' is a division less.
+  for (std::uint32_t quad = at.warp; quad < tile_rows / 4; quad += at.warps) {
+    const std::uint32_t r = quad * 4 + row;
+    if (r >= t.rows) break;
 #pragma unroll 1
-      for (int i = 0; i < ahead; ++i) {
-        const auto first_value = [&] { return value[0]; };
-        const float y = elementwise<float>(any.map, {}, first_value, first_value, first_value, first_value, first_value);
-        value[0] = value[1], value[1] = value[2], value[2] = value[3], value[3] = y;
-      }
-    }
+    for (std::uint32_t first = at.lane % 8; first < (Full ? count : (count + 31) / 32 * 32); first += 8 * ahead) {
+      const auto exists = [&](int i) { return Full || first + 8 * i < count; };
+      const float* oldest = t.carried(r) + op.state + first;
+      const float* middle = oldest + count;
+      const float* newer = middle + count;
+      float before[ahead][3];
+      float4 w[ahead];
+      const float4* weights = reinterpret_cast<const float4*>(t.weights + op.w0) + first;
 #pragma unroll
-    for (int i = 0; i < ahead; ++i) {
-      if (first + 8 * i < op.count) *t.at(op.out + first + 8 * i, row) = value[i];
+      for (int i = 0; i < ahead; ++i) {
+        before[i][0] = exists(i) ? oldest[8 * i] : 0.0F;
+        before[i][1] = exists(i) ? middle[8 * i] : 0.0F;
+        before[i][2] = exists(i) ? newer[8 * i] : 0.0F;
+        w[i] = exists(i) ? __ldg(weights + 8 * i) : make_float4(0.0F, 0.0F, 0.0F, 0.0F);
+      }
+      float value[ahead];
+      float newest[ahead];
+#pragma unroll
+      for (int i = 0; i < ahead; ++i) {
+        newest[i] = *t.at(op.a + (exists(i) ? first + 8 * i : 0), r);
+        const float taps[4] = {w[i].x, w[i].y, w[i].z, w[i].w};
+        value[i] = elements::convolution_sum(
+            op, t.weights, exists(i) ? first + 8 * i : 0, newest[i], [&](std::uint32_t j) { return taps[j]; },
+            [&](std::uint32_t j) { return before[i][j]; });
+      }
+      if (t.state_out != nullptr) {
+        float* kept = t.state_out + r * t.state_size + op.state + first;
+#pragma unroll
+        for (int i = 0; i < ahead; ++i) {
+          if (!exists(i)) break;
+          __stcs(kept + 8 * i, before[i][1]);
+          __stcs(kept + count + 8 * i, before[i][2]);
+          __stcs(kept + 2 * count + 8 * i, newest[i]);
+        }
+      }
+      if (op.map == Function::silu) {
+#pragma unroll
+        for (int i = 0; i < ahead; ++i) value[i] = numeric::silu(value[i]);
+      } else if (op.map != Function::copy) {
+        // One text for all four: it is long.
+#pragma unroll 1
+        for (int i = 0; i < ahead; ++i) {
+          const float y = elements::activated(op, value[0]);
+          value[0] = value[1], value[1] = value[2], value[2] = value[3], value[3] = y;
+        }
+      }
+#pragma unroll
+      for (int i = 0; i < ahead; ++i) {
+        if (exists(i)) *t.at(op.out + first + 8 * i, r) = value[i];
+      }
     }
   }
 }
 
 __device__ __forceinline__ void convolution(const Op& op, const Tile& t, const Place& at) {
-  if (op.size == 4) return convolve<4>(op, t, at);
+  if (op.size == 4 && op.count % 32 == 0) return convolve_four<true>(op, t, at);
+  if (op.size == 4) return convolve_four<false>(op, t, at);
   each_carried(op.count, t, at, [&](std::uint32_t channel, std::uint32_t row) {
     elements::convolution(op, t, channel, row);
     if (t.state_out != nullptr) elements::keep_tail(op, t, channel, row);
@@ -302,14 +371,19 @@ __device__ __forceinline__ void recur(const LearnedRecurrence& r, const Tile& t,
   const std::uint32_t values = Exact ? D : r.value_size;
   const std::uint32_t blocks = (values + 31) / 32;
   const std::uint32_t heads = r.heads;
-  for (std::uint32_t item = at.warp; item < heads * blocks * (tile_rows / G); item += at.warps) {
-    const std::uint32_t row = item / (heads * blocks) * G;
+  const std::uint32_t parts = heads * blocks;
+  std::uint32_t row = 0;
+  for (std::uint32_t part = at.warp;; part += at.warps) {
+    for (; part >= parts; part -= parts) row += G;
     if (row >= t.rows) break;
-    const std::uint32_t h = item / blocks % heads;
-    const std::uint32_t column = item % blocks * 32 + at.lane;
+    const std::uint32_t h = blocks == 1 ? part : part / blocks;
+    const std::uint32_t column = (blocks == 1 ? 0 : part % blocks * 32) + at.lane;
     const bool owned = (Exact && D % 32 == 0) || column < values;
-    const auto vector = [&](const LearnedFeatures& f) { return t.at(f.first + h / f.group * f.head, row); };
-    const std::size_t place = r.state + static_cast<std::size_t>(h / r.state_group) * keys * values + column;
+    const auto vector = [&](const LearnedFeatures& f) {
+      return t.at(f.first + (f.group == 1 ? h : h / f.group) * f.head, row);
+    };
+    const std::uint32_t state = r.state_group == 1 ? h : h / r.state_group;
+    const std::size_t place = r.state + static_cast<std::size_t>(state) * keys * values + column;
     float S[G][D];
 #pragma unroll
     for (int g = 0; g < G; ++g) {
@@ -386,7 +460,7 @@ __device__ __forceinline__ void recur(const LearnedRecurrence& r, const Tile& t,
     float* out = vector(r.output) + column * tile_pitch;
 #pragma unroll
     for (int g = 0; g < G; ++g) out[g] = answer.v[g];
-    if (t.state_out == nullptr || h % r.state_group != 0) continue;
+    if (t.state_out == nullptr || state * r.state_group != h) continue;
 #pragma unroll
     for (int g = 0; g < G; ++g) {
       if (row + g >= t.rows) break;
@@ -475,14 +549,28 @@ __device__ __forceinline__ void group(const Op& op, const Tile& t, const Place& 
     scales[g * tile_rows + row] = of.scale;
   });
   __syncthreads();
-  each_row<4>(
-      op.count * op.size, at,
-      [&](std::uint32_t i, std::uint32_t row) {
-        const std::uint32_t g = op.count == 1 ? 0 : i / op.size;
-        const elements::GroupSums of{sums[g * tile_rows + row], scales[g * tile_rows + row]};
-        return elements::group_value(op, t, of, g, i - g * op.size, row);
-      },
-      [&](std::uint32_t i, std::uint32_t row, float x) { *t.at(op.out + i, row) = x; });
+  const auto numbers = [&](const Op& one) {
+#pragma unroll 1
+    for (std::uint32_t g = 0; g < one.count; ++g) {
+      const elements::GroupSums of{sums[g * tile_rows + at.lane], scales[g * tile_rows + at.lane]};
+      each_row<4>(
+          one.size, at,
+          [&](std::uint32_t i, std::uint32_t row) { return elements::group_value(one, t, of, g, i, row); },
+          [&](std::uint32_t i, std::uint32_t row, float x) { *t.at(one.out + g * one.size + i, row) = x; });
+    }
+  };
+  Op one = op;
+  if (op.group == Op::Group::rms && op.w0 != Op::none && op.w1 == Op::none && !op.weight_is_offset) {
+    one.group = Op::Group::rms;
+    one.w1 = Op::none;
+    one.weight_is_offset = false;
+    numbers(one);
+  } else if (op.group == Op::Group::l2) {
+    one.group = Op::Group::l2;
+    numbers(one);
+  } else {
+    numbers(op);
+  }
 }
 
 __device__ __forceinline__ void prefetch_state(const float* state, std::size_t size) {
@@ -493,11 +581,9 @@ __device__ __forceinline__ void prefetch_state(const float* state, std::size_t s
 }
 
 __global__ void __launch_bounds__(most_threads) tile_kernel(const __grid_constant__ TileArgs args) {
-  extern __shared__ float4 shared_quads[];
   __shared__ std::uint32_t token[tile_rows], source[tile_rows], own[tile_rows], one[tile_rows];
   const LearnedRows& x = args.x;
   const std::uint32_t first = blockIdx.x * tile_rows;
-  const Place at{threadIdx.x / 32, blockDim.x / 32, threadIdx.x % 32};
   if (threadIdx.x < tile_rows) {
     const std::uint32_t i = threadIdx.x;
     const std::uint32_t row = min(first + i, x.rows - 1);  // those behind the last do its work
@@ -511,35 +597,20 @@ __global__ void __launch_bounds__(most_threads) tile_kernel(const __grid_constan
       prefetch_state(x.state_in + source[i] * x.state_size, x.state_size);
     }
   }
-  Tile t;
-  t.features = reinterpret_cast<float*>(shared_quads);
-  t.pitch = tile_pitch;
-  t.rows = t.words = min(tile_rows, x.rows - first);
-  t.longest = 1;
-  t.weights = x.weights;
-  t.token = token;
-  t.word = t.first_row = own;
-  t.length = one;
-  t.source = source;
-  t.state_in = x.state_in;
-  t.state_out = x.state_out == nullptr ? nullptr : x.state_out + first * x.state_size;
-  t.state_size = x.state_size;
   __syncthreads();
-  std::uint32_t given = 0;
 #pragma unroll 1
   for (std::uint32_t o = 0; o < args.num_operations; ++o) {
     const TileOperation& operation = args.operations[o];
-    if (operation.waits) {
-      __syncthreads();
-      given = 0;
-    }
+    if (operation.waits) __syncthreads();
+    const Place at = place();
+    const Tile t = tile(args, token, source, own, one);
     const Op& op = operation.op;
     switch (op.kind) {
       case Op::Kind::gather:
         gather(op, t, at);
         break;
       case Op::Kind::multiply:
-        multiply(op, t, args.packed + operation.packed, at, given);
+        multiply(op, t, args.packed + operation.packed, at, operation.given);
         break;
       case Op::Kind::map:
         map(op, t, at);
@@ -573,7 +644,8 @@ __global__ void __launch_bounds__(most_threads) tile_kernel(const __grid_constan
     }
   }
   __syncthreads();
-  each_row(args.num_logits, at, [&](std::uint32_t i, std::uint32_t row) {
+  const Tile t = tile(args, token, source, own, one);
+  each_row(args.num_logits, place(), [&](std::uint32_t i, std::uint32_t row) {
     if (row < t.rows) *x.at(args.logits + i, first + row) = *t.at(args.logits + i, row);
   });
 }
@@ -644,9 +716,8 @@ Touched touched(const Op& op, std::span<const LearnedRecurrence> recurrences) {
 
 bool overlap(const std::vector<Range>& a, const std::vector<Range>& b) {
   return std::any_of(a.begin(), a.end(), [&](const Range& x) {
-    return std::any_of(b.begin(), b.end(), [&](const Range& y) {
-      return x.first < y.first + y.second && y.first < x.first + x.second;
-    });
+    return std::any_of(b.begin(), b.end(),
+                       [&](const Range& y) { return x.first < y.first + y.second && y.first < x.first + x.second; });
   });
 }
 
@@ -673,27 +744,31 @@ LearnedTiles& LearnedTiles::operator=(LearnedTiles&&) noexcept = default;
 LearnedTiles::~LearnedTiles() = default;
 
 std::optional<LearnedTiles> LearnedTiles::of(const LearnedProgramView& program) {
-  const std::size_t bytes =
-      sizeof(float) * (std::size_t{tile_pitch} * program.num_features + most_sums(program));
+  const std::size_t bytes = sizeof(float) * (std::size_t{tile_pitch} * program.num_features + most_sums(program));
   const bool fit = bytes + declared_bytes <= shared_memory_limit() && program.operations.size() <= most_operations &&
                    program.recurrences.size() <= most_recurrences;
+  if (program.weights.size() >= std::size_t{1} << 30U) return std::nullopt;
   if (!fit || !std::all_of(program.recurrences.begin(), program.recurrences.end(), fits)) return std::nullopt;
   auto tiles = std::make_unique<Program>();
   TileArgs& args = tiles->args;
   std::vector<float> packed;
+  std::uint32_t given = 0;
   Touched since;
   for (const Op& op : program.operations) {
     const Touched now = touched(op, program.recurrences);
-    const bool waits = overlap(now.read, since.written) || overlap(now.written, since.written) ||
-                       overlap(now.written, since.read);
     // A group's sums are in one place.
-    if (waits || op.kind == Op::Kind::group) since = Touched{};
+    const bool waits = op.kind == Op::Kind::group || overlap(now.read, since.written) ||
+                       overlap(now.written, since.written) || overlap(now.written, since.read);
+    if (waits) since = Touched{};
     since.read.insert(since.read.end(), now.read.begin(), now.read.end());
     since.written.insert(since.written.end(), now.written.begin(), now.written.end());
-    args.operations[args.num_operations++] = {op, waits || op.kind == Op::Kind::group, packed.size()};
-    if (op.kind == Op::Kind::multiply && op.count >= least_outputs) pack(op, program.weights, packed);
+    if (waits) given = 0;
+    args.operations[args.num_operations++] = {op, waits, static_cast<std::uint32_t>(packed.size()), given};
+    if (op.kind != Op::Kind::multiply) continue;
+    given += strips(op);
+    if (op.count >= least_outputs) pack(op, program.weights, packed);
   }
-  packed.resize(packed.size() + inputs_ahead * strip_outputs);
+  packed.resize(packed.size() + quads_ahead * quad_outputs);
   tiles->packed = DeviceArray<float>(std::span<const float>(packed));
   tiles->shared_bytes = bytes;
   std::copy(program.recurrences.begin(), program.recurrences.end(), args.recurrences);

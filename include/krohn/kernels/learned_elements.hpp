@@ -166,19 +166,27 @@ KROHN_INLINE_DEVICE void group(const Op& op, const LearnedRows& x, std::uint32_t
   }
 }
 
-/// What a convolution of tail width - 1 makes of its newest input, given the ones before it, oldest first.
+/// What a convolution of width op.size sums up of its newest input, given the ones before it, oldest first.
+template <class Weight, class Before>
+KROHN_INLINE_DEVICE float convolution_sum(const Op& op, const float* weights, std::uint32_t channel, float newest,
+                                          const Weight& weight, const Before& before) {
+  using namespace numeric;
+  const std::uint32_t tail = op.size - 1;
+  float sum = 0.0F;
+  for (std::uint32_t j = 0; j < tail; ++j) sum = fused(weight(j), before(j), sum);
+  const float y = fused(weight(tail), newest, sum);
+  return op.w1 != Op::none ? y + weights[op.w1 + channel] : y;
+}
+KROHN_INLINE_DEVICE float activated(const Op& op, float y) {
+  const auto value = [&] { return y; };
+  return elementwise<float>(op.map, {}, value, value, value, value, value);
+}
 template <class Before>
 KROHN_INLINE_DEVICE float convolved(const Op& op, const float* weights, std::uint32_t channel, float newest,
                                     const Before& before) {
-  using namespace numeric;
   const float* w = weights + op.w0 + static_cast<std::size_t>(channel) * op.size;
-  const std::uint32_t tail = op.size - 1;
-  float sum = 0.0F;
-  for (std::uint32_t j = 0; j < tail; ++j) sum = fused(w[j], before(j), sum);
-  float y = fused(w[tail], newest, sum);
-  if (op.w1 != Op::none) y = y + weights[op.w1 + channel];
-  const auto value = [&] { return y; };
-  return elementwise<float>(op.map, {}, value, value, value, value, value);
+  return activated(op, convolution_sum(
+                           op, weights, channel, newest, [&](std::uint32_t j) { return w[j]; }, before));
 }
 
 KROHN_INLINE_DEVICE void convolution(const Op& op, const LearnedRows& x, std::uint32_t channel, std::uint32_t row) {
