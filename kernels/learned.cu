@@ -3,8 +3,9 @@
 // Products are the work: tiles of 128 rows by up to 128 outputs, 16 inputs at a time through shared memory by
 // asynchronous copies (both operands lie as the tiles want them), 8 by 8 sums a thread, each a single chain over the
 // inputs in ascending order, so that the bits are those of one output at a time. Everything else is memory traffic with
-// one thread a number or a group, neighbouring threads on neighbouring rows. Steps of one token a word (branches of a
-// prefix tree) read and write the words' states with neighbouring threads on neighbouring numbers of a state.
+// one thread a number or a group, neighbouring threads on neighbouring rows. Branches of a prefix tree go through the
+// whole program in one launch where it fits (learned_tile.cu); where it does not, steps of one token a word read and
+// write the words' states with neighbouring threads on neighbouring numbers of a state.
 #include <cuda_pipeline.h>
 
 #include <algorithm>

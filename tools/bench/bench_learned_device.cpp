@@ -106,7 +106,7 @@ void bench_nodes(const std::string& path, std::uint64_t length) {
   search.max_length = length != 0 ? length : symbols == 2 ? 24 : symbols == 3 ? 15 : 10;
   // The device's own start, some tenths of a second once a process, is apart.
   EnumerateOptions first = search;
-  first.max_length = std::min<std::uint64_t>(search.max_length, symbols == 2 ? 10 : 5);
+  first.max_length = std::min<std::uint64_t>(search.max_length, symbols == 2 ? 12 : 7);
   const EnumerateResult start = enumerate(*open.machine, any, first);
   std::printf("%s: up to length %llu, the device's start included: %.2f s\n", path.c_str(),
               static_cast<unsigned long long>(first.max_length), start.seconds);

@@ -2,10 +2,10 @@
 //
 // A batch has rows, one for each token: row first_row[w] + t is token t of word w. A feature is a number of every row;
 // the features lie one after the other, each with its rows side by side, so that sums over features, which run in one
-// order, are read coalesced by neighbouring rows. Operations run in turn, each over all rows; those that look back in
-// time (convolution, shift, recurrence, stabilizer, cell) begin with what the word carries and leave what it carries
-// after its last token. krohn/kernels/learned_elements.hpp is what each operation does, number by number;
-// krohn/engine/device_program.hpp makes the list from a program. Bits: docs/semantics.md, section 8.
+// order, are read coalesced by neighbouring rows. Operations run in turn, over all rows or a tile of them; those that
+// look back in time (convolution, shift, recurrence, stabilizer, cell) begin with what the word carries and leave what
+// it carries after its last token. krohn/kernels/learned_elements.hpp is what each operation does, number by number;
+// krohn/engine/learned_program.hpp makes the list from a program. Bits: docs/semantics.md, section 8.
 #pragma once
 
 #include <cstddef>
