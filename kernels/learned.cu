@@ -3,8 +3,9 @@
 // Products are the work: tiles of 128 rows by up to 128 outputs, 16 inputs at a time through shared memory by
 // asynchronous copies (both operands lie as the tiles want them), 8 by 8 sums a thread, each a single chain over the
 // inputs in ascending order, so that the bits are those of one output at a time. Everything else is memory traffic with
-// one thread a number or a group, neighbouring threads on neighbouring rows. Steps of one token a word (branches of a
-// prefix tree) read and write the words' states with neighbouring threads on neighbouring numbers of a state.
+// one thread a number or a group, neighbouring threads on neighbouring rows. Branches of a prefix tree go through the
+// whole program in one launch where it fits (learned_tile.cu); where it does not, steps of one token a word read and
+// write the words' states with neighbouring threads on neighbouring numbers of a state.
 #include <cuda_pipeline.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include "krohn/kernels/learned.hpp"
 #include "krohn/kernels/learned_elements.hpp"
 #include "learned_chunked.cuh"
+#include "learned_tile.cuh"
 
 namespace krohn {
 namespace {
@@ -306,15 +308,14 @@ struct BranchRows {
   std::uint32_t* source;
 };
 
-__global__ void branch_kernel(BranchRows out, const std::uint32_t* tokens, std::uint32_t num_tokens,
-                              std::uint32_t begin, std::uint32_t rows) {
+__global__ void branch_kernel(BranchRows out, LearnedBranches branches, std::uint32_t begin, std::uint32_t rows) {
   const std::uint32_t row = blockIdx.x * blockDim.x + threadIdx.x;
   if (row >= rows) return;
-  out.token[row] = tokens[row % num_tokens];
+  out.token[row] = (branches.first_token + row) % branches.tokens;
   out.word[row] = row;
   out.first_row[row] = row;
   out.length[row] = 1;
-  out.source[row] = begin + row / num_tokens;
+  out.source[row] = begin + row / branches.symbols;
 }
 
 __global__ void label_kernel(const __grid_constant__ LearnedRows x, std::uint32_t logits, std::uint32_t num_logits,
@@ -415,12 +416,14 @@ struct LearnedDevice::Memory {
   std::uint32_t logits = 0;
   std::uint32_t num_logits = 0;
   DeviceArray<float> features;
-  DeviceArray<std::uint32_t> token, word, first_row, length, source, symbols;
+  DeviceArray<std::uint32_t> token, word, first_row, length, source;
   mutable DeviceArray<std::int32_t> labels;
   DeviceArray<std::uint32_t> delta;
   DeviceArray<std::int32_t> expected;
   DeviceArray<Checked> checked{1};
   mutable DeviceArray<float> turned;
+  /// What branches run by, where the program fits.
+  std::optional<LearnedTiles> tile_form;
   /// Of the last batch.
   LearnedRows rows;
 
@@ -520,6 +523,7 @@ LearnedDevice::LearnedDevice(const LearnedProgramView& program, std::span<const 
     *array = DeviceArray<std::uint32_t>(max_rows);
   }
   m.labels = DeviceArray<std::int32_t>(max_rows);
+  m.tile_form = LearnedTiles::of(program);
 }
 LearnedDevice::~LearnedDevice() = default;
 
@@ -583,23 +587,26 @@ void LearnedDevice::read(std::span<const std::uint32_t> tokens, std::span<const 
 }
 
 void LearnedDevice::branch(const LearnedStates& from, std::size_t begin, std::size_t count,
-                           std::span<const std::uint32_t> tokens, LearnedStates* to) {
+                           const LearnedBranches& branches, LearnedStates* to) {
   Memory& m = *memory_;
-  const std::size_t rows = count * tokens.size();
+  const std::size_t rows = count * branches.symbols;
   require(rows <= m.max_rows && begin + count <= from.capacity() && (to == nullptr || rows <= to->capacity()),
           "branches that fit");
   if (rows == 0) {
     m.rows = LearnedRows{};
     return;
   }
-  if (m.symbols.size() < tokens.size()) m.symbols = DeviceArray<std::uint32_t>(tokens.size());
-  copy_to(m.symbols, tokens);
-  branch_kernel<<<static_cast<unsigned>((rows + 255) / 256), 256>>>(
-      {m.token.data(), m.word.data(), m.first_row.data(), m.length.data(), m.source.data()}, m.symbols.data(),
-      static_cast<std::uint32_t>(tokens.size()), static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(rows));
-  check_launch("branch_kernel");
   LearnedRows x = m.batch(rows, rows, from, to);
   x.longest = 1;
+  if (m.tile_form) {
+    m.tile_form->run(x, branches, static_cast<std::uint32_t>(begin));
+    m.rows = x;
+    return;
+  }
+  branch_kernel<<<static_cast<unsigned>((rows + 255) / 256), 256>>>(
+      {m.token.data(), m.word.data(), m.first_row.data(), m.length.data(), m.source.data()}, branches,
+      static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(rows));
+  check_launch("branch_kernel");
   x.source = m.source.data();
   m.run(x, true);
 }

@@ -62,8 +62,7 @@ void LearnedDevice::read(std::span<const std::uint32_t>, std::span<const std::ui
                          const LearnedStates&, LearnedStates&) {
   refuse();
 }
-void LearnedDevice::branch(const LearnedStates&, std::size_t, std::size_t, std::span<const std::uint32_t>,
-                           LearnedStates*) {
+void LearnedDevice::branch(const LearnedStates&, std::size_t, std::size_t, const LearnedBranches&, LearnedStates*) {
   refuse();
 }
 void LearnedDevice::set_automaton(const LearnedAutomatonView&, LearnedStates&, std::span<const std::uint32_t>) {

@@ -1,15 +1,20 @@
-// One device operation for one of the schedule's; an interleaving is a copy for each of its parts.
+// One device operation for one of the schedule's; an interleaving is a copy for each of its parts. What depends on the
+// last tokens alone is computed here, once for each run of tokens that it depends on, by the operations that it would
+// take on the device, and becomes a table.
 #include "krohn/engine/learned_program.hpp"
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 
 #include "krohn/engine/derived_weights.hpp"
 #include "krohn/engine/schedule.hpp"
 #include "krohn/error.hpp"
+#include "krohn/kernels/learned_elements.hpp"
 #include "krohn/kernels/recurrence.hpp"
 #include "krohn/numeric/transcendental.hpp"
 
@@ -17,6 +22,11 @@ namespace krohn {
 namespace {
 
 using Op = LearnedOperation;
+
+/// What tables are worth, in multiply-adds: they run one by one, some 1e9 a second.
+constexpr std::size_t most_table_work = std::size_t{1} << 26U;
+/// The window of what depends on all tokens.
+constexpr std::uint32_t all_tokens = ~std::uint32_t{0};
 
 std::uint32_t narrow(std::size_t size) {
   if (size >= (std::size_t{1} << 31U)) {
@@ -27,15 +37,38 @@ std::uint32_t narrow(std::size_t size) {
 
 class Lowering {
  public:
-  explicit Lowering(const Program& program) : program_(program), schedule_(make_schedule(program, false)) {}
+  /// For rows whose tokens are numbers: of the last `window` of `tokens`, in the order of words, at most `most_window`.
+  Lowering(const Program& program, std::vector<std::uint32_t> tokens, std::uint32_t most_window)
+      : program_(program), tokens_(std::move(tokens)), window_of_(windows(program)) {
+    std::vector<std::uint32_t> found;
+    for (const std::uint32_t window : window_of_) {
+      if (window <= most_window) found.push_back(std::max(window, 1U));
+    }
+    std::sort(found.rbegin(), found.rend());
+    for (const std::uint32_t window : found) {
+      if (window == window_ || !worth(window)) continue;
+      window_ = window;
+      break;
+    }
+  }
 
   LearnedProgram run() {
     result_.initial_state = program_.initial_state();
+    result_.window = std::max(window_, 1U);
+    std::vector<bool> given(program_.operations().size(), false);
+    tables_.resize(given.size());
+    schedule_ = make_schedule(program_, window_ > 0);
     for (const ScheduledOperation& scheduled : schedule_.operations) {
-      Op op;
-      op.out = schedule_.place[scheduled.value];
-      op.count = narrow(scheduled.operation.size);
-      std::visit([&](const auto& kind) { lower(kind, op); }, scheduled.operation.kind);
+      if (!tabulated(scheduled.value)) continue;
+      given[scheduled.value] = true;
+      lower(scheduled);
+      tabulate(scheduled);
+      result_.operations.clear();
+      result_.weights.clear();
+    }
+    schedule_ = make_schedule(program_, window_ > 0, given);
+    for (const ScheduledOperation& scheduled : schedule_.operations) {
+      given[scheduled.value] ? push_table(scheduled.value) : lower(scheduled);
     }
     result_.num_features = narrow(schedule_.num_features);
     result_.num_logits = narrow(program_.num_logits());
@@ -48,6 +81,162 @@ class Lowering {
   std::uint64_t state(std::uint32_t part) const { return part == no_index ? 0 : program_.state_parts()[part].offset; }
   void push(const Op& op) {
     if (op.count > 0) result_.operations.push_back(op);
+  }
+
+  // ---- what depends on the last tokens alone ----------------------------------------------------------------------
+
+  /// Per value: on how many of the last tokens it depends.
+  static std::vector<std::uint32_t> windows(const Program& program) {
+    std::vector<std::uint32_t> all;
+    for (const Operation& operation : program.operations()) {
+      std::uint32_t window = std::holds_alternative<Embedding>(operation.kind) ? 1 : 0;
+      for (const Slice& slice : inputs_of(operation)) window = std::max(window, all[slice.value]);
+      const bool carries = std::holds_alternative<LinearRecurrence>(operation.kind) ||
+                           std::holds_alternative<Stabilizer>(operation.kind) ||
+                           std::holds_alternative<SlstmCell>(operation.kind);
+      if (carries) window = all_tokens;
+      if (window != all_tokens) window += looks_back(program, operation);
+      all.push_back(window);
+    }
+    return all;
+  }
+  static std::uint32_t looks_back(const Program& program, const Operation& operation) {
+    if (const auto* convolution = std::get_if<ShortConvolution>(&operation.kind)) {
+      return narrow(program.tensors()[convolution->weight].shape[2]) - 1;
+    }
+    return std::holds_alternative<TokenShift>(operation.kind) ? 1 : 0;
+  }
+
+  /// Runs of so many tokens; a number that is too large where there are too many.
+  std::size_t runs(std::uint32_t window) const {
+    std::size_t count = 1;
+    for (std::uint32_t i = 0; i < window && count <= most_table_work; ++i) count *= tokens_.size();
+    return count;
+  }
+  bool worth(std::uint32_t window) const {
+    std::size_t work = 0;
+    for (std::size_t i = 0; i < window_of_.size() && work <= most_table_work; ++i) {
+      if (window_of_[i] > window) continue;
+      const Operation& operation = program_.operations()[i];
+      const auto* product = std::get_if<Product>(&operation.kind);
+      // A function takes as long as some multiply-adds.
+      const std::size_t each =
+          product == nullptr ? std::size_t{16} * operation.size : program_.tensors()[product->weight].values.size();
+      if (each > most_table_work) return false;
+      work += each * runs(window_of_[i]);
+    }
+    return work <= most_table_work && runs(window) * window_of_.size() <= most_table_work;
+  }
+
+  /// Tokens are their own numbers.
+  bool plain_tokens() const {
+    for (std::uint32_t i = 0; i < tokens_.size(); ++i) {
+      if (tokens_[i] != i) return false;
+    }
+    return true;
+  }
+  bool tabulated(std::uint32_t value) const {
+    if (window_ > 0) return window_of_[value] <= window_;
+    return !plain_tokens() && std::holds_alternative<Embedding>(program_.operations()[value].kind);
+  }
+
+  /// Runs the operations there are, which make a value, once for each run of tokens that it depends on: a word a run,
+  /// with as many rows as are looked at, of which the last is computed.
+  void tabulate(const ScheduledOperation& scheduled) {
+    const std::uint32_t back = looks_back(program_, scheduled.operation);
+    const std::size_t words = runs(window_of_[scheduled.value]);
+    const std::size_t rows = words * (back + 1);
+    std::vector<float> features(schedule_.num_features * rows);
+    for (const Slice& slice : inputs_of(scheduled.operation)) {
+      const std::vector<float>& table = tables_[slice.value];
+      const std::size_t size = program_.operations()[slice.value].size;
+      if (size == 0) continue;
+      const std::size_t known = table.size() / size;
+      for (std::size_t i = 0; i < size; ++i) {
+        float* feature = features.data() + (schedule_.place[slice.value] + i) * rows;
+        for (std::size_t w = 0; w < words; ++w) {
+          std::size_t run = w;
+          for (std::size_t t = back + 1; t-- > 0; run /= tokens_.size()) {
+            feature[w * (back + 1) + t] = table[i * known + run % known];
+          }
+        }
+      }
+    }
+    std::vector<std::uint32_t> word(rows), first_row(words), token(rows);
+    for (std::size_t row = 0; row < rows; ++row) word[row] = narrow(row / (back + 1));
+    for (std::size_t w = 0; w < words; ++w) {
+      first_row[w] = narrow(w * (back + 1));
+      // Of an embedding, where words are runs of one token.
+      token[first_row[w]] = tokens_[w % tokens_.size()];
+    }
+    LearnedRows x;
+    x.features = features.data();
+    x.pitch = rows;
+    x.rows = narrow(rows);
+    x.words = narrow(words);
+    x.weights = result_.weights.data();
+    x.token = token.data();
+    x.word = word.data();
+    x.first_row = first_row.data();
+    x.state_in = features.data();  // which nothing reads: no row computed is so near to its word's beginning
+    for (const Op& op : result_.operations) {
+      for (std::uint32_t w = 0; w < x.words; ++w) run_on_row(op, x, first_row[w] + back);
+    }
+    std::vector<float>& table = tables_[scheduled.value];
+    for (std::size_t i = 0; i < scheduled.operation.size; ++i) {
+      const float* feature = features.data() + (schedule_.place[scheduled.value] + i) * rows;
+      for (std::size_t w = 0; w < words; ++w) table.push_back(feature[w * (back + 1) + back]);
+    }
+  }
+
+  static void run_on_row(const Op& op, const LearnedRows& x, std::uint32_t row) {
+    using namespace learned_elements;
+    for (std::uint32_t i = 0; i < op.count; ++i) {
+      switch (op.kind) {
+        case Op::Kind::gather:
+          gather(op, x, i, row);
+          break;
+        case Op::Kind::multiply:
+          for (std::uint32_t block = 0; block < op.groups; ++block) multiply(op, x, block, i, row);
+          break;
+        case Op::Kind::map:
+          map(op, x, i, row);
+          break;
+        case Op::Kind::group:
+          group(op, x, i, row);
+          break;
+        case Op::Kind::constants:
+          constants(op, x, i, row);
+          break;
+        case Op::Kind::convolution:
+          convolution(op, x, i, row);
+          break;
+        case Op::Kind::shift:
+          shift(op, x, i, row);
+          break;
+        default:
+          throw InternalError("a program for the device: expected nothing but tails carried by the last tokens");
+      }
+    }
+  }
+
+  /// A value as a table of all runs of tokens.
+  void push_table(std::uint32_t value) {
+    Op op;
+    op.kind = Op::Kind::gather;
+    op.out = schedule_.place[value];
+    op.count = program_.operations()[value].size;
+    if (op.count == 0) return;
+    const std::size_t all = runs(result_.window);
+    op.size = narrow(all);
+    const std::vector<float>& table = tables_[value];
+    const std::size_t known = table.size() / op.count;
+    std::vector<float> values;
+    for (std::size_t i = 0; i < op.count; ++i) {
+      for (std::size_t run = 0; run < all; ++run) values.push_back(table[i * known + run % known]);
+    }
+    op.w0 = store(values);
+    push(op);
   }
 
   // ---- weights: begin at multiples of 4, so that they can be read four at a time ---------------------------------
@@ -76,6 +265,13 @@ class Lowering {
   }
 
   // ---- operations ---------------------------------------------------------------------------------------------------
+
+  void lower(const ScheduledOperation& scheduled) {
+    Op op;
+    op.out = schedule_.place[scheduled.value];
+    op.count = narrow(scheduled.operation.size);
+    std::visit([&](const auto& kind) { lower(kind, op); }, scheduled.operation.kind);
+  }
 
   void lower(const Embedding& from, Op op) {
     op.kind = Op::Kind::gather;
@@ -312,7 +508,13 @@ class Lowering {
   }
 
   const Program& program_;
+  std::vector<std::uint32_t> tokens_;
+  std::vector<std::uint32_t> window_of_;
+  /// Of what is tabulated; 0: nothing but what tokens are called by.
+  std::uint32_t window_ = 0;
   Schedule schedule_;
+  /// Per value that is tabulated: [features, runs of tokens].
+  std::vector<std::vector<float>> tables_;
   LearnedProgram result_;
 };
 
@@ -342,11 +544,23 @@ std::optional<std::string> missing_on_device(const Program& program) {
 
 bool runs_on_device(const Program& program) { return !missing_on_device(program); }
 
-LearnedProgram make_learned_program(const Program& program) {
+namespace {
+LearnedProgram lowered(const Program& program, std::vector<std::uint32_t> tokens, std::uint32_t most_window) {
   if (const std::optional<std::string> missing = missing_on_device(program)) {
     throw ResourceError("a model on a device: expected " + *missing + "; run it on the CPU");
   }
-  return Lowering(program).run();
+  return Lowering(program, std::move(tokens), most_window).run();
+}
+}  // namespace
+
+LearnedProgram make_learned_program(const Program& program) {
+  std::vector<std::uint32_t> tokens(program.vocabulary_size());
+  std::iota(tokens.begin(), tokens.end(), 0U);
+  return lowered(program, std::move(tokens), 1);
+}
+
+LearnedProgram make_tree_program(const Program& program, std::span<const std::uint32_t> tokens, std::size_t length) {
+  return lowered(program, {tokens.begin(), tokens.end()}, narrow(length));
 }
 
 }  // namespace krohn

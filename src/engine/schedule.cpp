@@ -25,30 +25,44 @@ std::optional<Function> times(Function f) {
 
 class Scheduler {
  public:
-  Scheduler(const Program& program, bool keep_token_values)
+  Scheduler(const Program& program, bool keep_token_values, const std::vector<bool>& given)
       : program_(program),
         operations_(program.operations()),
         readers_(operations_.size(), 0),
         taken_(operations_.size()) {
+    for (std::uint32_t i = 0; i < given.size(); ++i) {
+      if (given[i]) operations_[i].kind = Constants{};  // which reads nothing
+    }
     for (const Operation& operation : operations_) {
       for (const Slice& slice : inputs_of(operation)) ++readers_[slice.value];
     }
     for (std::uint32_t i = 0; i < operations_.size(); ++i) take_in(i, keep_token_values);
+    // What is given is made when it is first read, and else not at all.
+    std::vector<bool> waits = given;
+    waits.resize(operations_.size(), false);
+    if (!given.empty() && given.back()) waits.back() = false;
+    for (std::uint32_t i = 0; i < operations_.size(); ++i) {
+      if (taken_[i] || waits[i]) continue;
+      for (const Slice& slice : inputs_of(operations_[i])) {
+        if (waits[slice.value]) order_.push_back(slice.value);
+        waits[slice.value] = false;
+      }
+      order_.push_back(i);
+    }
   }
 
   Schedule run() {
     Schedule schedule;
     schedule.place.assign(operations_.size(), no_index);
     last_.assign(operations_.size(), 0);
-    for (std::uint32_t i = 0; i < operations_.size(); ++i) {
-      if (taken_[i]) continue;
-      last_[i] = std::max(last_[i], i);
-      for (const Slice& slice : inputs_of(operations_[i])) last_[slice.value] = i;
+    for (std::uint32_t at = 0; at < order_.size(); ++at) {
+      last_[order_[at]] = at;
+      for (const Slice& slice : inputs_of(operations_[order_[at]])) last_[slice.value] = at;
     }
     last_.back() = std::numeric_limits<std::uint32_t>::max();
-    for (std::uint32_t i = 0; i < operations_.size(); ++i) {
-      if (taken_[i]) continue;
-      const std::uint32_t reused = same_place(i);
+    for (std::uint32_t at = 0; at < order_.size(); ++at) {
+      const std::uint32_t i = order_[at];
+      const std::uint32_t reused = same_place(i, at);
       schedule.place[i] = reused != no_index ? schedule.place[reused] : allocate(operations_[i].size);
       schedule.num_features = std::max(schedule.num_features, schedule.place[i] + operations_[i].size);
       std::vector<Slice> read = inputs_of(operations_[i]);
@@ -57,9 +71,9 @@ class Scheduler {
       for (const Slice& slice : read) {
         if (slice.value == before) continue;
         before = slice.value;
-        if (last_[before] == i && before != reused) release(schedule.place[before], operations_[before].size);
+        if (last_[before] == at && before != reused) release(schedule.place[before], operations_[before].size);
       }
-      if (last_[i] == i) release(schedule.place[i], operations_[i].size);
+      if (last_[i] == at) release(schedule.place[i], operations_[i].size);
       schedule.operations.push_back({i, operations_[i]});
     }
     return schedule;
@@ -91,10 +105,10 @@ class Scheduler {
     }
   }
 
-  /// The value in whose place value i may be written while it is read.
-  std::uint32_t same_place(std::uint32_t i) const {
+  /// The value in whose place value i may be written while it is read, as operation `at` of the order.
+  std::uint32_t same_place(std::uint32_t i, std::uint32_t at) const {
     const auto ends = [&](const Slice& slice) {
-      return whole(slice) && last_[slice.value] == i && slice.size == operations_[i].size;
+      return whole(slice) && last_[slice.value] == at && slice.size == operations_[i].size;
     };
     if (const auto* op = std::get_if<Elementwise>(&operations_[i].kind)) {
       const auto apart = [&](const Operand& other) { return other.slice.value != op->a.slice.value || (whole(other)); };
@@ -152,6 +166,8 @@ class Scheduler {
   std::vector<Operation> operations_;
   std::vector<std::uint32_t> readers_;
   std::vector<bool> taken_;
+  /// Values as they are made, and per value the place in that order of the last one that reads it.
+  std::vector<std::uint32_t> order_;
   std::vector<std::uint32_t> last_;
   /// Places that are free, and how many features each.
   std::map<std::uint32_t, std::uint32_t> free_;
@@ -175,8 +191,8 @@ std::vector<Multiplication> multiplications(const Program& program, const Produc
   return list;
 }
 
-Schedule make_schedule(const Program& program, bool keep_token_values) {
-  return Scheduler(program, keep_token_values).run();
+Schedule make_schedule(const Program& program, bool keep_token_values, const std::vector<bool>& given) {
+  return Scheduler(program, keep_token_values, given).run();
 }
 
 }  // namespace krohn

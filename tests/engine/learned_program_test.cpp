@@ -1,11 +1,12 @@
 // label: quick
 // The program that the device runs is the forward pass: run operation by operation on the CPU it gives the bits of the
 // streams, in logits and in every carried number, in every architecture, for ragged words cut into chunks of time and
-// for branches of a tree.
+// for branches of a tree, with tables of what depends on a few tokens too.
 #include "krohn/engine/learned_program.hpp"
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 
@@ -23,7 +24,43 @@ bool same(std::span<const float> a, std::span<const float> b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
 }
 
+// Below a word of `length` tokens, by the program of trees: it keeps no tails of what it has tables of.
+void compare_in_tree(const Program& model, std::size_t length) {
+  std::vector<std::uint32_t> tokens;
+  for (std::size_t i = std::min<std::size_t>(model.vocabulary_size(), 3); i-- > 0;) {
+    tokens.push_back(static_cast<std::uint32_t>(i));
+  }
+  const auto symbols = static_cast<std::uint32_t>(tokens.size());
+  const LearnedProgram program = make_tree_program(model, tokens, length + 1);
+  std::uint32_t runs = 1;
+  for (std::uint32_t i = 0; i < program.window; ++i) runs *= symbols;
+  testing::LearnedRowsOnCpu rows(program);
+  LearnedStream<float> stream(model);
+  std::vector<float> expected(model.num_logits());
+  std::uint32_t number = 0;
+  for (std::size_t t = 0; t < length; ++t) {
+    const auto digit = static_cast<std::uint32_t>((t * t + t / 2 + 1) % symbols);
+    number = (number * symbols + digit) % runs;
+    stream.step(tokens[digit], expected);
+  }
+  const std::vector<float> parent(stream.state().begin(), stream.state().end());
+  for (std::uint32_t a = 0; a < symbols; ++a) {
+    std::vector<float> next;
+    rows.read({(number * symbols + a) % runs}, {0}, {1}, {}, parent, next);
+    std::copy(parent.begin(), parent.end(), stream.state().begin());
+    stream.step(tokens[a], expected);
+    std::vector<float> seen;
+    for (std::uint32_t i = 0; i < expected.size(); ++i) seen.push_back(rows.logit(0, i));
+    CHECK(same(expected, seen));
+    for (const StatePart& part : model.state_parts()) {
+      if (program.window > 1 && !part.recurrent()) continue;
+      CHECK(same(stream.state().subspan(part.offset, part.size), std::span(next).subspan(part.offset, part.size)));
+    }
+  }
+}
+
 void compare(const Program& model) {
+  for (const std::size_t length : {0U, 3U, 6U}) compare_in_tree(model, length);
   const LearnedProgram program = make_learned_program(model);
   testing::LearnedRowsOnCpu rows(program);
   const std::size_t size = model.state_size();

@@ -1,7 +1,7 @@
 // label: gpu
 // Learned models on the device give the bits of the CPU: logits and final states of every recorded case and of random
-// models of every architecture and size, in batches of ragged words, whole or cut into chunks of time; and prefix trees
-// find the first word in shortlex order whose label differs.
+// models of every architecture and size, in batches of ragged words, whole or cut into chunks of time, and in the
+// branches of a tree; and prefix trees find the first word in shortlex order whose label differs.
 #include "krohn/engine/learned.hpp"
 
 #include <doctest/doctest.h>
@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <mutex>
+#include <numeric>
 
 #include "engine/bare_program.hpp"
 #include "engine/random_program.hpp"
@@ -153,6 +154,103 @@ TEST_CASE("long words") {
     const Program model = random.make(architecture, {2, 16, 2, Beta::doubled});
     const Lengths lengths = small_cases() ? Lengths{65, 1, 64} : Lengths{4097, 1, 4096, 2000};
     compare(model, random_words(3, model.vocabulary_size(), lengths));
+  }
+}
+
+// Some levels of a tree below a word, branch by branch: every row's logits and state are the stream's. The program of
+// trees does not keep tails of what it has tables of.
+void compare_branches(const Program& model, const LearnedProgram& program, std::vector<std::uint32_t> tokens,
+                      std::size_t length, bool tails) {
+  const std::size_t size = program.initial_state.size();
+  const auto symbols = static_cast<std::uint32_t>(tokens.size());
+  std::uint32_t runs = 1;
+  for (std::uint32_t i = 0; i < program.window; ++i) runs *= symbols;
+  LearnedStream<float> stream(model);
+  std::vector<float> logits(model.num_logits());
+  std::uint64_t number = 0;
+  for (std::size_t t = 0; t < length; ++t) {
+    const auto digit = static_cast<std::uint32_t>((t + 1) % symbols);
+    number = number * symbols + digit;
+    stream.step(tokens[digit], logits);
+  }
+  std::vector<std::vector<float>> parents = {{stream.state().begin(), stream.state().end()}};
+  LearnedDevice device(program.view(), {}, 243);
+  LearnedStates from(1, size);
+  device.upload(from, 0, parents[0]);
+  for (int level = 0; level < (small_cases() ? 4 : 5); ++level) {
+    // Not always from the first one on.
+    const std::size_t begin = parents.size() > 1 ? 1 : 0;
+    const std::size_t count = parents.size() - begin;
+    const std::size_t rows = count * symbols;
+    number = (number + begin) * symbols;
+    const LearnedBranches branches{symbols, runs, static_cast<std::uint32_t>(number % runs)};
+    LearnedStates to(rows, size);
+    std::vector<float> seen(rows * model.num_logits());
+    std::vector<float> last(seen.size());
+    std::vector<float> states(rows * size);
+    device.branch(from, begin, count, branches, nullptr);
+    device.logits(last);
+    device.branch(from, begin, count, branches, &to);
+    device.logits(seen);
+    device.download(to, 0, states);
+    std::vector<float> expected;
+    std::size_t wrong = 0;
+    std::vector<std::vector<float>> children;
+    for (std::size_t row = 0; row < rows; ++row) {
+      const std::vector<float>& parent = parents[begin + row / symbols];
+      std::copy(parent.begin(), parent.end(), stream.state().begin());
+      stream.step(tokens[row % symbols], logits);
+      expected.insert(expected.end(), logits.begin(), logits.end());
+      children.emplace_back(stream.state().begin(), stream.state().end());
+      for (const StatePart& part : model.state_parts()) {
+        if (!tails && !part.recurrent()) continue;
+        const float* kept = states.data() + row * size + part.offset;
+        wrong += std::memcmp(kept, children.back().data() + part.offset, part.size * sizeof(float)) != 0 ? 1U : 0U;
+      }
+    }
+    CAPTURE(level);
+    CHECK(first_difference({expected}, {seen}) == std::nullopt);
+    CHECK(first_difference({expected}, {last}) == std::nullopt);
+    CHECK(wrong == 0);
+    parents = std::move(children);
+    from = std::move(to);
+  }
+}
+
+void compare_branches(const Program& model) {
+  std::vector<std::uint32_t> tokens(model.vocabulary_size());
+  std::iota(tokens.begin(), tokens.end(), 0U);
+  if (tokens.size() <= 3) compare_branches(model, make_learned_program(model), tokens, 0, true);
+  tokens.resize(std::min<std::size_t>(tokens.size(), 3));
+  std::reverse(tokens.begin(), tokens.end());
+  for (const std::size_t length : {0U, 2U, 5U}) {
+    CAPTURE(length);
+    const LearnedProgram program = make_tree_program(model, tokens, length + 1);
+    compare_branches(model, program, tokens, length, program.window == 1);
+  }
+}
+
+TEST_CASE("branches leave the logits and states of the forward pass") {
+  if (gpu_or_skip().empty()) return;
+  for (const char* folder : {"golden", "variants", "models"}) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(KROHN_TEST_DATA) / folder)) {
+      CAPTURE(entry.path());
+      const Program model = read_checkpoint(entry.path()).model;
+      if (runs_on_device(model)) compare_branches(model);
+    }
+  }
+  std::uint64_t index = 0;
+  for (const std::string& architecture : testing::random_architectures()) {
+    for (const std::uint32_t heads : {1U, 2U, 3U}) {
+      for (const std::size_t size : {7U, 16U, 20U, 32U, 33U, 64U, 130U}) {
+        if (!drawn(++index)) continue;
+        CAPTURE(architecture);
+        CAPTURE(heads);
+        CAPTURE(size);
+        RandomProgram random(index);
+        compare_branches(random.make(architecture, {heads, size, 1 + index % 4, static_cast<Beta>(index % 5)}));
+      }
+    }
   }
 }
 

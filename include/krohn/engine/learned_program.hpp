@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct LearnedProgram {
   std::uint32_t num_features = 0;
   std::uint32_t logits = 0;
   std::uint32_t num_logits = 0;
+  /// A row's token is a number: of the last so many tokens of its word.
+  std::uint32_t window = 1;
 
   LearnedProgramView view() const noexcept {
     return {operations, recurrences, weights, initial_state, num_features, logits, num_logits};
@@ -31,8 +34,15 @@ struct LearnedProgram {
 std::optional<std::string> missing_on_device(const Program& model);
 bool runs_on_device(const Program& model);
 
-/// Cost: a copy of the weights. Throws ResourceError for a model that
-/// does not run on a device, or needs 2^31 features or more.
+/// What depends on a row's token alone is a table, unless tables took longer than some hundredths of a second to make.
+/// Cost: that, and a copy of the weights. Throws ResourceError for a model that does not run on a device, or needs 2^31
+/// features or more.
 LearnedProgram make_learned_program(const Program& model);
+
+/// The same for words of `tokens` alone and rows at positions of at least `length` tokens, 1 or more (of a prefix tree,
+/// whose beginning is done elsewhere). What depends on the last tokens alone (convolutions in a first layer) is a table
+/// too: with n `tokens` a row's token is the number, with the oldest's index first, of the last `window` tokens
+/// to the base n. The tails of such convolutions are not kept in states.
+LearnedProgram make_tree_program(const Program& model, std::span<const std::uint32_t> tokens, std::size_t length);
 
 }  // namespace krohn

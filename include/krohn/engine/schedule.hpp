@@ -20,7 +20,7 @@ struct ScheduledOperation {
 /// the place of one that ends with it where the operation works entry by entry.
 struct Schedule {
   std::vector<ScheduledOperation> operations;
-  /// Per value: the place of its first feature; values that were taken in have none.
+  /// Per value: the place of its first feature; values that were taken in or left out have none.
   std::vector<std::uint32_t> place;
   std::uint32_t num_features = 0;
 
@@ -40,7 +40,9 @@ struct Multiplication {
 };
 std::vector<Multiplication> multiplications(const Program& program, const Product& product);
 
-/// With `keep_token_values` nothing that depends on the token alone is taken into what depends on more.
-Schedule make_schedule(const Program& program, bool keep_token_values);
+/// With `keep_token_values` nothing that depends on the token alone is taken into what depends on more. Values that are
+/// `given` (per value; none: no value is) come from elsewhere: they are Constants here, which read nothing, in the
+/// order in which others first read them; those that none reads are left out, but for the last value, the logits.
+Schedule make_schedule(const Program& program, bool keep_token_values, const std::vector<bool>& given = {});
 
 }  // namespace krohn

@@ -2,10 +2,10 @@
 //
 // A batch has rows, one for each token: row first_row[w] + t is token t of word w. A feature is a number of every row;
 // the features lie one after the other, each with its rows side by side, so that sums over features, which run in one
-// order, are read coalesced by neighbouring rows. Operations run in turn, each over all rows; those that look back in
-// time (convolution, shift, recurrence, stabilizer, cell) begin with what the word carries and leave what it carries
-// after its last token. krohn/kernels/learned_elements.hpp is what each operation does, number by number;
-// krohn/engine/device_program.hpp makes the list from a program. Bits: docs/semantics.md, section 8.
+// order, are read coalesced by neighbouring rows. Operations run in turn, over all rows or a tile of them; those that
+// look back in time (convolution, shift, recurrence, stabilizer, cell) begin with what the word carries and leave what
+// it carries after its last token. krohn/kernels/learned_elements.hpp is what each operation does, number by number;
+// krohn/engine/learned_program.hpp makes the list from a program. Bits: docs/semantics.md, section 8.
 #pragma once
 
 #include <cstddef>
@@ -152,10 +152,19 @@ inline constexpr std::int32_t not_finite_label = -4;
 struct LearnedAutomatonView {
   /// A label that is expected of a state: this one stands for any.
   static constexpr std::int32_t any_label = -2;
-  /// [states * tokens of a branch], numbers of states.
+  /// [states * symbols of a branch], numbers of states.
   std::span<const std::uint32_t> delta;
   /// [states]
   std::span<const std::int32_t> expected;
+};
+
+/// Words that follow each other in the order of words of one length, each a branch of a state: row i reads token
+/// (first_token + i) % tokens from state i / symbols of those given. Tokens are a program's: numbers of symbols, or of
+/// runs of symbols.
+struct LearnedBranches {
+  std::uint32_t symbols = 0;
+  std::uint32_t tokens = 0;
+  std::uint32_t first_token = 0;
 };
 
 /// Carried states of words in device memory, `capacity` words, and the states of an automaton.
@@ -196,9 +205,9 @@ class LearnedDevice {
   /// but recurrences from zero; no state is left. Every recurrence is one that chunked.hpp's rules do.
   void read_chunked(std::span<const std::uint32_t> tokens, std::size_t length, const LearnedStates& from,
                     ChunkedFormat format);
-  /// Row i reads tokens[i % tokens.size()] from state begin + i / tokens.size(); its state is state i of `to`, unless
-  /// that is null. count * tokens.size() rows.
-  void branch(const LearnedStates& from, std::size_t begin, std::size_t count, std::span<const std::uint32_t> tokens,
+  /// Branches of states begin .. begin + count - 1: count * branches.symbols rows. The state of row i is state i of
+  /// `to`, unless that is null.
+  void branch(const LearnedStates& from, std::size_t begin, std::size_t count, const LearnedBranches& branches,
               LearnedStates* to);
 
   /// The automaton of the branches to come, and the states of the first words.

@@ -63,9 +63,11 @@ KROHN_INLINE_DEVICE float map_value(const Op& op, const LearnedRows& x, std::uin
       [&] { return x.weights[op.w0 + i / op.w_share]; }, [&] { return x.weights[op.w1 + i / op.v_share]; });
 }
 
+KROHN_INLINE_DEVICE float* map_place(const Op& op, const LearnedRows& x, std::uint32_t i, std::uint32_t row) {
+  return x.at(op.out + (op.out_run == 0 ? i : i / op.out_run * op.out_stride + i % op.out_run), row);
+}
 KROHN_INLINE_DEVICE void map(const Op& op, const LearnedRows& x, std::uint32_t i, std::uint32_t row) {
-  const std::uint32_t entry = op.out_run == 0 ? i : i / op.out_run * op.out_stride + i % op.out_run;
-  *x.at(op.out + entry, row) = map_value(op, x, i, row);
+  *map_place(op, x, i, row) = map_value(op, x, i, row);
 }
 
 /// One output by itself; `block` counts the blocks of a block-diagonal product.
@@ -81,94 +83,110 @@ KROHN_INLINE_DEVICE void multiply(const Op& op, const LearnedRows& x, std::uint3
   *out = op.accumulate ? *out + sum : sum;
 }
 
-/// Group g of a row.
-KROHN_INLINE_DEVICE void group(const Op& op, const LearnedRows& x, std::uint32_t g, std::uint32_t row) {
+/// What a group's numbers have in common: each becomes (x - middle) scale, x / scale, or exp(x - middle) / scale.
+struct GroupSums {
+  float middle = 0.0F;
+  float scale = 0.0F;
+};
+/// Of group g of a row; not of a bonus.
+KROHN_INLINE_DEVICE GroupSums group_sums(const Op& op, const LearnedRows& x, std::uint32_t g, std::uint32_t row) {
   using namespace numeric;
   using Group = Op::Group;
   const float* from = x.at(op.a + g * op.size, row);
   const std::size_t pitch = x.pitch;
   const auto in = [&](std::uint32_t i) { return from[i * pitch]; };
-  if (op.group == Group::bonus) {
-    float bonus = 0.0F;
-    for (std::uint32_t i = 0; i < op.size; ++i) {
-      bonus = fused(in(i) * *x.at(op.b + g * op.size + i, row), x.weights[op.w0 + g * op.size + i], bonus);
-    }
-    *x.at(op.out + g, row) = bonus;
-    return;
-  }
-  float* to = x.at(op.out + g * op.size, row);
-  float middle = 0.0F;
   float sum = 0.0F;
   const bool centred = op.group == Group::layer;
   if (centred || op.group == Group::sum) {
     for (std::uint32_t i = 0; i < op.size; ++i) sum = sum + in(i);
   }
-  if (op.group == Group::sum) {
-    const float divisor = sum + op.k0;
-    for (std::uint32_t i = 0; i < op.size; ++i) to[i * pitch] = quotient(in(i), divisor);
-    return;
-  }
+  if (op.group == Group::sum) return {0.0F, sum + op.k0};
   if (op.group == Group::absolute_sum) {
     for (std::uint32_t i = 0; i < op.size; ++i) sum = sum + absolute(in(i));
-    const float divisor = maximum(sum, op.k0);
-    for (std::uint32_t i = 0; i < op.size; ++i) to[i * pitch] = quotient(in(i), divisor);
-    return;
+    return {0.0F, maximum(sum, op.k0)};
   }
   if (op.group == Group::softmax) {
     float most = in(0);
     for (std::uint32_t i = 1; i < op.size; ++i) most = maximum(most, in(i));
-    for (std::uint32_t i = 0; i < op.size; ++i) {
-      const float y = exp(in(i)-most);
-      to[i * pitch] = y;
-      sum = sum + y;
-    }
-    for (std::uint32_t i = 0; i < op.size; ++i) to[i * pitch] = quotient(to[i * pitch], sum);
-    return;
+    for (std::uint32_t i = 0; i < op.size; ++i) sum = sum + exp(in(i)-most);
+    return {most, sum};
   }
   const auto size = static_cast<float>(op.size);
-  if (centred) middle = quotient(sum, size);
-  const auto value = [&](std::uint32_t i) { return centred ? in(i)-middle : in(i); };
+  const float middle = centred ? quotient(sum, size) : 0.0F;
   float square = 0.0F;
   for (std::uint32_t i = 0; i < op.size; ++i) {
-    const float v = value(i);
+    const float v = centred ? in(i)-middle : in(i);
     square = fused(v, v, square);
   }
-  if (op.group == Group::l2) {
-    const float scale = rsqrt(square + op.k0);
-    for (std::uint32_t i = 0; i < op.size; ++i) to[i * pitch] = in(i)*scale;
-    return;
+  if (op.group == Group::l2) return {0.0F, rsqrt(square + op.k0)};
+  if (op.group == Group::root) return {0.0F, maximum(square_root(square), op.k0)};
+  return {middle, rsqrt(quotient(square, size) + op.k0)};
+}
+/// What number i of group g becomes.
+KROHN_INLINE_DEVICE float group_value(const Op& op, const LearnedRows& x, const GroupSums& sums, std::uint32_t g,
+                                      std::uint32_t i, std::uint32_t row) {
+  using namespace numeric;
+  using Group = Op::Group;
+  const float in = *x.at(op.a + g * op.size + i, row);
+  switch (op.group) {
+    case Group::l2:
+      return in * sums.scale;
+    case Group::sum:
+    case Group::root:
+    case Group::absolute_sum:
+      return quotient(in, sums.scale);
+    case Group::softmax:
+      return quotient(exp(in - sums.middle), sums.scale);
+    default:
+      break;
   }
-  if (op.group == Group::root) {
-    const float norm = maximum(square_root(square), op.k0);
-    for (std::uint32_t i = 0; i < op.size; ++i) to[i * pitch] = quotient(in(i), norm);
-    return;
+  float y = (op.group == Group::layer ? in - sums.middle : in) * sums.scale;
+  const std::size_t at = static_cast<std::size_t>(g) * op.size * op.w_share + i;
+  if (op.w0 != Op::none) {
+    const float w = x.weights[op.w0 + at];
+    y = y * (op.weight_is_offset ? 1.0F + w : w);
   }
-  const float scale = rsqrt(quotient(square, size) + op.k0);
-  const std::size_t first = static_cast<std::size_t>(g) * op.size * op.w_share;
+  if (op.w1 != Op::none) y = y + x.weights[op.w1 + at];
+  return y;
+}
+KROHN_INLINE_DEVICE void bonus(const Op& op, const LearnedRows& x, std::uint32_t g, std::uint32_t row) {
+  float bonus = 0.0F;
+  for (std::uint32_t i = g * op.size; i < (g + 1) * op.size; ++i) {
+    bonus = numeric::fused(*x.at(op.a + i, row) * *x.at(op.b + i, row), x.weights[op.w0 + i], bonus);
+  }
+  *x.at(op.out + g, row) = bonus;
+}
+
+/// Group g of a row.
+KROHN_INLINE_DEVICE void group(const Op& op, const LearnedRows& x, std::uint32_t g, std::uint32_t row) {
+  if (op.group == Op::Group::bonus) return bonus(op, x, g, row);
+  const GroupSums sums = group_sums(op, x, g, row);
   for (std::uint32_t i = 0; i < op.size; ++i) {
-    float y = value(i) * scale;
-    if (op.w0 != Op::none) {
-      const float w = x.weights[op.w0 + first + i];
-      y = y * (op.weight_is_offset ? 1.0F + w : w);
-    }
-    if (op.w1 != Op::none) y = y + x.weights[op.w1 + first + i];
-    to[i * pitch] = y;
+    *x.at(op.out + g * op.size + i, row) = group_value(op, x, sums, g, i, row);
   }
 }
 
-/// What a convolution of tail width - 1 makes of its newest input, given the ones before it, oldest first.
+/// What a convolution of width op.size sums up of its newest input, given the ones before it, oldest first.
+template <class Weight, class Before>
+KROHN_INLINE_DEVICE float convolution_sum(const Op& op, const float* weights, std::uint32_t channel, float newest,
+                                          const Weight& weight, const Before& before) {
+  using namespace numeric;
+  const std::uint32_t tail = op.size - 1;
+  float sum = 0.0F;
+  for (std::uint32_t j = 0; j < tail; ++j) sum = fused(weight(j), before(j), sum);
+  const float y = fused(weight(tail), newest, sum);
+  return op.w1 != Op::none ? y + weights[op.w1 + channel] : y;
+}
+KROHN_INLINE_DEVICE float activated(const Op& op, float y) {
+  const auto value = [&] { return y; };
+  return elementwise<float>(op.map, {}, value, value, value, value, value);
+}
 template <class Before>
 KROHN_INLINE_DEVICE float convolved(const Op& op, const float* weights, std::uint32_t channel, float newest,
                                     const Before& before) {
-  using namespace numeric;
   const float* w = weights + op.w0 + static_cast<std::size_t>(channel) * op.size;
-  const std::uint32_t tail = op.size - 1;
-  float sum = 0.0F;
-  for (std::uint32_t j = 0; j < tail; ++j) sum = fused(w[j], before(j), sum);
-  float y = fused(w[tail], newest, sum);
-  if (op.w1 != Op::none) y = y + weights[op.w1 + channel];
-  const auto value = [&] { return y; };
-  return elementwise<float>(op.map, {}, value, value, value, value, value);
+  return activated(op, convolution_sum(
+                           op, weights, channel, newest, [&](std::uint32_t j) { return w[j]; }, before));
 }
 
 KROHN_INLINE_DEVICE void convolution(const Op& op, const LearnedRows& x, std::uint32_t channel, std::uint32_t row) {

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include "krohn/numeric/host_device.hpp"
+
 namespace krohn {
 
 // Name, and its operands: features a, b, c; weights w, v (constants k, l, m are not listed).
@@ -77,7 +79,7 @@ constexpr std::string_view operands_of(Function f) { return function_operands[st
 
 /// Calls use(std::integral_constant<Function, f>()), so that what it does with `f` is settled outside of its loops.
 template <class Use>
-decltype(auto) with_function(Function f, const Use& use) {
+KROHN_INLINE_DEVICE decltype(auto) with_function(Function f, const Use& use) {
   switch (f) {
 #define KROHN_CASE(name, operands) \
   case Function::name:             \

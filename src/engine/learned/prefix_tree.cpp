@@ -65,6 +65,8 @@ struct Tree {
   const Program& model;
   const LearnedTask& task;
   LearnedProgram program;
+  /// Of the program: runs of its window's symbols.
+  std::uint32_t tokens = 1;
   std::size_t runs = 1;
 
   Run run(std::size_t number) const {
@@ -75,7 +77,7 @@ struct Tree {
 /// The walk below runs on one device.
 class TreeWorker {
  public:
-  explicit TreeWorker(const Tree& tree) : tree_(tree), tokens_(tree.task.tokens.begin(), tree.task.tokens.end()) {
+  explicit TreeWorker(const Tree& tree) : tree_(tree) {
     const Frontier& frontier = tree.frontier;
     const std::size_t symbols = tree.search.automaton().num_symbols;
     const auto depth = static_cast<std::size_t>(tree.search.options().max_length - frontier.length);
@@ -142,7 +144,9 @@ class TreeWorker {
         const std::uint64_t word = (first_word + at) * symbols;
         LearnedStates* below = length == limit ? nullptr : worker.levels_[level + 1].get();
         const auto start = Clock::now();
-        worker.device_->branch(*worker.levels_[level], begin + at, parents, worker.tokens_, below);
+        const std::uint32_t tokens = worker.tree_.tokens;
+        worker.device_->branch(*worker.levels_[level], begin + at, parents,
+                               {symbols, tokens, static_cast<std::uint32_t>(word % tokens)}, below);
         const LearnedDevice::Checked checked =
             worker.device_->check(*worker.levels_[level], begin + at, below, length > done);
         search.count(rows, std::chrono::duration<double>(Clock::now() - start).count());
@@ -177,7 +181,6 @@ class TreeWorker {
   }
 
   const Tree& tree_;
-  std::vector<std::uint32_t> tokens_;
   std::unique_ptr<LearnedDevice> device_;
   /// Per length: the carried states of a batch.
   std::vector<std::unique_ptr<LearnedStates>> levels_;
@@ -189,12 +192,13 @@ class PrefixTree final : public Walker {
  public:
   PrefixTree(const Program& model, const LearnedTask& task, std::shared_ptr<DeviceTeam> team, Search& search,
              const Frontier& frontier)
-      : tree_{search, frontier, model, task, make_learned_program(model)},
+      : tree_{search, frontier, model, task, make_tree_program(model, task.tokens, frontier.length + 1)},
         team_(std::move(team)),
         workers_(team_->size()) {
     if (search.options().max_length - frontier.length > 64) {
       throw ResourceError("enumerate: words of one symbol are too long for a device; use the CPU");
     }
+    for (std::uint32_t i = 0; i < tree_.program.window; ++i) tree_.tokens *= search.automaton().num_symbols;
     if (team_->size() > 1) tree_.runs = std::clamp<std::size_t>(runs_a_worker * team_->size(), 1, frontier.size());
   }
 
