@@ -5,11 +5,8 @@
 // A feature's rows lie side by side, and features 36 numbers apart: quads of rows of eight features in a row are then
 // in different banks, whichever way a warp goes through them. Warps take rows by features where an operation works
 // number by number or group by group; products as quads of outputs by quads of rows, each sum a single chain; rows'
-// states, in recurrences, convolutions and shifts, with neighbouring threads on neighbouring numbers of a state. What
-// does not depend on features (weights, tables, the states that a warp begins with) is asked for before a block waits.
+// states, in recurrences, convolutions and shifts, with neighbouring threads on neighbouring numbers of a state.
 #include <algorithm>
-#include <array>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -36,14 +33,9 @@ struct TileOperation {
   Op op;
   /// It reads or overwrites what operations since the last one that waited made, or read.
   bool waits = true;
-  /// A product times the silu of another.
-  bool gated = false;
   /// Of a product: where its weights begin among the packed ones, and how many strips came since the last wait.
   std::uint32_t packed = 0;
   std::uint32_t given = 0;
-  /// Which numbers of the parents' states are asked for now, since they are soon needed.
-  std::uint32_t prefetch = 0;
-  std::uint32_t prefetch_size = 0;
 };
 
 /// A kernel's parameter, so that operations are read as constants are.
@@ -134,38 +126,17 @@ __device__ __host__ constexpr bool is_wide(const Op& op) {
 }
 
 template <int quads>
-struct Ahead {
-  static constexpr int inputs = quads_ahead / quads;
-  float4 w[inputs][quads];
-};
-template <int quads>
-__device__ __forceinline__ Ahead<quads> load_ahead(const float* weights) {
-  Ahead<quads> x;
-#pragma unroll
-  for (int i = 0; i < Ahead<quads>::inputs; ++i) {
-#pragma unroll
-    for (int q = 0; q < quads; ++q) {
-      x.w[i][q] = __ldg(reinterpret_cast<const float4*>(weights + (i * quads + q) * static_cast<int>(quad_outputs)));
-    }
-  }
-  return x;
-}
-
-/// Which rows and outputs are a thread's. Loads of 16 bytes take half the time where a lane and its neighbour, or the
-/// one after that, ask for the same: neighbours have the same rows, lanes two apart the same outputs.
-__device__ __forceinline__ std::uint32_t strip_row(std::uint32_t lane) { return lane / 2 % 8 * 4; }
-__device__ __forceinline__ std::uint32_t strip_output(std::uint32_t lane) { return (lane % 2 + lane / 16 * 2) * 4; }
-
-/// `weights`: a thread's, of the first input; `even`: those of the first inputs. `gated`: of the two quads the second
-/// is another product, whose silu the first is multiplied with.
-template <int quads, bool gated>
-__device__ __forceinline__ void multiply_strip(const Op& op, const Tile& t, const float* weights, Ahead<quads> even,
-                                               std::uint32_t block, std::uint32_t first, std::uint32_t lane) {
-  constexpr int inputs_ahead = Ahead<quads>::inputs;
+__device__ __forceinline__ void multiply_strip(const Op& op, const Tile& t, const float* strip, std::uint32_t block,
+                                               std::uint32_t first, std::uint32_t lane) {
+  constexpr int inputs_ahead = quads_ahead / quads;
   constexpr int width = quads * static_cast<int>(quad_outputs);
-  const std::uint32_t row = strip_row(lane);
-  const std::uint32_t o = first + strip_output(lane);
+  struct Ahead {
+    float4 w[inputs_ahead][quads];
+  };
+  const std::uint32_t row = lane % 8 * 4;
+  const std::uint32_t o = first + lane / 8 * 4;
   const std::uint32_t size = op.size;
+  const float* weights = strip + lane / 8 * 4;
   const float* inputs = t.at(op.a + block * size, row);
   float sum[4 * quads][4];
 #pragma unroll
@@ -173,6 +144,18 @@ __device__ __forceinline__ void multiply_strip(const Op& op, const Tile& t, cons
 #pragma unroll
     for (int j = 0; j < 4; ++j) sum[i][j] = 0.0F;
   }
+  const auto load = [&](int k) {
+    Ahead x;
+#pragma unroll
+    for (int i = 0; i < inputs_ahead; ++i) {
+#pragma unroll
+      for (int q = 0; q < quads; ++q) {
+        x.w[i][q] =
+            __ldg(reinterpret_cast<const float4*>(weights + (k + i) * width + q * static_cast<int>(quad_outputs)));
+      }
+    }
+    return x;
+  };
   const auto add = [&](const float4(&w)[quads], int k) {
     const Numbers<4> v = load_rows<4>(inputs + k * static_cast<int>(tile_pitch));
 #pragma unroll
@@ -186,16 +169,17 @@ __device__ __forceinline__ void multiply_strip(const Op& op, const Tile& t, cons
       }
     }
   };
-  const auto add_all = [&](const Ahead<quads>& x, int k) {
+  const auto add_all = [&](const Ahead& x, int k) {
 #pragma unroll
     for (int i = 0; i < inputs_ahead; ++i) add(x.w[i], k + i);
   };
   std::uint32_t k = 0;
+  Ahead even = load(0);
 #pragma unroll 1
   for (; k + 2 * inputs_ahead <= size; k += 2 * inputs_ahead) {
-    const Ahead<quads> odd = load_ahead<quads>(weights + inputs_ahead * width);
+    const Ahead odd = load(inputs_ahead);
     add_all(even, 0);
-    even = load_ahead<quads>(weights + 2 * inputs_ahead * width);
+    even = load(2 * inputs_ahead);
     add_all(odd, inputs_ahead);
     weights += 2 * inputs_ahead * width;
     inputs += 2 * inputs_ahead * tile_pitch;
@@ -207,103 +191,60 @@ __device__ __forceinline__ void multiply_strip(const Op& op, const Tile& t, cons
     for (int q = 0; q < quads; ++q) w[q] = __ldg(reinterpret_cast<const float4*>(weights + q * quad_outputs));
     add(w, 0);
   }
-  if constexpr (gated) {
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 4 * quads; ++i) {
+    const std::uint32_t at = o + i / 4 * quad_outputs + i % 4;
+    if (at >= op.count) break;
+    float* out = t.at(op.out + block * op.count + at, row);
+    if (op.w1 != Op::none) {
+      const float bias = t.weights[op.w1 + at];
 #pragma unroll
-      for (int j = 0; j < 4; ++j) sum[i][j] = sum[i][j] * numeric::silu(sum[4 + i][j]);
-      *reinterpret_cast<float4*>(t.at(op.out + o + i, row)) = make_float4(sum[i][0], sum[i][1], sum[i][2], sum[i][3]);
+      for (int j = 0; j < 4; ++j) sum[i][j] = sum[i][j] + bias;
     }
-  } else {
+    if (op.accumulate) {
+      const Numbers<4> before = load_rows<4>(out);
 #pragma unroll
-    for (int i = 0; i < 4 * quads; ++i) {
-      const std::uint32_t at = o + i / 4 * quad_outputs + i % 4;
-      if (at >= op.count) break;
-      float* out = t.at(op.out + block * op.count + at, row);
-      if (op.w1 != Op::none) {
-        const float bias = t.weights[op.w1 + at];
-#pragma unroll
-        for (int j = 0; j < 4; ++j) sum[i][j] = sum[i][j] + bias;
-      }
-      if (op.accumulate) {
-        const Numbers<4> before = load_rows<4>(out);
-#pragma unroll
-        for (int j = 0; j < 4; ++j) sum[i][j] = before.v[j] + sum[i][j];
-      }
-      *reinterpret_cast<float4*>(out) = make_float4(sum[i][0], sum[i][1], sum[i][2], sum[i][3]);
+      for (int j = 0; j < 4; ++j) sum[i][j] = before.v[j] + sum[i][j];
     }
+    *reinterpret_cast<float4*>(out) = make_float4(sum[i][0], sum[i][1], sum[i][2], sum[i][3]);
   }
 }
 
-/// Strips of a product, from `strip` on for this warp; the first one's weights are asked for before the features are
-/// there.
-template <int quads, bool gated, class Wait>
-__device__ __forceinline__ void multiply_strips(const Op& op, const Tile& t, const float* strips, const Place& at,
-                                                std::uint32_t strip, const Wait& wait) {
-  constexpr std::uint32_t width = quads * quad_outputs;
-  constexpr std::uint32_t outputs = gated ? quad_outputs : width;
-  const std::uint32_t in_block = (op.count + outputs - 1) / outputs;
+/// `given`: strips given out since all waited, so that short products that follow each other go to different warps.
+__device__ __forceinline__ void multiply(const Op& op, const Tile& t, const float* strips, const Place& at,
+                                         std::uint32_t given) {
+  const bool packed = op.count >= least_outputs;
+  const bool wide = is_wide(op);
+  const std::uint32_t unit = wide ? 2 * quad_outputs : packed ? quad_outputs : 1;
+  const std::uint32_t in_block = (op.count + unit - 1) / unit;
   const std::uint32_t count = in_block * op.groups;
-  // Behind the last strip the first one's are read for nothing.
-  const auto weights_of = [&](std::uint32_t i) {
-    return strips + static_cast<std::size_t>(i < count ? i : 0) * op.size * width + strip_output(at.lane);
-  };
-  Ahead<quads> even = load_ahead<quads>(weights_of(strip));
-  wait();
-#pragma unroll 1
-  while (strip < count) {
-    const std::uint32_t block = op.groups == 1 ? 0 : strip / in_block;
-    const std::uint32_t first = (strip - block * in_block) * outputs;
-    multiply_strip<quads, gated>(op, t, weights_of(strip), even, block, first, at.lane);
-    strip += at.warps;
-    even = load_ahead<quads>(weights_of(strip));
-  }
-}
-
-/// Strips that were given out since all waited count, so that short products that follow each other go to different
-/// warps.
-template <class Wait>
-__device__ __forceinline__ void multiply(const TileOperation& operation, const Tile& t, const float* packed,
-                                         const Place& at, const Wait& wait) {
-  const Op& op = operation.op;
-  const float* strips = packed + operation.packed;
-  const std::uint32_t first = (at.warp + at.warps - operation.given % at.warps) % at.warps;
-  if (operation.gated) {
-    multiply_strips<2, true>(op, t, strips, at, first, wait);
-  } else if (is_wide(op)) {
-    multiply_strips<2, false>(op, t, strips, at, first, wait);
-  } else if (op.count >= least_outputs) {
-    multiply_strips<1, false>(op, t, strips, at, first, wait);
-  } else {
-    wait();
-    for (std::uint32_t i = first; i < op.count * op.groups; i += at.warps) {
-      const std::uint32_t block = i / op.count;
-      elements::multiply(op, t, block, i - block * op.count, at.lane);
+  for (std::uint32_t i = (at.warp + at.warps - given % at.warps) % at.warps; i < count; i += at.warps) {
+    const std::uint32_t block = op.groups == 1 ? 0 : i / in_block;
+    const std::uint32_t first = (i - block * in_block) * unit;
+    const float* strip = strips + static_cast<std::size_t>(i) * op.size * unit;
+    if (wide) {
+      multiply_strip<2>(op, t, strip, block, first, at.lane);
+    } else if (packed) {
+      multiply_strip<1>(op, t, strip, block, first, at.lane);
+    } else {
+      elements::multiply(op, t, block, first, at.lane);
     }
   }
 }
-std::uint32_t strips(const TileOperation& operation) {
-  const Op& op = operation.op;
-  const std::uint32_t unit = operation.gated             ? quad_outputs
-                             : is_wide(op)               ? 2 * quad_outputs
-                             : op.count >= least_outputs ? quad_outputs
-                                                         : 1;
+std::uint32_t strips(const Op& op) {
+  const std::uint32_t unit = is_wide(op) ? 2 * quad_outputs : op.count >= least_outputs ? quad_outputs : 1;
   return (op.count + unit - 1) / unit * op.groups;
 }
 
-/// Weights as strips want them, [blocks, strips, inputs, outputs of a strip]; a strip's outputs are quads of `ops`,
-/// which are one product, or two in turn.
-void pack(std::span<const Op* const> ops, std::span<const float> weights, std::vector<float>& packed) {
-  const Op& op = *ops[0];
-  const std::uint32_t quads = ops.size() == 1 && is_wide(op) ? 2 : 1;
+/// Weights as strips want them, [blocks, strips, inputs, outputs of a strip].
+void pack(const Op& op, std::span<const float> weights, std::vector<float>& packed) {
+  const std::uint32_t strip_outputs = is_wide(op) ? 2 * quad_outputs : quad_outputs;
   for (std::uint32_t block = 0; block < op.groups; ++block) {
-    for (std::uint32_t first = 0; first < op.count; first += quads * quad_outputs) {
+    for (std::uint32_t first = 0; first < op.count; first += strip_outputs) {
       for (std::uint32_t k = 0; k < op.size; ++k) {
-        for (const Op* each : ops) {
-          const std::size_t row = each->w0 + (std::size_t{block} * op.size + k) * each->pitch;
-          for (std::uint32_t o = first; o < first + quads * quad_outputs; ++o) {
-            packed.push_back(o < op.count ? weights[row + o] : 0.0F);
-          }
+        const std::size_t row = op.w0 + (std::size_t{block} * op.size + k) * op.pitch;
+        for (std::uint32_t o = first; o < first + strip_outputs; ++o) {
+          packed.push_back(o < op.count ? weights[row + o] : 0.0F);
         }
       }
     }
@@ -324,97 +265,79 @@ __device__ __forceinline__ void each_carried(std::uint32_t count, const Tile& t,
   }
 }
 
-/// Width 4: tails of three numbers; a thread's four channels, eight apart, of a row are read while those before are
-/// computed, the first ones before the features are there. With Full channels are a multiple of 32.
-template <bool Full, class Wait>
-__device__ __forceinline__ void convolve_four(const Op& any, const Tile& t, const Place& at, const Wait& wait) {
+/// Width 4: tails of three numbers, read four channels ahead. With Full channels are a multiple of 32.
+template <bool Full>
+__device__ __forceinline__ void convolve_four(const Op& any, const Tile& t, const Place& at) {
   Op op = any;
   op.size = 4;
   constexpr int ahead = 4;
   const std::uint32_t count = op.count;
-  const auto exists = [&](std::uint32_t first, int i) { return Full || first + 8 * i < count; };
-  struct Item {
-    float before[ahead][3];
-    float4 w[ahead];
-  };
-  const auto load = [&](std::uint32_t r, std::uint32_t first) {
-    Item item;
-    const float* oldest = t.carried(r) + op.state + first;
-    const float* middle = oldest + count;
-    const float* newer = middle + count;
-    const float4* weights = reinterpret_cast<const float4*>(t.weights + op.w0) + first;
-#pragma unroll
-    for (int i = 0; i < ahead; ++i) {
-      item.before[i][0] = exists(first, i) ? oldest[8 * i] : 0.0F;
-      item.before[i][1] = exists(first, i) ? middle[8 * i] : 0.0F;
-      item.before[i][2] = exists(first, i) ? newer[8 * i] : 0.0F;
-      item.w[i] = exists(first, i) ? __ldg(weights + 8 * i) : make_float4(0.0F, 0.0F, 0.0F, 0.0F);
-    }
-    return item;
-  };
-  std::uint32_t r = at.warp * 4 + at.lane / 8;
-  std::uint32_t first = at.lane % 8;
-  // Behind the last row the last one is read for nothing.
-  const std::uint32_t last = t.rows - 1;
-  Item item = load(min(r, last), first);
-  wait();
+  const std::uint32_t row = at.lane / 8;
+  // A warp's rows first: what lies between two warps' is a division less.
+  for (std::uint32_t quad = at.warp; quad < tile_rows / 4; quad += at.warps) {
+    const std::uint32_t r = quad * 4 + row;
+    if (r >= t.rows) break;
 #pragma unroll 1
-  while (r < t.rows) {
-    std::uint32_t next_r = r;
-    std::uint32_t next = first + 8 * ahead;
-    if (next - at.lane % 8 >= count) next_r += 4 * at.warps, next = at.lane % 8;
-    const Item following = load(min(next_r, last), next);
-    float value[ahead];
-    float newest[ahead];
-#pragma unroll
-    for (int i = 0; i < ahead; ++i) {
-      const std::uint32_t channel = exists(first, i) ? first + 8 * i : 0;
-      newest[i] = *t.at(op.a + channel, r);
-      const float taps[4] = {item.w[i].x, item.w[i].y, item.w[i].z, item.w[i].w};
-      value[i] = elements::convolution_sum(
-          op, t.weights, channel, newest[i], [&](std::uint32_t j) { return taps[j]; },
-          [&](std::uint32_t j) { return item.before[i][j]; });
-    }
-    if (t.state_out != nullptr) {
-      float* kept = t.state_out + r * t.state_size + op.state + first;
+    for (std::uint32_t first = at.lane % 8; first < (Full ? count : (count + 31) / 32 * 32); first += 8 * ahead) {
+      const auto exists = [&](int i) { return Full || first + 8 * i < count; };
+      const float* oldest = t.carried(r) + op.state + first;
+      const float* middle = oldest + count;
+      const float* newer = middle + count;
+      float before[ahead][3];
+      float4 w[ahead];
+      const float4* weights = reinterpret_cast<const float4*>(t.weights + op.w0) + first;
 #pragma unroll
       for (int i = 0; i < ahead; ++i) {
-        if (!exists(first, i)) break;
-        __stcs(kept + 8 * i, item.before[i][1]);
-        __stcs(kept + count + 8 * i, item.before[i][2]);
-        __stcs(kept + 2 * count + 8 * i, newest[i]);
+        before[i][0] = exists(i) ? oldest[8 * i] : 0.0F;
+        before[i][1] = exists(i) ? middle[8 * i] : 0.0F;
+        before[i][2] = exists(i) ? newer[8 * i] : 0.0F;
+        w[i] = exists(i) ? __ldg(weights + 8 * i) : make_float4(0.0F, 0.0F, 0.0F, 0.0F);
       }
-    }
-    if (op.map == Function::silu) {
+      float value[ahead];
+      float newest[ahead];
 #pragma unroll
-      for (int i = 0; i < ahead; ++i) value[i] = numeric::silu(value[i]);
-    } else if (op.map != Function::copy) {
-      // One text for all four: it is long.
-#pragma unroll 1
       for (int i = 0; i < ahead; ++i) {
-        const float y = elements::activated(op, value[0]);
-        value[0] = value[1], value[1] = value[2], value[2] = value[3], value[3] = y;
+        newest[i] = *t.at(op.a + (exists(i) ? first + 8 * i : 0), r);
+        const float taps[4] = {w[i].x, w[i].y, w[i].z, w[i].w};
+        value[i] = elements::convolution_sum(
+            op, t.weights, exists(i) ? first + 8 * i : 0, newest[i], [&](std::uint32_t j) { return taps[j]; },
+            [&](std::uint32_t j) { return before[i][j]; });
+      }
+      if (t.state_out != nullptr) {
+        float* kept = t.state_out + r * t.state_size + op.state + first;
+#pragma unroll
+        for (int i = 0; i < ahead; ++i) {
+          if (!exists(i)) break;
+          __stcs(kept + 8 * i, before[i][1]);
+          __stcs(kept + count + 8 * i, before[i][2]);
+          __stcs(kept + 2 * count + 8 * i, newest[i]);
+        }
+      }
+      if (op.map == Function::silu) {
+#pragma unroll
+        for (int i = 0; i < ahead; ++i) value[i] = numeric::silu(value[i]);
+      } else if (op.map != Function::copy) {
+        // One text for all four: it is long.
+#pragma unroll 1
+        for (int i = 0; i < ahead; ++i) {
+          const float y = elements::activated(op, value[0]);
+          value[0] = value[1], value[1] = value[2], value[2] = value[3], value[3] = y;
+        }
+      }
+#pragma unroll
+      for (int i = 0; i < ahead; ++i) {
+        if (exists(i)) *t.at(op.out + first + 8 * i, r) = value[i];
       }
     }
-#pragma unroll
-    for (int i = 0; i < ahead; ++i) {
-      if (exists(first, i)) *t.at(op.out + first + 8 * i, r) = value[i];
-    }
-    item = following;
-    r = next_r;
-    first = next;
   }
 }
 
-template <class Wait>
-__device__ __forceinline__ void convolution(const Op& op, const Tile& t, const Place& at, const Wait& wait) {
-  if (op.size == 4 && op.count % 32 == 0) return convolve_four<true>(op, t, at, wait);
-  if (op.size == 4) return convolve_four<false>(op, t, at, wait);
-  wait();
+__device__ __forceinline__ void convolution(const Op& op, const Tile& t, const Place& at) {
+  if (op.size == 4 && op.count % 32 == 0) return convolve_four<true>(op, t, at);
+  if (op.size == 4) return convolve_four<false>(op, t, at);
   each_carried(op.count, t, at, [&](std::uint32_t channel, std::uint32_t row) {
-    // In place: the newest input is kept before the output takes its place.
-    if (t.state_out != nullptr) elements::keep_tail(op, t, channel, row);
     elements::convolution(op, t, channel, row);
+    if (t.state_out != nullptr) elements::keep_tail(op, t, channel, row);
   });
 }
 
@@ -550,108 +473,8 @@ __device__ __forceinline__ void recur(const LearnedRecurrence& r, const Tile& t,
   }
 }
 
-/// One update of a D by D state that pairs of rows share, as branches of one word by an even number of symbols: the two
-/// new states exist entry by entry only, on their way to memory, and an entry that was used for the last time makes
-/// room for the next pair's, whose way here is so hidden.
-template <int D, bool decays, class Wait>
-__device__ __forceinline__ void recur_in_pairs(const LearnedRecurrence& r, const Tile& t, const Place& at,
-                                               const Wait& wait) {
-  static_assert(D == 32);
-  const LearnedRecurrence::Update& update = r.updates[0];
-  const auto state_at = [&](std::uint32_t row, std::uint32_t h) {
-    return t.carried(row) + r.state + (r.state_group == 1 ? h : h / r.state_group) * D * D + at.lane;
-  };
-  float S[D];
-  std::uint32_t row = 0;
-  std::uint32_t h = at.warp;
-  for (; h >= r.heads; h -= r.heads) row += 2;
-  {
-    const float* from = state_at(min(row, t.rows - 1), h);
-#pragma unroll
-    for (int j = 0; j < D; ++j) S[j] = from[j * D];
-  }
-  wait();
-#pragma unroll 1
-  while (row < t.rows) {
-    const auto vector = [&](const LearnedFeatures& f) {
-      return t.at(f.first + (f.group == 1 ? h : h / f.group) * f.head, row);
-    };
-    const std::uint32_t state = r.state_group == 1 ? h : h / r.state_group;
-    Numbers<2> decay{};
-    if constexpr (decays) decay = load_rows<2>(vector(r.decay));
-    const auto decayed = [&](int g, float entry) { return decays ? decay.v[g] * entry : entry; };
-    Numbers<2> change{};
-    if (update.value.first != LearnedFeatures::none) change = load_rows<2>(vector(update.value) + at.lane * tile_pitch);
-    if (update.read.first != LearnedFeatures::none) {
-      const float* read = vector(update.read);
-      Numbers<2> sum{};
-#pragma unroll
-      for (int j = 0; j < D; ++j) {
-        const Numbers<2> x = load_rows<2>(read + j * tile_pitch);
-#pragma unroll
-        for (int g = 0; g < 2; ++g) sum.v[g] = __fmaf_rn(x.v[g], decayed(g, S[j]), sum.v[g]);
-      }
-#pragma unroll
-      for (int g = 0; g < 2; ++g) change.v[g] = change.v[g] - sum.v[g];
-    }
-    if (update.beta.first != LearnedFeatures::none) {
-      const Numbers<2> beta = load_rows<2>(vector(update.beta));
-#pragma unroll
-      for (int g = 0; g < 2; ++g) change.v[g] = beta.v[g] * change.v[g];
-    }
-    const float* write = vector(update.write);
-    const float* query = vector(r.query);
-    float* to = nullptr;
-    if (t.state_out != nullptr && state * r.state_group == h) {
-      to = t.state_out + row * t.state_size + r.state + state * (D * D) + at.lane;
-    }
-    std::uint32_t next_row = row;
-    std::uint32_t next_h = h + at.warps;
-    for (; next_h >= r.heads; next_h -= r.heads) next_row += 2;
-    const float* from = state_at(next_row < t.rows ? next_row : row, next_row < t.rows ? next_h : h);
-    Numbers<2> answer{};
-    const auto finish = [&](auto keeps) {
-      float* const first = to;
-      float* const second = keeps ? to + t.state_size : nullptr;
-#pragma unroll
-      for (int j = 0; j < D; ++j) {
-        const Numbers<2> x = load_rows<2>(write + j * tile_pitch);
-        const Numbers<2> q = load_rows<2>(query + j * tile_pitch);
-        float entry[2];
-#pragma unroll
-        for (int g = 0; g < 2; ++g) {
-          entry[g] = __fmaf_rn(change.v[g], x.v[g], decayed(g, S[j]));
-          answer.v[g] = __fmaf_rn(q.v[g], entry[g], answer.v[g]);
-        }
-        S[j] = from[j * D];
-        if constexpr (keeps) {
-          __stcs(first + j * D, entry[0]);
-          __stcs(second + j * D, entry[1]);
-        }
-      }
-    };
-    if (to != nullptr) {
-      finish(std::true_type());
-    } else {
-      finish(std::false_type());
-    }
-    *reinterpret_cast<float2*>(vector(r.output) + at.lane * tile_pitch) = make_float2(answer.v[0], answer.v[1]);
-    row = next_row;
-    h = next_h;
-  }
-}
-
-/// `in_pairs`: rows 2i and 2i + 1 are branches of one word.
-template <class Wait>
-__device__ __forceinline__ void recurrence(const LearnedRecurrence& r, const Tile& t, const Place& at, bool in_pairs,
-                                           const Wait& wait) {
+__device__ __forceinline__ void recurrence(const LearnedRecurrence& r, const Tile& t, const Place& at) {
   const bool square = r.key_size == r.value_size;
-  if (in_pairs && square && r.key_size == 32 && r.num_updates == 1 && !r.updates[0].reads_undecayed &&
-      r.decay_kind != Decay::key) {
-    if (r.decay_kind == Decay::scalar) return recur_in_pairs<32, true>(r, t, at, wait);
-    return recur_in_pairs<32, false>(r, t, at, wait);
-  }
-  wait();
   if (square && r.key_size == 32) return recur<32, 2, true>(r, t, at);
   if (square && r.key_size == 16) return recur<16, 4, true>(r, t, at);
   if (square && r.key_size == 64) return recur<64, 1, true>(r, t, at);
@@ -688,27 +511,11 @@ __device__ __forceinline__ void each_row(std::uint32_t count, const Place& at, c
   for (std::uint32_t i = at.warp; i < count; i += at.warps) element(i, at.lane);
 }
 
-/// The first numbers are asked for before features may be overwritten.
-template <class Wait>
-__device__ __forceinline__ void gather(const Op& op, const Tile& t, const Place& at, const Wait& wait) {
-  constexpr std::uint32_t at_once = 16;
+__device__ __forceinline__ void gather(const Op& op, const Tile& t, const Place& at) {
   const float* table = t.weights + op.w0 + t.token[at.lane];
-  float values[at_once];
-  const auto load = [&](std::uint32_t i) {
-#pragma unroll
-    for (std::uint32_t j = 0; j < at_once; ++j) {
-      if (i + j * at.warps < op.count) values[j] = __ldg(table + (i + j * at.warps) * op.size);
-    }
-  };
-  load(at.warp);
-  wait();
-  for (std::uint32_t i = at.warp; i < op.count; i += at_once * at.warps) {
-    if (i != at.warp) load(i);
-#pragma unroll
-    for (std::uint32_t j = 0; j < at_once; ++j) {
-      if (i + j * at.warps < op.count) *t.at(op.out + i + j * at.warps, at.lane) = values[j];
-    }
-  }
+  each_row<8>(
+      op.count, at, [&](std::uint32_t i, std::uint32_t) { return __ldg(table + i * op.size); },
+      [&](std::uint32_t i, std::uint32_t row, float x) { *t.at(op.out + i, row) = x; });
 }
 
 /// The function is known before the loop, and most operands are read one to one.
@@ -766,11 +573,10 @@ __device__ __forceinline__ void group(const Op& op, const Tile& t, const Place& 
   }
 }
 
-/// Asks the second level cache for numbers of a state, from a multiple of four on, and a multiple of four of them.
-__device__ __forceinline__ void prefetch_state(const float* state, std::uint32_t size) {
+__device__ __forceinline__ void prefetch_state(const float* state, std::size_t size) {
 #if __CUDA_ARCH__ >= 900
   asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(__cvta_generic_to_global(state)),
-               "r"(size * static_cast<std::uint32_t>(sizeof(float))));
+               "r"(static_cast<std::uint32_t>(size * sizeof(float))));
 #endif
 }
 
@@ -786,38 +592,25 @@ __global__ void __launch_bounds__(most_threads) tile_kernel(const __grid_constan
     source[i] = args.begin + parent;
     own[i] = i;
     one[i] = 1;
+    const bool asked = i > 0 && parent * args.branches.symbols != row;
+    if (!asked && x.state_size % 4 == 0 && x.state_size > 0) {
+      prefetch_state(x.state_in + source[i] * x.state_size, x.state_size);
+    }
   }
-  // Which operation is next: kept here, since a register that lives through all operations would be spilled.
-  __shared__ std::uint32_t next_operation[most_threads / 32];
-  if (threadIdx.x < most_threads / 32) next_operation[threadIdx.x] = 0;
   __syncthreads();
-  const bool in_pairs = args.branches.symbols % 2 == 0;
-  for (;;) {
+#pragma unroll 1
+  for (std::uint32_t o = 0; o < args.num_operations; ++o) {
+    const TileOperation& operation = args.operations[o];
+    if (operation.waits) __syncthreads();
     const Place at = place();
-    const std::uint32_t number = *static_cast<volatile std::uint32_t*>(next_operation + at.warp);
-    if (number == args.num_operations) break;
-    __syncwarp();
-    if (at.lane == 0) next_operation[at.warp] = number + 1;
-    __syncwarp();
-    const TileOperation& operation = args.operations[number];
     const Tile t = tile(args, token, source, own, one);
     const Op& op = operation.op;
-    const auto wait = [&] {
-      if (operation.waits) __syncthreads();
-    };
-    if (operation.prefetch_size > 0 && at.warp == at.warps - 1) {
-      const bool asked = at.lane > 0 && source[at.lane] == source[at.lane - 1];
-      if (!asked) prefetch_state(t.carried(at.lane) + operation.prefetch, operation.prefetch_size);
-    }
-    const bool asks_ahead = op.kind == Op::Kind::gather || op.kind == Op::Kind::multiply ||
-                            op.kind == Op::Kind::convolution || op.kind == Op::Kind::recurrence;
-    if (!asks_ahead) wait();
     switch (op.kind) {
       case Op::Kind::gather:
-        gather(op, t, at, wait);
+        gather(op, t, at);
         break;
       case Op::Kind::multiply:
-        multiply(operation, t, args.packed, at, wait);
+        multiply(op, t, args.packed + operation.packed, at, operation.given);
         break;
       case Op::Kind::map:
         map(op, t, at);
@@ -829,16 +622,16 @@ __global__ void __launch_bounds__(most_threads) tile_kernel(const __grid_constan
         each_row(op.count, at, [&](std::uint32_t i, std::uint32_t row) { elements::constants(op, t, i, row); });
         break;
       case Op::Kind::convolution:
-        convolution(op, t, at, wait);
+        convolution(op, t, at);
         break;
       case Op::Kind::shift:
         each_carried(op.count, t, at, [&](std::uint32_t i, std::uint32_t row) {
-          if (t.state_out != nullptr) elements::keep_shift(op, t, i, row);
           elements::shift(op, t, i, row);
+          if (t.state_out != nullptr) elements::keep_shift(op, t, i, row);
         });
         break;
       case Op::Kind::recurrence:
-        recurrence(args.recurrences[op.w0], t, at, in_pairs, wait);
+        recurrence(args.recurrences[op.w0], t, at);
         break;
       case Op::Kind::stabilizer:
         each_row(op.count, at, [&](std::uint32_t i, std::uint32_t row) {
@@ -928,44 +721,6 @@ bool overlap(const std::vector<Range>& a, const std::vector<Range>& b) {
   });
 }
 
-/// The numbers of a state that an operation begins with, the first and how many.
-Range carried_by(const Op& op, std::span<const LearnedRecurrence> recurrences) {
-  const auto first = static_cast<std::uint32_t>(op.state);
-  switch (op.kind) {
-    case Op::Kind::convolution:
-      return {first, op.count * (op.size - 1)};
-    case Op::Kind::shift:
-    case Op::Kind::stabilizer:
-      return {first, op.count};
-    case Op::Kind::cell:
-      return {first, 4 * op.count};
-    case Op::Kind::recurrence: {
-      const LearnedRecurrence& r = recurrences[op.w0];
-      return {static_cast<std::uint32_t>(r.state), r.heads / r.state_group * r.key_size * r.value_size};
-    }
-    default:
-      return {0, 0};
-  }
-}
-
-/// States are asked for two operations before they are needed, or one, or by the operation itself: not earlier, since
-/// those of all tiles are more than the second level cache holds.
-void place_prefetches(TileArgs& args, std::size_t state_size) {
-  if (state_size % 4 != 0) return;
-  for (std::uint32_t o = 0; o < args.num_operations; ++o) {
-    const auto [first, size] = carried_by(args.operations[o].op, args.recurrences);
-    if (size == 0) continue;
-    const std::uint32_t begin = first / 4 * 4;
-    const std::uint32_t end = (first + size + 3) / 4 * 4;
-    for (const std::uint32_t before : {2U, 1U, 0U}) {
-      if (before > o || args.operations[o - before].prefetch_size > 0) continue;
-      args.operations[o - before].prefetch = begin;
-      args.operations[o - before].prefetch_size = end - begin;
-      break;
-    }
-  }
-}
-
 /// The most sums of groups that are kept at a time.
 std::uint32_t most_sums(const LearnedProgramView& program) {
   std::uint32_t most = 0;
@@ -988,57 +743,6 @@ LearnedTiles::LearnedTiles(LearnedTiles&&) noexcept = default;
 LearnedTiles& LearnedTiles::operator=(LearnedTiles&&) noexcept = default;
 LearnedTiles::~LearnedTiles() = default;
 
-namespace {
-
-/// Three operations that are one: products of the same features, and the first's times the silu of the second's, where
-/// nothing else reads either. `first` and `second` are theirs in that order.
-struct Gated {
-  const Op* first = nullptr;
-  const Op* second = nullptr;
-};
-std::optional<Gated> gated_at(const LearnedProgramView& program, std::size_t at) {
-  if (at + 2 >= program.operations.size()) return std::nullopt;
-  const Op* first = &program.operations[at];
-  const Op* second = &program.operations[at + 1];
-  const Op& map = program.operations[at + 2];
-  const auto plain = [&](const Op& op) {
-    return op.kind == Op::Kind::multiply && op.groups == 1 && !op.accumulate && op.w1 == Op::none &&
-           op.count == map.count && op.count % quad_outputs == 0 && op.a == first->a && op.size == first->size;
-  };
-  if (map.kind != Op::Kind::map || map.map != Function::times_silu || !plain(*first) || !plain(*second)) {
-    return std::nullopt;
-  }
-  if (map.a_share != 1 || map.b_share != 1 || map.a_run != 0 || map.out_run != 0) return std::nullopt;
-  if (map.a == second->out && map.b == first->out) std::swap(first, second);
-  if (map.a != first->out || map.b != second->out) return std::nullopt;
-  const Range out{map.out, map.count};
-  if (overlap({{first->a, first->size}}, {out}) || overlap({{first->out, map.count}}, {{second->out, map.count}})) {
-    return std::nullopt;
-  }
-  // What the products would have left must be overwritten before it is read.
-  std::vector<bool> stale(program.num_features, false);
-  for (const Op* op : {first, second}) std::fill_n(stale.begin() + op->out, op->count, true);
-  std::fill_n(stale.begin() + map.out, map.count, false);
-  const auto any_stale = [&](const Range& range) {
-    const std::uint32_t end = std::min(range.first + range.second, program.num_features);
-    return range.first < end &&
-           std::find(stale.begin() + range.first, stale.begin() + end, true) != stale.begin() + end;
-  };
-  for (std::size_t i = at + 3; i < program.operations.size(); ++i) {
-    const Op& op = program.operations[i];
-    const Touched now = touched(op, program.recurrences);
-    if (std::any_of(now.read.begin(), now.read.end(), any_stale)) return std::nullopt;
-    if (op.accumulate && std::any_of(now.written.begin(), now.written.end(), any_stale)) return std::nullopt;
-    // Of these `touched` may list more than they write.
-    if (op.kind == Op::Kind::recurrence || op.out_run != 0) continue;
-    for (const Range& range : now.written) std::fill_n(stale.begin() + range.first, range.second, false);
-  }
-  if (any_stale({program.logits, program.num_logits})) return std::nullopt;
-  return Gated{first, second};
-}
-
-}  // namespace
-
 std::optional<LearnedTiles> LearnedTiles::of(const LearnedProgramView& program) {
   const std::size_t bytes = sizeof(float) * (std::size_t{tile_pitch} * program.num_features + most_sums(program));
   const bool fit = bytes + declared_bytes <= shared_memory_limit() && program.operations.size() <= most_operations &&
@@ -1050,37 +754,21 @@ std::optional<LearnedTiles> LearnedTiles::of(const LearnedProgramView& program) 
   std::vector<float> packed;
   std::uint32_t given = 0;
   Touched since;
-  for (std::size_t i = 0; i < program.operations.size(); ++i) {
-    TileOperation& operation = args.operations[args.num_operations++];
-    operation.op = program.operations[i];
-    const std::optional<Gated> gated = gated_at(program, i);
-    if (gated) {
-      operation.op = *gated->first;
-      operation.op.out = program.operations[i + 2].out;
-      operation.gated = true;
-      i += 2;
-    }
-    const Op& op = operation.op;
+  for (const Op& op : program.operations) {
     const Touched now = touched(op, program.recurrences);
     // A group's sums are in one place.
-    operation.waits = op.kind == Op::Kind::group || overlap(now.read, since.written) ||
-                      overlap(now.written, since.written) || overlap(now.written, since.read);
-    if (operation.waits) since = Touched{};
+    const bool waits = op.kind == Op::Kind::group || overlap(now.read, since.written) ||
+                       overlap(now.written, since.written) || overlap(now.written, since.read);
+    if (waits) since = Touched{};
     since.read.insert(since.read.end(), now.read.begin(), now.read.end());
     since.written.insert(since.written.end(), now.written.begin(), now.written.end());
-    if (operation.waits) given = 0;
+    if (waits) given = 0;
+    args.operations[args.num_operations++] = {op, waits, static_cast<std::uint32_t>(packed.size()), given};
     if (op.kind != Op::Kind::multiply) continue;
-    operation.given = given;
-    operation.packed = static_cast<std::uint32_t>(packed.size());
-    given += strips(operation);
-    if (gated) {
-      pack(std::array{gated->first, gated->second}, program.weights, packed);
-    } else if (op.count >= least_outputs) {
-      pack(std::array{&op}, program.weights, packed);
-    }
+    given += strips(op);
+    if (op.count >= least_outputs) pack(op, program.weights, packed);
   }
-  packed.resize(packed.size() + 2 * quads_ahead * quad_outputs);
-  place_prefetches(args, program.initial_state.size());
+  packed.resize(packed.size() + quads_ahead * quad_outputs);
   tiles->packed = DeviceArray<float>(std::span<const float>(packed));
   tiles->shared_bytes = bytes;
   std::copy(program.recurrences.begin(), program.recurrences.end(), args.recurrences);

@@ -25,9 +25,8 @@ std::optional<Function> times(Function f) {
 
 class Scheduler {
  public:
-  Scheduler(const Program& program, bool keep_token_values, const std::vector<bool>& given, bool single)
+  Scheduler(const Program& program, bool keep_token_values, const std::vector<bool>& given)
       : program_(program),
-        single_(single),
         operations_(program.operations()),
         readers_(operations_.size(), 0),
         taken_(operations_.size()) {
@@ -119,9 +118,6 @@ class Scheduler {
     if (const auto* op = std::get_if<Normalization>(&operations_[i].kind)) {
       return ends(op->in) ? op->in.value : no_index;
     }
-    if (const auto* op = std::get_if<ShortConvolution>(&operations_[i].kind)) {
-      return single_ && ends(op->in) ? op->in.value : no_index;
-    }
     if (const auto* op = std::get_if<Product>(&operations_[i].kind)) {
       const bool fits = op->onto.present() && ends(op->onto) && op->in.value != op->onto.value;
       return fits ? op->onto.value : no_index;
@@ -167,7 +163,6 @@ class Scheduler {
   }
 
   const Program& program_;
-  bool single_;
   std::vector<Operation> operations_;
   std::vector<std::uint32_t> readers_;
   std::vector<bool> taken_;
@@ -196,8 +191,8 @@ std::vector<Multiplication> multiplications(const Program& program, const Produc
   return list;
 }
 
-Schedule make_schedule(const Program& program, bool keep_token_values, const std::vector<bool>& given, bool single) {
-  return Scheduler(program, keep_token_values, given, single).run();
+Schedule make_schedule(const Program& program, bool keep_token_values, const std::vector<bool>& given) {
+  return Scheduler(program, keep_token_values, given).run();
 }
 
 }  // namespace krohn

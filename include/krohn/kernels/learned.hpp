@@ -26,8 +26,7 @@ struct LearnedOperation {
     multiply,  // out[o] = sum_i a[i] W(i, o), o < count, i < size, in `groups` blocks; (+ bias) (added to out)
     map,       // out[i] = function(a[i / a_share], b[i / b_share], c[i]; w0[i / w_share], w1[i / v_share]; k0, k1, k2)
     group,     // count groups of size features, each by itself: norms
-    convolution,  // out[i] = sum_j w[i * size + j] a[i] at j - size + 1, (+ bias) (activated); out may be a where every
-                  // word has one row
+    convolution,  // out[i] = sum_j w[i * size + j] a[i] at j - size + 1, (+ bias) (activated); out is not a
     shift,        // out[i] = a[i] of the token before, - a[i] with `difference`; out is not a
     constants,    // out[i] = weight[w0 + i]
     recurrence,   // recurrences[w0]
