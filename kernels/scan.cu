@@ -141,33 +141,20 @@ struct PointsWalk {
     }
   }
   __device__ __forceinline__ void one(const Loaded& table, std::uint32_t symbol, Place& at) const {
-    at = then(row(table, ((G > 1 ? group_entries : 0U) + symbol) * 256U + table.lane), at);
+    at = then(row(table, (first_symbol_row(G) + symbol) * 256U + table.lane), at);
   }
 };
 
 /// The rows of a PointsWalk.
 std::vector<Selectors> selectors(const PointsView& points, int group) {
-  const auto images_of = [&](const auto& symbols_of) {
-    std::uint32_t image[most_points];
+  std::vector<Selectors> rows(group_rows(group, points.num_symbols));
+  each_group_row(group, points.num_symbols, [&](std::uint32_t row, std::span<const std::uint32_t> symbols) {
     for (std::uint32_t p = 0; p < most_points; ++p) {
-      image[p] = p;
-      for (const std::uint32_t a : symbols_of) image[p] = points.image[a * most_points + image[p]];
+      std::uint32_t image = p;
+      for (const std::uint32_t a : symbols) image = points.image[a * most_points + image];
+      (p < 4 ? rows[row].low : rows[row].high) |= image << (4 * (p % 4));
     }
-    Selectors out{};
-    for (std::uint32_t p = 0; p < 4; ++p) {
-      out.low |= image[p] << (4 * p);
-      out.high |= image[4 + p] << (4 * p);
-    }
-    return out;
-  };
-  std::vector<Selectors> rows;
-  for (std::uint32_t number = 0; group > 1 && number < group_entries; ++number) {
-    std::vector<std::uint32_t> symbols;
-    for (int i = 0; i < group; ++i) symbols.push_back(symbol_of_group(number, group, i));
-    const bool exists = std::all_of(symbols.begin(), symbols.end(), [&](auto a) { return a < points.num_symbols; });
-    rows.push_back(exists ? images_of(symbols) : Selectors{});
-  }
-  for (std::uint32_t a = 0; a < points.num_symbols; ++a) rows.push_back(images_of(std::vector{a}));
+  });
   return rows;
 }
 
@@ -365,7 +352,7 @@ struct PieceScan::Memory {
   template <int G>
   void by_points(const PointsView& points) {
     if constexpr (G > 1) {
-      if (32 * sizeof(Selectors) * (group_entries + num_symbols) > table_limit()) return by_points<G / 2>(points);
+      if (32 * sizeof(Selectors) * group_rows(G, num_symbols) > table_limit()) return by_points<G / 2>(points);
     }
     const std::vector<Selectors> rows = krohn::selectors(points, G);
     selectors = DeviceArray<Selectors>(std::span<const Selectors>(rows));

@@ -1,46 +1,21 @@
-// Tables that are walked symbol by symbol, and several symbols of a small alphabet at once. A look-up takes a group of
-// 4, 2 or 1 symbols, a number of 8 bits, the first symbol lowest: groups come out of a word of four symbols by one
-// multiplication. A walk then costs a look-up a group; what remains of a word is walked by rows of single symbols.
+// Transition tables that are walked a group of symbols at a time (krohn/kernels/symbol_groups.hpp): groups come out of
+// a word of four symbols by one multiplication each, and a walk costs a look-up a group.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "cuda.cuh"
-#include "krohn/kernels/machine_view.hpp"
+#include "krohn/kernels/symbol_groups.hpp"
 
 namespace krohn {
 
-/// Entries for groups in a row; where a group is one symbol there are as many as symbols instead.
-constexpr std::uint32_t group_entries = 256;
-
-/// The largest group whose numbers have 8 bits.
-constexpr int largest_group(std::uint32_t num_symbols) { return num_symbols <= 4 ? 4 : num_symbols <= 16 ? 2 : 1; }
-
-/// Symbol `i` of a group.
-constexpr std::uint32_t symbol_of_group(std::uint32_t group, int size, int i) {
-  const int bits = 8 / size;
-  return (group >> (bits * i)) & ((1U << bits) - 1U);
-}
-
-/// A word of four symbols, its first in the lowest byte, with group `i` of G symbols in the byte group_byte(i).
-template <int G>
-__device__ __forceinline__ std::uint32_t grouped(std::uint32_t word, int i) {
-  // The products' other parts lie below bit 24 and meet nowhere, or beyond bit 31.
-  if constexpr (G == 4) return word * ((1U << 24U) + (1U << 18U) + (1U << 12U) + (1U << 6U));
-  if constexpr (G == 2) return word * (i == 0 ? (1U << 24U) + (1U << 20U) : (1U << 8U) + (1U << 4U));
-  return word;
-}
-template <int G>
-__host__ __device__ constexpr int group_byte(int i) {
-  return G == 1 ? i : 3;
-}
-
-/// A transition table on a device. An entry is the offset of the next state's row, in entries; a row has the groups
-/// first, then (where a group is not one symbol) the symbols. Tables of up to 2^16 entries that fit are walked in
-/// shared memory, in the largest groups that leave them there, others in device memory, symbol by symbol.
+/// A transition table on a device. An entry is the offset of the next state's row, in entries. Tables of less than 2^16
+/// entries that fit are walked in shared memory, in the largest groups that leave them there, others in device memory,
+/// symbol by symbol.
 class TransitionTable {
  public:
   TransitionTable() = default;
@@ -48,9 +23,9 @@ class TransitionTable {
   TransitionTable(const std::uint32_t* next, std::uint32_t states, std::uint32_t num_symbols, std::size_t shared_bytes)
       : num_symbols_(num_symbols) {
     for (group_ = largest_group(num_symbols); group_ > 1; group_ /= 2) {
-      if (fits(states, group_entries + num_symbols, shared_bytes)) break;
+      if (fits(states, group_rows(group_, num_symbols), shared_bytes)) break;
     }
-    row_ = group_ > 1 ? group_entries + num_symbols : num_symbols;
+    row_ = group_rows(group_, num_symbols);
     entries_ = states * row_;
     if (fits(states, row_, shared_bytes)) {
       const std::vector<std::uint16_t> values = rows<std::uint16_t>(next, states);
@@ -78,23 +53,11 @@ class TransitionTable {
   std::vector<Entry> rows(const std::uint32_t* next, std::uint32_t states) const {
     std::vector<Entry> out(entries_, 0);
     for (std::uint32_t q = 0; q < states; ++q) {
-      Entry* row = out.data() + std::size_t{q} * row_;
-      if (group_ > 1) {
-        for (std::uint32_t group = 0; group < group_entries; ++group) {
-          std::uint32_t to = q;
-          bool exists = true;
-          for (int i = 0; i < group_ && exists; ++i) {
-            const std::uint32_t a = symbol_of_group(group, group_, i);
-            exists = a < num_symbols_;
-            if (exists) to = next[std::size_t{to} * num_symbols_ + a];
-          }
-          if (exists) row[group] = static_cast<Entry>(to * row_);
-        }
-        row += group_entries;
-      }
-      for (std::uint32_t a = 0; a < num_symbols_; ++a) {
-        row[a] = static_cast<Entry>(next[std::size_t{q} * num_symbols_ + a] * row_);
-      }
+      each_group_row(group_, num_symbols_, [&](std::uint32_t i, std::span<const std::uint32_t> symbols) {
+        std::uint32_t to = q;
+        for (const std::uint32_t a : symbols) to = next[std::size_t{to} * num_symbols_ + a];
+        out[std::size_t{q} * row_ + i] = static_cast<Entry>(to * row_);
+      });
     }
     return out;
   }
@@ -146,7 +109,7 @@ struct TableWalk {
     }
   }
   __device__ __forceinline__ void one(const Loaded& table, std::uint32_t symbol, Place& at) const {
-    at = table.rows[at + (G > 1 ? group_entries : 0U) + symbol];
+    at = table.rows[at + first_symbol_row(G) + symbol];
   }
 };
 

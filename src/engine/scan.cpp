@@ -1,7 +1,7 @@
-// The sequence is read in blocks. On the CPU a block is cut into pieces, several of which a thread walks side by side
-// in the monoid's table (independent look-ups hide each other's latency); the elements found act on the machine's state
-// in order. Without a monoid the machine walks the block symbol by symbol. On CUDA devices PieceScan does both, a block
-// a device. The last symbol is run by the reference, which gives label and margin.
+// The sequence is read in blocks. On the CPU a block is cut into pieces, several of which a thread walks side by side,
+// by points (points_walk.hpp) or in the monoid's table (independent look-ups hide each other's latency); what they do
+// acts on the machine's state in order. With neither the machine walks the block symbol by symbol. On CUDA devices
+// PieceScan does all of it, a block a device. The last symbol is run by the reference, which gives label and margin.
 #include "krohn/engine/scan.hpp"
 
 #include <algorithm>
@@ -15,10 +15,12 @@
 #include <vector>
 
 #include "choose_device.hpp"
+#include "cpu_features.hpp"
 #include "krohn/engine/machine.hpp"
 #include "krohn/error.hpp"
 #include "krohn/kernels/scan.hpp"
 #include "parallel.hpp"
+#include "points_walk.hpp"
 #include "scan_plan.hpp"
 
 namespace krohn {
@@ -29,7 +31,10 @@ constexpr std::size_t lanes = 8;
 /// Symbols of the pieces that are walked side by side.
 constexpr std::size_t run_symbols = std::size_t{1} << 16U;
 /// Such runs read ahead for each thread.
-constexpr std::size_t runs_a_thread = 4;
+constexpr std::size_t runs_a_thread = 16;
+/// From so many symbols for each entry of the machine's table on, points are looked for on the CPU too: looking takes
+/// some microseconds an entry.
+constexpr std::uint64_t symbols_an_entry = 1024;
 /// Device::automatic has a machine without a monoid walked by a device up to this number of states.
 constexpr std::size_t most_states_automatic = 256;
 /// Symbols read at a time where a CUDA device may take them; Device::automatic does if there are as many.
@@ -56,22 +61,39 @@ std::array<std::uint32_t, lanes> elements_of(const MonoidView& monoid, std::span
   return element;
 }
 
-/// The state after symbols, by the monoid where there is one and in parallel.
+/// Whole runs of the symbols in parallel, effect(run), and what they do in order, after(state, effect); then what
+/// remains, symbol by symbol.
+template <class Effect, class After>
+std::uint32_t advance_by_runs(const ScanPlan& plan, std::uint32_t state, std::span<const std::uint8_t> symbols,
+                              unsigned threads, const Effect& effect, const After& after) {
+  const std::size_t runs = symbols.size() / run_symbols;
+  std::vector<decltype(effect(symbols))> effects(runs);
+  parallel_blocks(runs, threads,
+                  [&](std::size_t i) { effects[i] = effect(symbols.subspan(i * run_symbols, run_symbols)); });
+  for (const auto& of_run : effects) state = after(state, of_run);
+  for (const std::uint8_t a : symbols.subspan(runs * run_symbols)) state = plan.step(state, a);
+  return state;
+}
+
+/// The state after symbols: by points or by the monoid, or one after the other.
 std::uint32_t advance_on_cpu(const ScanPlan& plan, std::uint32_t state, std::span<const std::uint8_t> symbols,
                              unsigned threads) {
-  std::size_t runs = 0;
+  if (plan.points && has_avx2_fma()) {
+    const PointsWalk walk(plan.points->view());
+    return advance_by_runs(
+        plan, state, symbols, threads, [&](std::span<const std::uint8_t> run) { return walk.moved(run); },
+        [&](std::uint32_t q, const PointImages& moved) { return plan.points->after(q, moved); });
+  }
   if (plan.monoid) {
     const MonoidView monoid = plan.monoid->view();
-    runs = symbols.size() / run_symbols;
-    std::vector<std::array<std::uint32_t, lanes>> elements(runs);
-    parallel_blocks(runs, threads, [&](std::size_t i) {
-      elements[i] = elements_of(monoid, symbols.subspan(i * run_symbols, run_symbols));
-    });
-    for (const auto& run : elements) {
-      for (const std::uint32_t element : run) state = plan.after_element(state, element);
-    }
+    return advance_by_runs(
+        plan, state, symbols, threads, [&](std::span<const std::uint8_t> run) { return elements_of(monoid, run); },
+        [&](std::uint32_t q, const std::array<std::uint32_t, lanes>& elements) {
+          for (const std::uint32_t element : elements) q = plan.after_element(q, element);
+          return q;
+        });
   }
-  for (const std::uint8_t a : symbols.subspan(runs * run_symbols)) state = plan.step(state, a);
+  for (const std::uint8_t a : symbols) state = plan.step(state, a);
   return state;
 }
 
@@ -140,7 +162,13 @@ ScanResult scan(const Machine& model, const SymbolSource& source, const ScanOpti
   const unsigned threads = threads_to_use(options.threads);
   const bool worthwhile = plan.monoid || plan.machine.count <= most_states_automatic;
   const std::shared_ptr<DeviceTeam> team = choose_devices(options.device, worthwhile);
-  if (team) plan.points = find_points(plan.machine.next, plan.num_symbols);
+  // On the CPU once the sequence is so long that looking costs little.
+  bool looked = false;
+  const auto look_for_points = [&] {
+    if (!looked) plan.points = find_points(plan.machine.next, plan.num_symbols);
+    looked = true;
+  };
+  if (team) look_for_points();
   std::size_t read_size = run_symbols * runs_a_thread * threads;
   if (team) {
     read_size = options.device_memory != 0 ? std::clamp<std::size_t>(options.device_memory / 2, 4096, device_symbols)
@@ -171,6 +199,7 @@ ScanResult scan(const Machine& model, const SymbolSource& source, const ScanOpti
       reading = std::async(how, read, std::ref(ahead), result.length);
     }
     used_devices = used_devices || (team && (options.device.is_cuda() || filled >= read_size));
+    if (result.length >= symbols_an_entry * plan.machine.next.size()) look_for_points();
     const std::span<const std::uint8_t> all_but_last(lot.data(), filled - 1);
     state = used_devices ? on_devices.advance(state, all_but_last) : advance_on_cpu(plan, state, all_but_last, threads);
     // Which symbol is the last of all is known at the end of the source only.

@@ -106,7 +106,7 @@ std::optional<PointAction> PointAction::make(const std::vector<std::uint32_t>& n
   return action;
 }
 
-std::uint32_t PointAction::after(std::uint32_t state, const std::array<std::uint8_t, most_points>& moved) const {
+std::uint32_t PointAction::after(std::uint32_t state, const PointImages& moved) const {
   return state_of_.at(key_of(moved_colours(colours_[state], moved.data())));
 }
 

@@ -48,7 +48,7 @@ class PointAction {
 
   PointsView view() const noexcept { return {num_symbols_, image_.data()}; }
   /// The state that `state` becomes where a word moves points so.
-  std::uint32_t after(std::uint32_t state, const std::array<std::uint8_t, most_points>& moved) const;
+  std::uint32_t after(std::uint32_t state, const PointImages& moved) const;
 
  private:
   std::uint32_t num_symbols_ = 0;
@@ -64,7 +64,7 @@ std::optional<PointAction> find_points(const std::vector<std::uint32_t>& next, s
 struct ScanPlan {
   std::uint32_t num_symbols = 0;
   Reachable machine;
-  /// Of scans on a device (find_points); plan_scan leaves them out.
+  /// Of devices and long sequences (find_points); plan_scan leaves them out.
   std::optional<PointAction> points;
   std::optional<TransformationMonoid> monoid;
 

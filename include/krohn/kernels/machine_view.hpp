@@ -2,6 +2,7 @@
 // action on a few points.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 namespace krohn {
@@ -26,6 +27,9 @@ struct MonoidView {
 
 /// The most points that symbols act on.
 inline constexpr std::uint32_t most_points = 8;
+
+/// Where points are moved, a byte a point.
+using PointImages = std::array<std::uint8_t, most_points>;
 
 /// Symbol a moves point p to image[a * most_points + p]; points that do not exist stay where they are.
 struct PointsView {

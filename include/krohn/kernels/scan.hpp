@@ -2,7 +2,6 @@
 // function throws DeviceError where there is no device, or a call to it fails.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -21,7 +20,7 @@ inline constexpr std::uint32_t piece_scan_max_states = 1U << 16U;
 /// What a sequence does: one of these, by the form of the scan.
 struct PieceEffect {
   /// By points: where each is moved.
-  std::array<std::uint8_t, most_points> points{};
+  PointImages points{};
   /// By a monoid: the element.
   std::uint32_t element = 0;
   /// By states: the state that each state becomes.
