@@ -62,18 +62,6 @@ __global__ void __launch_bounds__(word_threads)
   }
 }
 
-__global__ void random_symbols_kernel(std::uint32_t* out, std::size_t count, std::uint32_t symbols,
-                                      std::uint64_t seed) {
-  for (std::size_t i = blockIdx.x * static_cast<std::size_t>(blockDim.x) + threadIdx.x; i < count;
-       i += static_cast<std::size_t>(gridDim.x) * blockDim.x) {
-    std::uint32_t packed = 0;
-    for (std::uint32_t k = 0; k < 4; ++k) {
-      packed |= static_cast<std::uint32_t>(mixed(seed + 4 * i + k) % symbols) << (8 * k);
-    }
-    out[i] = packed;
-  }
-}
-
 /// Hidden states of neighbouring threads next to each other.
 struct Strided {
   float* at;
@@ -161,13 +149,11 @@ DeviceWords DeviceWords::random(std::size_t words, std::size_t length, std::uint
   memory.words = words;
   memory.padded = (words + 31) / 32 * 32;
   memory.symbols = DeviceArray<uint4>(memory.padded * (length / 16));
-  random_symbols_kernel<<<4096, 256>>>(reinterpret_cast<std::uint32_t*>(memory.symbols.data()),
-                                       4 * memory.symbols.size(), symbols, seed);
-  check_launch("random_symbols_kernel");
+  fill_random_symbols(reinterpret_cast<std::uint32_t*>(memory.symbols.data()), 4 * memory.symbols.size(), symbols,
+                      seed);
   std::vector<std::uint32_t> lengths(words, static_cast<std::uint32_t>(length));
   lengths.resize(memory.padded, 0);
   memory.length = DeviceArray<std::uint32_t>(std::span<const std::uint32_t>(lengths));
-  KROHN_CUDA_CHECK(cudaDeviceSynchronize());
   return result;
 }
 

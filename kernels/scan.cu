@@ -256,17 +256,6 @@ __global__ void __launch_bounds__(most_threads)
   }
 }
 
-__global__ void random_bytes_kernel(std::uint32_t* out, std::size_t count, std::uint32_t symbols, std::uint64_t seed) {
-  for (std::size_t i = blockIdx.x * static_cast<std::size_t>(blockDim.x) + threadIdx.x; i < count;
-       i += static_cast<std::size_t>(gridDim.x) * blockDim.x) {
-    std::uint32_t packed = 0;
-    for (std::uint32_t k = 0; k < 4; ++k) {
-      packed |= static_cast<std::uint32_t>(mixed(seed + 4 * i + k) % symbols) << (8 * k);
-    }
-    out[i] = packed;
-  }
-}
-
 }  // namespace
 
 struct PieceScan::Memory {
@@ -466,10 +455,7 @@ PieceEffect PieceScan::effect_of_random(std::size_t count, std::uint64_t seed, d
   if (count == 0 || count > m.capacity) {
     throw DeviceError("scan: expected 1 to " + std::to_string(m.capacity) + " symbols");
   }
-  random_bytes_kernel<<<4096, 256>>>(reinterpret_cast<std::uint32_t*>(m.buffer.data()), (count + 3) / 4, m.num_symbols,
-                                     seed);
-  check_launch("random_bytes_kernel");
-  KROHN_CUDA_CHECK(cudaDeviceSynchronize());
+  fill_random_symbols(reinterpret_cast<std::uint32_t*>(m.buffer.data()), (count + 3) / 4, m.num_symbols, seed);
   m.last_count = count;
   EventTimer timer;
   PieceEffect all = m.effect(count);

@@ -126,4 +126,23 @@ void TransitionTable::visit(const Body& body) const {
   }
 }
 
+static __global__ void random_symbols_kernel(std::uint32_t* out, std::size_t count, std::uint32_t symbols,
+                                             std::uint64_t seed) {
+  for (std::size_t i = blockIdx.x * static_cast<std::size_t>(blockDim.x) + threadIdx.x; i < count;
+       i += static_cast<std::size_t>(gridDim.x) * blockDim.x) {
+    std::uint32_t packed = 0;
+    for (std::uint32_t k = 0; k < 4; ++k) {
+      packed |= static_cast<std::uint32_t>(mixed(seed + 4 * i + k) % symbols) << (8 * k);
+    }
+    out[i] = packed;
+  }
+}
+
+/// Four random symbols a number, for measurements.
+inline void fill_random_symbols(std::uint32_t* out, std::size_t count, std::uint32_t symbols, std::uint64_t seed) {
+  random_symbols_kernel<<<4096, 256>>>(out, count, symbols, seed);
+  check_launch("random_symbols_kernel");
+  KROHN_CUDA_CHECK(cudaDeviceSynchronize());
+}
+
 }  // namespace krohn

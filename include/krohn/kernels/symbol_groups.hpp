@@ -1,6 +1,6 @@
-// Several symbols of a small alphabet as one number of 8 bits, so that a table of 256 rows takes them at once. A group has
-// 4, 2 or 1 symbols, the first in the lowest bits; tables have the groups' rows first, then (where a group is not one
-// symbol) a row for each symbol, for what remains of a word.
+// Several symbols of a small alphabet as one number of 8 bits, so that a table of 256 rows takes them at once. A group
+// has 4, 2 or 1 symbols, the first in the lowest bits; tables have the groups' rows first, then (where a group is not
+// one symbol) a row for each symbol, for what remains of a word.
 #pragma once
 
 #include <cstddef>
