@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <span>
 #include <vector>
 
 #include "cuda.cuh"
@@ -20,18 +19,18 @@ class TransitionTable {
  public:
   TransitionTable() = default;
   /// `shared_bytes`: what the table may take of a block's shared memory.
-  TransitionTable(const std::uint32_t* next, std::uint32_t states, std::uint32_t num_symbols, std::size_t shared_bytes)
-      : num_symbols_(num_symbols) {
+  TransitionTable(const std::uint32_t* next, std::uint32_t states, std::uint32_t num_symbols,
+                  std::size_t shared_bytes) {
     for (group_ = largest_group(num_symbols); group_ > 1; group_ /= 2) {
       if (fits(states, group_rows(group_, num_symbols), shared_bytes)) break;
     }
     row_ = group_rows(group_, num_symbols);
     entries_ = states * row_;
     if (fits(states, row_, shared_bytes)) {
-      const std::vector<std::uint16_t> values = rows<std::uint16_t>(next, states);
+      const std::vector<std::uint16_t> values = grouped_table<std::uint16_t>(next, states, num_symbols, group_);
       narrow_ = DeviceArray<std::uint16_t>(std::span<const std::uint16_t>(values));
     } else {
-      const std::vector<std::uint32_t> values = rows<std::uint32_t>(next, states);
+      const std::vector<std::uint32_t> values = grouped_table<std::uint32_t>(next, states, num_symbols, group_);
       wide_ = DeviceArray<std::uint32_t>(std::span<const std::uint32_t>(values));
     }
   }
@@ -49,20 +48,6 @@ class TransitionTable {
     return entries <= std::numeric_limits<std::uint16_t>::max() && 2 * entries <= shared_bytes;
   }
 
-  template <class Entry>
-  std::vector<Entry> rows(const std::uint32_t* next, std::uint32_t states) const {
-    std::vector<Entry> out(entries_, 0);
-    for (std::uint32_t q = 0; q < states; ++q) {
-      each_group_row(group_, num_symbols_, [&](std::uint32_t i, std::span<const std::uint32_t> symbols) {
-        std::uint32_t to = q;
-        for (const std::uint32_t a : symbols) to = next[std::size_t{to} * num_symbols_ + a];
-        out[std::size_t{q} * row_ + i] = static_cast<Entry>(to * row_);
-      });
-    }
-    return out;
-  }
-
-  std::uint32_t num_symbols_ = 0;
   int group_ = 1;
   std::uint32_t row_ = 0;
   std::uint32_t entries_ = 0;

@@ -64,24 +64,21 @@ TEST_CASE("labels and margins at the end and at all positions, several layers, r
   }
 }
 
-TEST_CASE(
-    "large batches of models whose decodes cannot tie: few and many rows, 1 to 8 dimensions, gates, lengths 0 to "
-    "9000") {
+TEST_CASE("large batches of models of few states: few and many rows, 1 to 8 dimensions, gates, lengths 0 to 9000") {
   int fast = 0;
   for (std::uint32_t seed = 0; seed < 24; ++seed) {
     const std::size_t size = 1 + seed % 8;
     const std::size_t symbols = seed % 3 == 0 ? 19 : 2 + seed % 6;
+    const bool every = seed % 5 == 2;
     const LrnnModel model = swaps(size, symbols, seed, seed % 4 == 1);
     RandomModel draw(seed);
     std::vector<Word> words = ragged_words(draw, symbols, 37, 200);
     for (int i = 0; i < 26; ++i) words.push_back(draw.word(symbols, 9000 + draw.below(3)));
     const std::string device =
-        check_against_reference(model, all_semantics[seed % 3], words, {Device::cpu, false, true, 1 + seed % 2, 0});
-    fast += static_cast<int>(device == "cpu (avx2)");
+        check_against_reference(model, all_semantics[seed % 3], words, {Device::cpu, every, !every, 1 + seed % 2, 0});
+    fast += static_cast<int>(device == "cpu (states)");
   }
-#if defined(__x86_64__) && defined(__GNUC__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) CHECK(fast >= 12);
-#endif
+  CHECK(fast >= 12);
 }
 
 TEST_CASE("neighbours that share their beginnings, are beginnings of each other, or equal") {

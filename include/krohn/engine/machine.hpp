@@ -65,8 +65,9 @@ struct Trace {
   std::vector<std::int32_t> labels;
   /// As labels, or empty.
   std::vector<float> margins;
-  /// What ran: "cpu" (one number at a time), "cpu (avx2)" or "cpu (avx512)" (vectors), or the names of the CUDA devices
-  /// ("2 x NVIDIA H200"), and behind them those that failed on the way, whose work others did.
+  /// What ran: "cpu" (one number at a time), "cpu (avx2)" or "cpu (avx512)" (vectors), "cpu (states)" (a table of the
+  /// states that words reach), or the names of the CUDA devices ("2 x NVIDIA H200"), and behind them those that failed
+  /// on the way, whose work others did.
   std::string device;
   std::string semantics;
 

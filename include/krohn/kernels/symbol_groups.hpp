@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace krohn {
 
@@ -50,6 +51,23 @@ void each_group_row(int group, std::uint32_t num_symbols, const Body& body) {
   for (symbols[0] = 0; symbols[0] < num_symbols; ++symbols[0]) {
     body(first_symbol_row(group) + symbols[0], std::span<const std::uint32_t>(symbols, 1));
   }
+}
+
+/// A machine's transitions next[q * num_symbols + a] as a table of group_rows() entries a state, each the offset of the
+/// next state's row, in entries.
+template <class Entry>
+std::vector<Entry> grouped_table(const std::uint32_t* next, std::uint32_t states, std::uint32_t num_symbols,
+                                 int group) {
+  const std::uint32_t row = group_rows(group, num_symbols);
+  std::vector<Entry> table(std::size_t{states} * row, 0);
+  for (std::uint32_t q = 0; q < states; ++q) {
+    each_group_row(group, num_symbols, [&](std::uint32_t i, std::span<const std::uint32_t> symbols) {
+      std::uint32_t to = q;
+      for (const std::uint32_t a : symbols) to = next[std::size_t{to} * num_symbols + a];
+      table[std::size_t{q} * row + i] = static_cast<Entry>(to * row);
+    });
+  }
+  return table;
 }
 
 }  // namespace krohn

@@ -1,10 +1,9 @@
-// Batches, and the choice of the device. The reference is Machine::step, word by word. Where only last labels are asked
-// for there are faster forms. On CUDA devices, where words reach few states (in all their bits, by the reference's own
-// steps), a word is a walk through the table of these (run_states_cuda). On the CPU, where no reachable state can tie,
-// a dense form (run_dense_avx2) runs all symbols of a word but the last, which the reference runs, so that the label,
-// the margin and the errors come from the reference itself; a word whose state is not finite is run again by the
-// reference for the error's text. Other models run on a CUDA device by flat_step, the reference's own formulas. On
-// devices the words go in parts, to whichever worker is free. Tested by tests/engine/run_test.cpp.
+// Batches, and the choice of the device. The reference is Machine::step, word by word. Where words reach few states (in
+// all their bits, by the reference's own steps), a word is a walk through the table of these, on the CPU
+// (state_walk.hpp) and, where only last labels are asked for, on CUDA devices (run_states_cuda); a margin is the
+// reference's own, from the state before the last symbol. Other models run on a CUDA device by flat_step, the
+// reference's own formulas. On devices the words go in parts, to whichever worker is free. Tested by
+// tests/engine/run_test.cpp.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -14,9 +13,8 @@
 #include <string>
 
 #include "choose_device.hpp"
-#include "compiled/dense_avx2.hpp"
+#include "compiled/state_walk.hpp"
 #include "compiled/table_machine.hpp"
-#include "cpu_features.hpp"
 #include "krohn/error.hpp"
 #include "krohn/kernels/recurrent.hpp"
 #include "parallel.hpp"
@@ -28,7 +26,7 @@ namespace {
 
 /// From here on Device::automatic takes a CUDA device: below, its start costs more.
 constexpr std::uint64_t device_symbols = 200'000'000;
-/// Below this many symbols the closure that licenses the fast form costs more than it gains.
+/// Below this many symbols the closure costs more than it gains.
 constexpr std::uint64_t fast_form_symbols = 200'000;
 /// Steps spent on that closure at most: a tenth of a second.
 constexpr std::size_t closure_steps = 400'000;
@@ -66,50 +64,54 @@ std::size_t batch_end(WordBatch words, const std::vector<std::size_t>& order, st
 
 }  // namespace
 
-/// The licence for the dense form: one dense layer in which no reachable state is ever undefined.
-std::optional<DenseRows> TableMachine::licensed_rows(std::uint32_t max_size) const {
-  if (integer_format(semantics_)) return std::nullopt;
-  std::optional<DenseRows> rows = dense_rows(model_);
-  if (!rows || rows->size > max_size || std::uint64_t{rows->stride} * rows->rows > (1U << 30U)) return std::nullopt;
-  const std::optional<Reachable> reachable = reachable_states(*this, closure_steps);
-  if (!reachable || !always_defined(*reachable)) return std::nullopt;
-  return rows;
+/// What is seen after the last symbol of a word whose other symbols led to a state, and before any symbol.
+void TableMachine::observe_last(const Reachable& reachable, const Observation& before, std::size_t index,
+                                std::span<const Symbol> word, std::uint32_t state, Trace& trace) const {
+  Observation seen = before;
+  if (!word.empty()) {
+    seen.label = reachable.label[std::size_t{state} * alphabet().size() + word.back()];
+    if (!trace.margins.empty()) {
+      std::vector<std::byte> carried(state_size());
+      const auto at = reachable.states.begin() + static_cast<std::ptrdiff_t>(state * carried.size());
+      std::copy_n(at, carried.size(), carried.begin());
+      seen = step(carried, word.back());
+    }
+  }
+  trace.labels[index] = seen.label;
+  if (!trace.margins.empty()) trace.margins[index] = seen.margin;
 }
 
-/// Runs the last symbol of a word whose prefix led to `h`.
-void TableMachine::finish_word(std::size_t index, std::span<const Symbol> word, std::span<float> h,
-                               std::vector<std::byte>& state, Trace& trace) const {
-  if (word.empty() || std::any_of(h.begin(), h.end(), is_not_finite)) {
-    WordSteps(*this).run(index, word, std::nullopt, trace);
-    return;
-  }
-  for (float& x : h) x += 0.0F;
-  std::fill(state.begin(), state.end(), std::byte{0});
-  std::memcpy(state.data(), h.data(), h.size_bytes());
-  try {
-    const Observation seen = step(state, word.back());
-    trace.labels[index] = seen.label;
-    if (!trace.margins.empty()) trace.margins[index] = seen.margin;
-  } catch (const NumericError& error) {
-    raise_at(index, word.size(), error);
-  }
-}
-
-void TableMachine::run_avx2(const DenseRows& rows, WordBatch words, const RunOptions& options, Trace& trace) const {
+void TableMachine::run_states(const Reachable& reachable, WordBatch words, const RunOptions& options,
+                              Trace& trace) const {
   const std::vector<std::size_t> order = by_length(words);
-  const std::size_t blocks = (words.size() + dense_avx2_words - 1) / dense_avx2_words;
+  const StateWalk walk(reachable, static_cast<std::uint32_t>(alphabet().size()));
+  std::vector<std::byte> start(state_size());
+  const Observation before = initial(start);
+  const std::size_t blocks = (words.size() + block_words - 1) / block_words;
   parallel_blocks(blocks, threads_to_use(options.threads), [&](std::size_t block) {
     options.check_stop();
-    const std::size_t begin = block * dense_avx2_words;
-    const std::size_t count = std::min(dense_avx2_words, words.size() - begin);
-    std::span<const Symbol> prefixes[dense_avx2_words];
-    float hidden[dense_avx2_words * dense_avx2_max_size];
-    for (std::size_t i = 0; i < count; ++i) prefixes[i] = prefix_of(words[order[begin + i]]);
-    run_dense_avx2(rows, view_.format, initial_.data(), {prefixes, count}, hidden);
-    std::vector<std::byte> state(state_size());
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::size_t index = order[begin + i];
-      finish_word(index, words[index], {hidden + i * rows.size, rows.size}, state, trace);
+    const std::size_t beyond = std::min((block + 1) * block_words, words.size());
+    for (std::size_t begin = block * block_words; begin < beyond; begin += state_walk_words) {
+      const std::size_t count = std::min(state_walk_words, beyond - begin);
+      std::span<const Symbol> together[state_walk_words];
+      if (options.all_positions) {
+        std::int32_t* labels[state_walk_words];
+        for (std::size_t i = 0; i < count; ++i) {
+          const std::size_t index = order[begin + i];
+          together[i] = words[index];
+          labels[i] = trace.labels.data() + trace.offset[index];
+          *labels[i]++ = before.label;
+        }
+        walk.labels({together, count}, {labels, count});
+        continue;
+      }
+      std::uint32_t end[state_walk_words];
+      for (std::size_t i = 0; i < count; ++i) together[i] = prefix_of(words[order[begin + i]]);
+      walk.ends({together, count}, {end, count});
+      for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t index = order[begin + i];
+        observe_last(reachable, before, index, words[index], end[i], trace);
+      }
     }
   });
 }
@@ -152,21 +154,9 @@ void TableMachine::run_states_on_devices(const Reachable& reachable, WordBatch w
     std::vector<std::uint32_t> end(count);
     run_states_cuda(machine, 0, DeviceWords(interleaved, length), end);
     parallel_blocks((count + block_words - 1) / block_words, threads, [&](std::size_t block) {
-      std::vector<std::byte> state(state_size());
       for (std::size_t i = block * block_words; i < std::min((block + 1) * block_words, count); ++i) {
         const std::size_t index = order[first + i];
-        Observation seen = before;
-        if (!words[index].empty()) {
-          const Symbol last = words[index].back();
-          seen.label = reachable.label[std::size_t{end[i]} * num_symbols + last];
-          if (!trace.margins.empty()) {
-            const auto at = reachable.states.begin() + static_cast<std::ptrdiff_t>(end[i] * state.size());
-            std::copy_n(at, state.size(), state.begin());
-            seen = step(state, last);
-          }
-        }
-        trace.labels[index] = seen.label;
-        if (!trace.margins.empty()) trace.margins[index] = seen.margin;
+        observe_last(reachable, before, index, words[index], end[i], trace);
       }
     });
   });
@@ -233,10 +223,11 @@ Trace TableMachine::run(WordBatch words, const RunOptions& options) const {
     trace.device = team->description();
     return trace;
   }
-  if (!options.all_positions && symbols >= fast_form_symbols && has_avx2_fma()) {
-    if (const std::optional<DenseRows> rows = licensed_rows(dense_avx2_max_size)) {
-      trace.device = "cpu (avx2)";
-      run_avx2(*rows, words, options, trace);
+  // Margins at all positions are the reference's alone.
+  if (symbols >= fast_form_symbols && !(options.all_positions && options.margins)) {
+    if (const std::optional<Reachable> reachable = reachable_states(*this, closure_steps)) {
+      trace.device = "cpu (states)";
+      run_states(*reachable, words, options, trace);
       return trace;
     }
   }

@@ -52,10 +52,9 @@ class TableMachine final : public Machine {
   Observation step_on(std::span<std::byte> state, Symbol symbol, float* hidden) const;
 
   // The forms of run() (table_batches.cpp); `bytes`: what a part of the words may take on a device.
-  std::optional<DenseRows> licensed_rows(std::uint32_t max_size) const;
-  void finish_word(std::size_t index, std::span<const Symbol> word, std::span<float> h, std::vector<std::byte>& state,
-                   Trace& trace) const;
-  void run_avx2(const DenseRows& rows, WordBatch words, const RunOptions& options, Trace& trace) const;
+  void observe_last(const Reachable& reachable, const Observation& before, std::size_t index,
+                    std::span<const Symbol> word, std::uint32_t state, Trace& trace) const;
+  void run_states(const Reachable& reachable, WordBatch words, const RunOptions& options, Trace& trace) const;
   void run_states_on_devices(const Reachable& reachable, WordBatch words, const RunOptions& options, std::size_t bytes,
                              DeviceTeam& team, Trace& trace) const;
   void run_flat_on_devices(WordBatch words, const RunOptions& options, std::size_t bytes, DeviceTeam& team,

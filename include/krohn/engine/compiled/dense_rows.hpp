@@ -1,4 +1,4 @@
-// The first layer's rows, one a symbol, as dense vectors of one length: the form that SIMD and CUDA kernels read.
+// The first layer's rows, one a symbol, as dense vectors of one length: the form that CUDA kernels read.
 //
 // Absent entries are zeros and short rows are filled with factors of beta 0; by docs/semantics.md, section 6, that
 // changes nothing but signs of zeros. A row is stored as
