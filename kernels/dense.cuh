@@ -123,7 +123,7 @@ inline std::vector<float> packed_rows(const DenseRowsView& view) {
   const std::size_t row = 4 * static_cast<std::size_t>(quads(static_cast<int>(view.factors * (view.size + 1))));
   std::vector<float> out(row * view.rows, 0.0F);
   for (std::size_t r = 0; r < view.rows; ++r) {
-    for (std::size_t i = 0; i < view.used; ++i) out[r * row + i] = view.values[r * view.stride + i];
+    for (std::size_t i = 0; i < view.stride; ++i) out[r * row + i] = view.values[r * view.stride + i];
   }
   return out;
 }

@@ -682,7 +682,7 @@ DenseTree::DenseTree(const DenseRowsView& rows, StateFormat format, const Canoni
   m.rows.values = nullptr;
   m.shared_limit = shared_memory_limit();
   for (std::size_t a = 0; a < canonical.num_symbols; ++a) {
-    m.packed.insert(m.packed.end(), rows.values + a * rows.stride, rows.values + a * rows.stride + rows.used);
+    m.packed.insert(m.packed.end(), rows.values + a * rows.stride, rows.values + (a + 1) * rows.stride);
   }
   const std::size_t symbols = canonical.num_symbols;
   const auto lay_out_table = [&](std::uint32_t pitch) {

@@ -150,9 +150,7 @@ std::vector<Selectors> selectors(const PointsView& points, int group) {
   std::vector<Selectors> rows(group_rows(group, points.num_symbols));
   each_group_row(group, points.num_symbols, [&](std::uint32_t row, std::span<const std::uint32_t> symbols) {
     for (std::uint32_t p = 0; p < most_points; ++p) {
-      std::uint32_t image = p;
-      for (const std::uint32_t a : symbols) image = points.image[a * most_points + image];
-      (p < 4 ? rows[row].low : rows[row].high) |= image << (4 * (p % 4));
+      (p < 4 ? rows[row].low : rows[row].high) |= points.moved(p, symbols) << (4 * (p % 4));
     }
   });
   return rows;
@@ -340,9 +338,6 @@ struct PieceScan::Memory {
 
   template <int G>
   void by_points(const PointsView& points) {
-    if constexpr (G > 1) {
-      if (32 * sizeof(Selectors) * group_rows(G, num_symbols) > table_limit()) return by_points<G / 2>(points);
-    }
     const std::vector<Selectors> rows = krohn::selectors(points, G);
     selectors = DeviceArray<Selectors>(std::span<const Selectors>(rows));
     prepare<PointsWalk<G>>(32 * sizeof(Selectors) * rows.size());
@@ -364,7 +359,8 @@ struct PieceScan::Memory {
 
 PieceScan::PieceScan(const PointsView& points, std::size_t capacity)
     : memory_(std::make_unique<Memory>(points.num_symbols, capacity)) {
-  const int group = largest_group(points.num_symbols);
+  const int group = largest_group(
+      points.num_symbols, [](std::uint32_t rows) { return 32 * sizeof(Selectors) * rows <= Memory::table_limit(); });
   if (group == 4) {
     memory_->by_points<4>(points);
   } else if (group == 2) {

@@ -21,9 +21,7 @@ class TransitionTable {
   /// `shared_bytes`: what the table may take of a block's shared memory.
   TransitionTable(const std::uint32_t* next, std::uint32_t states, std::uint32_t num_symbols,
                   std::size_t shared_bytes) {
-    for (group_ = largest_group(num_symbols); group_ > 1; group_ /= 2) {
-      if (fits(states, group_rows(group_, num_symbols), shared_bytes)) break;
-    }
+    group_ = largest_group(num_symbols, [&](std::uint32_t row) { return fits(states, row, shared_bytes); });
     row_ = group_rows(group_, num_symbols);
     entries_ = states * row_;
     if (fits(states, row_, shared_bytes)) {

@@ -20,11 +20,7 @@ PointsWalk::PointsWalk(const PointsView& points)
     : group_(largest_group(points.num_symbols)), rows_(group_rows(group_, points.num_symbols)) {
   each_group_row(group_, points.num_symbols, [&](std::uint32_t row, std::span<const std::uint32_t> symbols) {
     for (std::uint32_t p = 0; p < rows_[row].image.size(); ++p) {
-      std::uint32_t image = p;
-      for (const std::uint32_t a : symbols) {
-        if (image < most_points) image = points.image[std::size_t{a} * most_points + image];
-      }
-      rows_[row].image[p] = static_cast<std::uint8_t>(image);
+      rows_[row].image[p] = static_cast<std::uint8_t>(p < most_points ? points.moved(p, symbols) : p);
     }
   });
 }

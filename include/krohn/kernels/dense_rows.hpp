@@ -8,14 +8,13 @@ namespace krohn {
 /// A row holds, in this order,
 ///     gate[size] (if `gate`)   per factor: key[size], beta, value (if `value`)   write[size] (if `write`),
 /// and without values beta is negated: c = beta * acc instead of beta * (value - acc). `values` has `rows` rows of
-/// `stride` floats; the last row is the identity.
+/// `stride` floats.
 struct DenseRowsView {
   std::uint32_t size = 0;
   std::uint32_t factors = 0;
   bool gate = false;
   bool value = false;
   bool write = false;
-  std::uint32_t used = 0;
   std::uint32_t stride = 0;
   std::uint32_t rows = 0;
   const float* values = nullptr;

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace krohn {
 
@@ -35,6 +37,12 @@ using PointImages = std::array<std::uint8_t, most_points>;
 struct PointsView {
   std::uint32_t num_symbols = 0;
   const std::uint8_t* image = nullptr;
+
+  /// Where symbols, one after the other, move a point.
+  std::uint32_t moved(std::uint32_t point, std::span<const std::uint32_t> symbols) const {
+    for (const std::uint32_t a : symbols) point = image[std::size_t{a} * most_points + point];
+    return point;
+  }
 };
 
 /// The most symbols of an alphabet that is read by bytes.

@@ -21,6 +21,14 @@ constexpr std::uint32_t group_rows(int group, std::uint32_t num_symbols) {
   return first_symbol_row(group) + num_symbols;
 }
 
+/// The largest group for which fits(rows) holds of the number of a table's rows, else 1.
+template <class Fits>
+int largest_group(std::uint32_t num_symbols, const Fits& fits) {
+  int group = largest_group(num_symbols);
+  while (group > 1 && !fits(group_rows(group, num_symbols))) group /= 2;
+  return group;
+}
+
 /// A word of four symbols, its first in the lowest byte, with the number of its group `i` of G symbols in the byte
 /// group_byte<G>(i).
 template <int G>

@@ -17,7 +17,6 @@ std::optional<DenseRows> dense_rows(const LrnnModel& model) {
     std::erase_if(rows.back().factors,
                   [](const GeneralizedHouseholder& factor) { return factor.beta == 0.0F || factor.key.empty(); });
   }
-  rows.emplace_back();
   DenseRows dense;
   dense.size = static_cast<std::uint32_t>(layer.table.key_size());
   dense.rows = static_cast<std::uint32_t>(rows.size());
@@ -29,9 +28,7 @@ std::optional<DenseRows> dense_rows(const LrnnModel& model) {
   }
   const std::size_t size = dense.size;
   const std::size_t factor_stride = size + 1 + (dense.value ? 1 : 0);
-  const std::size_t used = (dense.gate ? size : 0) + dense.factors * factor_stride + (dense.write ? size : 0);
-  const std::size_t stride = (used + 7) / 8 * 8;
-  dense.used = static_cast<std::uint32_t>(used);
+  const std::size_t stride = (dense.gate ? size : 0) + dense.factors * factor_stride + (dense.write ? size : 0);
   dense.stride = static_cast<std::uint32_t>(stride);
   dense.values.assign(stride * rows.size(), 0.0F);
   for (std::size_t r = 0; r < rows.size(); ++r) {

@@ -30,9 +30,7 @@ std::size_t shortest(std::span<const std::span<const Symbol>> words) {
 
 StateWalk::StateWalk(const Reachable& reachable, std::uint32_t num_symbols)
     : reachable_(reachable), num_symbols_(num_symbols) {
-  for (group_ = largest_group(num_symbols); group_ > 1; group_ /= 2) {
-    if (reachable.count * group_rows(group_, num_symbols) <= most_narrow_entries) break;
-  }
+  group_ = largest_group(num_symbols, [&](std::uint32_t row) { return reachable.count * row <= most_narrow_entries; });
   row_ = group_rows(group_, num_symbols);
   if (reachable.count * row_ <= most_narrow_entries) {
     narrow_ = table<std::uint16_t>(reachable);

@@ -19,8 +19,8 @@ class StateWalk {
   /// Of a machine's states, which begin with state 0.
   StateWalk(const Reachable& reachable, std::uint32_t num_symbols);
 
-  /// Walks up to state_walk_words words from state 0 to their ends. Cost: a look-up for each group of 4, 2 or 1 symbols,
-  /// by the size of the alphabet, where the table of groups stays small.
+  /// Walks up to state_walk_words words from state 0 to their ends. Cost: a look-up for each group of 4, 2 or 1
+  /// symbols, by the size of the alphabet, where the table of groups stays small.
   void ends(std::span<const std::span<const Symbol>> words, std::span<std::uint32_t> end) const;
   /// The same, with the label after each symbol to labels[i][0 .. words[i].size() - 1].
   void labels(std::span<const std::span<const Symbol>> words, std::span<std::int32_t* const> labels) const;

@@ -6,11 +6,11 @@
 // tests/engine/run_test.cpp.
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <numeric>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "choose_device.hpp"
 #include "compiled/state_walk.hpp"
@@ -28,8 +28,9 @@ namespace {
 constexpr std::uint64_t device_symbols = 200'000'000;
 /// Below this many symbols the closure costs more than it gains.
 constexpr std::uint64_t fast_form_symbols = 200'000;
-/// Steps spent on that closure at most: a tenth of a second.
+/// Steps spent on that closure at most, and bytes of states stepped on: a tenth of a second where a layer is small.
 constexpr std::size_t closure_steps = 400'000;
+constexpr std::size_t closure_bytes = std::size_t{1} << 25U;
 /// Words a block of the work beside a device.
 constexpr std::size_t block_words = 64;
 /// What goes to a device at a time: of several devices at least so much, where the words are many.
@@ -63,6 +64,17 @@ std::size_t batch_end(WordBatch words, const std::vector<std::size_t>& order, st
 }
 
 }  // namespace
+
+/// The states that words reach, looked for once; null where they are many, or one is not a finite number.
+const Reachable* TableMachine::reached() const {
+  std::call_once(looked_, [&] {
+    const std::size_t steps = std::min(closure_steps, closure_bytes / state_size());
+    if (std::optional<Reachable> found = reachable_states(*this, steps)) {
+      reachable_ = std::make_unique<const Reachable>(std::move(*found));
+    }
+  });
+  return reachable_.get();
+}
 
 /// What is seen after the last symbol of a word whose other symbols led to a state, and before any symbol.
 void TableMachine::observe_last(const Reachable& reachable, const Observation& before, std::size_t index,
@@ -211,11 +223,8 @@ Trace TableMachine::run(WordBatch words, const RunOptions& options) const {
       const std::uint64_t share = std::max(least_part_bytes, symbols / (4 * team->size()));
       bytes = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, share));
     }
-    std::optional<Reachable> reachable;
-    if (!options.all_positions && alphabet().size() <= byte_symbols) {
-      reachable = reachable_states(*this, closure_steps);
-    }
-    if (reachable) {
+    const bool last_by_bytes = !options.all_positions && alphabet().size() <= byte_symbols;
+    if (const Reachable* reachable = last_by_bytes ? reached() : nullptr) {
       run_states_on_devices(*reachable, words, options, bytes, *team, trace);
     } else {
       run_flat_on_devices(words, options, bytes, *team, trace);
@@ -225,7 +234,7 @@ Trace TableMachine::run(WordBatch words, const RunOptions& options) const {
   }
   // Margins at all positions are the reference's alone.
   if (symbols >= fast_form_symbols && !(options.all_positions && options.margins)) {
-    if (const std::optional<Reachable> reachable = reachable_states(*this, closure_steps)) {
+    if (const Reachable* reachable = reached()) {
       trace.device = "cpu (states)";
       run_states(*reachable, words, options, trace);
       return trace;

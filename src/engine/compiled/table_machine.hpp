@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,10 +14,9 @@
 #include "krohn/engine/compiled/flat_model.hpp"
 #include "krohn/engine/device_team.hpp"
 #include "krohn/engine/machine.hpp"
+#include "reachable.hpp"
 
 namespace krohn {
-
-struct Reachable;
 
 /// A readout with every weight present: weight[e * padded + slot].
 struct DenseReadout {
@@ -52,6 +53,7 @@ class TableMachine final : public Machine {
   Observation step_on(std::span<std::byte> state, Symbol symbol, float* hidden) const;
 
   // The forms of run() (table_batches.cpp); `bytes`: what a part of the words may take on a device.
+  const Reachable* reached() const;
   void observe_last(const Reachable& reachable, const Observation& before, std::size_t index,
                     std::span<const Symbol> word, std::uint32_t state, Trace& trace) const;
   void run_states(const Reachable& reachable, WordBatch words, const RunOptions& options, Trace& trace) const;
@@ -66,6 +68,9 @@ class TableMachine final : public Machine {
   FlatModelView view_;
   std::vector<float> initial_;
   std::vector<std::vector<DenseReadout>> dense_;
+  /// What reached() has found.
+  mutable std::once_flag looked_;
+  mutable std::unique_ptr<const Reachable> reachable_;
 };
 
 }  // namespace krohn

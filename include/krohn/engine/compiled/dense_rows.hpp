@@ -3,8 +3,7 @@
 // Absent entries are zeros and short rows are filled with factors of beta 0; by docs/semantics.md, section 6, that
 // changes nothing but signs of zeros. A row is stored as
 //     gate[D] (if any row is gated)   per factor: key[D], beta, value (if any row has values)   write[D] (if any)
-// and without values beta is stored negated, for c = (-beta) * acc. One more row, the identity, stands for the end of a
-// word.
+// and without values beta is stored negated, for c = (-beta) * acc.
 #pragma once
 
 #include <cstddef>
@@ -23,12 +22,11 @@ struct DenseRows {
   bool gate = false;
   bool value = false;
   bool write = false;
-  std::uint32_t used = 0;    // floats of a row that mean something
-  std::uint32_t stride = 0;  // floats a row, a multiple of 8; the rest are zeros
-  std::uint32_t rows = 0;    // symbols + 1; the last is the identity
+  std::uint32_t stride = 0;  // floats a row
+  std::uint32_t rows = 0;    // one a symbol
   std::vector<float> values;
 
-  DenseRowsView view() const noexcept { return {size, factors, gate, value, write, used, stride, rows, values.data()}; }
+  DenseRowsView view() const noexcept { return {size, factors, gate, value, write, stride, rows, values.data()}; }
 };
 
 /// Nothing if the model has not exactly one layer with one value column, or a symbol without a row.
