@@ -51,18 +51,15 @@ struct alignas(8) Images {
 };
 constexpr Images identity_images{0x03020100U, 0x07060504U};
 
-/// The same as selectors of __byte_perm, four bits a point.
-struct alignas(8) Selectors {
-  std::uint32_t low;
-  std::uint32_t high;
-};
+/// The same as selectors of bytes, four bits a point: a row is one number, and its look-up one access of a bank a lane.
+using Selectors = std::uint32_t;
 
 __host__ __device__ inline std::uint32_t selector_of(std::uint32_t images) {
   const std::uint32_t pairs = images | (images >> 4U);
   return (pairs & 0xFFU) | ((pairs >> 8U) & 0xFF00U);
 }
 
-/// Four bytes of two words. __byte_perm clears selectors' top bits first, which ours have not: a third of a look-up.
+/// Four bytes of two words, by the lower half of the selectors. __byte_perm would clear bits of them first.
 __device__ __forceinline__ std::uint32_t select_bytes(std::uint32_t low, std::uint32_t high, std::uint32_t selectors) {
   std::uint32_t out = 0;
   asm("prmt.b32 %0, %1, %2, %3;" : "=r"(out) : "r"(low), "r"(high), "r"(selectors));
@@ -70,11 +67,11 @@ __device__ __forceinline__ std::uint32_t select_bytes(std::uint32_t low, std::ui
 }
 
 /// `first`, then `second`.
-__device__ __forceinline__ Images then(const Selectors& first, const Images& second) {
-  return {select_bytes(second.low, second.high, first.low), select_bytes(second.low, second.high, first.high)};
+__device__ __forceinline__ Images then(Selectors first, const Images& second) {
+  return {select_bytes(second.low, second.high, first), select_bytes(second.low, second.high, first >> 16U)};
 }
 __device__ __forceinline__ Images then(const Images& first, const Images& second) {
-  return then(Selectors{selector_of(first.low), selector_of(first.high)}, second);
+  return then(selector_of(first.low) | selector_of(first.high) << 16U, second);
 }
 
 /// In lane 0: the lanes', one after the other.
@@ -106,7 +103,10 @@ __global__ void __launch_bounds__(fold_threads) fold_kernel(Images* values, std:
   if (threadIdx.x == 0) values[0] = mine;
 }
 
-/// Rows of groups, then (where a group is not one symbol) of symbols, each 32 times, a lane's own.
+constexpr std::uint32_t row_pitch = 256;
+
+/// Rows of groups, then (where a group is not one symbol) of symbols, each 32 times, a lane's own. A row begins every
+/// 256 bytes, of which it takes half: its offset is then a byte moved, not a shift.
 template <int G>
 struct PointsWalk {
   static constexpr bool backward = true;
@@ -124,7 +124,9 @@ struct PointsWalk {
 
   __device__ __forceinline__ Loaded load(void* shared) const {
     Selectors* to = static_cast<Selectors*>(shared);
-    for (std::uint32_t i = threadIdx.x; i < rows * 32; i += blockDim.x) to[i] = global[i / 32];
+    for (std::uint32_t i = threadIdx.x; i < rows * 32; i += blockDim.x) {
+      to[i / 32 * (row_pitch / sizeof(Selectors)) + i % 32] = global[i / 32];
+    }
     __syncthreads();
     return {static_cast<const char*>(shared), static_cast<std::uint32_t>(threadIdx.x % 32 * sizeof(Selectors))};
   }
@@ -133,7 +135,7 @@ struct PointsWalk {
     return *reinterpret_cast<const Selectors*>(table.rows + offset);
   }
   __device__ __forceinline__ void four(const Loaded& table, std::uint32_t word, Place& at) const {
-    static_assert(32 * sizeof(Selectors) == 256);
+    static_assert(row_pitch == 256 && 32 * sizeof(Selectors) <= row_pitch);
 #pragma unroll
     for (int i = 4 / G; i-- > 0;) {
       // Byte 1 the group's number, byte 0 the lane's offset.
@@ -141,7 +143,7 @@ struct PointsWalk {
     }
   }
   __device__ __forceinline__ void one(const Loaded& table, std::uint32_t symbol, Place& at) const {
-    at = then(row(table, (first_symbol_row(G) + symbol) * 256U + table.lane), at);
+    at = then(row(table, (first_symbol_row(G) + symbol) * row_pitch + table.lane), at);
   }
 };
 
@@ -150,7 +152,7 @@ std::vector<Selectors> selectors(const PointsView& points, int group) {
   std::vector<Selectors> rows(group_rows(group, points.num_symbols));
   each_group_row(group, points.num_symbols, [&](std::uint32_t row, std::span<const std::uint32_t> symbols) {
     for (std::uint32_t p = 0; p < most_points; ++p) {
-      (p < 4 ? rows[row].low : rows[row].high) |= points.moved(p, symbols) << (4 * (p % 4));
+      rows[row] |= points.moved(p, symbols) << (4 * p);
     }
   });
   return rows;
@@ -280,8 +282,10 @@ struct PieceScan::Memory {
   DeviceArray<std::uint32_t> ends;
   DeviceArray<std::uint32_t> prefixes;
 
-  /// Of the first symbols of the buffer, at least one.
-  std::function<PieceEffect(std::size_t count)> effect;
+  /// Launches a scan of the first symbols of the buffer, at least one; returns its tasks.
+  std::function<std::uint32_t(std::size_t count)> start;
+  /// Waits for it.
+  std::function<PieceEffect(std::uint32_t tasks)> result;
 
   Memory(std::uint32_t symbols, std::size_t most)
       // A line is read whole, whatever the sequence's length.
@@ -340,12 +344,15 @@ struct PieceScan::Memory {
   void by_points(const PointsView& points) {
     const std::vector<Selectors> rows = krohn::selectors(points, G);
     selectors = DeviceArray<Selectors>(std::span<const Selectors>(rows));
-    prepare<PointsWalk<G>>(32 * sizeof(Selectors) * rows.size());
-    effect = [this](std::size_t count) {
+    prepare<PointsWalk<G>>(row_pitch * rows.size());
+    start = [this](std::size_t count) {
       const PointsWalk<G> form{selectors.data(), static_cast<std::uint32_t>(selectors.size())};
       const std::uint32_t tasks = walk(form, count, images);
       fold_kernel<<<1, fold_threads>>>(images.data(), (tasks + 31) / 32);
       check_launch("fold_kernel");
+      return tasks;
+    };
+    result = [this](std::uint32_t) {
       Images all{};
       KROHN_CUDA_CHECK(cudaMemcpy(&all, images.data(), sizeof all, cudaMemcpyDeviceToHost));
       PieceEffect out;
@@ -360,7 +367,7 @@ struct PieceScan::Memory {
 PieceScan::PieceScan(const PointsView& points, std::size_t capacity)
     : memory_(std::make_unique<Memory>(points.num_symbols, capacity)) {
   const int group = largest_group(
-      points.num_symbols, [](std::uint32_t rows) { return 32 * sizeof(Selectors) * rows <= Memory::table_limit(); });
+      points.num_symbols, [](std::uint32_t rows) { return std::size_t{row_pitch} * rows <= Memory::table_limit(); });
   if (group == 4) {
     memory_->by_points<4>(points);
   } else if (group == 2) {
@@ -391,7 +398,7 @@ PieceScan::PieceScan(const MonoidView& monoid, std::size_t capacity)
   m.right = DeviceArray<std::uint32_t>(std::span(monoid.right, entries));
   m.first = DeviceArray<std::uint32_t>(std::span(monoid.first, monoid.num_elements));
   m.rest = DeviceArray<std::uint32_t>(std::span(monoid.rest, monoid.num_elements));
-  m.effect = [&m](std::size_t count) {
+  m.start = [&m](std::size_t count) {
     const std::uint32_t tasks = m.walk_table(count);
     const Multiply multiply{m.right.data(), m.first.data(), m.rest.data(), m.num_symbols};
     if (m.prefixes.size() < tasks) m.prefixes = DeviceArray<std::uint32_t>(tasks);
@@ -400,6 +407,9 @@ PieceScan::PieceScan(const MonoidView& monoid, std::size_t capacity)
     if (m.temporary.size() < bytes) m.temporary = DeviceArray<std::uint8_t>(bytes);
     KROHN_CUDA_CHECK(
         cub::DeviceScan::InclusiveScan(m.temporary.data(), bytes, m.ends.data(), m.prefixes.data(), multiply, tasks));
+    return tasks;
+  };
+  m.result = [&m](std::uint32_t tasks) {
     PieceEffect all;
     KROHN_CUDA_CHECK(
         cudaMemcpy(&all.element, m.prefixes.data() + (tasks - 1), sizeof all.element, cudaMemcpyDeviceToHost));
@@ -413,8 +423,8 @@ PieceScan::PieceScan(const MachineView& machine, std::size_t capacity)
   Memory& m = *memory_;
   m.starts = machine.num_states;
   m.use_table(machine.next, machine.num_states);
-  m.effect = [&m](std::size_t count) {
-    const std::uint32_t tasks = m.walk_table(count);
+  m.start = [&m](std::size_t count) { return m.walk_table(count); };
+  m.result = [&m](std::uint32_t tasks) {
     std::vector<std::uint32_t> images(tasks);
     KROHN_CUDA_CHECK(cudaMemcpy(images.data(), m.ends.data(), 4 * std::size_t{tasks}, cudaMemcpyDeviceToHost));
     PieceEffect all;
@@ -443,7 +453,7 @@ PieceEffect PieceScan::effect(std::span<const std::uint8_t> symbols) {
   }
   KROHN_CUDA_CHECK(cudaMemcpy(m.buffer.data(), symbols.data(), symbols.size(), cudaMemcpyHostToDevice));
   m.last_count = symbols.size();
-  return m.effect(symbols.size());
+  return m.result(m.start(symbols.size()));
 }
 
 PieceEffect PieceScan::effect_of_random(std::size_t count, std::uint64_t seed, double& milliseconds) {
@@ -454,9 +464,9 @@ PieceEffect PieceScan::effect_of_random(std::size_t count, std::uint64_t seed, d
   fill_random_symbols(reinterpret_cast<std::uint32_t*>(m.buffer.data()), (count + 3) / 4, m.num_symbols, seed);
   m.last_count = count;
   EventTimer timer;
-  PieceEffect all = m.effect(count);
+  const std::uint32_t tasks = m.start(count);
   milliseconds += timer.milliseconds();
-  return all;
+  return m.result(tasks);
 }
 
 void PieceScan::symbols(std::span<std::uint8_t> out) const {
