@@ -15,8 +15,9 @@
 // a step has no branch, ends with what hangs on the dot product, and loads what the next one begins with. One warp a
 // scheduler then takes 550 clocks for a step of 64 rows (335 instructions, with a decay), two more for what each of the
 // loads of four numbers brings to the registers. At 128 rows the broadcasts, two clocks of shared memory each, keep it
-// busy for 80 to 86 % of the time. Two columns a thread, which halve them, were slower at every shape measured: the
-// warps are then half as many.
+// busy for 80 % of the time and more: there the next token's key stays in registers, of every fourth four rows, until
+// it is written. Two columns a thread, which halve them, were slower at every shape measured: the warps are then half
+// as many.
 //
 // Where every word has a single token (the branches of a prefix tree) nothing is a chain of tokens, and the states' way
 // from and to memory is the work: a block takes 32 words of one head, turns their vectors in shared memory, and each of
@@ -500,9 +501,16 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
   float beta = 1.0F;   // where there are none, which changes no bit
   float decay = 1.0F;  // before the next token; 1 after the last, which changes no bit
   float change = 0.0F;
-  // Of the rows from j: what is written, the query, the next key.
+  // Of every fourth four rows the next key is kept for its own update, where broadcasts are what takes the time.
+  constexpr bool keeps = F == Form::delta && D == 128;
+  constexpr auto is_kept = [](int j) { return keeps && j / 4 % 4 == 3; };
+  struct Kept {
+    Four keys[keeps ? D / 16 : 1];
+  };
+  Kept even, odd;
+  // Of the rows from j: what is written, if it is not kept, the query, the next key.
   const auto load_rows = [&](const float* write, const float* read, int j) {
-    return Vectors3{four(write + j), four(write + pitch + j), four(read + j)};
+    return Vectors3{is_kept(j) ? Four{} : four(write + j), four(write + pitch + j), four(read + j)};
   };
   Vectors3 ahead[2];
   const auto advance = [&](const float* at) { return at + record == ring + ring_size ? ring : at + record; };
@@ -551,11 +559,15 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
         if constexpr (F == Form::delta) {
           ahead[0] = load_rows(now, next, 0);
           ahead[1] = load_rows(now, next, 4);
+#pragma unroll
+          for (int j = 0; j < D; j += 4) {
+            if (is_kept(j)) even.keys[j / 16] = four(now + j);
+          }
         }
         if (K == Decay::scalar && length > 1) decay = next[decay_at];
       }
     }
-    for (std::uint32_t t = s * Tokens; t < end; ++t) {
+    const auto step = [&](std::uint32_t t, const Kept& kept, Kept& kept_next) {
       const float* after = advance(next);
       const float* values = now + values_at;
       const float* scalars = now + scalars_at;
@@ -584,10 +596,11 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
         const float a = decay;
         if constexpr (K == Decay::scalar) decay = *(t + 2 < length ? after + decay_at : &one);
         const auto row = [&](int j, int i, const Vectors3& x) {
-          S[j] = __fmaf_rn(c, x.a.v[i], S[j]);
+          S[j] = __fmaf_rn(c, is_kept(j) ? kept.keys[j / 16].v[i] : x.a.v[i], S[j]);
           o = __fmaf_rn(x.b.v[i], S[j], o);
           if constexpr (K == Decay::scalar) S[j] = a * S[j];
           dot = __fmaf_rn(x.c.v[i], S[j], dot);
+          if (is_kept(j)) kept_next.keys[j / 16].v[i] = x.c.v[i];
         };
         const auto load = [&](int j) { return load_rows(write, next, j); };
         if constexpr (F == Form::delta) {
@@ -654,6 +667,21 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
       output += output_step;
       now = next;
       next = after;
+    };
+    std::uint32_t t = s * Tokens;
+    if constexpr (keeps) {
+      // In turn, so that nothing is moved.
+#pragma unroll 1
+      for (; t + 2 <= end; t += 2) {
+        step(t, even, odd);
+        step(t + 1, odd, even);
+      }
+      if (t < end) {
+        step(t, even, odd);
+        even = odd;
+      }
+    } else {
+      for (; t < end; ++t) step(t, even, even);
     }
     barrier_arrive(&empty[s % Stages]);  // every thread: racecheck does not follow one that does for its warp
   }
