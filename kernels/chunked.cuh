@@ -12,8 +12,11 @@
 // the inverse is -T_11 A_10 T_00. They run up to two chunks ahead of the *state* warps, each of which owns 16 value
 // columns of S^T as sums in registers and needs nothing from its neighbours: all its products are
 // (16 value columns) x (steps or keys), so that the sums of one product are the left operand of the next. In bf16 and
-// with 64 or 128 keys four warps make such products together (warp_group.cuh).
-// Shared-memory barriers say that a chunk is prepared and that it is used up, one each for even and odd chunks.
+// with 64 or 128 keys four warps make such products together (warp_group.cuh). What takes longest is the preparing
+// warps' chain from one barrier of theirs to the next, of which the slowest warp counts: work is given out by that, and
+// P to the state warps where they would wait. In the first pass of long sequences two groups of preparing warps take
+// turns. Shared-memory barriers say that a chunk is prepared and that it is used up, one each for every place of such a
+// chunk.
 //
 // Entries of T are at most 2 in magnitude for contractions (|T_ij| <= beta_i |k_i| |k_j|), so that its one rounding is
 // harmless; A and the blocks inside the inversion have 16 bits.
@@ -96,14 +99,21 @@ struct Layout {
   static constexpr int unit_warps = grouped && delta && pass == Pass::first && K == 64 ? 4 : 0;
   /// Groups of preparing warps, for a chunk each in turn.
   static constexpr int groups = unit_warps != 0 ? 2 : 1;
-  static constexpr int stages = planes == 2 ? 2 : 2 + groups;
+  /// Chunks that are prepared and not used up, or being prepared: each group could begin its next one while the state
+  /// warps have one of either group before them.
+  static constexpr int places = 2 * groups;
+  static constexpr int stages = planes == 2 ? 2 : places + groups;
+  /// Here preparing T takes longer than what follows, so that the state warps make P, where there are products of
+  /// groups.
+  static constexpr bool long_preparation = grouped && delta && pass == Pass::whole && K == 64;
+  static constexpr bool state_scores = group_products && long_preparation;
   /// T comes from the first pass.
   static constexpr bool given = grouped && delta && pass == Pass::last;
   static constexpr int resident_blocks = planes == 1 && K <= 64 && unit_warps == 0 ? 2 : 1;
   static constexpr int threads = groups * preparing_threads + 32 * (max_state_warps + unit_warps);
   // Of a thread, where `grouped`; the launch gives 128 (two blocks of 8 warps, one of 16) or 168 (one of 12) to all.
-  static constexpr int preparing_registers = threads == 384 ? 120 : 112;
-  static constexpr int state_registers = threads == 384 ? 192 : 144;
+  static constexpr int preparing_registers = threads == 384 ? 120 : state_scores ? 96 : 112;
+  static constexpr int state_registers = threads == 384 ? 192 : state_scores ? 160 : 144;
 
   using Keys =
       std::conditional_t<(K > 64), Panels<chunk_steps, (K > 64 ? K : 64), planes>, Tile<chunk_steps, K, planes>>;
@@ -114,19 +124,21 @@ struct Layout {
   using Block = Tile<16, 16, planes>;
   using FineBlock = Tile<16, 16, 2>;
 
+  /// The first pass of groups answers no queries.
+  static constexpr bool answers = !grouped || pass != Pass::first;
   static constexpr std::uint32_t key_at = 0;
   static constexpr std::uint32_t query_at = Keys::bytes;
-  static constexpr std::uint32_t value_at = 2 * Keys::bytes;
-  static constexpr std::uint32_t stage_bytes = 2 * Keys::bytes + max_state_warps * Values::bytes;
+  static constexpr std::uint32_t value_at = (answers ? 2 : 1) * Keys::bytes;
+  static constexpr std::uint32_t stage_bytes = value_at + max_state_warps * Values::bytes;
 
   // Per prepared chunk: blocks of T and P.
   static constexpr int blocks = 12;
   static constexpr std::uint32_t inverse_at = 0;
   static constexpr std::uint32_t score_at = delta ? blocks * Block::bytes : 0;
-  static constexpr std::uint32_t prepared_bytes = score_at + blocks * Block::bytes;
+  static constexpr std::uint32_t prepared_bytes = score_at + (answers ? blocks * Block::bytes : 0);
 
   static constexpr std::uint32_t prepared_base = stages * stage_bytes;
-  static constexpr std::uint32_t scratch_base = prepared_base + 2 * prepared_bytes;
+  static constexpr std::uint32_t scratch_base = prepared_base + places * prepared_bytes;
   // delta: blocks of A below the diagonal; the diagonal blocks in fp32, then inverted.
   static constexpr std::uint32_t below_at = 0;
   static constexpr std::uint32_t diagonal_at = 6 * FineBlock::bytes;
@@ -140,28 +152,35 @@ struct Layout {
   static constexpr std::uint32_t scratch_bytes =
       delta ? diagonal_at + 4 * diagonal_bytes
             : (keywise ? decay_at + (ahead ? chunk_steps * K * static_cast<std::uint32_t>(sizeof(Input)) : 0) : 0);
-  // Floats of a chunk; as many as are made while those of two others are read.
+  // Floats of a chunk; each group makes its next one's while those of all places are read.
   static constexpr std::uint32_t scalar_base = scratch_base + groups * scratch_bytes;
-  static constexpr int scalar_places = groups + 2;
+  static constexpr int scalar_places = places + groups;
   static constexpr int decayed_at = 0;              // c_i
   static constexpr int remaining_at = chunk_steps;  // e^{b_64 - b_i}
   static constexpr int sum_at = 2 * chunk_steps;    // b_i in base 2
   static constexpr int beta_at = 3 * chunk_steps;
-  // Powers within blocks of 16 steps: e^{b_i - b} with b before the block, and e^{b - b_i} with b at its end. What lies
-  // between two blocks' steps is a product of such, none above 1.
+  // by_block: powers within blocks of 16 steps, e^{b_i - b} with b before the block, and e^{b - b_i} with b at its end.
+  // What lies between two blocks' steps is a product of such, none above 1.
   static constexpr int since_at = 4 * chunk_steps;
   static constexpr int until_at = 5 * chunk_steps;
-  static constexpr int scalars = keywise ? K : 6 * chunk_steps;  // keywise: e^{b_64} per key
+  static constexpr int scalars = keywise ? K : (long_preparation ? 6 : 4) * chunk_steps;  // keywise: e^{b_64} per key
+  /// Products between blocks of 16 steps are scaled by powers of one multiplication each; with other numbers of updates
+  /// a token, and where the state warps do not make P, what warp 0 then has to do more costs more than that saves.
+  static constexpr bool by_block(int query_blocks) { return state_scores && query_blocks == 4; }
   static constexpr std::uint32_t buffer_base = scalar_base + scalar_places * scalars * 4;
   static constexpr int buffer_pieces = Keys::pieces + max_state_warps;  // of 32 bytes, a thread
-  // Four barriers: prepared by parity of the chunk, used up by parity.
+  // Barriers: chunks prepared, chunks used up, by place.
   static constexpr std::uint32_t barrier_base = buffer_base + (buffered ? buffer_pieces * preparing_threads * 32 : 0);
-  static constexpr std::uint32_t bytes = barrier_base + 4 * 8;
+  static constexpr std::uint32_t bytes = barrier_base + 2 * places * 8;
   static constexpr std::uint32_t inverse_bytes = blocks * Block::bytes;
   static_assert(!given || scratch_bytes >= inverse_at + inverse_bytes);
+  /// Where what is prepared of chunk c begins.
+  static __device__ __forceinline__ std::uint32_t prepared_of(int c) {
+    return prepared_base + c % places * prepared_bytes;
+  }
   /// Where chunk c's T is. Those of the first pass are copied ahead, to one place more, in the unused scratch memory.
   static __device__ __forceinline__ std::uint32_t inverse_of(int c) {
-    return prepared_base + inverse_at + (given ? c % 3 : c & 1) * prepared_bytes;
+    return prepared_base + inverse_at + c % (given ? places + 1 : places) * prepared_bytes;
   }
   static_assert(barrier_base % 8 == 0);
   static_assert(!grouped || (stage_bytes % 1024 == 0 && prepared_bytes % 512 == 0));
@@ -178,13 +197,13 @@ __host__ __device__ constexpr int score_block(int query_block, int update_block)
   return query_blocks == 4 ? triangle_block(query_block, update_block) : update_block * query_blocks + query_block;
 }
 
-/// Chunk c is handed over by one phase of a barrier: phase c / 2 of that of its parity.
+/// Chunk c is handed over by one phase of a barrier: phase c / places of that of its place.
 template <class L>
 struct Handover {
   std::uint32_t base;  // of the block's memory
 
   __device__ __forceinline__ void start(int state_warps) const {
-    for (int i = 0; i < 2; ++i) {
+    for (int i = 0; i < L::places; ++i) {
       barrier_start(prepared(i), preparing_threads);
       barrier_start(used(i), 32 * state_warps);
     }
@@ -192,12 +211,12 @@ struct Handover {
   /// By every thread: what it did before is before what others do after their wait.
   __device__ __forceinline__ void say_prepared(int c) const { barrier_arrive(prepared(c)); }
   __device__ __forceinline__ void say_used(int c) const { barrier_arrive(used(c)); }
-  __device__ __forceinline__ void wait_prepared(int c) const { barrier_wait(prepared(c), (c >> 1) & 1); }
-  __device__ __forceinline__ void wait_used(int c) const { barrier_wait(used(c), (c >> 1) & 1); }
+  __device__ __forceinline__ void wait_prepared(int c) const { barrier_wait(prepared(c), c / L::places & 1); }
+  __device__ __forceinline__ void wait_used(int c) const { barrier_wait(used(c), c / L::places & 1); }
 
  private:
-  __device__ __forceinline__ std::uint32_t prepared(int c) const { return base + L::barrier_base + (c & 1) * 8; }
-  __device__ __forceinline__ std::uint32_t used(int c) const { return base + L::barrier_base + 16 + (c & 1) * 8; }
+  __device__ __forceinline__ std::uint32_t prepared(int c) const { return base + L::barrier_base + c % L::places * 8; }
+  __device__ __forceinline__ std::uint32_t used(int c) const { return prepared(c) + L::places * 8; }
 };
 
 /// Where a block's sequence lies.
@@ -206,15 +225,31 @@ struct Place {
   int head = 0;
   int segment = 0;
   int first_value = 0;
-  bool unit = false;  // a transfer tile
-  std::size_t first_token = 0;
+  bool unit = false;          // a transfer tile
+  std::size_t first_row = 0;  // its first token among those of all batch rows
   std::size_t tokens = 0;
   int chunks = 0;
   int chunk_tokens = 0;
   int chunk_updates = 0;
+
+  /// The first token of chunk c among those of all batch rows.
+  __device__ __forceinline__ std::size_t row_of(int c) const {
+    return first_row + static_cast<std::size_t>(c) * chunk_tokens;
+  }
+  __device__ __forceinline__ int tokens_of(int c) const {
+    const std::size_t left = tokens - static_cast<std::size_t>(c) * chunk_tokens;
+    return static_cast<int>(min(left, static_cast<std::size_t>(chunk_tokens)));
+  }
 };
 
-__device__ inline Place place_of(const Arguments& a) {
+/// Updates a token; known when the code is made where a chunk has 1 or 4 blocks of queries.
+template <int query_blocks>
+__device__ __forceinline__ int householder_of(const Arguments& a) {
+  return query_blocks == 2 ? a.householder : 4 / query_blocks;
+}
+
+template <int query_blocks>
+__device__ __forceinline__ Place place_of(const Arguments& a) {
   Place p;
   p.sequence = static_cast<int>(blockIdx.x) / a.segments;
   p.segment = static_cast<int>(blockIdx.x) % a.segments;
@@ -222,11 +257,13 @@ __device__ inline Place place_of(const Arguments& a) {
   const int tile = static_cast<int>(blockIdx.y);
   p.unit = tile >= a.value_tiles;
   p.first_value = (p.unit ? tile - a.value_tiles : tile) * a.state_warps * 16;
-  p.chunk_tokens = chunk_steps / a.householder;
-  p.chunk_updates = p.chunk_tokens * a.householder;
+  const int n = householder_of<query_blocks>(a);
+  p.chunk_tokens = chunk_steps / n;
+  p.chunk_updates = p.chunk_tokens * n;
   const std::size_t span = static_cast<std::size_t>(a.segment_chunks) * p.chunk_tokens;
-  p.first_token = span * p.segment;
-  p.tokens = p.first_token < a.length ? min(a.length - p.first_token, span) : 0;
+  const std::size_t first_token = span * p.segment;
+  p.first_row = static_cast<std::size_t>(p.sequence / a.heads) * a.length + first_token;
+  p.tokens = first_token < a.length ? min(a.length - first_token, span) : 0;
   p.chunks = static_cast<int>((p.tokens + p.chunk_tokens - 1) / p.chunk_tokens);
   return p;
 }
@@ -295,6 +332,121 @@ __device__ __forceinline__ void convert_rows(std::uint32_t to, const unsigned ch
   }
 }
 
+// ---- what either kind of warps makes --------------------------------------------------------------------------------
+
+template <class L>
+__device__ __forceinline__ float* scalars_of(unsigned char* memory, int c) {
+  return reinterpret_cast<float*>(memory + L::scalar_base) + (c % L::scalar_places) * L::scalars;
+}
+
+/// Of block `block` of 16 steps, e to the decays of all of it.
+template <class L>
+__device__ __forceinline__ float block_power(const float* s, int block) {
+  return s[L::since_at + 16 * block + 15];
+}
+
+/// P for the rules with one decay a step, by four warps: each has 16 updates, for all queries that see them.
+template <int K, ChunkedRule rule, class Input, int query_blocks, Pass pass>
+struct Scores {
+  using L = Layout<K, rule, Input, pass>;
+  static constexpr int planes = L::planes;
+  using Keys = typename L::Keys;
+  using Block = typename L::Block;
+  using Panel = typename L::Panel;
+
+  const Arguments& a;
+  unsigned char* memory;
+  std::uint32_t base;
+  int warp;  // of the four
+  int lane;
+
+  using Product = float[2 * query_blocks][4];
+
+  /// Groups of warps leave the products to run.
+  __device__ __forceinline__ void start(int c, Product& product) const {
+    const int first = query_blocks == 4 ? warp : 0;
+    const std::uint32_t stage = base + (c % L::stages) * L::stage_bytes;
+    if constexpr (L::group_products) {
+      group_begin();
+#pragma unroll
+      for (int k = 0; k < K / 16; ++k) {
+        const std::uint32_t panel = stage + k / 4 * Panel::bytes;
+        group_multiply<16 * query_blocks, Panel>(product, panel + L::key_at, panel + L::query_at, 2 * (k % 4), k > 0);
+      }
+      group_commit();
+    } else {
+#pragma unroll
+      for (int t = 0; t < 2 * query_blocks; ++t) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) product[t][e] = 0.0F;
+      }
+#pragma unroll
+      for (int k = 0; k < K / 16; ++k) {
+        const Operand<planes> left = Keys::load_left(stage + L::key_at, 16 * warp, 2 * k);
+#pragma unroll
+        for (int i = 0; i < query_blocks; ++i) {
+          if (i < first) continue;
+          const Operand<planes> right = Keys::load_right(stage + L::query_at, 16 * i, 2 * k);
+          multiply_add<planes>(product[2 * i], product[2 * i + 1], left, right);
+        }
+      }
+    }
+  }
+  /// Once the products are there.
+  __device__ __forceinline__ void finish(int c, Product& product) const {
+    const int n = householder_of<query_blocks>(a);
+    const int first = query_blocks == 4 ? warp : 0;
+    const float* s = scalars_of<L>(memory, c);
+    const bool decays = a.arrays.decay != nullptr;
+    const int update = 16 * warp + (lane >> 2);
+    const float b[2] = {s[L::sum_at + update], s[L::sum_at + update + 8]};
+    const std::uint32_t scores = base + L::prepared_of(c) + L::score_at;
+    // by_block: of an update, the decays until block i of queries.
+    constexpr bool by_block = L::by_block(query_blocks);
+    float until[2] = {1.0F, 1.0F};
+    if (by_block && decays) {
+      until[0] = s[L::until_at + update];
+      until[1] = s[L::until_at + update + 8];
+    }
+#pragma unroll
+    for (int i = 0; i < query_blocks; ++i) {
+      if (i < first) continue;
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+        float(&x)[4] = product[2 * i + h];
+        const int query = 16 * i + 8 * h + 2 * (lane & 3);
+        if (by_block && i > warp) {
+          if (!decays) continue;
+          const float2 since = *reinterpret_cast<const float2*>(s + L::since_at + query);
+#pragma unroll
+          for (int e = 0; e < 4; ++e) x[e] *= until[e >> 1] * ((e & 1) == 0 ? since.x : since.y);
+          continue;
+        }
+#pragma unroll
+        for (int e = 0; e < 2; ++e) {
+          // The last update before the query. Queries beyond the chunk are zero; any update stands for theirs.
+          const int last = query_blocks == 4 ? query + e : min((query + e + 1) * n, chunk_steps) - 1;
+          const float at = decays ? s[L::sum_at + last] : 0.0F;
+#pragma unroll
+          for (int r = 0; r < 2; ++r) {
+            // The first eight queries of a block see none of its lower updates.
+            const bool unseen = by_block && h < r;
+            if (decays && !unseen) x[2 * r + e] *= power_of_two(at - b[r]);
+            if (update + 8 * r > last) x[2 * r + e] = 0.0F;
+          }
+        }
+      }
+      if (by_block && i > warp && decays) {
+        const float power = block_power<L>(s, i);
+        until[0] *= power;
+        until[1] *= power;
+      }
+      Block::store_transposed(scores + score_block<query_blocks>(i, warp) * Block::bytes, 0,
+                              left_operand<planes>(product[2 * i], product[2 * i + 1]));
+    }
+  }
+};
+
 // ---- the preparing warps --------------------------------------------------------------------------------------------
 
 template <int K, ChunkedRule rule, class Input, int query_blocks, Pass pass>
@@ -326,9 +478,9 @@ struct Preparing {
   float next_beta[2] = {0.0F, 0.0F};
   float decayed = 0.0F;  // sum of the segment's decays (keywise: of this thread's key)
 
-  __device__ __forceinline__ int householder() const { return query_blocks == 2 ? a.householder : 4 / query_blocks; }
+  __device__ __forceinline__ int householder() const { return householder_of<query_blocks>(a); }
   /// Products of groups of warps must not depend on what only the launch knows.
-  __device__ __forceinline__ bool output() const { return L::grouped ? pass != Pass::first : a.pass != Pass::first; }
+  __device__ __forceinline__ bool output() const { return L::answers && (L::grouped || a.pass != Pass::first); }
   __device__ __forceinline__ std::uint32_t scratch_base() const { return L::scratch_base + group * L::scratch_bytes; }
   __device__ __forceinline__ std::size_t key_stride() const {
     return static_cast<std::size_t>(a.key_heads) * a.key_size;
@@ -339,18 +491,8 @@ struct Preparing {
   __device__ __forceinline__ std::size_t key_column() const {
     return static_cast<std::size_t>(place.head / (a.heads / a.key_heads)) * a.key_size;
   }
-  /// The first token of chunk c among those of all batch rows.
-  __device__ __forceinline__ std::size_t row_of(int c) const {
-    return static_cast<std::size_t>(place.sequence / a.heads) * a.length + place.first_token +
-           static_cast<std::size_t>(c) * place.chunk_tokens;
-  }
-  __device__ __forceinline__ int tokens_of(int c) const {
-    const std::size_t left = place.tokens - static_cast<std::size_t>(c) * place.chunk_tokens;
-    return static_cast<int>(min(left, static_cast<std::size_t>(place.chunk_tokens)));
-  }
-
   __device__ __forceinline__ void start() {
-    const std::size_t row = row_of(group);
+    const std::size_t row = place.row_of(group);
     const int n = householder();
     const std::size_t key_from = key_column() + Pieces<Keys>::piece() * 8;
     next_key = static_cast<const Input*>(a.arrays.key) + (row * n + Pieces<Keys>::row()) * key_stride() + key_from;
@@ -364,13 +506,12 @@ struct Preparing {
     constexpr std::uint32_t zero[4] = {};
     for (std::uint32_t i = preparing_thread() * 16; i < Block::bytes; i += preparing_threads * 16) {
 #pragma unroll
-      for (int parity = group; parity < 2; parity += L::groups) {
+      for (int chunk = group; chunk < L::places; chunk += L::groups) {
 #pragma unroll
         for (int block = 0; block < 4; block += 2) {
-          const std::uint32_t at = base + L::prepared_base + parity * L::prepared_bytes +
-                                   triangle_block(block, block + 1) * Block::bytes + i;
+          const std::uint32_t at = base + L::prepared_of(chunk) + triangle_block(block, block + 1) * Block::bytes + i;
           if constexpr (L::delta && !L::given) store_quad(at + L::inverse_at, zero);
-          if constexpr (query_blocks == 4) store_quad(at + L::score_at, zero);
+          if constexpr (query_blocks == 4 && L::answers) store_quad(at + L::score_at, zero);
         }
       }
     }
@@ -378,7 +519,7 @@ struct Preparing {
 
   /// Starts the copies of chunk c; by order of the group's chunks.
   __device__ __forceinline__ void issue(int c) {
-    const int tokens = tokens_of(c);
+    const int tokens = place.tokens_of(c);
     const int updates = tokens * householder();
     const std::uint32_t stage = base + (c % L::stages) * L::stage_bytes;
     const std::uint32_t buffer = L::buffered ? base + L::buffer_base : 0;
@@ -429,7 +570,7 @@ struct Preparing {
       constexpr int numbers = 16 / static_cast<int>(sizeof(Input));  // a piece
       constexpr int pieces = K / numbers;
       const std::size_t stride = key_stride();
-      const Input* decay = static_cast<const Input*>(a.arrays.decay) + row_of(c) * stride + key_column();
+      const Input* decay = static_cast<const Input*>(a.arrays.decay) + place.row_of(c) * stride + key_column();
 #pragma unroll
       for (int i = preparing_thread(); i < chunk_steps * pieces; i += preparing_threads) {
         const int r = i / pieces;
@@ -454,14 +595,12 @@ struct Preparing {
     }
   }
 
-  __device__ __forceinline__ float* scalars(int c) const {
-    return reinterpret_cast<float*>(memory + L::scalar_base) + (c % L::scalar_places) * L::scalars;
-  }
+  __device__ __forceinline__ float* scalars(int c) const { return scalars_of<L>(memory, c); }
 
   __device__ __forceinline__ void load_scalars(int c) {
-    const std::size_t row = row_of(c);
+    const std::size_t row = place.row_of(c);
     const int n = householder();
-    const int updates = tokens_of(c) * n;
+    const int updates = place.tokens_of(c) * n;
 #pragma unroll
     for (int e = 0; e < 2; ++e) {
       const int u = 2 * lane + e;
@@ -494,16 +633,12 @@ struct Preparing {
     store(L::remaining_at, power_of_two(total - first), power_of_two(total - sum));
     store(L::sum_at, first, sum);
     store(L::beta_at, next_beta[0], next_beta[1]);
+    if (!L::by_block(query_blocks) || a.arrays.decay == nullptr) return;
     const float before = __shfl_sync(0xFFFFFFFFU, sum, max((lane & ~7) - 1, 0));
     const float start = lane < 8 ? 0.0F : before;
     const float end = __shfl_sync(0xFFFFFFFFU, sum, lane | 7);
     store(L::since_at, power_of_two(first - start), power_of_two(sum - start));
     store(L::until_at, power_of_two(end - first), power_of_two(end - sum));
-  }
-
-  /// Of block `block` of 16 steps, e to the decays of all of it.
-  static __device__ __forceinline__ float block_power(const float* s, int block) {
-    return s[L::since_at + 16 * block + 15];
   }
 
   /// A of this warp's 16 rows: blocks below the diagonal to scratch, the diagonal block inverted.
@@ -540,11 +675,12 @@ struct Preparing {
     const std::uint32_t scratch = base + scratch_base();
     const std::uint32_t diagonal_at = scratch_base() + L::diagonal_at + warp * L::diagonal_bytes;
     float* raw = reinterpret_cast<float*>(memory + diagonal_at);
-    // Of a row, beta and the decays since the end of block j.
-    float above[2] = {beta[0], beta[1]};
-    if (decays) {
-      above[0] *= s[L::since_at + i0];
-      above[1] *= s[L::since_at + i0 + 8];
+    // by_block: of a row, the decays since the end of block j.
+    constexpr bool by_block = L::by_block(query_blocks);
+    float since[2] = {1.0F, 1.0F};
+    if (by_block && decays) {
+      since[0] = s[L::since_at + i0];
+      since[1] = s[L::since_at + i0 + 8];
     }
 #pragma unroll
     for (int j = 3; j >= 0; --j) {
@@ -553,34 +689,30 @@ struct Preparing {
       for (int h = 0; h < 2; ++h) {
         float(&x)[4] = product[2 * j + h];
         const int column = 16 * j + 8 * h + 2 * (lane & 3);
-        if (j < warp) {
-#pragma unroll
-          for (int e = 0; e < 4; ++e) x[e] *= above[e >> 1];
-          if (decays) {
-            const float2 until = *reinterpret_cast<const float2*>(s + L::until_at + column);
-#pragma unroll
-            for (int e = 0; e < 4; ++e) x[e] *= (e & 1) == 0 ? until.x : until.y;
-          }
-          continue;
-        }
 #pragma unroll
         for (int e = 0; e < 4; ++e) x[e] *= beta[e >> 1];
-        if (decays) {
-          const float2 at = *reinterpret_cast<const float2*>(s + L::sum_at + column);
-          // Above the diagonal, where a power may be infinite, nothing reads.
+        if (by_block && decays && j < warp) {
+          const float2 until = *reinterpret_cast<const float2*>(s + L::until_at + column);
 #pragma unroll
-          for (int e = 2 * h; e < 4; ++e) x[e] *= power_of_two(b[e >> 1] - ((e & 1) == 0 ? at.x : at.y));
+          for (int e = 0; e < 4; ++e) x[e] *= since[e >> 1] * ((e & 1) == 0 ? until.x : until.y);
+        } else if (decays) {
+          const float2 at = *reinterpret_cast<const float2*>(s + L::sum_at + column);
+          // Above the diagonal a power may be infinite; nothing reads there.
+#pragma unroll
+          for (int e = by_block ? 2 * h : 0; e < 4; ++e) x[e] *= power_of_two(b[e >> 1] - ((e & 1) == 0 ? at.x : at.y));
         }
-        float* to = raw + (lane >> 2) * L::raw_pitch + 8 * h + 2 * (lane & 3);
-        *reinterpret_cast<float2*>(to) = make_float2(x[0], x[1]);
-        *reinterpret_cast<float2*>(to + 8 * L::raw_pitch) = make_float2(x[2], x[3]);
-      }
-      if (j < warp && decays) {
-        const float power = block_power(s, j);
-        above[0] *= power;
-        above[1] *= power;
+        if (j == warp) {
+          float* to = raw + (lane >> 2) * L::raw_pitch + 8 * h + 2 * (lane & 3);
+          *reinterpret_cast<float2*>(to) = make_float2(x[0], x[1]);
+          *reinterpret_cast<float2*>(to + 8 * L::raw_pitch) = make_float2(x[2], x[3]);
+        }
       }
       if (j < warp) {
+        if (by_block && decays) {
+          const float power = block_power<L>(s, j);
+          since[0] *= power;
+          since[1] *= power;
+        }
         FineBlock::store(scratch + L::below_at + (warp * (warp - 1) / 2 + j) * FineBlock::bytes, 0,
                          left_operand<2>(product[2 * j], product[2 * j + 1]));
       }
@@ -642,7 +774,8 @@ struct Preparing {
   }
 
   /// The blocks of T below the diagonal. With T and A in halves of 32 updates, T_10 = -T_11 A_10 T_00; the same holds
-  /// of the halves' own blocks. A warp has one block of the lower left half; two have the others'.
+  /// of the halves' own blocks, which two warps make while the two others begin. Each warp has a block of the lower
+  /// left half.
   __device__ __forceinline__ void solve(int c) {
     const std::uint32_t scratch = base + scratch_base();
     const std::uint32_t inverse = base + L::inverse_of(c);
@@ -661,166 +794,50 @@ struct Preparing {
       }
       Block::store_transposed(inverse + triangle_block(i, j) * Block::bytes, 0, left_operand<planes>(y[0], y[1]));
     };
-    // Left operands are transposed blocks.
+    // Left operands are transposed blocks; sums are of A T_00, transposed, in blocks 2 and 3.
     const Operand<2> top = FineBlock::load_left_transposed(diagonal(column), 0, 0);
-    Operand<2> top_below = {};  // T_10, for column 0
-    if (column == 0) {
+    float sums[2][2][4] = {};
+    const auto add_top = [&](int k) { multiply_fine(sums[k - 2], top, FineBlock::load_right(below(k, column), 0, 0)); };
+    // The halves' own blocks take the places of A's.
+    if (row == 3) {
+      add_top(2);
+      add_top(3);
+    } else if (column == 1) {
       float x[2][4] = {};
-      multiply_fine(x, top, FineBlock::load_right(below(1, 0), 0, 0));
+      multiply_fine(x, FineBlock::load_left_transposed(diagonal(0), 0, 0), FineBlock::load_right(below(1, 0), 0, 0));
       const Operand<2> left = left_operand<2>(x[0], x[1]);
       float y[2][4] = {};
       multiply_fine(y, left, FineBlock::load_right(diagonal(1), 0, 0));
-      top_below = negative(y);
-      if (row == 2) store(1, 0, y);
-    }
-    Operand<2> bottom_left = {};  // T_32, for row 3, as a right operand
-    if (row == 3) {
+      FineBlock::store(below(1, 0), 0, negative(y));
+      store(1, 0, y);
+    } else {
       float x[2][4] = {};
       multiply_fine(x, FineBlock::load_left(diagonal(3), 0, 0), FineBlock::load_right_transposed(below(3, 2), 0, 0));
       const Operand<2> left = left_operand<2>(x[0], x[1]);
       float y[2][4] = {};
       multiply_fine(y, left, FineBlock::load_right_transposed(diagonal(2), 0, 0));
-      bottom_left = negative(y);
+      FineBlock::store(below(3, 2), 0, negative(y));
 #pragma unroll
-      for (int p = 0; p < 2; ++p) {
-        const std::uint32_t swapped = bottom_left.r[p][1];
-        bottom_left.r[p][1] = bottom_left.r[p][2];
-        bottom_left.r[p][2] = swapped;
+      for (int h = 0; h < 2; ++h) {
+        const float2 beta = *reinterpret_cast<const float2*>(s + L::beta_at + 32 + 8 * h + 2 * (lane & 3));
+#pragma unroll
+        for (int e = 0; e < 4; ++e) y[h][e] *= (e & 1) == 0 ? beta.x : beta.y;
       }
-      if (column == 1) {
-#pragma unroll
-        for (int h = 0; h < 2; ++h) {
-          const float2 beta = *reinterpret_cast<const float2*>(s + L::beta_at + 32 + 8 * h + 2 * (lane & 3));
-#pragma unroll
-          for (int e = 0; e < 4; ++e) y[h][e] *= (e & 1) == 0 ? beta.x : beta.y;
-        }
-        Block::store(inverse + triangle_block(3, 2) * Block::bytes, 0, left_operand<planes>(y[0], y[1]));
-      }
+      Block::store(inverse + triangle_block(3, 2) * Block::bytes, 0, left_operand<planes>(y[0], y[1]));
     }
-    // A T_00, then by T_11.
+    synchronize(L::groups == 1 ? 1 : 1 + group, preparing_threads);
+    if (row == 2) add_top(2);
+    const Operand<2> top_below = FineBlock::load_left(below(1, 0), 0, 0);
     float z[2][4] = {};
 #pragma unroll
     for (int k = 2; k < 4; ++k) {
       if (k > row) continue;
-      float x[2][4] = {};
-      multiply_fine(x, top, FineBlock::load_right(below(k, column), 0, 0));
-      if (column == 0) multiply_fine(x, top_below, FineBlock::load_right(below(k, 1), 0, 0));
-      const Operand<2> left = left_operand<2>(x[0], x[1]);
-      if (k == row) {
-        multiply_fine(z, left, FineBlock::load_right(diagonal(k), 0, 0));
-      } else {
-        multiply_fine(z, left, bottom_left);
-      }
+      if (column == 0) multiply_fine(sums[k - 2], top_below, FineBlock::load_right(below(k, 1), 0, 0));
+      const Operand<2> left = left_operand<2>(sums[k - 2][0], sums[k - 2][1]);
+      multiply_fine(z, left, FineBlock::load_right(k == row ? diagonal(k) : below(3, 2), 0, 0));
     }
     negative(z);
     store(row, column, z);
-  }
-
-  /// P for the rules with one decay a step; a warp has 16 updates, for all queries that see them.
-  __device__ __forceinline__ void start_scores(int c, float (&product)[2 * query_blocks][4]) const {
-    const int first = query_blocks == 4 ? warp : 0;
-    const std::uint32_t stage = base + (c % L::stages) * L::stage_bytes;
-    if constexpr (L::group_products) {
-      group_begin();
-#pragma unroll
-      for (int k = 0; k < K / 16; ++k) {
-        const std::uint32_t panel = stage + k / 4 * Panel::bytes;
-        group_multiply<16 * query_blocks, Panel>(product, panel + L::key_at, panel + L::query_at, 2 * (k % 4), k > 0);
-      }
-      group_commit();
-    } else {
-#pragma unroll
-      for (int t = 0; t < 2 * query_blocks; ++t) {
-#pragma unroll
-        for (int e = 0; e < 4; ++e) product[t][e] = 0.0F;
-      }
-#pragma unroll
-      for (int k = 0; k < K / 16; ++k) {
-        const Operand<planes> left = Keys::load_left(stage + L::key_at, 16 * warp, 2 * k);
-#pragma unroll
-        for (int i = 0; i < query_blocks; ++i) {
-          if (i < first) continue;
-          const Operand<planes> right = Keys::load_right(stage + L::query_at, 16 * i, 2 * k);
-          multiply_add<planes>(product[2 * i], product[2 * i + 1], left, right);
-        }
-      }
-    }
-  }
-  __device__ __forceinline__ void finish_scores(int c, float (&product)[2 * query_blocks][4]) const {
-    const int first = query_blocks == 4 ? warp : 0;
-    const float* s = scalars(c);
-    if constexpr (L::group_products) {
-      group_wait<0>();
-      settle(product);
-    }
-    const bool decays = a.arrays.decay != nullptr;
-    const int update = 16 * warp + (lane >> 2);
-    const float b[2] = {s[L::sum_at + update], s[L::sum_at + update + 8]};
-    const std::uint32_t scores = base + L::prepared_base + (c & 1) * L::prepared_bytes + L::score_at;
-    if constexpr (query_blocks == 4) {
-      // A query sees the updates up to its own. Of an update, the decays until the block of queries.
-      float until[2] = {};
-      if (decays) {
-        until[0] = s[L::until_at + update];
-        until[1] = s[L::until_at + update + 8];
-      }
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        if (i < warp) continue;
-#pragma unroll
-        for (int h = 0; h < 2; ++h) {
-          float(&x)[4] = product[2 * i + h];
-          const int query = 16 * i + 8 * h + 2 * (lane & 3);
-          if (i > warp) {
-            if (!decays) continue;
-            const float2 since = *reinterpret_cast<const float2*>(s + L::since_at + query);
-#pragma unroll
-            for (int e = 0; e < 4; ++e) x[e] *= until[e >> 1] * ((e & 1) == 0 ? since.x : since.y);
-            continue;
-          }
-          const float2 at = decays ? *reinterpret_cast<const float2*>(s + L::sum_at + query) : float2{};
-#pragma unroll
-          for (int e = 0; e < 4; ++e) {
-            const bool seen = update + 8 * (e >> 1) <= query + (e & 1);
-            // Of the lower updates the first eight queries see none.
-            const bool power = decays && !(h == 0 && e >= 2);
-            if (power) x[e] *= power_of_two(((e & 1) == 0 ? at.x : at.y) - b[e >> 1]);
-            if (!seen) x[e] = 0.0F;
-          }
-        }
-        if (i > warp && decays) {
-          const float power = block_power(s, i);
-          until[0] *= power;
-          until[1] *= power;
-        }
-      }
-    } else {
-      const int n = householder();
-#pragma unroll
-      for (int i = 0; i < query_blocks; ++i) {
-#pragma unroll
-        for (int h = 0; h < 2; ++h) {
-#pragma unroll
-          for (int e = 0; e < 2; ++e) {
-            // The last update before the query. Queries beyond the chunk are zero; any update stands for theirs.
-            const int last = min((16 * i + 8 * h + 2 * (lane & 3) + e + 1) * n, chunk_steps) - 1;
-            const float at = decays ? s[L::sum_at + last] : 0.0F;
-#pragma unroll
-            for (int r = 0; r < 2; ++r) {
-              float& x = product[2 * i + h][2 * r + e];
-              if (decays) x *= power_of_two(at - b[r]);
-              if (update + 8 * r > last) x = 0.0F;
-            }
-          }
-        }
-      }
-    }
-#pragma unroll
-    for (int i = 0; i < query_blocks; ++i) {
-      if (i < first) continue;
-      Block::store_transposed(scores + score_block<query_blocks>(i, warp) * Block::bytes, 0,
-                              left_operand<planes>(product[2 * i], product[2 * i + 1]));
-    }
   }
 
   // ---- keywise decays -----------------------------------------------------------------------------------------------
@@ -839,16 +856,13 @@ struct Preparing {
 #pragma unroll
       for (int r = 0; r < rows; ++r) sum[r] = static_cast<float>(raw[(part * rows + r) * K + key]);
     } else {
-      const std::size_t token = place.first_token + static_cast<std::size_t>(c) * place.chunk_tokens;
-      const std::size_t left = place.first_token + place.tokens - token;
-      const std::size_t stride = static_cast<std::size_t>(a.key_heads) * a.key_size;
-      const std::size_t batch = place.sequence / a.heads;
-      const float* decay = static_cast<const float*>(a.arrays.decay) + (batch * a.length + token) * stride +
-                           static_cast<std::size_t>(place.head / (a.heads / a.key_heads)) * a.key_size + key;
+      const int left = place.tokens_of(c);
+      const std::size_t stride = key_stride();
+      const float* decay = static_cast<const float*>(a.arrays.decay) + place.row_of(c) * stride + key_column() + key;
 #pragma unroll
       for (int r = 0; r < rows; ++r) {
         const int step = part * rows + r;
-        sum[r] = static_cast<std::size_t>(step) < left && key < a.key_size ? __ldg(decay + step * stride) : 0.0F;
+        sum[r] = step < left && key < a.key_size ? __ldg(decay + step * stride) : 0.0F;
       }
     }
     sum[0] *= log2_e;
@@ -924,7 +938,7 @@ struct Preparing {
         multiply_add<2>(product[2 * j], product[2 * j + 1], left, right);
       }
     }
-    const std::uint32_t scores = base + L::prepared_base + (c & 1) * L::prepared_bytes + L::score_at;
+    const std::uint32_t scores = base + L::prepared_of(c) + L::score_at;
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
       if (j > warp) continue;
@@ -1033,7 +1047,7 @@ struct Preparing {
     }
     for (int c = group; c < chunks; c += L::groups) {
       const int next = c + L::groups;
-      if (L::ahead && c >= 2) handover.wait_used(c - 2);
+      if (L::ahead && c >= L::places) handover.wait_used(c - L::places);
       if constexpr (L::ahead) wait_for_copies();
       if constexpr (L::buffered) convert(c);
       if constexpr (L::grouped) publish_to_groups();
@@ -1044,23 +1058,33 @@ struct Preparing {
       }
       if (L::ahead && next < chunks) issue(next);
       if constexpr (L::delta && !L::given) make_system(c);
+      const auto scan_next = [&] {
+        if (!scans || next >= chunks) return;
+        scan_decays(next);
+        if (next + L::groups < chunks) load_scalars(next + L::groups);
+      };
+      // Warp 0 has the fewest blocks of A, and of T.
+      if constexpr (query_blocks == 4) scan_next();
       if constexpr (L::keywise) {
         if (output()) make_keywise_scores(c);
         synchronize(L::groups == 1 ? 1 : 1 + group, preparing_threads);
         scale_rows(c);
       } else {
         if constexpr (L::delta && !L::given) synchronize(L::groups == 1 ? 1 : 1 + group, preparing_threads);
-        float product[2 * query_blocks][4];
+        const Scores<K, rule, Input, query_blocks, pass> scores{a, memory, base, warp, lane};
+        typename decltype(scores)::Product product;
+        const bool own_scores = output() && !L::state_scores;
         // Groups of warps leave it to run beside what follows.
-        if (L::grouped && output()) start_scores(c, product);
+        if (L::grouped && own_scores) scores.start(c, product);
         if constexpr (L::delta && !L::given) solve(c);
-        if (scans && next < chunks) {
-          scan_decays(next);
-          if (next + L::groups < chunks) load_scalars(next + L::groups);
-        }
-        if (output()) {
-          if constexpr (!L::grouped) start_scores(c, product);
-          finish_scores(c, product);
+        if constexpr (query_blocks != 4) scan_next();
+        if (own_scores) {
+          if constexpr (!L::grouped) scores.start(c, product);
+          if constexpr (L::group_products) {
+            group_wait<0>();
+            settle(product);
+          }
+          scores.finish(c, product);
         }
       }
       if constexpr (L::grouped) publish_to_groups();
@@ -1154,13 +1178,10 @@ struct StateColumns {
 
   /// Writes 16 tokens of 16 value columns; the warp's values of the chunk are no longer needed.
   __device__ __forceinline__ void write(int c, std::uint32_t values, const Sums<2 * query_blocks>& o) {
-    const std::size_t token = place.first_token + static_cast<std::size_t>(c) * place.chunk_tokens;
-    const std::size_t left = place.first_token + place.tokens - token;
-    const int tokens = static_cast<int>(min(left, static_cast<std::size_t>(place.chunk_tokens)));
+    const int tokens = place.tokens_of(c);
     const std::size_t stride = static_cast<std::size_t>(a.heads) * a.value_size;
-    const std::size_t batch = place.sequence / a.heads;
     const int column = place.first_value + 16 * warp;
-    Input* out = static_cast<Input*>(a.arrays.output) + (batch * a.length + token) * stride +
+    Input* out = static_cast<Input*>(a.arrays.output) + place.row_of(c) * stride +
                  static_cast<std::size_t>(place.head) * a.value_size + column;
     if constexpr (planes == 2) {
 #pragma unroll
@@ -1196,12 +1217,10 @@ struct StateColumns {
     }
   }
 
-  __device__ __forceinline__ int householder() const { return query_blocks == 2 ? a.householder : 4 / query_blocks; }
+  __device__ __forceinline__ int householder() const { return householder_of<query_blocks>(a); }
   /// Products of groups of warps must not depend on what only the launch knows.
-  __device__ __forceinline__ bool output() const { return L::grouped ? pass != Pass::first : a.pass != Pass::first; }
-  __device__ __forceinline__ const float* scalars(int c) const {
-    return reinterpret_cast<const float*>(memory + L::scalar_base) + (c % L::scalar_places) * L::scalars;
-  }
+  __device__ __forceinline__ bool output() const { return L::answers && (L::grouped || a.pass != Pass::first); }
+  __device__ __forceinline__ const float* scalars(int c) const { return scalars_of<L>(memory, c); }
   /// A pair of one of the floats of the updates of sums[t]'s columns.
   __device__ __forceinline__ float2 update_pair(const float* of, int t) const {
     return *reinterpret_cast<const float2*>(of + 8 * t + 2 * (lane & 3));
@@ -1253,12 +1272,17 @@ struct StateColumns {
 #pragma unroll
       for (int t = 0; t < 2 * query_blocks; ++t) {
         const int token = 8 * t + 2 * (lane & 3);
-        const float c0 = s[L::decayed_at + min((token + 1) * n, chunk_steps) - 1];
-        const float c1 = s[L::decayed_at + min((token + 2) * n, chunk_steps) - 1];
-        o[t][0] *= c0;
-        o[t][1] *= c1;
-        o[t][2] *= c0;
-        o[t][3] *= c1;
+        float2 at;
+        if constexpr (query_blocks == 4) {
+          at = update_pair(s + L::decayed_at, t);
+        } else {
+          at.x = s[L::decayed_at + min((token + 1) * n, chunk_steps) - 1];
+          at.y = s[L::decayed_at + min((token + 2) * n, chunk_steps) - 1];
+        }
+        o[t][0] *= at.x;
+        o[t][1] *= at.y;
+        o[t][2] *= at.x;
+        o[t][3] *= at.y;
       }
     }
   }
@@ -1399,9 +1423,19 @@ struct StateColumns {
         group_multiply<64, Panel, false>(products, left[k], keys + k / 4 * Panel::bytes, 0, 2 * (k % 4), k > 0);
       }
       group_commit();
-      group_wait<0>();
+      const Scores<K, rule, Input, query_blocks, pass> scores{a, memory, base, warp, lane};
+      typename decltype(scores)::Product score_products;
+      if constexpr (L::state_scores) scores.start(c, score_products);
+      group_wait<L::state_scores ? 1 : 0>();
       settle(products);
       residuals(u, products, values, s, decays);
+      if constexpr (L::state_scores) {
+        group_wait<0>();
+        settle(score_products);
+        scores.finish(c, score_products);
+        publish_to_groups();
+        synchronize(1 + L::groups, 32 * L::max_state_warps);
+      }
       settle(u);
       group_begin();
       // U^T = (V^T - (K S)^T) T^T
@@ -1476,7 +1510,7 @@ struct StateColumns {
     for (int c = 0; c < chunks; ++c) {
       handover.wait_prepared(c);
       const std::uint32_t stage = base + (c % L::stages) * L::stage_bytes;
-      const std::uint32_t prepared = base + L::prepared_base + (c & 1) * L::prepared_bytes;
+      const std::uint32_t prepared = base + L::prepared_of(c);
       if constexpr (L::grouped && L::delta && pass == Pass::first) {
         if (blockIdx.y == 0) keep_inverse(c);
       }
@@ -1496,7 +1530,7 @@ __global__ void __launch_bounds__(Layout<K, rule, Input, pass>::threads, Layout<
     chunked_kernel(const __grid_constant__ Arguments a) {
   using L = Layout<K, rule, Input, pass>;
   extern __shared__ __align__(1024) unsigned char memory[];
-  Place place = place_of(a);
+  Place place = place_of<query_blocks>(a);
   const int warp = __shfl_sync(0xFFFFFFFFU, static_cast<int>(threadIdx.x >> 5U), 0);  // known to be one of a warp
   const int lane = static_cast<int>(threadIdx.x & 31U);
   const std::uint32_t base = shared_address(memory);
