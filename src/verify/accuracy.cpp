@@ -42,9 +42,12 @@ class Sampler {
   Sampler(const Dfa& dfa, std::uint64_t length, const std::vector<double>& symbol_weights)
       : dfa_(dfa), length_(length), symbol_(symbol_weights) {
     if (symbol_.empty()) symbol_.assign(dfa.num_symbols(), 1.0);
+    const auto is_one = [](double w) { return w == 1.0; };
     const std::size_t states = dfa.num_states();
     std::vector<double> level(states);
     for (State q = 0; q < states; ++q) level[q] = dfa.label(q) == null_label ? 0.0 : 1.0;
+    even_ = std::all_of(level.begin(), level.end(), is_one) && std::all_of(symbol_.begin(), symbol_.end(), is_one);
+    if (even_) return;
     weight_.push_back(level);
     for (std::uint64_t l = 0; l < length; ++l) {
       std::vector<double> previous(states, 0.0);
@@ -62,11 +65,19 @@ class Sampler {
     }
   }
 
-  bool empty() const { return weight_[length_][dfa_.start()] <= 0; }
+  bool empty() const { return !even_ && weight_[length_][dfa_.start()] <= 0; }
 
   Word draw(Random& random) const {
     Word word;
     word.reserve(length_);
+    if (even_) {
+      // What the walk below does where every weight is 1: its subtractions are exact then.
+      const auto symbols = static_cast<double>(dfa_.num_symbols());
+      for (std::uint64_t l = 0; l < length_; ++l) {
+        word.push_back(static_cast<Symbol>(std::min(random.uniform() * symbols, symbols - 1)));
+      }
+      return word;
+    }
     State state = dfa_.start();
     for (std::uint64_t l = length_; l-- > 0;) {
       double total = 0;
@@ -91,6 +102,7 @@ class Sampler {
   const Dfa& dfa_;
   std::uint64_t length_;
   std::vector<double> symbol_;
+  bool even_ = false;  // every symbol is as likely as any other, whatever came before
   /// [l][q]: proportional to the weight of the words of length l from q to a state with a label.
   std::vector<std::vector<double>> weight_;
 };

@@ -100,6 +100,38 @@ TEST_CASE("words are drawn uniformly from those with a label") {
         std::vector<std::uint64_t>{3});
 }
 
+TEST_CASE("symbols of equal weights are drawn as those without weights are") {
+  for (const std::uint32_t symbols : {2U, 3U, 61U, 255U}) {
+    // The label is whether the last symbol is below the middle; the model says that it always is.
+    std::vector<std::string> names;
+    for (Symbol a = 0; a < symbols; ++a) names.push_back("s" + std::to_string(a));
+    std::vector<State> next;
+    for (int state = 0; state < 2; ++state) {
+      for (Symbol a = 0; a < symbols; ++a) next.push_back(2 * a < symbols ? 0 : 1);
+    }
+    const Dfa language(Alphabet(names), 0, next, {0, 1}, {"0", "1"});
+    const LrnnModel always(Alphabet(names), {"0", "1"}, 0, std::vector<std::int32_t>(symbols, 0), {});
+    const auto machine = make_machine(always, Semantics::fp32_fma_v1);
+    AccuracyOptions options;
+    options.lengths = {1, 40};
+    options.words = 500;
+    options.seed = symbols;
+    const Accuracy without = measure_accuracy(*machine, language, options);
+    // Twice the weights, powers of two: every sum of the drawing is twice as large, exactly.
+    options.symbol_weights.assign(symbols, 2.0);
+    const Accuracy with = measure_accuracy(*machine, language, options);
+    REQUIRE(without.lengths.size() == 2);
+    REQUIRE(with.lengths.size() == 2);
+    for (std::size_t i = 0; i < 2; ++i) {
+      CHECK(without.lengths[i].position.value == with.lengths[i].position.value);
+      CHECK(without.lengths[i].last.value == with.lengths[i].last.value);
+      // 4.5 standard errors of a share of 500 words are 0.1 at most.
+      const double share = std::ceil(symbols / 2.0) / symbols;
+      CHECK(std::fabs(without.lengths[i].last.value - share) < 0.101);
+    }
+  }
+}
+
 TEST_CASE("lengths are read in every form, and nothing else is") {
   using Lengths = std::vector<std::uint64_t>;
   CHECK(parse_lengths("40..512") == Lengths{40, 64, 128, 256, 512});
