@@ -99,14 +99,15 @@ struct Layout {
   static constexpr int unit_warps = grouped && delta && pass == Pass::first && K == 64 ? 4 : 0;
   /// Groups of preparing warps, for a chunk each in turn.
   static constexpr int groups = unit_warps != 0 ? 2 : 1;
-  /// Chunks that are prepared and not used up, or being prepared: each group could begin its next one while the state
-  /// warps have one of either group before them.
+  /// Of chunks that are being prepared, or are prepared and not used up: each group can begin its next one while the
+  /// state warps have one of either group before them.
   static constexpr int places = 2 * groups;
   static constexpr int stages = planes == 2 ? 2 : places + groups;
   /// Here preparing T takes longer than what follows, so that the state warps make P, where there are products of
   /// groups.
   static constexpr bool long_preparation = grouped && delta && pass == Pass::whole && K == 64;
   static constexpr bool state_scores = group_products && long_preparation;
+  static_assert(!state_scores || max_state_warps == 4);
   /// T comes from the first pass.
   static constexpr bool given = grouped && delta && pass == Pass::last;
   static constexpr int resident_blocks = planes == 1 && K <= 64 && unit_warps == 0 ? 2 : 1;
