@@ -340,6 +340,12 @@ __device__ __forceinline__ float* scalars_of(unsigned char* memory, int c) {
   return reinterpret_cast<float*>(memory + L::scalar_base) + (c % L::scalar_places) * L::scalars;
 }
 
+/// Whether queries are answered. Products of groups of warps must not depend on what only the launch knows.
+template <class L>
+__device__ __forceinline__ bool has_output(const Arguments& a) {
+  return L::answers && (L::grouped || a.pass != Pass::first);
+}
+
 /// Of block `block` of 16 steps, e to the decays of all of it.
 template <class L>
 __device__ __forceinline__ float block_power(const float* s, int block) {
@@ -480,8 +486,7 @@ struct Preparing {
   float decayed = 0.0F;  // sum of the segment's decays (keywise: of this thread's key)
 
   __device__ __forceinline__ int householder() const { return householder_of<query_blocks>(a); }
-  /// Products of groups of warps must not depend on what only the launch knows.
-  __device__ __forceinline__ bool output() const { return L::answers && (L::grouped || a.pass != Pass::first); }
+  __device__ __forceinline__ bool output() const { return has_output<L>(a); }
   __device__ __forceinline__ std::uint32_t scratch_base() const { return L::scratch_base + group * L::scratch_bytes; }
   __device__ __forceinline__ std::size_t key_stride() const {
     return static_cast<std::size_t>(a.key_heads) * a.key_size;
@@ -1065,7 +1070,8 @@ struct Preparing {
         if (next + L::groups < chunks) load_scalars(next + L::groups);
       };
       // Warp 0 has the fewest blocks of A, and of T.
-      if constexpr (query_blocks == 4) scan_next();
+      constexpr bool scans_early = L::delta && query_blocks == 4;
+      if constexpr (scans_early) scan_next();
       if constexpr (L::keywise) {
         if (output()) make_keywise_scores(c);
         synchronize(L::groups == 1 ? 1 : 1 + group, preparing_threads);
@@ -1078,7 +1084,7 @@ struct Preparing {
         // Groups of warps leave it to run beside what follows.
         if (L::grouped && own_scores) scores.start(c, product);
         if constexpr (L::delta && !L::given) solve(c);
-        if constexpr (query_blocks != 4) scan_next();
+        if constexpr (!scans_early) scan_next();
         if (own_scores) {
           if constexpr (!L::grouped) scores.start(c, product);
           if constexpr (L::group_products) {
@@ -1219,8 +1225,7 @@ struct StateColumns {
   }
 
   __device__ __forceinline__ int householder() const { return householder_of<query_blocks>(a); }
-  /// Products of groups of warps must not depend on what only the launch knows.
-  __device__ __forceinline__ bool output() const { return L::answers && (L::grouped || a.pass != Pass::first); }
+  __device__ __forceinline__ bool output() const { return has_output<L>(a); }
   __device__ __forceinline__ const float* scalars(int c) const { return scalars_of<L>(memory, c); }
   /// A pair of one of the floats of the updates of sums[t]'s columns.
   __device__ __forceinline__ float2 update_pair(const float* of, int t) const {
