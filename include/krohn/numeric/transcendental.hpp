@@ -272,13 +272,31 @@ KROHN_INLINE_DEVICE Number log1p(Number x) {
   return select(less(absolute(x), infinity), result, x + select(less(x, Number(S(0))), nan, x));
 }
 
+namespace bits {
+/// above / below, rounded once, of t or 1 and 1 + t, where t is from 0 to 1.
+template <class Number>
+KROHN_INLINE_DEVICE Number unit_quotient(Number above, Number below) {
+#if defined(__CUDA_ARCH__)
+  if constexpr (sizeof(Number) == sizeof(float)) {
+    // A division without its check for extreme exponents: where t is too small for that, 1 + t is 1. That the quotient
+    // is the rounded one was tried for every t.
+    float reciprocal;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(reciprocal) : "f"(below));
+    const float q = above * reciprocal;
+    return below == 1.0F ? above : fused(fused(-below, q, above), reciprocal, q);
+  }
+#endif
+  return quotient(above, below);
+}
+}  // namespace bits
+
 /// 1 / (1 + e^-x). With t = e^-|x|: 1 / (1 + t) or t / (1 + t), whose denominators are at least 1.
 template <class Number>
 KROHN_INLINE_DEVICE Number sigmoid(Number x) {
   using S = Scalar<Number>;
   const Number one = Number(S(1));
   const Number t = exp(Number(S(0)) - absolute(x));
-  return quotient(select(less(x, Number(S(0))), t, one), one + t);
+  return bits::unit_quotient(select(less(x, Number(S(0))), t, one), one + t);
 }
 
 /// log(1 + e^x) = max(x, 0) + log1p(e^-|x|).
