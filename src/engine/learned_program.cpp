@@ -38,8 +38,9 @@ std::uint32_t narrow(std::size_t size) {
 class Lowering {
  public:
   /// For rows whose tokens are numbers: of the last `window` of `tokens`, in the order of words, at most `most_window`.
-  Lowering(const Program& program, std::vector<std::uint32_t> tokens, std::uint32_t most_window)
-      : program_(program), tokens_(std::move(tokens)), window_of_(windows(program)) {
+  /// `single`: words have one row each.
+  Lowering(const Program& program, std::vector<std::uint32_t> tokens, std::uint32_t most_window, bool single)
+      : program_(program), tokens_(std::move(tokens)), single_(single), window_of_(windows(program)) {
     std::vector<std::uint32_t> found;
     for (const std::uint32_t window : window_of_) {
       if (window <= most_window) found.push_back(std::max(window, 1U));
@@ -66,7 +67,7 @@ class Lowering {
       result_.operations.clear();
       result_.weights.clear();
     }
-    schedule_ = make_schedule(program_, window_ > 0, given);
+    schedule_ = make_schedule(program_, window_ > 0, given, single_);
     for (const ScheduledOperation& scheduled : schedule_.operations) {
       given[scheduled.value] ? push_table(scheduled.value) : lower(scheduled);
     }
@@ -509,6 +510,7 @@ class Lowering {
 
   const Program& program_;
   std::vector<std::uint32_t> tokens_;
+  bool single_;
   std::vector<std::uint32_t> window_of_;
   /// Of what is tabulated; 0: nothing but what tokens are called by.
   std::uint32_t window_ = 0;
@@ -545,22 +547,23 @@ std::optional<std::string> missing_on_device(const Program& program) {
 bool runs_on_device(const Program& program) { return !missing_on_device(program); }
 
 namespace {
-LearnedProgram lowered(const Program& program, std::vector<std::uint32_t> tokens, std::uint32_t most_window) {
+LearnedProgram lowered(const Program& program, std::vector<std::uint32_t> tokens, std::uint32_t most_window,
+                       bool single) {
   if (const std::optional<std::string> missing = missing_on_device(program)) {
     throw ResourceError("a model on a device: expected " + *missing + "; run it on the CPU");
   }
-  return Lowering(program, std::move(tokens), most_window).run();
+  return Lowering(program, std::move(tokens), most_window, single).run();
 }
 }  // namespace
 
 LearnedProgram make_learned_program(const Program& program) {
   std::vector<std::uint32_t> tokens(program.vocabulary_size());
   std::iota(tokens.begin(), tokens.end(), 0U);
-  return lowered(program, std::move(tokens), 1);
+  return lowered(program, std::move(tokens), 1, false);
 }
 
 LearnedProgram make_tree_program(const Program& program, std::span<const std::uint32_t> tokens, std::size_t length) {
-  return lowered(program, {tokens.begin(), tokens.end()}, narrow(length));
+  return lowered(program, {tokens.begin(), tokens.end()}, narrow(length), true);
 }
 
 }  // namespace krohn

@@ -25,8 +25,9 @@ std::optional<Function> times(Function f) {
 
 class Scheduler {
  public:
-  Scheduler(const Program& program, bool keep_token_values, const std::vector<bool>& given)
+  Scheduler(const Program& program, bool keep_token_values, const std::vector<bool>& given, bool single)
       : program_(program),
+        single_(single),
         operations_(program.operations()),
         readers_(operations_.size(), 0),
         taken_(operations_.size()) {
@@ -62,7 +63,7 @@ class Scheduler {
     last_.back() = std::numeric_limits<std::uint32_t>::max();
     for (std::uint32_t at = 0; at < order_.size(); ++at) {
       const std::uint32_t i = order_[at];
-      const std::uint32_t reused = same_place(i, at);
+      const std::uint32_t reused = same_place(i, at, schedule.place);
       schedule.place[i] = reused != no_index ? schedule.place[reused] : allocate(operations_[i].size);
       schedule.num_features = std::max(schedule.num_features, schedule.place[i] + operations_[i].size);
       std::vector<Slice> read = inputs_of(operations_[i]);
@@ -106,17 +107,27 @@ class Scheduler {
   }
 
   /// The value in whose place value i may be written while it is read, as operation `at` of the order.
-  std::uint32_t same_place(std::uint32_t i, std::uint32_t at) const {
+  std::uint32_t same_place(std::uint32_t i, std::uint32_t at, const std::vector<std::uint32_t>& place) const {
     const auto ends = [&](const Slice& slice) {
       return whole(slice) && last_[slice.value] == at && slice.size == operations_[i].size;
     };
     if (const auto* op = std::get_if<Elementwise>(&operations_[i].kind)) {
-      const auto apart = [&](const Operand& other) { return other.slice.value != op->a.slice.value || (whole(other)); };
-      const bool fits = op->a.slice.present() && whole(op->a) && ends(op->a.slice) && apart(op->b) && apart(op->c);
-      return fits ? op->a.slice.value : no_index;
+      // The first place of those that would do, so that what is free lies together at the end.
+      std::uint32_t found = no_index;
+      for (const Operand* operand : {&op->a, &op->b, &op->c}) {
+        const std::uint32_t value = operand->slice.value;
+        const auto apart = [&](const Operand& other) { return other.slice.value != value || whole(other); };
+        const bool fits = operand->slice.present() && whole(*operand) && ends(operand->slice) && apart(op->a) &&
+                          apart(op->b) && apart(op->c);
+        if (fits && (found == no_index || place[value] < place[found])) found = value;
+      }
+      return found;
     }
     if (const auto* op = std::get_if<Normalization>(&operations_[i].kind)) {
       return ends(op->in) ? op->in.value : no_index;
+    }
+    if (const auto* op = std::get_if<ShortConvolution>(&operations_[i].kind)) {
+      return single_ && ends(op->in) ? op->in.value : no_index;
     }
     if (const auto* op = std::get_if<Product>(&operations_[i].kind)) {
       const bool fits = op->onto.present() && ends(op->onto) && op->in.value != op->onto.value;
@@ -163,6 +174,7 @@ class Scheduler {
   }
 
   const Program& program_;
+  bool single_;
   std::vector<Operation> operations_;
   std::vector<std::uint32_t> readers_;
   std::vector<bool> taken_;
@@ -191,8 +203,8 @@ std::vector<Multiplication> multiplications(const Program& program, const Produc
   return list;
 }
 
-Schedule make_schedule(const Program& program, bool keep_token_values, const std::vector<bool>& given) {
-  return Scheduler(program, keep_token_values, given).run();
+Schedule make_schedule(const Program& program, bool keep_token_values, const std::vector<bool>& given, bool single) {
+  return Scheduler(program, keep_token_values, given, single).run();
 }
 
 }  // namespace krohn

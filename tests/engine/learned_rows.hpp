@@ -73,8 +73,9 @@ class LearnedRowsOnCpu {
       case Kind::group:
         return each(op.count, x.rows, [&](std::uint32_t i, std::uint32_t j) { group(op, x, i, j); });
       case Kind::convolution:
-        each(op.count, x.rows, [&](std::uint32_t i, std::uint32_t j) { convolution(op, x, i, j); });
-        return each(op.count, x.words, [&](std::uint32_t i, std::uint32_t j) { keep_tail(op, x, i, j); });
+        // It may work in place.
+        each(op.count, x.words, [&](std::uint32_t i, std::uint32_t j) { keep_tail(op, x, i, j); });
+        return each(op.count, x.rows, [&](std::uint32_t i, std::uint32_t j) { convolution(op, x, i, j); });
       case Kind::shift:
         each(op.count, x.rows, [&](std::uint32_t i, std::uint32_t j) { shift(op, x, i, j); });
         return each(op.count, x.words, [&](std::uint32_t i, std::uint32_t j) { keep_shift(op, x, i, j); });

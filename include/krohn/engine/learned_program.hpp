@@ -42,7 +42,7 @@ LearnedProgram make_learned_program(const Program& model);
 /// The same for words of `tokens` alone and rows at positions of at least `length` tokens, 1 or more (of a prefix tree,
 /// whose beginning is done elsewhere). What depends on the last tokens alone (convolutions in a first layer) is a table
 /// too: with n `tokens` a row's token is the number, with the oldest's index first, of the last `window` tokens
-/// to the base n. The tails of such convolutions are not kept in states.
+/// to the base n. The tails of such convolutions are not kept in states. For branches alone: every word has one row.
 LearnedProgram make_tree_program(const Program& model, std::span<const std::uint32_t> tokens, std::size_t length);
 
 }  // namespace krohn

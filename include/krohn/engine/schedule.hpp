@@ -43,6 +43,8 @@ std::vector<Multiplication> multiplications(const Program& program, const Produc
 /// With `keep_token_values` nothing that depends on the token alone is taken into what depends on more. Values that are
 /// `given` (per value; none: no value is) come from elsewhere: they are Constants here, which read nothing, in the
 /// order in which others first read them; those that none reads are left out, but for the last value, the logits.
-Schedule make_schedule(const Program& program, bool keep_token_values, const std::vector<bool>& given = {});
+/// `single`: operations see one token of a word at a time, so that convolutions work in place.
+Schedule make_schedule(const Program& program, bool keep_token_values, const std::vector<bool>& given = {},
+                       bool single = false);
 
 }  // namespace krohn
