@@ -329,8 +329,8 @@ struct CheckArgs {
   const std::int32_t* expected;
   const std::uint32_t* from;  // of the first parent
   std::uint32_t* to;          // null where nothing lies below
-  std::uint32_t num_tokens;
-  bool compare;
+  LearnedBranches branches;
+  std::uint32_t compared;
   LearnedDevice::Checked* checked;
 };
 
@@ -338,14 +338,28 @@ __global__ void check_kernel(const __grid_constant__ LearnedRows x, std::uint32_
                              const LearnedAnswer* answers, std::uint32_t num_answers, CheckArgs args) {
   const std::uint32_t row = blockIdx.x * blockDim.x + threadIdx.x;
   if (row >= x.rows) return;
-  const std::uint32_t before = args.from[row / args.num_tokens];
-  const std::uint32_t state = args.delta[static_cast<std::size_t>(before) * args.num_tokens + row % args.num_tokens];
-  if (args.to != nullptr) args.to[row] = state;
+  const std::uint32_t symbols = args.branches.symbols;
+  const std::uint32_t family = args.branches.family();
+  const std::uint32_t parent = row / family;
+  const std::uint32_t member = row % family;
+  const std::uint32_t level = member < symbols ? 0 : 1;
+  const std::uint32_t child = level == 0 ? member : member / symbols - 1;
+  const auto next = [&](std::uint32_t state, std::uint32_t symbol) {
+    return args.delta[static_cast<std::size_t>(state) * symbols + symbol];
+  };
+  std::uint32_t number = parent * symbols + child;
+  std::uint32_t state = next(args.from[parent], child);
+  if (level == 1) {
+    number = number * symbols + member % symbols;
+    state = next(state, member % symbols);
+  }
+  if (args.to != nullptr && level + 1 == args.branches.levels) args.to[number] = state;
   const std::int32_t label = elements::label(x, logits, num_logits, answers, num_answers, row);
   const std::int32_t expected = args.expected[state];
-  const bool differs = args.compare && expected != LearnedAutomatonView::any_label && expected != label;
-  if (differs || label == not_finite_label) atomicMin(&args.checked->first_wrong, row);
-  if (row + 1 == x.rows) args.checked->last_label = label;
+  const bool differs = level >= args.compared && expected != LearnedAutomatonView::any_label && expected != label;
+  if (differs || label == not_finite_label) atomicMin(&args.checked->first_wrong[level], number);
+  const bool last = row + 1 == x.rows || (level == 0 && row + family - symbols + 1 == x.rows);
+  if (last) args.checked->last_label[level] = label;
 }
 
 /// [features, pitch] to [rows, features].
@@ -426,6 +440,7 @@ struct LearnedDevice::Memory {
   std::optional<LearnedTiles> tile_form;
   /// Of the last batch.
   LearnedRows rows;
+  LearnedBranches branches;
 
   LearnedRows batch(std::size_t num_rows, std::size_t words, const LearnedStates& from, LearnedStates* to) const {
     LearnedRows x;
@@ -589,9 +604,12 @@ void LearnedDevice::read(std::span<const std::uint32_t> tokens, std::span<const 
 void LearnedDevice::branch(const LearnedStates& from, std::size_t begin, std::size_t count,
                            const LearnedBranches& branches, LearnedStates* to) {
   Memory& m = *memory_;
-  const std::size_t rows = count * branches.symbols;
-  require(rows <= m.max_rows && begin + count <= from.capacity() && (to == nullptr || rows <= to->capacity()),
+  const std::size_t rows = count * branches.family();
+  require(rows <= m.max_rows && begin + count <= from.capacity() &&
+              (to == nullptr || count * branches.words_of_last() <= to->capacity()),
           "branches that fit");
+  require(branches.levels == 1 || branches_twice(branches.symbols), "a form of two levels");
+  m.branches = branches;
   if (rows == 0) {
     m.rows = LearnedRows{};
     return;
@@ -611,6 +629,10 @@ void LearnedDevice::branch(const LearnedStates& from, std::size_t begin, std::si
   m.run(x, true);
 }
 
+bool LearnedDevice::branches_twice(std::uint32_t symbols) const {
+  return memory_->tile_form && memory_->tile_form->twice(symbols);
+}
+
 void LearnedDevice::set_automaton(const LearnedAutomatonView& automaton, LearnedStates& states,
                                   std::span<const std::uint32_t> automaton_states) {
   memory_->delta = DeviceArray<std::uint32_t>(automaton.delta);
@@ -619,19 +641,20 @@ void LearnedDevice::set_automaton(const LearnedAutomatonView& automaton, Learned
 }
 
 LearnedDevice::Checked LearnedDevice::check(const LearnedStates& from, std::size_t begin, LearnedStates* to,
-                                            bool compare) {
+                                            std::uint32_t compared) {
   Memory& m = *memory_;
   Checked checked;
   if (m.rows.rows == 0) return checked;
   require(m.answers.size() > 0 && m.expected.size() > 0, "answers, and an automaton");
-  const auto tokens = static_cast<std::uint32_t>(m.delta.size() / m.expected.size());
-  require(begin + m.rows.rows / tokens <= from.capacity() && (to == nullptr || m.rows.rows <= to->capacity()),
-          "room for the automaton's states");
+  require(m.delta.size() / m.expected.size() == m.branches.symbols &&
+              begin + m.rows.rows / m.branches.family() <= from.capacity() &&
+              (to == nullptr || m.rows.rows / m.branches.family() * m.branches.words_of_last() <= to->capacity()),
+          "branches, and room for the automaton's states");
   copy_to(m.checked, std::span<const Checked>(&checked, 1));
   check_kernel<<<(m.rows.rows + row_threads - 1) / row_threads, row_threads>>>(
       m.rows, m.logits, m.num_logits, m.answers.data(), static_cast<std::uint32_t>(m.answers.size()),
       {m.delta.data(), m.expected.data(), from.memory().automaton.data() + begin,
-       to == nullptr ? nullptr : to->memory().automaton.data(), tokens, compare, m.checked.data()});
+       to == nullptr ? nullptr : to->memory().automaton.data(), m.branches, compared, m.checked.data()});
   check_launch("check_kernel");
   copy_from(m.checked, std::span<Checked>(&checked, 1));
   return checked;

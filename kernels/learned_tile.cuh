@@ -17,6 +17,9 @@ class LearnedTiles {
   LearnedTiles(LearnedTiles&&) noexcept;
   LearnedTiles& operator=(LearnedTiles&&) noexcept;
 
+  /// Whether it has a form of branches of two levels.
+  bool twice(std::uint32_t symbols) const;
+
   /// Branches of the states from `begin` on, on the default stream. Of x: rows, weights, states; of its features only
   /// the logits are written.
   void run(const LearnedRows& x, const LearnedBranches& branches, std::uint32_t begin) const;

@@ -65,10 +65,13 @@ void LearnedDevice::read(std::span<const std::uint32_t>, std::span<const std::ui
 void LearnedDevice::branch(const LearnedStates&, std::size_t, std::size_t, const LearnedBranches&, LearnedStates*) {
   refuse();
 }
+bool LearnedDevice::branches_twice(std::uint32_t) const { refuse(); }
 void LearnedDevice::set_automaton(const LearnedAutomatonView&, LearnedStates&, std::span<const std::uint32_t>) {
   refuse();
 }
-LearnedDevice::Checked LearnedDevice::check(const LearnedStates&, std::size_t, LearnedStates*, bool) { refuse(); }
+LearnedDevice::Checked LearnedDevice::check(const LearnedStates&, std::size_t, LearnedStates*, std::uint32_t) {
+  refuse();
+}
 void LearnedDevice::labels(std::span<std::int32_t>) const { refuse(); }
 void LearnedDevice::logits(std::span<float>) const { refuse(); }
 

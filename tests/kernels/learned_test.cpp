@@ -165,6 +165,17 @@ void compare_branches(const Program& model, const LearnedProgram& program, std::
   const auto symbols = static_cast<std::uint32_t>(tokens.size());
   std::uint32_t runs = 1;
   for (std::uint32_t i = 0; i < program.window; ++i) runs *= symbols;
+  const auto wrong_states = [&](const std::vector<float>& kept, const std::vector<std::vector<float>>& expected) {
+    std::size_t wrong = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      for (const StatePart& part : model.state_parts()) {
+        if (!tails && !part.recurrent()) continue;
+        const float* part_kept = kept.data() + i * size + part.offset;
+        wrong += std::memcmp(part_kept, expected[i].data() + part.offset, part.size * sizeof(float)) != 0 ? 1U : 0U;
+      }
+    }
+    return wrong;
+  };
   LearnedStream<float> stream(model);
   std::vector<float> logits(model.num_logits());
   std::uint64_t number = 0;
@@ -194,7 +205,7 @@ void compare_branches(const Program& model, const LearnedProgram& program, std::
     device.logits(seen);
     device.download(to, 0, states);
     std::vector<float> expected;
-    std::size_t wrong = 0;
+    std::vector<float> below;
     std::vector<std::vector<float>> children;
     for (std::size_t row = 0; row < rows; ++row) {
       const std::vector<float>& parent = parents[begin + row / symbols];
@@ -202,16 +213,43 @@ void compare_branches(const Program& model, const LearnedProgram& program, std::
       stream.step(tokens[row % symbols], logits);
       expected.insert(expected.end(), logits.begin(), logits.end());
       children.emplace_back(stream.state().begin(), stream.state().end());
-      for (const StatePart& part : model.state_parts()) {
-        if (!tails && !part.recurrent()) continue;
-        const float* kept = states.data() + row * size + part.offset;
-        wrong += std::memcmp(kept, children.back().data() + part.offset, part.size * sizeof(float)) != 0 ? 1U : 0U;
-      }
     }
     CAPTURE(level);
     CHECK(first_difference({expected}, {seen}) == std::nullopt);
     CHECK(first_difference({expected}, {last}) == std::nullopt);
-    CHECK(wrong == 0);
+    CHECK(wrong_states(states, children) == 0);
+    LearnedBranches both = branches;
+    both.levels = 2;
+    if (device.branches_twice(symbols) && count * both.family() <= 243) {
+      // A family: a state's branches, then theirs.
+      std::vector<float> families;
+      std::vector<std::vector<float>> grandchildren;
+      for (std::size_t row = 0; row < rows; ++row) {
+        for (const std::uint32_t token : tokens) {
+          std::copy(children[row].begin(), children[row].end(), stream.state().begin());
+          stream.step(token, logits);
+          below.insert(below.end(), logits.begin(), logits.end());
+          grandchildren.emplace_back(stream.state().begin(), stream.state().end());
+        }
+        if ((row + 1) % symbols != 0) continue;
+        const auto branch = static_cast<std::ptrdiff_t>(symbols * model.num_logits());
+        const auto first = expected.begin() + static_cast<std::ptrdiff_t>((row + 1) / symbols - 1) * branch;
+        families.insert(families.end(), first, first + branch);
+        families.insert(families.end(), below.begin(), below.end());
+        below.clear();
+      }
+      std::vector<float> seen_both(families.size());
+      device.branch(from, begin, count, both, nullptr);
+      device.logits(seen_both);
+      CHECK(first_difference({families}, {seen_both}) == std::nullopt);
+      LearnedStates last_states(rows * symbols, size);
+      std::vector<float> left(rows * symbols * size);
+      device.branch(from, begin, count, both, &last_states);
+      device.logits(seen_both);
+      device.download(last_states, 0, left);
+      CHECK(wrong_states(left, grandchildren) == 0);
+      CHECK(first_difference({families}, {seen_both}) == std::nullopt);
+    }
     parents = std::move(children);
     from = std::move(to);
   }
@@ -221,12 +259,15 @@ void compare_branches(const Program& model) {
   std::vector<std::uint32_t> tokens(model.vocabulary_size());
   std::iota(tokens.begin(), tokens.end(), 0U);
   if (tokens.size() <= 3) compare_branches(model, make_learned_program(model), tokens, 0, true);
-  tokens.resize(std::min<std::size_t>(tokens.size(), 3));
-  std::reverse(tokens.begin(), tokens.end());
-  for (const std::size_t length : {0U, 2U, 5U}) {
-    CAPTURE(length);
-    const LearnedProgram program = make_tree_program(model, tokens, length + 1);
-    compare_branches(model, program, tokens, length, program.window == 1);
+  for (const std::size_t symbols : {3U, 2U}) {
+    if (tokens.size() < symbols) continue;
+    tokens.resize(symbols);
+    std::reverse(tokens.begin(), tokens.end());
+    for (const std::size_t length : {0U, 2U, 5U}) {
+      CAPTURE(length);
+      const LearnedProgram program = make_tree_program(model, tokens, length + 1);
+      compare_branches(model, program, tokens, length, program.window == 1);
+    }
   }
 }
 

@@ -26,7 +26,8 @@ struct LearnedOperation {
     multiply,  // out[o] = sum_i a[i] W(i, o), o < count, i < size, in `groups` blocks; (+ bias) (added to out)
     map,       // out[i] = function(a[i / a_share], b[i / b_share], c[i]; w0[i / w_share], w1[i / v_share]; k0, k1, k2)
     group,     // count groups of size features, each by itself: norms
-    convolution,  // out[i] = sum_j w[i * size + j] a[i] at j - size + 1, (+ bias) (activated); out is not a
+    convolution,  // out[i] = sum_j w[i * size + j] a[i] at j - size + 1, (+ bias) (activated); out may be a where every
+                  // word has one row
     shift,        // out[i] = a[i] of the token before, - a[i] with `difference`; out is not a
     constants,    // out[i] = weight[w0 + i]
     recurrence,   // recurrences[w0]
@@ -160,11 +161,17 @@ struct LearnedAutomatonView {
 
 /// Words that follow each other in the order of words of one length, each a branch of a state: row i reads token
 /// (first_token + i) % tokens from state i / symbols of those given. Tokens are a program's: numbers of symbols, or of
-/// runs of symbols.
+/// runs of symbols. With two levels a state has a family of rows: its branches, then the branches of each in turn,
+/// which read the tokens that their numbers among the words one symbol longer say.
 struct LearnedBranches {
   std::uint32_t symbols = 0;
   std::uint32_t tokens = 0;
   std::uint32_t first_token = 0;
+  std::uint32_t levels = 1;
+
+  /// Rows of a state, and those of the last level among them.
+  KROHN_HOST_DEVICE constexpr std::uint32_t family() const { return levels == 1 ? symbols : symbols * (1 + symbols); }
+  KROHN_HOST_DEVICE constexpr std::uint32_t words_of_last() const { return levels == 1 ? symbols : symbols * symbols; }
 };
 
 /// Carried states of words in device memory, `capacity` words, and the states of an automaton.
@@ -205,23 +212,26 @@ class LearnedDevice {
   /// but recurrences from zero; no state is left. Every recurrence is one that chunked.hpp's rules do.
   void read_chunked(std::span<const std::uint32_t> tokens, std::size_t length, const LearnedStates& from,
                     ChunkedFormat format);
-  /// Branches of states begin .. begin + count - 1: count * branches.symbols rows. The state of row i is state i of
-  /// `to`, unless that is null.
+  /// Branches of states begin .. begin + count - 1: count * branches.family() rows. The states of the last level's are
+  /// those of `to`, unless that is null.
   void branch(const LearnedStates& from, std::size_t begin, std::size_t count, const LearnedBranches& branches,
               LearnedStates* to);
+  /// Whether branch() does two levels at once.
+  bool branches_twice(std::uint32_t symbols) const;
 
   /// The automaton of the branches to come, and the states of the first words.
   void set_automaton(const LearnedAutomatonView& automaton, LearnedStates& states,
                      std::span<const std::uint32_t> automaton_states);
+  /// Of each level: words are numbered in their order, from the first one's 0 on.
   struct Checked {
     static constexpr std::uint32_t none = ~std::uint32_t{0};
-    /// The first row whose label the automaton does not expect, or that is not finite.
-    std::uint32_t first_wrong = none;
-    std::int32_t last_label = 0;
+    /// The first word whose label the automaton does not expect, or that is not finite.
+    std::uint32_t first_wrong[2] = {none, none};
+    std::int32_t last_label[2] = {0, 0};
   };
-  /// Moves the automaton along the branches of the last branch(), whose arguments these are, and compares; without
-  /// `compare` only what is not finite is wrong.
-  Checked check(const LearnedStates& from, std::size_t begin, LearnedStates* to, bool compare);
+  /// Moves the automaton along the branches of the last branch(), whose arguments these are, and compares the labels of
+  /// level `compared` and those below it; of the others only what is not finite is wrong.
+  Checked check(const LearnedStates& from, std::size_t begin, LearnedStates* to, std::uint32_t compared);
 
   /// Of the rows of the last read() or branch(): labels (undefined -1, not_finite_label); logits, row by row.
   void labels(std::span<std::int32_t> out) const;

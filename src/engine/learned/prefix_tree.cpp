@@ -1,8 +1,8 @@
 // The frontier is cut into runs of neighbouring nodes, and the team's devices take a run at a time. A device walks
 // below its run depth first, many nodes of one length at a time, in lexicographic order: nodes that lie together are
 // consecutive words, so that a batch is a range of numbers. Each length has room for the states of one batch; a batch
-// is expanded piece by piece before the next one replaces it. The automaton runs on the device beside the model. Nodes
-// of the target's length leave no state.
+// is expanded piece by piece before the next one replaces it. The automaton runs on the device beside the model. Where
+// the device does two levels at once every second one has states. Nodes of the target's length leave none.
 //
 // Invariant of a run: everything before the batch at hand in lexicographic order has been tried up to the run's limit:
 // the target, the length of a word found in a later run, or one less than that of a word found in this run or an
@@ -28,6 +28,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t frontier_nodes = 256;
+/// Nodes that leave no states are tried so many times as many at once.
+constexpr std::size_t last_rows = 4;
 /// Runs for each of several workers.
 constexpr std::size_t runs_a_worker = 8;
 
@@ -92,26 +94,31 @@ class TreeWorker {
           static_cast<double>(roots) * std::pow(static_cast<double>(symbols), static_cast<double>(level));
       return words < static_cast<double>(rows) ? static_cast<std::size_t>(words) : rows;
     };
+    // Of the last length, or of the last two together, which leave no states.
+    const auto batch = [&](std::size_t rows) {
+      const std::size_t last = capacity(last_rows * rows, depth);
+      return std::min(last_rows * rows, last + last / symbols);
+    };
     const auto needed = [&](std::size_t rows) {
-      std::size_t sum = fixed + capacity(rows, depth) * row;
+      std::size_t sum = fixed + batch(rows) * row;
       for (std::size_t level = 1; level < depth; ++level) sum += capacity(rows, level) * state;
       return sum;
     };
     std::size_t rows = std::max(symbols, most_device_rows / symbols * symbols);
     while (rows > symbols && needed(rows) > bytes) rows = std::max(symbols, rows / 2 / symbols * symbols);
     if (needed(rows) > bytes) too_little(bytes);
-    parents_ = std::max<std::size_t>(1, rows / symbols);
-    device_ = std::make_unique<LearnedDevice>(tree.program.view(), answers_of(tree.task),
-                                              std::max(symbols, capacity(rows, depth)));
+    rows_ = rows;
+    last_rows_ = std::max(symbols, batch(rows));
+    device_ = std::make_unique<LearnedDevice>(tree.program.view(), answers_of(tree.task), last_rows_);
     for (std::size_t level = 0; level < depth; ++level) {
-      const std::size_t size = level == 0 ? frontier.size() : std::max(symbols, capacity(rows, level));
-      levels_.push_back(std::make_unique<LearnedStates>(size, tree.model.state_size()));
+      capacity_.push_back(level == 0 ? frontier.size() : std::max(symbols, capacity(rows, level)));
     }
+    levels_.resize(depth);
     std::vector<float> states(frontier.states.size() / sizeof(float));
     if (!states.empty()) std::memcpy(states.data(), frontier.states.data(), frontier.states.size());
-    device_->upload(*levels_[0], 0, states);
+    device_->upload(states_of(0), 0, states);
     const LabelledAutomaton& automaton = tree.search.automaton();
-    device_->set_automaton({automaton.delta, automaton.expected}, *levels_[0], frontier.automaton_state);
+    device_->set_automaton({automaton.delta, automaton.expected}, states_of(0), frontier.automaton_state);
   }
 
   /// Tries the words of lengths up to the limit below a run; calls found(word) with those that are out of order and
@@ -136,32 +143,51 @@ class TreeWorker {
       Search& search = worker.tree_.search;
       const std::uint32_t symbols = search.automaton().num_symbols;
       const std::uint64_t length = worker.tree_.frontier.length + level + 1;
-      for (std::size_t at = 0; at < count && !search.stopped(); at += worker.parents_) {
+      for (std::size_t at = 0, parents = 0; at < count && !search.stopped(); at += parents) {
         const std::uint64_t limit = found.limit(run.number);
         if (length > limit) return;
-        const std::size_t parents = std::min(worker.parents_, count - at);
-        const std::size_t rows = parents * symbols;
+        LearnedBranches branches{symbols, worker.tree_.tokens, 0, 2};
+        // An odd one comes first, so that the last two are tried together.
+        const bool even = (limit - length) % 2 == 1;
+        const bool fits = branches.words_of_last() <= worker.rows_ && branches.family() <= worker.last_rows_;
+        if (!even || !fits || !worker.device_->branches_twice(symbols)) branches.levels = 1;
+        const bool last = length + branches.levels > limit;
+        parents = last ? worker.last_rows_ / branches.family() : worker.rows_ / branches.words_of_last();
+        parents = std::min(parents, count - at);
+        const std::size_t rows = parents * branches.family();
         const std::uint64_t word = (first_word + at) * symbols;
-        LearnedStates* below = length == limit ? nullptr : worker.levels_[level + 1].get();
+        branches.first_token = static_cast<std::uint32_t>(word % branches.tokens);
+        LearnedStates& from = worker.states_of(level);
+        LearnedStates* below = last ? nullptr : &worker.states_of(level + branches.levels);
         const auto start = Clock::now();
-        const std::uint32_t tokens = worker.tree_.tokens;
-        worker.device_->branch(*worker.levels_[level], begin + at, parents,
-                               {symbols, tokens, static_cast<std::uint32_t>(word % tokens)}, below);
-        const LearnedDevice::Checked checked =
-            worker.device_->check(*worker.levels_[level], begin + at, below, length > done);
+        worker.device_->branch(from, begin + at, parents, branches, below);
+        // Levels of words up to `done` are not compared again.
+        const auto compared = static_cast<std::uint32_t>(done < length ? 0 : done - length + 1);
+        const LearnedDevice::Checked checked = worker.device_->check(from, begin + at, below, compared);
         search.count(rows, std::chrono::duration<double>(Clock::now() - start).count());
-        if (length > worker.compared_) {
-          worker.compared_ = length;
-          worker.compare(word_of(word + rows - 1, length, symbols), checked.last_label);
+        // Of each length: the first of its words here, and how many.
+        std::uint64_t first = word;
+        std::uint64_t words = parents * symbols;
+        for (std::uint32_t l = 0;; ++l, first *= symbols, words *= symbols) {
+          if (length + l > worker.compared_) {
+            worker.compared_ = length + l;
+            worker.compare(word_of(first + words - 1, length + l, symbols), checked.last_label[l]);
+          }
+          const bool wrong = checked.first_wrong[l] != LearnedDevice::Checked::none;
+          if (wrong) report(word_of(first + checked.first_wrong[l], length + l, symbols));
+          if (wrong && l == 0) return;
+          if (wrong || l + 1 == branches.levels) break;
         }
-        if (checked.first_wrong != LearnedDevice::Checked::none) {
-          report(word_of(word + checked.first_wrong, length, symbols));
-          return;
-        }
-        if (below != nullptr) expand(level + 1, 0, rows, word);
+        if (below != nullptr) expand(level + branches.levels, 0, words, first);
       }
     }
   };
+
+  LearnedStates& states_of(std::size_t level) {
+    std::unique_ptr<LearnedStates>& states = levels_[level];
+    if (!states) states = std::make_unique<LearnedStates>(capacity_[level], tree_.model.state_size());
+    return *states;
+  }
 
   /// The reference gives the label too: one word of every length is asked, so that a device that computes something
   /// else is noticed.
@@ -182,9 +208,13 @@ class TreeWorker {
 
   const Tree& tree_;
   std::unique_ptr<LearnedDevice> device_;
-  /// Per length: the carried states of a batch.
+  /// Per length: the carried states of a batch, how many at most; made where they are needed.
+  std::vector<std::size_t> capacity_;
   std::vector<std::unique_ptr<LearnedStates>> levels_;
-  std::size_t parents_ = 1;
+  /// Nodes at once that leave states.
+  std::size_t rows_ = 1;
+  /// Nodes at once that leave no states.
+  std::size_t last_rows_ = 1;
   std::uint64_t compared_ = 0;
 };
 
