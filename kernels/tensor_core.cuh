@@ -35,6 +35,22 @@ __device__ __forceinline__ void load_tiles_transposed(std::uint32_t (&r)[4], std
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                : "r"(address));
 }
+/// Four tiles to shared memory, transposed; with two, the first 16 lanes give addresses. Not on devices before compute
+/// capability 9.
+__device__ __forceinline__ void store_tiles_transposed(std::uint32_t address, std::uint32_t x, std::uint32_t y,
+                                                       std::uint32_t z, std::uint32_t w) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1,%2,%3,%4};" ::"r"(address), "r"(x), "r"(y),
+               "r"(z), "r"(w)
+               : "memory");
+#endif
+}
+__device__ __forceinline__ void store_tiles_transposed(std::uint32_t address, std::uint32_t x, std::uint32_t y) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("stmatrix.sync.aligned.m8n8.x2.trans.shared.b16 [%0], {%1,%2};" ::"r"(address), "r"(x), "r"(y)
+               : "memory");
+#endif
+}
 
 __device__ __forceinline__ void multiply_add(float (&d)[4], const std::uint32_t (&a)[4], std::uint32_t b0,
                                              std::uint32_t b1) {
@@ -120,6 +136,11 @@ struct Tile {
   static __device__ __forceinline__ Operand<planes> load_left(std::uint32_t base, int row, int piece) {
     return load<false>(base, row, piece, lane() & 15, lane() >> 4);
   }
+  /// Left operand whose upper eight rows are rows upper .. + 7 here, its lower ones rows lower .. + 7 (multiples of 8).
+  static __device__ __forceinline__ Operand<planes> load_left_halves(std::uint32_t base, int upper, int lower,
+                                                                     int piece) {
+    return load<false>(base, 0, piece, ((lane() & 8) == 0 ? upper : lower) + (lane() & 7), lane() >> 4);
+  }
   /// Right operand whose column n is row `row` + n here, its rows columns 8 piece .. + 15.
   static __device__ __forceinline__ Operand<planes> load_right(std::uint32_t base, int row, int piece) {
     return load<false>(base, row, piece, ((lane() >> 4) << 3) + (lane() & 7), (lane() >> 3) & 1);
@@ -159,9 +180,7 @@ struct Tile {
     const std::uint32_t at = base + offset(row + ((lane() >> 4) << 3) + (lane() & 7), (lane() >> 3) & 1);
 #pragma unroll
     for (int p = 0; p < planes; ++p) {
-      asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1,%2,%3,%4};" ::"r"(at + p * plane_bytes),
-                   "r"(o.r[p][0]), "r"(o.r[p][1]), "r"(o.r[p][2]), "r"(o.r[p][3])
-                   : "memory");
+      store_tiles_transposed(at + p * plane_bytes, o.r[p][0], o.r[p][1], o.r[p][2], o.r[p][3]);
     }
 #else
 #pragma unroll
@@ -263,6 +282,10 @@ __device__ __forceinline__ void publish_to_groups() {
 /// All of `threads` threads that name the same barrier wait for each other.
 __device__ __forceinline__ void synchronize(int id, int threads) {
   asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
+/// Counts as one of them without waiting: what it did before is seen by those that wait.
+__device__ __forceinline__ void arrive(int id, int threads) {
+  asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }
 
 /// Barriers in shared memory, 8 bytes each: a phase ends with the last of `count` arrivals, which do not wait. What an
