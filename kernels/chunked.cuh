@@ -10,13 +10,15 @@
 // Four *preparing* warps copy keys, queries and values to shared memory, and make P and T = (1 + A)^-1 diag(beta): A by
 // tensor cores, its diagonal 16 x 16 blocks inverted by substitution, the blocks below by halves: the lower left one of
 // the inverse is -T_11 A_10 T_00. They run up to two chunks ahead of the *state* warps, each of which owns 16 value
-// columns of S^T as sums in registers and needs nothing from its neighbours: all its products are
-// (16 value columns) x (steps or keys), so that the sums of one product are the left operand of the next. In bf16 and
-// with 64 or 128 keys four warps make such products together (warp_group.cuh). What takes longest is the preparing
-// warps' chain from one barrier of theirs to the next, of which the slowest warp counts: work is given out by that, and
-// P to the state warps where they would wait. In the first pass of long sequences two groups of preparing warps take
-// turns. Shared-memory barriers say that a chunk is prepared and that it is used up, one each for every place of such a
-// chunk.
+// columns of S^T as sums in registers: all its products are (16 value columns) x (steps or keys), so that the sums of
+// one product are the left operand of the next. In bf16 and with 64 or 128 keys four warps make such products together
+// (warp_group.cuh). What takes longest is the preparing warps' chain from one barrier of theirs to the next, of which
+// the slowest warp counts: work is given out by that, and P to the state warps where they would wait. With 64 keys and
+// one update a token (Layout::by_block) the preparing warps differ: each makes its own diagonal block of A, then two
+// invert two such blocks each, while the two others make most of what is below, scan the next chunk's decays and start
+// its copies; and each state warp makes a quarter of P. In the first pass of long sequences two groups of
+// preparing warps take turns. Shared-memory barriers say that a chunk is prepared and that it is used up, one each for
+// every place of such a chunk.
 //
 // Entries of T are at most 2 in magnitude for contractions (|T_ij| <= beta_i |k_i| |k_j|), so that its one rounding is
 // harmless; A and the blocks inside the inversion have 16 bits.
@@ -165,8 +167,9 @@ struct Layout {
   static constexpr int since_at = 4 * chunk_steps;
   static constexpr int until_at = 5 * chunk_steps;
   static constexpr int scalars = keywise ? K : (long_preparation ? 6 : 4) * chunk_steps;  // keywise: e^{b_64} per key
-  /// Products between blocks of 16 steps are scaled by powers of one multiplication each; with other numbers of updates
-  /// a token, and where the state warps do not make P, what warp 0 then has to do more costs more than that saves.
+  /// Products between blocks of 16 steps are scaled by powers of one multiplication each, the preparing warps have work
+  /// of different kinds, and the state warps equal parts of P. With other numbers of updates a token, and where the
+  /// state warps do not make P, the further powers cost more than they save.
   static constexpr bool by_block(int query_blocks) { return state_scores && query_blocks == 4; }
   static constexpr std::uint32_t buffer_base = scalar_base + scalar_places * scalars * 4;
   static constexpr int buffer_pieces = Keys::pieces + max_state_warps;  // of 32 bytes, a thread
@@ -198,26 +201,36 @@ __host__ __device__ constexpr int score_block(int query_block, int update_block)
   return query_blocks == 4 ? triangle_block(query_block, update_block) : update_block * query_blocks + query_block;
 }
 
-/// Chunk c is handed over by one phase of a barrier: phase c / places of that of its place.
-template <class L>
+/// Chunk c is handed over by one phase of a barrier: phase c / places of that of its place. by_warps: one thread
+/// arrives for its warp.
+template <class L, bool by_warps>
 struct Handover {
   std::uint32_t base;  // of the block's memory
 
   __device__ __forceinline__ void start(int state_warps) const {
+    constexpr int arrivals = by_warps ? 1 : 32;  // of a warp
     for (int i = 0; i < L::places; ++i) {
-      barrier_start(prepared(i), preparing_threads);
-      barrier_start(used(i), 32 * state_warps);
+      barrier_start(prepared(i), arrivals * preparing_warps);
+      barrier_start(used(i), arrivals * state_warps);
     }
   }
   /// By every thread: what it did before is before what others do after their wait.
-  __device__ __forceinline__ void say_prepared(int c) const { barrier_arrive(prepared(c)); }
-  __device__ __forceinline__ void say_used(int c) const { barrier_arrive(used(c)); }
+  __device__ __forceinline__ void say_prepared(int c) const { arrive(prepared(c)); }
+  __device__ __forceinline__ void say_used(int c) const { arrive(used(c)); }
   __device__ __forceinline__ void wait_prepared(int c) const { barrier_wait(prepared(c), c / L::places & 1); }
   __device__ __forceinline__ void wait_used(int c) const { barrier_wait(used(c), c / L::places & 1); }
 
  private:
   __device__ __forceinline__ std::uint32_t prepared(int c) const { return base + L::barrier_base + c % L::places * 8; }
   __device__ __forceinline__ std::uint32_t used(int c) const { return prepared(c) + L::places * 8; }
+  static __device__ __forceinline__ void arrive(std::uint32_t barrier) {
+    if constexpr (by_warps) {
+      __syncwarp();
+      if ((threadIdx.x & 31U) == 0) barrier_arrive(barrier);
+    } else {
+      barrier_arrive(barrier);
+    }
+  }
 };
 
 /// Where a block's sequence lies.
@@ -352,10 +365,12 @@ __device__ __forceinline__ float block_power(const float* s, int block) {
   return s[L::since_at + 16 * block + 15];
 }
 
-/// P for the rules with one decay a step, by four warps: each has 16 updates, for all queries that see them.
+/// P for the rules with one decay a step, by four warps: each has 16 updates, for all queries that see them. by_block:
+/// eight updates of the first half and eight of the last, those that make every warp's part of P as large.
 template <int K, ChunkedRule rule, class Input, int query_blocks, Pass pass>
 struct Scores {
   using L = Layout<K, rule, Input, pass>;
+  static constexpr bool by_block = L::by_block(query_blocks);
   static constexpr int planes = L::planes;
   using Keys = typename L::Keys;
   using Block = typename L::Block;
@@ -373,7 +388,22 @@ struct Scores {
   __device__ __forceinline__ void start(int c, Product& product) const {
     const int first = query_blocks == 4 ? warp : 0;
     const std::uint32_t stage = base + (c % L::stages) * L::stage_bytes;
-    if constexpr (L::group_products) {
+    if constexpr (by_block) {
+      Operand<1> left[K / 16];
+#pragma unroll
+      for (int k = 0; k < K / 16; ++k) {
+        left[k] =
+            Panel::load_left_halves(stage + L::key_at + k / 4 * Panel::bytes, 8 * warp, 56 - 8 * warp, 2 * (k % 4));
+      }
+      settle(left);
+      group_begin();
+#pragma unroll
+      for (int k = 0; k < K / 16; ++k) {
+        group_multiply<64, Panel, false>(product, left[k], stage + L::query_at + k / 4 * Panel::bytes, 0, 2 * (k % 4),
+                                         k > 0);
+      }
+      group_commit();
+    } else if constexpr (L::group_products) {
       group_begin();
 #pragma unroll
       for (int k = 0; k < K / 16; ++k) {
@@ -401,6 +431,15 @@ struct Scores {
   }
   /// Once the products are there.
   __device__ __forceinline__ void finish(int c, Product& product) const {
+    if constexpr (by_block) {
+      finish_halves(c, product);
+    } else {
+      finish_columns(c, product);
+    }
+  }
+
+ private:
+  __device__ __forceinline__ void finish_columns(int c, Product& product) const {
     const int n = householder_of<query_blocks>(a);
     const int first = query_blocks == 4 ? warp : 0;
     const float* s = scalars_of<L>(memory, c);
@@ -408,13 +447,6 @@ struct Scores {
     const int update = 16 * warp + (lane >> 2);
     const float b[2] = {s[L::sum_at + update], s[L::sum_at + update + 8]};
     const std::uint32_t scores = base + L::prepared_of(c) + L::score_at;
-    // by_block: of an update, the decays until block i of queries.
-    constexpr bool by_block = L::by_block(query_blocks);
-    float until[2] = {1.0F, 1.0F};
-    if (by_block && decays) {
-      until[0] = s[L::until_at + update];
-      until[1] = s[L::until_at + update + 8];
-    }
 #pragma unroll
     for (int i = 0; i < query_blocks; ++i) {
       if (i < first) continue;
@@ -422,13 +454,6 @@ struct Scores {
       for (int h = 0; h < 2; ++h) {
         float(&x)[4] = product[2 * i + h];
         const int query = 16 * i + 8 * h + 2 * (lane & 3);
-        if (by_block && i > warp) {
-          if (!decays) continue;
-          const float2 since = *reinterpret_cast<const float2*>(s + L::since_at + query);
-#pragma unroll
-          for (int e = 0; e < 4; ++e) x[e] *= until[e >> 1] * ((e & 1) == 0 ? since.x : since.y);
-          continue;
-        }
 #pragma unroll
         for (int e = 0; e < 2; ++e) {
           // The last update before the query. Queries beyond the chunk are zero; any update stands for theirs.
@@ -436,21 +461,105 @@ struct Scores {
           const float at = decays ? s[L::sum_at + last] : 0.0F;
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
-            // The first eight queries of a block see none of its lower updates.
-            const bool unseen = by_block && h < r;
-            if (decays && !unseen) x[2 * r + e] *= power_of_two(at - b[r]);
+            if (decays) x[2 * r + e] *= power_of_two(at - b[r]);
             if (update + 8 * r > last) x[2 * r + e] = 0.0F;
           }
         }
       }
-      if (by_block && i > warp && decays) {
-        const float power = block_power<L>(s, i);
-        until[0] *= power;
-        until[1] *= power;
-      }
       Block::store_transposed(scores + score_block<query_blocks>(i, warp) * Block::bytes, 0,
                               left_operand<planes>(product[2 * i], product[2 * i + 1]));
     }
+  }
+
+  /// by_block: of the sums' rows, the upper eight are updates 8 warp .. + 7, the lower 56 - 8 warp .. + 7. Of the 40
+  /// tiles of 8 queries and 8 updates that the blocks on and below the diagonal have, each warp has ten.
+  __device__ __forceinline__ void finish_halves(int c, Product& x) const {
+    static_assert(planes == 1 && K == 64);
+    const float* s = scalars_of<L>(memory, c);
+    const bool decays = a.arrays.decay != nullptr;
+    const bool late = warp >= 2;
+    const int odd = warp & 1;
+    const int column = 2 * (lane & 3);
+    const int update[2] = {8 * warp + (lane >> 2), 56 - 8 * warp + (lane >> 2)};
+    const int own_block[2] = {warp >> 1, 3 - (warp >> 1)};  // of 16 updates
+    const std::uint32_t scores = base + L::prepared_of(c) + L::score_at;
+    // A lane gives the place of one row, of 16 bytes, of two tiles or of four, which are in blocks that follow each
+    // other: its block's row, of 32 bytes, and the half of that.
+    const std::uint32_t lane_row = lane * Block::row_bytes;
+    const auto lane_piece = [&](int piece) { return static_cast<std::uint32_t>((piece ^ (lane >> 2)) & 1) * 16; };
+    const auto pair = [&](int at) { return *reinterpret_cast<const float2*>(s + at + column); };
+
+    // The blocks on the diagonal.
+    float own[2][2][2];
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+#pragma unroll
+      for (int e = 0; e < 2; ++e) {
+        own[0][h][e] = late ? x[2 + h][e] : x[h][e];
+        own[1][h][e] = late ? x[4 + h][2 + e] : x[6 + h][2 + e];
+      }
+    }
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      if (decays) {
+        const float b = s[L::sum_at + update[r]];
+#pragma unroll
+        for (int h = 0; h < 2; ++h) {
+          // Above the diagonal a power may be infinite; what it is a part of is cleared.
+          const float2 at = pair(L::sum_at + 16 * own_block[r] + 8 * h);
+          own[r][h][0] *= power_of_two(at.x - b);
+          own[r][h][1] *= power_of_two(at.y - b);
+        }
+      }
+      const int before = 8 * (odd ^ r) + (lane >> 2) - column;  // queries of the block that do not see the update
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+#pragma unroll
+        for (int e = 0; e < 2; ++e) {
+          if (before > 8 * h + e) own[r][h][e] = 0.0F;
+        }
+      }
+    }
+    {
+      const int r = lane >> 4;
+      const int block = r == 0 ? own_block[0] : own_block[1];
+      store_tiles_transposed(
+          scores + triangle_block(block, block) * Block::bytes + (lane & 15) * Block::row_bytes + lane_piece(odd ^ r),
+          pack(own[0][0][0], own[0][0][1]), pack(own[0][1][0], own[0][1][1]), pack(own[1][0][0], own[1][0][1]),
+          pack(own[1][1][0], own[1][1][1]));
+    }
+    // The blocks below it: in one half of the chunk, then of queries of the last half and updates of the first.
+    float next[2][2];
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+#pragma unroll
+      for (int e = 0; e < 2; ++e) next[h][e] = late ? x[6 + h][2 + e] : x[2 + h][e];
+    }
+    if (decays) {
+      const float until[2] = {s[L::until_at + update[0]], s[L::until_at + update[1]]};
+      const float until_next = late ? until[1] : until[0];
+      float until_half = until[0];
+      if (!late) until_half *= block_power<L>(s, 1);
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+        const float2 since = pair(L::since_at + (late ? 48 : 16) + 8 * h);
+        next[h][0] *= until_next * since.x;
+        next[h][1] *= until_next * since.y;
+      }
+#pragma unroll
+      for (int t = 4; t < 8; ++t) {
+        if (t == 6) until_half *= block_power<L>(s, 2);
+        const float2 since = pair(L::since_at + 8 * t);
+        x[t][0] *= until_half * since.x;
+        x[t][1] *= until_half * since.y;
+      }
+    }
+    store_tiles_transposed(scores + (late ? triangle_block(3, 2) : triangle_block(1, 0)) * Block::bytes +
+                               (lane & 15) * Block::row_bytes + lane_piece(late ? odd ^ 1 : odd),
+                           pack(next[0][0], next[0][1]), pack(next[1][0], next[1][1]));
+    store_tiles_transposed(scores + triangle_block(2, own_block[0]) * Block::bytes + lane_row + lane_piece(odd),
+                           pack(x[4][0], x[4][1]), pack(x[5][0], x[5][1]), pack(x[6][0], x[6][1]),
+                           pack(x[7][0], x[7][1]));
   }
 };
 
@@ -459,6 +568,7 @@ struct Scores {
 template <int K, ChunkedRule rule, class Input, int query_blocks, Pass pass>
 struct Preparing {
   using L = Layout<K, rule, Input, pass>;
+  static constexpr bool by_block = L::by_block(query_blocks);
   static constexpr int planes = L::planes;
   using Keys = typename L::Keys;
   using Block = typename L::Block;
@@ -480,7 +590,9 @@ struct Preparing {
   const Input* next_key = nullptr;
   const Input* next_query = nullptr;
   const Input* next_value = nullptr;
-  // Warp 0: decays and betas, of a chunk to come, of updates 2 lane, + 1.
+  /// Scans decays: a warp with little to do while A is made.
+  static constexpr int scanning_warp = by_block ? 2 : 0;
+  // Of that warp: decays and betas, of a chunk to come, of updates 2 lane, + 1.
   float next_decay[2] = {0.0F, 0.0F};
   float next_beta[2] = {0.0F, 0.0F};
   float decayed = 0.0F;  // sum of the segment's decays (keywise: of this thread's key)
@@ -588,6 +700,51 @@ struct Preparing {
     if constexpr (L::ahead) commit_copies();
   }
 
+  /// by_block: warps 2 and 3 copy, eight rows at a time; keys, queries and values have rows of as many pieces.
+  __device__ __forceinline__ bool copies() const { return warp >= 2; }
+  static constexpr int copied_rows = 8;
+  __device__ __forceinline__ int copied_row() const { return 4 * (warp - 2) + lane / Panel::pieces; }
+  __device__ __forceinline__ int copied_piece() const { return lane % Panel::pieces; }
+  __device__ __forceinline__ void start_rows() {
+    const std::size_t row = place.row_of(0) + copied_row();
+    const std::size_t key_from = row * key_stride() + key_column() + copied_piece() * 8;
+    next_key = static_cast<const Input*>(a.arrays.key) + key_from;
+    next_query = static_cast<const Input*>(a.arrays.query) + key_from;
+    next_value = static_cast<const Input*>(a.arrays.value) + row * value_stride() +
+                 static_cast<std::size_t>(place.head) * a.value_size + place.first_value + copied_piece() * 8;
+  }
+  /// Starts the copies of chunk c; by order of chunks.
+  __device__ __forceinline__ void issue_rows(int c) {
+    static_assert(K == 64 && L::max_state_warps == 4 && L::groups == 1);
+    const int tokens = place.tokens_of(c);
+    const std::uint32_t stage = base + (c % L::stages) * L::stage_bytes;
+    const int row = copied_row();
+    const int piece = copied_piece();
+    const std::size_t step = copied_rows * key_stride();
+    const std::size_t value_step = copied_rows * value_stride();
+    const std::uint32_t to = stage + Panel::offset(row, piece);
+    const std::uint32_t value_to = stage + L::value_at + piece / 2 * Values::bytes + Values::offset(row, piece % 2);
+    const int left = piece * 8 < a.key_size ? tokens - row : 0;
+    const int values_left = piece * 8 < a.value_size - place.first_value ? tokens - row : 0;
+    constexpr int count = chunk_steps / copied_rows;
+#pragma unroll
+    for (int i = 0; i < count; ++i) {
+      copy_async(to + L::key_at + i * copied_rows * Panel::row_bytes, next_key, i * copied_rows < left);
+      next_key += step;
+    }
+#pragma unroll
+    for (int i = 0; i < count; ++i) {
+      copy_async(to + L::query_at + i * copied_rows * Panel::row_bytes, next_query, i * copied_rows < left);
+      next_query += step;
+    }
+#pragma unroll
+    for (int i = 0; i < count; ++i) {
+      copy_async(value_to + i * copied_rows * Values::row_bytes, next_value, i * copied_rows < values_left);
+      next_value += value_step;
+    }
+    commit_copies();
+  }
+
   /// What this thread copied of chunk c, from the buffer to the tiles.
   __device__ __forceinline__ void convert(int c) {
     const std::uint32_t stage = base + (c % L::stages) * L::stage_bytes;
@@ -639,19 +796,78 @@ struct Preparing {
     store(L::remaining_at, power_of_two(total - first), power_of_two(total - sum));
     store(L::sum_at, first, sum);
     store(L::beta_at, next_beta[0], next_beta[1]);
-    if (!L::by_block(query_blocks) || a.arrays.decay == nullptr) return;
-    const float before = __shfl_sync(0xFFFFFFFFU, sum, max((lane & ~7) - 1, 0));
-    const float start = lane < 8 ? 0.0F : before;
-    const float end = __shfl_sync(0xFFFFFFFFU, sum, lane | 7);
-    store(L::since_at, power_of_two(first - start), power_of_two(sum - start));
-    store(L::until_at, power_of_two(end - first), power_of_two(end - sum));
   }
 
-  /// A of this warp's 16 rows: blocks below the diagonal to scratch, the diagonal block inverted.
-  __device__ __forceinline__ void make_system(int c) {
+  /// by_block: decays and betas of chunk c, by loads that do not depend on branches.
+  __device__ __forceinline__ void load_pairs(int c) {
+    const bool decays = a.arrays.decay != nullptr;
+    const int left = place.tokens_of(c) - 2 * lane;
+    const std::size_t at = (place.row_of(c) + 2 * lane) * a.heads + place.head;
+    const float* beta = a.arrays.beta + at;
+    const float* decay = static_cast<const float*>(a.arrays.decay) + at;
+    float x[2][2] = {};
+    if (left > 0) x[0][0] = __ldg(beta);
+    if (left > 1) x[0][1] = __ldg(beta + a.heads);
+    if (left > 0 && decays) x[1][0] = __ldg(decay);
+    if (left > 1 && decays) x[1][1] = __ldg(decay + a.heads);
+#pragma unroll
+    for (int e = 0; e < 2; ++e) {
+      next_beta[e] = x[0][e];
+      next_decay[e] = x[1][e];
+    }
+  }
+  /// by_block: scans them, in each block of 16 steps from its beginning. Without decays only betas are written (see
+  /// no_decays). there: whether there is a chunk c; if not, what is written is not read.
+  template <bool decays>
+  __device__ __forceinline__ void scan_blocks(int c, bool there) {
+    float* s = scalars(c);
+    const auto store = [&](int at, float x, float y) {
+      *reinterpret_cast<float2*>(s + at + 2 * lane) = make_float2(x, y);
+    };
+    store(L::beta_at, next_beta[0], next_beta[1]);
+    if constexpr (decays) {
+      next_decay[0] *= log2_e;
+      const float pair = fmaf(next_decay[1], log2_e, next_decay[0]);
+      float sum = pair;
+#pragma unroll
+      for (int distance = 1; distance < 8; distance *= 2) {
+        const float below = __shfl_up_sync(0xFFFFFFFFU, sum, distance, 8);
+        if ((lane & 7) >= distance) sum += below;
+      }
+      float of[4];  // each block
+#pragma unroll
+      for (int i = 0; i < 4; ++i) of[i] = __shfl_sync(0xFFFFFFFFU, sum, 8 * i + 7);
+      const float first = sum - pair + next_decay[0];
+      store(L::sum_at, first, sum);
+      store(L::since_at, power_of_two(first), power_of_two(sum));
+      const bool late = lane >= 16;
+      const bool odd = (lane & 8) != 0;
+      const float upper = of[0] + of[1];
+      const float lower = of[2] + of[3];
+      const float end = late ? (odd ? of[3] : of[2]) : (odd ? of[1] : of[0]);
+      const float before = (late ? upper : 0.0F) + (odd ? (late ? of[2] : of[0]) : 0.0F);
+      const float after = (late ? 0.0F : lower) + (odd ? 0.0F : (late ? of[3] : of[1]));
+      if (there) decayed += upper + lower;
+      store(L::until_at, power_of_two(end - first), power_of_two(end - sum));
+      store(L::decayed_at, power_of_two(before + first), power_of_two(before + sum));
+      store(L::remaining_at, power_of_two(after + (end - first)), power_of_two(after + (end - sum)));
+    }
+  }
+  /// by_block, where there are no decays: c_i of all chunks.
+  __device__ __forceinline__ void no_decays() const {
+    for (int i = 0; i < L::scalar_places; ++i) {
+      *reinterpret_cast<float2*>(scalars(i) + L::decayed_at + 2 * lane) = make_float2(1.0F, 1.0F);
+    }
+  }
+
+  /// Where block (i, j) of A, j < i, is.
+  __device__ __forceinline__ std::uint32_t below_block(int i, int j) const {
+    return base + scratch_base() + L::below_at + (i * (i - 1) / 2 + j) * FineBlock::bytes;
+  }
+
+  /// K K^T, 16 rows a warp.
+  __device__ __forceinline__ void multiply_keys(int c, float (&product)[8][4]) const {
     const std::uint32_t keys = base + (c % L::stages) * L::stage_bytes + L::key_at;
-    const float* s = scalars(c);
-    float product[8][4];
     if constexpr (L::group_products) {
       group_begin();
 #pragma unroll
@@ -674,20 +890,19 @@ struct Preparing {
         }
       }
     }
+  }
+
+  /// A of this warp's 16 rows: blocks below the diagonal to scratch, the diagonal block inverted.
+  __device__ __forceinline__ void make_system(int c) {
+    const float* s = scalars(c);
+    float product[8][4];
+    multiply_keys(c, product);
     const int i0 = 16 * warp + (lane >> 2);
     const bool decays = a.arrays.decay != nullptr;
     const float beta[2] = {s[L::beta_at + i0], s[L::beta_at + i0 + 8]};
     const float b[2] = {s[L::sum_at + i0], s[L::sum_at + i0 + 8]};
-    const std::uint32_t scratch = base + scratch_base();
     const std::uint32_t diagonal_at = scratch_base() + L::diagonal_at + warp * L::diagonal_bytes;
     float* raw = reinterpret_cast<float*>(memory + diagonal_at);
-    // by_block: of a row, the decays since the end of block j.
-    constexpr bool by_block = L::by_block(query_blocks);
-    float since[2] = {1.0F, 1.0F};
-    if (by_block && decays) {
-      since[0] = s[L::since_at + i0];
-      since[1] = s[L::since_at + i0 + 8];
-    }
 #pragma unroll
     for (int j = 3; j >= 0; --j) {
       if (j > warp) continue;
@@ -697,15 +912,11 @@ struct Preparing {
         const int column = 16 * j + 8 * h + 2 * (lane & 3);
 #pragma unroll
         for (int e = 0; e < 4; ++e) x[e] *= beta[e >> 1];
-        if (by_block && decays && j < warp) {
-          const float2 until = *reinterpret_cast<const float2*>(s + L::until_at + column);
-#pragma unroll
-          for (int e = 0; e < 4; ++e) x[e] *= since[e >> 1] * ((e & 1) == 0 ? until.x : until.y);
-        } else if (decays) {
+        if (decays) {
           const float2 at = *reinterpret_cast<const float2*>(s + L::sum_at + column);
           // Above the diagonal a power may be infinite; nothing reads there.
 #pragma unroll
-          for (int e = by_block ? 2 * h : 0; e < 4; ++e) x[e] *= power_of_two(b[e >> 1] - ((e & 1) == 0 ? at.x : at.y));
+          for (int e = 0; e < 4; ++e) x[e] *= power_of_two(b[e >> 1] - ((e & 1) == 0 ? at.x : at.y));
         }
         if (j == warp) {
           float* to = raw + (lane >> 2) * L::raw_pitch + 8 * h + 2 * (lane & 3);
@@ -714,13 +925,7 @@ struct Preparing {
         }
       }
       if (j < warp) {
-        if (by_block && decays) {
-          const float power = block_power<L>(s, j);
-          since[0] *= power;
-          since[1] *= power;
-        }
-        FineBlock::store(scratch + L::below_at + (warp * (warp - 1) / 2 + j) * FineBlock::bytes, 0,
-                         left_operand<2>(product[2 * j], product[2 * j + 1]));
+        FineBlock::store(below_block(warp, j), 0, left_operand<2>(product[2 * j], product[2 * j + 1]));
       }
     }
     __syncwarp();
@@ -765,6 +970,156 @@ struct Preparing {
     }
   }
 
+  /// by_block: the diagonal block of A of warp `own` to `raw`.
+  template <int own, bool decays>
+  __device__ __forceinline__ void make_diagonal_of(const float* s, float (&product)[8][4], float* raw) const {
+    const float* rows = s + 16 * own + (lane >> 2);  // of this lane
+    const int column = 2 * (lane & 3);
+    const float beta[2] = {rows[L::beta_at], rows[L::beta_at + 8]};
+    float(*x)[4] = product + 2 * own;
+    float b[2] = {};
+    if constexpr (decays) {
+      b[0] = rows[L::sum_at];
+      b[1] = rows[L::sum_at + 8];
+    }
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      // The upper right quarter is not read.
+#pragma unroll
+      for (int e = 2 * h; e < 4; ++e) x[h][e] *= beta[e >> 1];
+      if constexpr (decays) {
+        const float2 at = *reinterpret_cast<const float2*>(s + L::sum_at + 16 * own + 8 * h + column);
+        // Above the diagonal a power may be infinite; nothing reads there.
+#pragma unroll
+        for (int e = 2 * h; e < 4; ++e) x[h][e] *= power_of_two(b[e >> 1] - ((e & 1) == 0 ? at.x : at.y));
+      }
+      float* to = raw + (lane >> 2) * L::raw_pitch + 8 * h + column;
+      if (h == 0) *reinterpret_cast<float2*>(to) = make_float2(x[h][0], x[h][1]);
+      *reinterpret_cast<float2*>(to + 8 * L::raw_pitch) = make_float2(x[h][2], x[h][3]);
+    }
+  }
+  /// by_block: the blocks left of it to scratch.
+  template <int own, bool decays>
+  __device__ __forceinline__ void make_blocks_of(const float* s, float (&product)[8][4]) const {
+    const float* rows = s + 16 * own + (lane >> 2);  // of this lane
+    const int column = 2 * (lane & 3);
+    // Of a row, beta and the decays since the end of block j.
+    float since[2] = {rows[L::beta_at], rows[L::beta_at + 8]};
+    if constexpr (decays) {
+      since[0] *= rows[L::since_at];
+      since[1] *= rows[L::since_at + 8];
+    }
+#pragma unroll
+    for (int j = own - 1; j >= 0; --j) {
+      float(*x)[4] = product + 2 * j;
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+        float2 until = make_float2(1.0F, 1.0F);
+        if constexpr (decays) until = *reinterpret_cast<const float2*>(s + L::until_at + 16 * j + 8 * h + column);
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+          x[h][e] *= decays ? since[e >> 1] * ((e & 1) == 0 ? until.x : until.y) : since[e >> 1];
+        }
+      }
+      FineBlock::store(below_block(own, j), 0, left_operand<2>(x[0], x[1]));
+      if constexpr (decays) {
+        if (j > 0) {
+          const float power = block_power<L>(s, j);
+          since[0] *= power;
+          since[1] *= power;
+        }
+      }
+    }
+  }
+  /// by_block: the inverses of the unit triangular diagonal blocks `warp` and warp + 2, by substitution, a row a lane.
+  __device__ __forceinline__ void invert_diagonal(int c, const float* s) const {
+    const int block = warp + 2 * (lane >> 4);
+    const int row = lane & 15;
+    const std::uint32_t diagonal_at = scratch_base() + L::diagonal_at + block * L::diagonal_bytes;
+    const float* raw = reinterpret_cast<const float*>(memory + diagonal_at);
+    float t[16];
+#pragma unroll
+    for (int j = 0; j < 16; ++j) {
+      // Of floats this is one instruction.
+      asm("set.eq.f32.f32 %0, %1, %2;" : "=f"(t[j]) : "f"(static_cast<float>(row)), "f"(static_cast<float>(j)));
+    }
+#pragma unroll
+    for (int k = 15; k > 0; --k) {
+      float below[16];
+#pragma unroll
+      for (int q = 0; q < (k + 3) / 4; ++q) {
+        *reinterpret_cast<float4*>(below + 4 * q) = *reinterpret_cast<const float4*>(raw + k * L::raw_pitch + 4 * q);
+      }
+#pragma unroll
+      for (int j = 0; j < k; ++j) t[j] = fmaf(-below[j], t[k], t[j]);
+    }
+    __syncwarp();
+    // For the blocks below, and times diag(beta) as T's.
+    const std::uint32_t inverse = base + L::inverse_of(c) + triangle_block(block, block) * Block::bytes;
+#pragma unroll
+    for (int piece = 0; piece < 2; ++piece) {
+      float* x = t + 8 * piece;
+      Operand<2> o;
+#pragma unroll
+      for (int i = 0; i < 4; ++i) set(o, i, x[2 * i], x[2 * i + 1]);
+      const std::uint32_t at = FineBlock::offset(row, piece);
+      store_quad(base + diagonal_at + at, o.r[0]);
+      store_quad(base + diagonal_at + at + FineBlock::plane_bytes, o.r[1]);
+      Operand<1> scaled;
+#pragma unroll
+      for (int q = 0; q < 2; ++q) {
+        const float4 beta = *reinterpret_cast<const float4*>(s + L::beta_at + 16 * block + 8 * piece + 4 * q);
+        set(scaled, 2 * q, x[4 * q] * beta.x, x[4 * q + 1] * beta.y);
+        set(scaled, 2 * q + 1, x[4 * q + 2] * beta.z, x[4 * q + 3] * beta.w);
+      }
+      store_quad(inverse + at, scaled.r[0]);
+    }
+  }
+  /// by_block: the part of share_system before diagonal blocks are inverted. Warps 2 and 3 say that theirs are there.
+  template <bool decays>
+  __device__ __forceinline__ void divide_system(int c, const float* s, float (&product)[8][4]) {
+    const int next = c + 1;
+    float* raw = reinterpret_cast<float*>(memory + scratch_base() + L::diagonal_at + warp * L::diagonal_bytes);
+    constexpr int pair_barrier = 2 + L::groups;  // of warps 0 and 2; the next of 1 and 3
+    if (warp == 0) {
+      make_diagonal_of<0, decays>(s, product, raw);
+      synchronize(pair_barrier, 64);
+    } else if (warp == 1) {
+      make_diagonal_of<1, decays>(s, product, raw);
+      make_blocks_of<1, decays>(s, product);
+      synchronize(pair_barrier + 1, 64);
+    } else if (warp == 2) {
+      make_diagonal_of<2, decays>(s, product, raw);
+      arrive(pair_barrier, 64);
+      scan_blocks<decays>(next, next < place.chunks);
+      make_blocks_of<2, decays>(s, product);
+    } else {
+      make_diagonal_of<3, decays>(s, product, raw);
+      arrive(pair_barrier + 1, 64);
+      make_blocks_of<3, decays>(s, product);
+    }
+  }
+
+  /// by_block: A, its diagonal blocks inverted. Every warp makes its diagonal block; then warps 0 and 1 invert two
+  /// each, while warps 2 and 3 make their blocks left of it and start the next chunk's copies. Warp 1 has made its one
+  /// such block before; warp 2 scans the next chunk's decays.
+  __device__ __forceinline__ void share_system(int c) {
+    float product[8][4];
+    multiply_keys(c, product);
+    const float* s = scalars(c);
+    if (a.arrays.decay != nullptr) {
+      divide_system<true>(c, s, product);
+    } else {
+      divide_system<false>(c, s, product);
+    }
+    if (warp == scanning_warp && c + 2 < place.chunks) load_pairs(c + 2);
+    if (!copies()) {
+      invert_diagonal(c, s);
+    } else if (c + 1 < place.chunks) {
+      issue_rows(c + 1);
+    }
+  }
+
   /// A product of 16 x 16 blocks.
   static __device__ __forceinline__ void multiply_fine(float (&x)[2][4], const Operand<2>& left,
                                                        const Operand<2>& right) {
@@ -786,8 +1141,10 @@ struct Preparing {
     const std::uint32_t scratch = base + scratch_base();
     const std::uint32_t inverse = base + L::inverse_of(c);
     const float* s = scalars(c);
-    const int row = 2 + (warp >> 1);
-    const int column = 1 - (warp & 1);
+    // by_block: the other two warps make the halves' own blocks, which is slightly faster.
+    const int own = by_block ? warp ^ 2 : warp;
+    const int row = 2 + (own >> 1);
+    const int column = 1 - (own & 1);
     const auto below = [&](int i, int j) { return scratch + L::below_at + (i * (i - 1) / 2 + j) * FineBlock::bytes; };
     const auto diagonal = [&](int i) { return scratch + L::diagonal_at + i * L::diagonal_bytes; };
     const auto store = [&](int i, int j, float(&x)[2][4]) {  // of the transposed block
@@ -835,12 +1192,33 @@ struct Preparing {
     if (row == 2) add_top(2);
     const Operand<2> top_below = FineBlock::load_left(below(1, 0), 0, 0);
     float z[2][4] = {};
+    if constexpr (by_block) {
+      // Of row 3 two products of each kind, side by side: neither waits for the other.
+      float more[2][4] = {};
+      if (row == 2) {
+        if (column == 0) multiply_fine(sums[0], top_below, FineBlock::load_right(below(2, 1), 0, 0));
+        multiply_fine(z, left_operand<2>(sums[0][0], sums[0][1]), FineBlock::load_right(diagonal(2), 0, 0));
+      } else {
+        if (column == 0) {
+          multiply_fine(sums[0], top_below, FineBlock::load_right(below(2, 1), 0, 0));
+          multiply_fine(sums[1], top_below, FineBlock::load_right(below(3, 1), 0, 0));
+        }
+        multiply_fine(z, left_operand<2>(sums[0][0], sums[0][1]), FineBlock::load_right(below(3, 2), 0, 0));
+        multiply_fine(more, left_operand<2>(sums[1][0], sums[1][1]), FineBlock::load_right(diagonal(3), 0, 0));
 #pragma unroll
-    for (int k = 2; k < 4; ++k) {
-      if (k > row) continue;
-      if (column == 0) multiply_fine(sums[k - 2], top_below, FineBlock::load_right(below(k, 1), 0, 0));
-      const Operand<2> left = left_operand<2>(sums[k - 2][0], sums[k - 2][1]);
-      multiply_fine(z, left, FineBlock::load_right(k == row ? diagonal(k) : below(3, 2), 0, 0));
+        for (int h = 0; h < 2; ++h) {
+#pragma unroll
+          for (int e = 0; e < 4; ++e) z[h][e] += more[h][e];
+        }
+      }
+    } else {
+#pragma unroll
+      for (int k = 2; k < 4; ++k) {
+        if (k > row) continue;
+        if (column == 0) multiply_fine(sums[k - 2], top_below, FineBlock::load_right(below(k, 1), 0, 0));
+        const Operand<2> left = left_operand<2>(sums[k - 2][0], sums[k - 2][1]);
+        multiply_fine(z, left, FineBlock::load_right(k == row ? diagonal(k) : below(3, 2), 0, 0));
+      }
     }
     negative(z);
     store(row, column, z);
@@ -1038,17 +1416,35 @@ struct Preparing {
   }
 
   __device__ __forceinline__ void run() {
-    const Handover<L> handover{base};
+    const Handover<L, by_block> handover{base};
     const int chunks = place.chunks;
-    const bool scans = !L::keywise && warp == 0;
+    const bool scans = !L::keywise && warp == scanning_warp;
     if (group < chunks) {
-      start();
-      clear_blocks();
-      issue(group);
-      if (scans) {
-        load_scalars(group);
-        scan_decays(group);
-        if (group + L::groups < chunks) load_scalars(group + L::groups);
+      if constexpr (by_block) {
+        clear_blocks();
+        if (copies()) {
+          start_rows();
+          issue_rows(group);
+        }
+        if (scans) {
+          load_pairs(group);
+          if (a.arrays.decay != nullptr) {
+            scan_blocks<true>(group, true);
+          } else {
+            no_decays();
+            scan_blocks<false>(group, true);
+          }
+          if (group + L::groups < chunks) load_pairs(group + L::groups);
+        }
+      } else {
+        start();
+        clear_blocks();
+        issue(group);
+        if (scans) {
+          load_scalars(group);
+          scan_decays(group);
+          if (group + L::groups < chunks) load_scalars(group + L::groups);
+        }
       }
     }
     for (int c = group; c < chunks; c += L::groups) {
@@ -1062,29 +1458,34 @@ struct Preparing {
         scan_keywise(c);
         synchronize(L::groups == 1 ? 1 : 1 + group, preparing_threads);
       }
-      if (L::ahead && next < chunks) issue(next);
-      if constexpr (L::delta && !L::given) make_system(c);
+      constexpr bool makes_system = L::delta && !L::given;
+      if (L::ahead && !by_block && next < chunks) issue(next);
+      if constexpr (by_block) {
+        share_system(c);
+      } else if constexpr (makes_system) {
+        make_system(c);
+      }
       const auto scan_next = [&] {
         if (!scans || next >= chunks) return;
         scan_decays(next);
         if (next + L::groups < chunks) load_scalars(next + L::groups);
       };
-      // Warp 0 has the fewest blocks of A, and of T.
-      constexpr bool scans_early = L::delta && query_blocks == 4;
-      if constexpr (scans_early) scan_next();
+      // Warp 0 has the fewest blocks of A, and of T. by_block: decays are scanned in share_system.
+      constexpr bool scans_late = !L::delta || query_blocks != 4;
+      if constexpr (!scans_late && !by_block) scan_next();
       if constexpr (L::keywise) {
         if (output()) make_keywise_scores(c);
         synchronize(L::groups == 1 ? 1 : 1 + group, preparing_threads);
         scale_rows(c);
       } else {
-        if constexpr (L::delta && !L::given) synchronize(L::groups == 1 ? 1 : 1 + group, preparing_threads);
+        if constexpr (makes_system) synchronize(L::groups == 1 ? 1 : 1 + group, preparing_threads);
         const Scores<K, rule, Input, query_blocks, pass> scores{a, memory, base, warp, lane};
         typename decltype(scores)::Product product;
         const bool own_scores = output() && !L::state_scores;
         // Groups of warps leave it to run beside what follows.
         if (L::grouped && own_scores) scores.start(c, product);
-        if constexpr (L::delta && !L::given) solve(c);
-        if constexpr (!scans_early) scan_next();
+        if constexpr (makes_system) solve(c);
+        if constexpr (scans_late) scan_next();
         if (own_scores) {
           if constexpr (!L::grouped) scores.start(c, product);
           if constexpr (L::group_products) {
@@ -1108,7 +1509,7 @@ struct Preparing {
           a.segment_decay[static_cast<std::size_t>(blockIdx.x) * a.key_size + key] = decayed;
         }
       } else {
-        if (preparing_thread() == 0) a.segment_decay[blockIdx.x] = decayed;
+        if (preparing_thread() == 32 * scanning_warp) a.segment_decay[blockIdx.x] = decayed;
       }
     }
   }
@@ -1125,6 +1526,7 @@ __device__ __forceinline__ Operand<L::planes> load_values(std::uint32_t values, 
 template <int K, ChunkedRule rule, class Input, int query_blocks, Pass pass>
 struct StateColumns {
   using L = Layout<K, rule, Input, pass>;
+  static constexpr bool by_block = L::by_block(query_blocks);
   static constexpr int planes = L::planes;
   using Keys = typename L::Keys;
   using Block = typename L::Block;
@@ -1208,17 +1610,37 @@ struct StateColumns {
         Values::store_transposed(values, 16 * i, left_operand<1>(o[2 * i], o[2 * i + 1]));
       }
       __syncwarp();
-#pragma unroll
-      for (int i = 0; i < query_blocks; ++i) {
-        const int row = 16 * i + (lane >> 1);
+      if constexpr (by_block) {
+        // All rows are read before one is written, whose addresses follow from the first.
+        const int row = lane >> 1;
         const int piece = lane & 1;
-        if (row < tokens && column + 8 * piece < a.value_size) {
-          uint4 x;
+        uint4 x[query_blocks];
+#pragma unroll
+        for (int i = 0; i < query_blocks; ++i) {
           asm volatile("ld.shared.v4.b32 {%0,%1,%2,%3}, [%4];"
-                       : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w)
-                       : "r"(values + Values::offset(row, piece))
+                       : "=r"(x[i].x), "=r"(x[i].y), "=r"(x[i].z), "=r"(x[i].w)
+                       : "r"(values + Values::offset(row, piece) + i * 16 * Values::row_bytes)
                        : "memory");
-          __stcs(reinterpret_cast<uint4*>(out + row * stride + 8 * piece), x);
+        }
+        const int rows = column + 8 * piece < a.value_size ? tokens : 0;
+        Input* to = out + row * stride + 8 * piece;
+#pragma unroll
+        for (int i = 0; i < query_blocks; ++i, to += 16 * stride) {
+          if (row + 16 * i < rows) __stcs(reinterpret_cast<uint4*>(to), x[i]);
+        }
+      } else {
+#pragma unroll
+        for (int i = 0; i < query_blocks; ++i) {
+          const int row = 16 * i + (lane >> 1);
+          const int piece = lane & 1;
+          if (row < tokens && column + 8 * piece < a.value_size) {
+            uint4 x;
+            asm volatile("ld.shared.v4.b32 {%0,%1,%2,%3}, [%4];"
+                         : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w)
+                         : "r"(values + Values::offset(row, piece))
+                         : "memory");
+            __stcs(reinterpret_cast<uint4*>(out + row * stride + 8 * piece), x);
+          }
         }
       }
     }
@@ -1232,19 +1654,19 @@ struct StateColumns {
     return *reinterpret_cast<const float2*>(of + 8 * t + 2 * (lane & 3));
   }
 
-  /// V^T - (K S)^T from (K S)^T.
+  /// V^T - (K S)^T from (K S)^T. by_block: c_i is 1 where there are no decays (no_decays), and no state is a unit one.
   template <class Products>
   __device__ __forceinline__ void residuals(Operand<planes> (&u)[4], const Products& sums, std::uint32_t values,
                                             const float* s, bool decays) const {
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
       Operand<planes> v = {};
-      if (!place.unit) v = load_values<L>(values, j);
+      if (by_block || !place.unit) v = load_values<L>(values, j);
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const int t = 2 * j + (i >> 1);
         const int e = 2 * (i & 1);
-        const float2 c0 = decays ? update_pair(s + L::decayed_at, t) : make_float2(1.0F, 1.0F);
+        const float2 c0 = by_block || decays ? update_pair(s + L::decayed_at, t) : make_float2(1.0F, 1.0F);
         set(u[j], i, fmaf(-c0.x, sums[t][e], first(v, i)), fmaf(-c0.y, sums[t][e + 1], second(v, i)));
       }
     }
@@ -1499,6 +1921,87 @@ struct StateColumns {
     settle(state);
   }
 
+  /// by_block: a chunk's products by the group of four warps. P first, which does not need the state; while products
+  /// run, what needs only sums that are there.
+  __device__ __forceinline__ void score_step(int c, std::uint32_t stage, std::uint32_t prepared) {
+    const std::uint32_t keys = stage + L::key_at;
+    const std::uint32_t queries = stage + L::query_at;
+    const std::uint32_t values = stage + L::value_at + warp * L::Values::bytes;
+    const float* s = scalars(c);
+    const bool decays = a.arrays.decay != nullptr;
+    Operand<1> left[K / 16];
+#pragma unroll
+    for (int k = 0; k < K / 16; ++k) left[k] = left_operand<1>(state[2 * k], state[2 * k + 1]);
+    settle(left);
+    const Scores<K, rule, Input, query_blocks, pass> scores{a, memory, base, warp, lane};
+    typename decltype(scores)::Product score_products;
+    scores.start(c, score_products);
+    float products[8][4];
+    group_begin();
+#pragma unroll
+    for (int k = 0; k < K / 16; ++k) group_multiply<64, Panel, false>(products, left[k], keys, 0, 2 * k, k > 0);
+    group_commit();
+    group_wait<1>();
+    settle(score_products);
+    scores.finish(c, score_products);
+    publish_to_groups();
+    Sums<8> o;
+    group_begin();
+#pragma unroll
+    for (int k = 0; k < K / 16; ++k) {
+#pragma unroll
+      for (int p = 0; p < 2; ++p) group_multiply<32, Panel, false>(o.parts[p], left[k], queries, 32 * p, 2 * k, k > 0);
+    }
+    group_commit();
+    group_wait<1>();
+    settle(products);
+    Operand<1> u[4];
+    residuals(u, products, values, s, decays);
+    group_wait<0>();
+    settle(o);
+    settle(u);
+    Sums<8> sums;
+    group_begin();
+    // U^T = (V^T - (K S)^T) T^T
+    multiply_blocks<4, false>(sums, u, base + L::inverse_of(c));
+    group_commit();
+    decay_outputs(o, s, decays);
+    settle(o);
+    group_wait<0>();
+    settle(sums);
+#pragma unroll
+    for (int j = 0; j < 4; ++j) u[j] = left_operand<1>(sums[2 * j], sums[2 * j + 1]);
+    // rest and the state's decay are behind a branch, so they come before P u is issued: across a branch the assembler
+    // does not keep the left operand of a running product, and gives u's registers to other numbers. What branches
+    // while products run (decay_outputs, write) has few, which has to be looked at in the assembly.
+    Operand<1> rest[4];
+    if (decays) {
+      remaining(rest, u, sums, s, true);
+      decay_state(s, true);
+    } else {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) rest[j] = u[j];
+    }
+    settle(rest);
+    settle(state);
+    settle(u);
+    // Every warp's part of P is there.
+    synchronize(1 + L::groups, 32 * L::max_state_warps);
+    group_begin();
+    multiply_blocks<4, true>(o, u, prepared + L::score_at);
+    group_commit();
+    group_begin();
+#pragma unroll
+    for (int j = 0; j < 4; ++j) group_multiply<64, Panel, true>(state, rest[j], keys, 16 * j, 0, true);
+    group_commit();
+    group_wait<1>();
+    settle(o);
+    scale_outputs(o);
+    write(c, values, o);
+    group_wait<0>();
+    settle(state);
+  }
+
   /// T to memory, for the last pass.
   __device__ __forceinline__ void keep_inverse(int c) const {
     unsigned char* to = a.inverses + (static_cast<std::size_t>(blockIdx.x) * a.segment_chunks + c) * L::inverse_bytes;
@@ -1510,7 +2013,7 @@ struct StateColumns {
   }
 
   __device__ __forceinline__ void run() {
-    const Handover<L> handover{base};
+    const Handover<L, by_block> handover{base};
     const int chunks = place.chunks;
     start();
     for (int c = 0; c < chunks; ++c) {
@@ -1520,7 +2023,9 @@ struct StateColumns {
       if constexpr (L::grouped && L::delta && pass == Pass::first) {
         if (blockIdx.y == 0) keep_inverse(c);
       }
-      if constexpr (L::group_products) {
+      if constexpr (by_block) {
+        score_step(c, stage, prepared);
+      } else if constexpr (L::group_products) {
         group_step(c, stage, prepared);
       } else {
         step(c, stage, prepared);
@@ -1541,7 +2046,7 @@ __global__ void __launch_bounds__(Layout<K, rule, Input, pass>::threads, Layout<
   const int lane = static_cast<int>(threadIdx.x & 31U);
   const std::uint32_t base = shared_address(memory);
   const int state_warps = a.state_warps + (blockIdx.y == 0 ? L::unit_warps : 0);
-  if (threadIdx.x == 0) Handover<L>{base}.start(state_warps);
+  if (threadIdx.x == 0) Handover<L, L::by_block(query_blocks)>{base}.start(state_warps);
   __syncthreads();
   if (warp < L::groups * preparing_warps) {
     if constexpr (L::grouped) give_registers<L::preparing_registers>();
