@@ -4,7 +4,8 @@
 // A block holds up to 128 columns of one head of a word, or of two heads. One warp more, the feeder, brings the vectors
 // of some tokens at a time to shared memory by asynchronous copies, into a ring of stages ahead of the others, which
 // meet it at barriers in shared memory alone: what addresses cost is nobody's chain. It has a scheduler together with
-// one of the others, and must need fewer instructions than they. Where every vector of a token lies in one piece, each
+// one of the others, and must need fewer instructions than they; for the delta rule at 128 rows it is four warps, each
+// with its part of a stage's tokens, one for each scheduler. Where every vector of a token lies in one piece, each
 // is one bulk copy, where the device has them; its numbers are told to the whole warp, so that they stay in uniform
 // registers, since copies of which each thread has its own are started one after the other, some hundred clocks each.
 //
@@ -14,10 +15,10 @@
 // below by 4 key_size clocks. They do so only as far as compilers interleave them, within one block of straight code:
 // a step has no branch, ends with what hangs on the dot product, and loads what the next one begins with. One warp a
 // scheduler then takes 550 clocks for a step of 64 rows (335 instructions, with a decay), two more for what each of the
-// loads of four numbers brings to the registers. At 128 rows the broadcasts, two clocks of shared memory each, keep it
-// busy for 80 % of the time and more: there the next token's key stays in registers, of every fourth four rows, until
-// it is written. Two columns a thread, which halve them, were slower at every shape measured: the warps are then half
-// as many.
+// loads of four numbers brings to the registers. At 128 rows the broadcasts, two clocks of shared memory each, would
+// keep it busy for 80 % of the time and more: there the next token's key stays in registers, of almost every second
+// four rows, until it is written. Two columns a thread, which halve them, were slower at every shape measured: the
+// warps are then half as many.
 //
 // Where every word has a single token (the branches of a prefix tree) nothing is a chain of tokens, and the states' way
 // from and to memory is the work: a block takes 32 words of one head, turns their vectors in shared memory, and each of
@@ -37,9 +38,9 @@ namespace krohn {
 namespace {
 
 constexpr std::uint32_t most_slots = 2;
-constexpr std::uint32_t feeder_threads = 32;
 constexpr std::uint32_t most_columns = 128;
 constexpr std::size_t block_shared_bytes = 100U * 1024U;  // two blocks a multiprocessor
+constexpr std::size_t declared_bytes = 16U * 1024U;       // of shared memory, at most
 
 /// deltas: updates that read and write one key each; delta: one such. write: one update that reads nothing. removal:
 /// RWKV-7's two.
@@ -47,9 +48,22 @@ enum class Form { delta, deltas, write, removal };
 constexpr bool has_deltas(Form form) { return form == Form::delta || form == Form::deltas; }
 using Decay = Recurrence::Decay;
 
+/// Whether a form keeps a part of the next key in registers. A block of it has a single slot.
+constexpr bool keeps_keys(Form form, std::uint32_t rows) { return form == Form::delta && rows == 128; }
+
+/// The rows of which the next key is kept, bit q for the four from row 4 q: about every second four, so that reads of
+/// shared memory are spread over a step, none of the first two, which are loaded a token ahead. Which they are with a
+/// decay is chosen by the schedule that the compiler makes of it.
+constexpr std::uint32_t kept_quads(Decay decay) { return decay == Decay::none ? 0xaaaaaaa0U : 0xaae2aaa0U; }
+
+/// Threads of the feeder: where keys are kept, a warp for each scheduler, which was faster than one alone.
+constexpr std::uint32_t feeder_threads(Form form, std::uint32_t rows) { return keeps_keys(form, rows) ? 128 : 32; }
+
 /// Tokens of a stage, and stages of the ring. A stage costs each warp some hundred clocks; where a token has several
-/// updates, longer stages would leave one head a block.
+/// updates, longer stages would leave one head a block. Keys are kept by a block that has a multiprocessor to itself:
+/// its stages are long where the device has the shared memory for them.
 constexpr std::uint32_t stage_tokens(Form form) { return form == Form::delta ? 16 : 8; }
+constexpr std::uint32_t long_stage_tokens = 32;
 constexpr std::uint32_t ring_stages(Form form) { return form == Form::delta ? 3 : 4; }
 
 /// Where a token's numbers lie in shared memory: key-sized vectors, single numbers, column-sized vectors. Of each, that
@@ -68,6 +82,8 @@ struct Shape {
   std::uint32_t columns_log2 = 0;
   std::uint32_t slots = 0;  // heads (of words) a block
   bool transposed_output = false;
+  std::uint32_t zero = 0;  // which compilers do not know
+  std::uint32_t record_bytes = 0;
 };
 
 // ---- barriers in shared memory --------------------------------------------------------------------------------------
@@ -172,14 +188,14 @@ __device__ __forceinline__ Feed feed_of(const Recurrence& r, const RecurrenceInp
 }
 
 /// Copies an input's elements of tokens t .. t + tokens - 1 to records that begin at `to`.
-template <std::uint32_t StageTokens>
+template <std::uint32_t StageTokens, std::uint32_t FeederThreads>
 __device__ __forceinline__ void copy_feed(const Feed& feed, std::uint32_t t, std::uint32_t tokens, float* to,
                                           std::uint32_t record, std::uint32_t lane) {
   const float* from = feed.from + t * feed.time;
   to += feed.to;
   if (feed.unit == 0) {
     const std::uint32_t time = lane % StageTokens;
-    constexpr std::uint32_t step = feeder_threads / StageTokens;
+    constexpr std::uint32_t step = FeederThreads / StageTokens;
     if (time >= tokens) return;
     std::uint32_t element = lane / StageTokens;
     from += time + element * feed.element;
@@ -192,7 +208,7 @@ __device__ __forceinline__ void copy_feed(const Feed& feed, std::uint32_t t, std
   const std::uint32_t units_log2 = feed.units_log2;
   const std::uint32_t unit = lane & ((1U << units_log2) - 1U);
   std::uint32_t time = lane >> units_log2;
-  const std::uint32_t step = feeder_threads >> units_log2;
+  const std::uint32_t step = FeederThreads >> units_log2;
   from += time * feed.time;
   to += time * record;
   if (feed.unit == 4) {  // at most 32 units
@@ -220,32 +236,46 @@ __device__ __forceinline__ Four four(const float* p) {
   return {{x.x, x.y, x.z, x.w}};
 }
 
+/// Loads from shared memory in the order in which they are written, since a compiler that moves them needs registers
+/// for what waits. Like the waits for barriers and the arrivals at them they are volatile, and compilers keep volatile
+/// statements in order; the waits acquire and the arrivals release, which keeps weak loads behind the one and before
+/// the other in what is made of these instructions, too.
+__device__ __forceinline__ Four four_at(std::uint32_t p) {
+  Four x;
+  asm volatile("ld.shared.v4.f32 {%0, %1, %2, %3}, [%4];"
+               : "=f"(x.v[0]), "=f"(x.v[1]), "=f"(x.v[2]), "=f"(x.v[3])
+               : "r"(p));
+  return x;
+}
+__device__ __forceinline__ float one_at(std::uint32_t p) {
+  float x;
+  asm volatile("ld.shared.f32 %0, [%1];" : "=f"(x) : "r"(p));
+  return x;
+}
+
 /// Calls body(j) for the rows that exist, unrolled; vectors are loaded eight rows ahead, since a load takes as long as
 /// the chains of eight rows. With Exact, key_size is D. The first rows' vectors are given, and are made those that
-/// load_after gives.
-template <int D, bool Exact, class Vectors, class Load, class LoadAfter, class Body>
-__device__ __forceinline__ void for_rows(std::uint32_t key_size, Vectors& even, Vectors& odd, const Load& load,
-                                         const LoadAfter& load_after, const Body& body) {
+/// load_after gives. Calls before(j) ahead of each four rows.
+template <int D, bool Exact, class Vectors, class Load, class LoadAfter, class Body, class Before>
+__device__ __forceinline__ void for_rows(std::uint32_t key_size, Vectors (&ring)[2], const Load& load,
+                                         const LoadAfter& load_after, const Body& body, const Before& before) {
 #pragma unroll
-  for (int j = 0; j < D; j += 8) {
+  for (int j = 0; j < D; j += 4) {
+    before(j);
+    auto& slot = ring[j / 4 % 2];
+    const auto vectors = slot;
+    slot = j + 8 < D ? load(j + 8) : load_after(j + 8 - D);
 #pragma unroll
-    for (int half = 0; half < 8; half += 4) {
-      auto& slot = half == 0 ? even : odd;
-      const auto vectors = slot;
-      slot = j + 8 < D ? load(j + half + 8) : load_after(half);
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        if (Exact || j + half + i < key_size) body(j + half + i, i, vectors);
-      }
+    for (int i = 0; i < 4; ++i) {
+      if (Exact || j + i < key_size) body(j + i, i, vectors);
     }
   }
 }
 template <int D, bool Exact, class Load, class Body>
 __device__ __forceinline__ void for_rows(std::uint32_t key_size, const Load& load, const Body& body) {
-  auto even = load(0);
-  auto odd = load(4);
+  decltype(load(0)) ring[2] = {load(0), load(4)};
   for_rows<D, Exact>(
-      key_size, even, odd, load, [&](int half) { return half == 0 ? even : odd; }, body);
+      key_size, ring, load, [&](int j) { return ring[j / 4]; }, body, [](int) {});
 }
 
 struct Vectors1 {
@@ -305,18 +335,21 @@ __device__ __forceinline__ void for_feeds(const Recurrence& r, const Shape& shap
   }
 }
 
-template <int D, Form F, Decay K, bool Exact>
-__global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 2)
+template <int D, Form F, Decay K, bool Exact, std::uint32_t Tokens>
+__global__ void __launch_bounds__(most_columns + feeder_threads(F, D), D == 128 ? 1 : 2)
     recurrence_kernel(const __grid_constant__ Recurrence r, const __grid_constant__ Shape shape) {
-  constexpr std::uint32_t Tokens = stage_tokens(F);
   constexpr std::uint32_t Stages = ring_stages(F);
+  constexpr std::uint32_t Feeders = feeder_threads(F, D);
+  constexpr bool one_feeder = Feeders == 32;  // warp
+  constexpr bool keeps = keeps_keys(F, D);
   extern __shared__ float4 shared_quads[];
   __shared__ std::uint32_t longest;
   __shared__ float one;
   __shared__ alignas(8) std::uint64_t full[Stages];   // a stage's vectors are there
   __shared__ alignas(8) std::uint64_t empty[Stages];  // nobody reads them any more
-  const std::uint32_t compute_threads = blockDim.x - feeder_threads;
-  const bool feeder = uniform(threadIdx.x / 32U) == compute_threads / 32U;
+  const std::uint32_t compute_threads = blockDim.x - Feeders;
+  const std::uint32_t block_warp = uniform(threadIdx.x / 32U);
+  const bool feeder = one_feeder ? block_warp == compute_threads / 32U : block_warp >= compute_threads / 32U;
   const std::uint32_t columns = 1U << shape.columns_log2;
   const std::uint32_t slot = threadIdx.x >> shape.columns_log2;
   const std::uint32_t lane = threadIdx.x & (columns - 1U);
@@ -331,7 +364,7 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
     longest = 0;
     one = 1.0F;
     for (std::uint32_t i = 0; i < Stages; ++i) {
-      barrier_init(&full[i], feeder_threads);
+      barrier_init(&full[i], Feeders);
       barrier_init(&empty[i], compute_threads);
     }
     for (std::uint32_t i = 0; i < shape.slots; ++i) {
@@ -391,10 +424,18 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
             ++num_scalars;
           });
         });
-    __syncwarp();
+    if constexpr (one_feeder) {
+      __syncwarp();
+    } else {
+      asm volatile("bar.sync 2, %0;" ::"n"(Feeders) : "memory");
+    }
     num_vectors = uniform(num_vectors);
-    // Where every vector of a token is one copy, each thread keeps where one vector's are from and to.
-    bool bulk = bulk_copies && num_vectors <= feeder_threads;
+    // Where every vector of a token is one copy, each thread of a warp keeps where one vector's are from and to, for
+    // the warp's part of a stage's tokens.
+    constexpr std::uint32_t part = Tokens / (Feeders / 32U);
+    const std::uint32_t first_token = one_feeder ? 0U : uniform(own / 32U) * part;
+    const std::uint32_t own_vector = one_feeder ? own : own % 32U;
+    bool bulk = bulk_copies && num_vectors <= 32U;
     std::uint64_t bulk_from = 0;
     std::uint32_t bulk_time = 0;
     std::uint32_t bulk_to = 0;  // the place in bytes, and 12 bits for how many they are
@@ -406,9 +447,9 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
       bulk_bytes += feed.elements * static_cast<std::uint32_t>(Tokens * sizeof(float));
       shortest = min(shortest, feed.length);
     }
-    if (own < num_vectors) {
-      const Feed& feed = vectors[own];
-      bulk_from = __cvta_generic_to_global(feed.from);
+    if (own_vector < num_vectors) {
+      const Feed& feed = vectors[own_vector];
+      bulk_from = __cvta_generic_to_global(feed.from + first_token * feed.time);
       bulk_time = static_cast<std::uint32_t>(feed.time) * static_cast<std::uint32_t>(sizeof(float));
       bulk_to = feed.to * 4U << 12U | feed.elements * 4U;
     }
@@ -427,9 +468,9 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
           std::uint64_t from = __shfl_sync(~0U, static_cast<unsigned long long>(bulk_from), static_cast<int>(f));
           const std::uint32_t time = __shfl_sync(~0U, bulk_time, static_cast<int>(f));
           const std::uint32_t place_and_bytes = __shfl_sync(~0U, bulk_to, static_cast<int>(f));
-          std::uint32_t target = address_of(to) + (place_and_bytes >> 12U);
+          std::uint32_t target = address_of(to + first_token * record) + (place_and_bytes >> 12U);
 #pragma unroll
-          for (std::uint32_t i = 0; i < Tokens; ++i) {
+          for (std::uint32_t i = 0; i < part; ++i) {
             copy_bulk(target, from, place_and_bytes & 4095U, barrier);
             from += time;
             target += record * static_cast<std::uint32_t>(sizeof(float));
@@ -439,12 +480,12 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
       } else {
         for (std::uint32_t f = 0; f < num_vectors; ++f) {
           const Feed& feed = vectors[f];
-          if (t < feed.length) copy_feed<Tokens>(feed, t, min(Tokens, feed.length - t), to, record, own);
+          if (t < feed.length) copy_feed<Tokens, Feeders>(feed, t, min(Tokens, feed.length - t), to, record, own);
         }
       }
       // A thread a token and single number.
       const std::uint32_t time = own % Tokens;
-      for (std::uint32_t f = own / Tokens; f < num_scalars; f += feeder_threads / Tokens) {
+      for (std::uint32_t f = own / Tokens; f < num_scalars; f += Feeders / Tokens) {
         const Feed& feed = scalars[f];
         if (t + time < feed.length) {
           __pipeline_memcpy_async(to + feed.to + time * record, feed.from + (t + time) * feed.time, sizeof(float));
@@ -458,7 +499,7 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
   const std::uint32_t updates = F == Form::deltas ? r.num_updates : 1U;
   // A thread's records begin with its slot's first vector.
   const float* ring = reinterpret_cast<float*>(shared_quads) + slot * D;
-  const std::uint32_t pitch = shape.slots * D;  // from vector to vector
+  const std::uint32_t pitch = keeps ? D : shape.slots * D;  // from vector to vector
   const std::uint32_t scalars_at = shape.record.scalars + slot - slot * D;
   const std::uint32_t values_at = shape.record.values + slot * columns + lane - slot * D;
   float* outs = reinterpret_cast<float*>(shared_quads) + ring_size + slot * 2U * Tokens * out_pitch;
@@ -499,20 +540,38 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
   float dot = 0.0F;
   float value = 0.0F;
   float beta = 1.0F;   // where there are none, which changes no bit
-  float decay = 1.0F;  // before the next token; 1 after the last, which changes no bit
+  float decay = 1.0F;  // before the next token; after the last 1 is used, which changes no bit
   float change = 0.0F;
-  // Of every fourth four rows the next key is kept for its own update, where broadcasts are what takes the time.
-  constexpr bool keeps = F == Form::delta && D == 128;
-  constexpr auto is_kept = [](int j) { return keeps && j / 4 % 4 == 3; };
-  struct Kept {
-    Four keys[keeps ? D / 16 : 1];
-  };
-  Kept even, odd;
-  // Of the rows from j: what is written, if it is not kept, the query, the next key.
-  const auto load_rows = [&](const float* write, const float* read, int j) {
-    return Vectors3{is_kept(j) ? Four{} : four(write + j), four(write + pitch + j), four(read + j)};
-  };
+  // Of some rows the next key is kept for its own update, where broadcasts are what takes the time. Such rows get their
+  // update `early` quads before the others' turn: the registers are then free for what is loaded two quads ahead, and
+  // one set of them is enough.
+  constexpr int early = 4;
+  constexpr auto is_kept = [](int j) { return keeps && (kept_quads(K) >> (j / 4) & 1U) != 0; };
+  static_assert((kept_quads(K) & 3U) == 0);
+  Four kept[keeps ? D / 4 : 1];
   Vectors3 ahead[2];
+  // Of the rows from j: what is written, the query, the next key.
+  const auto load_rows = [&](const float* write, const float* read, int j) {
+    return Vectors3{four(write + j), four(write + pitch + j), four(read + j)};
+  };
+  // The same by addresses in shared memory, where keys are kept: there a record is the key, the query, beta, the decay
+  // and, from the next multiple of four numbers, the values.
+  constexpr std::uint32_t query_bytes = 4U * D;
+  constexpr std::uint32_t beta_bytes = 8U * D;
+  constexpr std::uint32_t decay_bytes = beta_bytes + 4U;
+  const std::uint32_t value_bytes = beta_bytes + 16U + 4U * lane;
+  const auto rows_at = [&](std::uint32_t write, std::uint32_t read, int j) {
+    const std::uint32_t at = 4U * static_cast<std::uint32_t>(j);
+    if (is_kept(j)) {
+      kept[j / 4] = four_at(read + at);
+      return Vectors3{Four{}, four_at(write + query_bytes + at), Four{}};
+    }
+    return Vectors3{four_at(write + at), four_at(write + query_bytes + at), four_at(read + at)};
+  };
+  const std::uint32_t ring_at = address_of(ring);
+  const std::uint32_t ring_end = ring_at + ring_size * 4U;
+  std::uint32_t now_at = ring_at;
+  std::uint32_t next_at = ring_at;
   const auto advance = [&](const float* at) { return at + record == ring + ring_size ? ring : at + record; };
   const std::uint32_t decay_at = scalars_at + updates * shape.slots;
   const auto load_update = [&](const float* record_of, std::uint32_t u) {
@@ -557,17 +616,23 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
         load_update(now, 0);
         change = beta * (value - dot);
         if constexpr (F == Form::delta) {
-          ahead[0] = load_rows(now, next, 0);
-          ahead[1] = load_rows(now, next, 4);
+          if constexpr (keeps) {
+            ahead[0] = rows_at(address_of(now), address_of(next), 0);
+            ahead[1] = rows_at(address_of(now), address_of(next), 4);
+            next_at = address_of(next);
+          } else {
+            ahead[0] = load_rows(now, next, 0);
+            ahead[1] = load_rows(now, next, 4);
+          }
 #pragma unroll
           for (int j = 0; j < D; j += 4) {
-            if (is_kept(j)) even.keys[j / 16] = four(now + j);
+            if (is_kept(j)) kept[j / 4] = four(now + j);
           }
         }
         if (K == Decay::scalar && length > 1) decay = next[decay_at];
       }
     }
-    const auto step = [&](std::uint32_t t, const Kept& kept, Kept& kept_next) {
+    const auto step = [&](std::uint32_t t) {
       const float* after = advance(next);
       const float* values = now + values_at;
       const float* scalars = now + scalars_at;
@@ -596,16 +661,15 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
         const float a = decay;
         if constexpr (K == Decay::scalar) decay = *(t + 2 < length ? after + decay_at : &one);
         const auto row = [&](int j, int i, const Vectors3& x) {
-          S[j] = __fmaf_rn(c, is_kept(j) ? kept.keys[j / 16].v[i] : x.a.v[i], S[j]);
+          S[j] = __fmaf_rn(c, x.a.v[i], S[j]);
           o = __fmaf_rn(x.b.v[i], S[j], o);
           if constexpr (K == Decay::scalar) S[j] = a * S[j];
           dot = __fmaf_rn(x.c.v[i], S[j], dot);
-          if (is_kept(j)) kept_next.keys[j / 16].v[i] = x.c.v[i];
         };
         const auto load = [&](int j) { return load_rows(write, next, j); };
         if constexpr (F == Form::delta) {
           for_rows<D, Exact>(
-              r.key_size, ahead[0], ahead[1], load, [&](int j) { return load_rows(next, after, j); }, row);
+              r.key_size, ahead, load, [&](int j) { return load_rows(next, after, j); }, row, [](int) {});
         } else {
           for_rows<D, Exact>(r.key_size, load, row);
         }
@@ -668,20 +732,59 @@ __global__ void __launch_bounds__(most_columns + feeder_threads, D == 128 ? 1 : 
       now = next;
       next = after;
     };
+    // Where keys are kept: a token of the delta rule, with `left` tokens left, this one among them.
+    const auto step_kept = [&](std::uint32_t left) {
+      const std::uint32_t next_end = next_at + shape.record_bytes;
+      const std::uint32_t after = next_end == ring_end ? ring_at : next_end;
+      float o = 0.0F;
+      const float c = change;
+      dot = 0.0F;
+      value = one_at(next_at + value_bytes);
+      beta = one_at(next_at + beta_bytes);
+      float a = 1.0F;
+      if constexpr (K == Decay::scalar) {
+        a = left == 1 ? 1.0F : decay;  // what was loaded behind the last token is not used
+        decay = one_at(after + decay_bytes);
+      }
+      float held = c;
+      float tied = c;
+      const auto update_kept = [&](int quad) {
+        if (quad < D / 4 && is_kept(4 * quad)) {
+#pragma unroll
+          for (int i = 0; i < 4; ++i) S[4 * quad + i] = __fmaf_rn(held, kept[quad].v[i], S[4 * quad + i]);
+        }
+      };
+#pragma unroll
+      for (int quad = 0; quad < early; ++quad) update_kept(quad);
+      const auto row = [&](int j, int i, const Vectors3& x) {
+        // Changes no bit, but compilers do not know: the updates of the next 32 rows wait for the dot product. Else
+        // they do all of the kept rows' updates, or one of the two chains, before the rest.
+        if (j % 32 == 24) tied = __uint_as_float(__float_as_uint(c) ^ (__float_as_uint(dot) & shape.zero));
+        if (j % 32 == 0 && j > 0) held = tied;
+        if (!is_kept(j)) S[j] = __fmaf_rn(held, x.a.v[i], S[j]);
+        o = __fmaf_rn(x.b.v[i], S[j], o);
+        if constexpr (K == Decay::scalar) S[j] = a * S[j];
+        dot = __fmaf_rn(is_kept(j) ? kept[j / 4].v[i] : x.c.v[i], S[j], dot);
+      };
+      const auto before = [&](int j) { update_kept(j / 4 + early); };
+      for_rows<D, Exact>(
+          r.key_size, ahead, [&](int j) { return rows_at(now_at, next_at, j); },
+          [&](int j) { return rows_at(next_at, after, j); }, row, before);
+      change = beta * (value - dot);
+      store_if(owned, output, o);
+      output += output_step;
+      now_at = next_at;
+      next_at = after;
+    };
     std::uint32_t t = s * Tokens;
     if constexpr (keeps) {
-      // In turn, so that nothing is moved.
+      // The tokens left of the stage, and of all.
+      std::uint32_t left = length - min(t, length);
+      const std::uint32_t last = left - (end - min(t, end));
 #pragma unroll 1
-      for (; t + 2 <= end; t += 2) {
-        step(t, even, odd);
-        step(t + 1, odd, even);
-      }
-      if (t < end) {
-        step(t, even, odd);
-        even = odd;
-      }
+      for (; left != last; --left) step_kept(left);
     } else {
-      for (; t < end; ++t) step(t, even, even);
+      for (; t < end; ++t) step(t);
     }
     barrier_arrive(&empty[s % Stages]);  // every thread: racecheck does not follow one that does for its warp
   }
@@ -880,34 +983,43 @@ void launch(const Recurrence& r, std::uint32_t keys, std::uint32_t values, std::
   shape.columns_log2 = static_cast<std::uint32_t>(std::countr_zero(columns));
   const std::uint64_t pairs = static_cast<std::uint64_t>(r.words) * r.heads;
   // Two of 16 columns fill a warp, two of 64 make four warps, one for each of a multiprocessor's schedulers.
-  shape.slots =
-      columns == 16 || (columns == 64 && pairs > static_cast<std::uint64_t>(multiprocessors())) ? most_slots : 1U;
-  const auto lay_out = [&] {
+  const bool two_slots = columns == 16 || (columns == 64 && pairs > static_cast<std::uint64_t>(multiprocessors()));
+  shape.slots = two_slots && !keeps_keys(F, D) ? most_slots : 1U;
+  const auto lay_out = [&](std::uint32_t tokens) {
     shape.record.scalars = keys * shape.slots * D;
     shape.record.values = shape.record.scalars + (scalars * shape.slots + 3U) / 4U * 4U;
     shape.record.size = (shape.record.values + values * shape.slots * columns + 31U - 4U) / 32U * 32U + 4U;
-    return sizeof(float) * (static_cast<std::size_t>(ring_stages(F)) * stage_tokens(F) * shape.record.size +
-                            shape.slots * 2U * stage_tokens(F) * (columns + 1U));
+    return sizeof(float) * (static_cast<std::size_t>(ring_stages(F)) * tokens * shape.record.size +
+                            shape.slots * 2U * tokens * (columns + 1U));
   };
-  std::size_t bytes = lay_out();
+  std::size_t bytes = lay_out(stage_tokens(F));
   if (shape.slots > 1 && (bytes > block_shared_bytes || shape.slots > pairs)) {
     shape.slots = 1;
-    bytes = lay_out();
+    bytes = lay_out(stage_tokens(F));
   }
+  shape.record_bytes = shape.record.size * 4U;
   shape.transposed_output = r.output.time == 1 && r.output.element != 1;
   const dim3 grid(static_cast<unsigned>((pairs + shape.slots - 1) / shape.slots),
                   (r.value_size + columns - 1) / columns);
-  const unsigned threads = std::max(32U, columns * shape.slots) + feeder_threads;
+  const unsigned threads = std::max(32U, columns * shape.slots) + feeder_threads(F, D);
   const auto start = [&](auto kernel) {
     allow_shared_memory(kernel, bytes);
     kernel<<<grid, threads, bytes>>>(r, shape);
     check_launch("recurrence_kernel");
   };
   const bool exact = r.key_size == D;
+  const auto start_tokens = [&]<int R, std::uint32_t Tokens>() {
+    exact ? start(recurrence_kernel<R, F, K, true, Tokens>) : start(recurrence_kernel<R, F, K, false, Tokens>);
+  };
   const auto start_rows = [&]<int R>() {
-    if constexpr (K != Decay::rate || R <= 64) {
-      exact ? start(recurrence_kernel<R, F, K, true>) : start(recurrence_kernel<R, F, K, false>);
+    if constexpr (keeps_keys(F, R)) {
+      const std::size_t more = lay_out(long_stage_tokens);
+      if (more + declared_bytes <= shared_memory_limit()) {
+        bytes = more;
+        return start_tokens.template operator()<R, long_stage_tokens>();
+      }
     }
+    if constexpr (K != Decay::rate || R <= 64) start_tokens.template operator()<R, stage_tokens(F)>();
   };
   switch (D) {
     case 16:
