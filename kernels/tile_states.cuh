@@ -1,0 +1,198 @@
+// What a tile's rows carry besides matrices: tails of convolutions and cells, with neighbouring threads on neighbouring
+// numbers of a state. What a warp begins with is asked for before its block waits.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tile_rows.cuh"
+
+namespace krohn::tiles {
+
+/// Calls element(i, row) for every i < count: a warp takes eight numbers of four rows.
+template <class Element>
+__device__ __forceinline__ void each_carried(std::uint32_t count, const Tile& t, const Place& at,
+                                             const Element& element) {
+  const std::uint32_t octets = (count + 7) / 8;
+  for (std::uint32_t i = at.warp; i < octets * (tile_rows / 4); i += at.warps) {
+    const std::uint32_t row = i / octets * 4 + at.lane / 8;
+    const std::uint32_t number = i % octets * 8 + at.lane % 8;
+    if (number < count && row < t.rows) element(number, row);
+  }
+}
+
+/// Apart, since it is long and seldom.
+static __device__ __noinline__ float activated(Function f, float y) {
+  Op op;
+  op.map = f;
+  return elements::activated(op, y);
+}
+
+/// Width 4, tails of three numbers: a thread takes four channels, eight apart, of G rows that continue one word. They
+/// are read while those before are computed, the first ones before the features are there. With Full channels are a
+/// multiple of 32.
+template <int G, bool keeps, bool Full, class Wait>
+__device__ __forceinline__ void convolve_four(const Op& op, const Tile& t, const Place& at, const Wait& wait) {
+  constexpr int ahead = 4;
+  const std::uint32_t count = op.count;
+  const auto exists = [&](std::uint32_t first, int i) { return Full || first + 8 * i < count; };
+  struct Item {
+    float before[ahead][3];
+    float4 w[ahead];
+  };
+  const auto load = [&](std::uint32_t row, std::uint32_t first) {
+    Item item;
+    const float* oldest = t.carried(row) + op.state + first;
+    const float* middle = oldest + count;
+    const float* newer = middle + count;
+    const float4* weights = reinterpret_cast<const float4*>(t.weights + op.w0) + first;
+#pragma unroll
+    for (int i = 0; i < ahead; ++i) {
+      item.before[i][0] = exists(first, i) ? state_number(oldest + 8 * i) : 0.0F;
+      item.before[i][1] = exists(first, i) ? state_number(middle + 8 * i) : 0.0F;
+      item.before[i][2] = exists(first, i) ? state_number(newer + 8 * i) : 0.0F;
+      item.w[i] = exists(first, i) ? __ldg(weights + 8 * i) : make_float4(0.0F, 0.0F, 0.0F, 0.0F);
+    }
+    return item;
+  };
+  std::uint32_t row = (at.warp * 4 + at.lane / 8) * G;
+  std::uint32_t first = at.lane % 8;
+  // Behind the last rows the last ones are read for nothing.
+  const std::uint32_t last = t.rows - G;
+  Item item = load(min(row, last), first);
+  wait();
+#pragma unroll 1
+  while (row < t.rows) {
+    std::uint32_t next_row = row;
+    std::uint32_t next = first + 8 * ahead;
+    if (next - at.lane % 8 >= count) next_row += 4 * G * at.warps, next = at.lane % 8;
+    const Item following = load(min(next_row, last), next);
+    float* kept = t.state_out + row * t.state_size + op.state + first;
+#pragma unroll
+    for (int i = 0; i < ahead; ++i) {
+      if (!exists(first, i)) break;
+      const std::uint32_t channel = first + 8 * i;
+      Numbers<G> x = load_rows<G>(t.at(op.a + channel, row));
+      const float bias = op.w1 != Op::none ? t.weights[op.w1 + channel] : 0.0F;
+#pragma unroll
+      for (int g = 0; g < G; ++g) {
+        if (keeps) {
+          float* to = kept + g * t.state_size + 8 * i;
+          keep_number(to, item.before[i][1]);
+          keep_number(to + count, item.before[i][2]);
+          keep_number(to + 2 * count, x.v[g]);
+        }
+        float y = __fmaf_rn(item.w[i].x, item.before[i][0], 0.0F);
+        y = __fmaf_rn(item.w[i].y, item.before[i][1], y);
+        y = __fmaf_rn(item.w[i].z, item.before[i][2], y);
+        y = __fmaf_rn(item.w[i].w, x.v[g], y);
+        if (op.w1 != Op::none) y = y + bias;
+        x.v[g] = y;
+      }
+      if (op.map == Function::silu) {
+#pragma unroll
+        for (int g = 0; g < G; ++g) x.v[g] = numeric::silu(x.v[g]);
+      } else if (op.map != Function::copy) {
+#pragma unroll
+        for (int g = 0; g < G; ++g) x.v[g] = activated(op.map, x.v[g]);
+      }
+      store_rows(t.at(op.out + channel, row), x);
+    }
+    item = following;
+    row = next_row;
+    first = next;
+  }
+}
+
+/// The same of families: a thread takes a channel of one. Branches of branches read what the branches add to the tail.
+template <bool keeps, class Wait>
+__device__ __forceinline__ void convolve_families(const Op& op, const Tile& t, const Place& at, const Wait& wait) {
+  const std::uint32_t families = t.rows / 6;
+  const std::uint32_t octets = (op.count + 7) / 8;
+  struct Item {
+    std::uint32_t channel, row;
+    float before[3];
+    float4 w;
+  };
+  // Neighbouring eight threads are at neighbouring families: their rows are in different banks.
+  const auto load = [&](std::uint32_t i) {
+    Item item;
+    const std::uint32_t octet = i / families;
+    item.row = (i - octet * families) * 6;
+    item.channel = min(octet * 8 + at.lane % 8, op.count - 1);
+    const float* tail = t.carried(item.row) + op.state + item.channel;
+#pragma unroll
+    for (int j = 0; j < 3; ++j) item.before[j] = state_number(tail + j * op.count);
+    item.w = __ldg(reinterpret_cast<const float4*>(t.weights + op.w0) + item.channel);
+    return item;
+  };
+  const std::uint32_t count = octets * families;
+  std::uint32_t i = at.warp * 4 + at.lane / 8;
+  Item item = load(min(i, count - 1));
+  wait();
+#pragma unroll 1
+  for (; i < count; i += 4 * at.warps) {
+    const Item following = load(min(i + 4 * at.warps, count - 1));
+    float* in = t.at(op.a + item.channel, item.row);
+    float* out = t.at(op.out + item.channel, item.row);
+    const float bias = op.w1 != Op::none ? t.weights[op.w1 + item.channel] : 0.0F;
+    const Numbers<2> branch = load_rows<2>(in);
+    float* const kept = t.state_out + item.row / 6 * 4 * t.state_size + op.state + item.channel;
+    const auto convolve = [&](int row, float oldest, float middle, float newer, const Numbers<2>& newest) {
+      Numbers<2> y;
+#pragma unroll
+      for (int g = 0; g < 2; ++g) {
+        float sum = __fmaf_rn(item.w.x, oldest, 0.0F);
+        sum = __fmaf_rn(item.w.y, middle, sum);
+        sum = __fmaf_rn(item.w.z, newer, sum);
+        sum = __fmaf_rn(item.w.w, newest.v[g], sum);
+        if (op.w1 != Op::none) sum = sum + bias;
+        y.v[g] = op.map == Function::silu   ? numeric::silu(sum)
+                 : op.map == Function::copy ? sum
+                                            : activated(op.map, sum);
+        if (row == 0 || !keeps) continue;
+        float* to = kept + (row - 2 + g) * t.state_size;
+        keep_number(to, middle);
+        keep_number(to + op.count, newer);
+        keep_number(to + 2 * op.count, newest.v[g]);
+      }
+      store_rows(out + row, y);
+    };
+    const Numbers<2> first = load_rows<2>(in + 2);
+    const Numbers<2> second = load_rows<2>(in + 4);
+    convolve(0, item.before[0], item.before[1], item.before[2], branch);
+    convolve(2, item.before[1], item.before[2], branch.v[0], first);
+    convolve(4, item.before[1], item.before[2], branch.v[1], second);
+    item = following;
+  }
+}
+
+__device__ __forceinline__ void convolution(const Op& op, const Tile& t, const Place& at) {
+  each_carried(op.count, t, at, [&](std::uint32_t channel, std::uint32_t row) {
+    // In place: the newest input is kept before the output takes its place.
+    if (t.state_out != nullptr) elements::keep_tail(op, t, channel, row);
+    elements::convolution(op, t, channel, row);
+  });
+}
+
+__device__ __forceinline__ void cell(const Op& op, const Tile& t, const Place& at) {
+  each_carried(op.count, t, at, [&](std::uint32_t i, std::uint32_t row) {
+    const std::uint32_t head = i / op.size;
+    const float* carried = t.carried(row) + op.state;
+    float raw[4];
+    for (std::uint32_t slot = 0; slot < 4; ++slot) {
+      raw[slot] = elements::complete_slot(op, t, slot, head, i % op.size, row, carried + head * op.size);
+    }
+    elements::Cell s{carried[i], carried[op.count + i], carried[2 * op.count + i], carried[3 * op.count + i]};
+    elements::advance(s, raw);
+    *t.at(op.out + i, row) = s.output;
+    if (t.state_out == nullptr) return;
+    float* kept = t.state_out + row * t.state_size + op.state + i;
+    kept[0] = s.output;
+    kept[op.count] = s.cell;
+    kept[2 * op.count] = s.normalizer;
+    kept[3 * op.count] = s.stabilizer;
+  });
+}
+
+}  // namespace krohn::tiles
