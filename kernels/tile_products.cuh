@@ -218,7 +218,7 @@ inline std::uint32_t strips(const TileOperation& operation) {
 /// Weights as strips want them, [blocks, strips, inputs, outputs of a strip]; a strip's outputs are those of `ops`,
 /// which are one product, or two in turn.
 inline void pack(const TileOperation& operation, std::span<const Op* const> ops, std::span<const float> weights,
-          std::vector<float>& packed) {
+                 std::vector<float>& packed) {
   const Op& op = *ops[0];
   const std::uint32_t outputs = strip_outputs(operation);
   for (std::uint32_t block = 0; block < op.groups; ++block) {

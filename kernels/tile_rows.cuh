@@ -1,5 +1,5 @@
-// What the operations on a tile of rows share (learned_tile.cu says how a tile goes through a program): the program as a
-// kernel's parameter, who a thread is, the rows and how their features are read and written.
+// What the operations on a tile of rows share (learned_tile.cu says how a tile goes through a program): the program as
+// a kernel's parameter, who a thread is, the rows and how their features are read and written.
 //
 // A feature's rows lie side by side, and features 36 numbers apart: quads of rows of eight features in a row are then
 // in different banks, whichever way a warp goes through them.

@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -21,15 +20,14 @@
 #include "krohn/engine/learned_program.hpp"
 #include "krohn/error.hpp"
 #include "learned/device_batches.hpp"
+#include "learned/prefix_walk.hpp"
 
 namespace krohn {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr std::uint64_t frontier_nodes = 256;
-/// Nodes that leave no states are tried so many times as many at once.
-constexpr std::size_t last_rows = 4;
+/// Nodes that leave no states are tried so many times as many at once, where there is room.
+constexpr std::size_t most_last_rows = 4;
 /// Runs for each of several workers.
 constexpr std::size_t runs_a_worker = 8;
 
@@ -95,9 +93,10 @@ class TreeWorker {
       return words < static_cast<double>(rows) ? static_cast<std::size_t>(words) : rows;
     };
     // Of the last length, or of the last two together, which leave no states.
+    std::size_t more = most_last_rows;
     const auto batch = [&](std::size_t rows) {
-      const std::size_t last = capacity(last_rows * rows, depth);
-      return std::min(last_rows * rows, last + last / symbols);
+      const std::size_t last = capacity(more * rows, depth);
+      return std::min(more * rows, last + last / symbols);
     };
     const auto needed = [&](std::size_t rows) {
       std::size_t sum = fixed + batch(rows) * row;
@@ -105,7 +104,13 @@ class TreeWorker {
       return sum;
     };
     std::size_t rows = std::max(symbols, most_device_rows / symbols * symbols);
-    while (rows > symbols && needed(rows) > bytes) rows = std::max(symbols, rows / 2 / symbols * symbols);
+    while ((more > 1 || rows > symbols) && needed(rows) > bytes) {
+      if (more > 1) {
+        more /= 2;
+      } else {
+        rows = std::max(symbols, rows / 2 / symbols * symbols);
+      }
+    }
     if (needed(rows) > bytes) too_little(bytes);
     rows_ = rows;
     last_rows_ = std::max(symbols, batch(rows));
@@ -121,66 +126,39 @@ class TreeWorker {
     device_->set_automaton({automaton.delta, automaton.expected}, states_of(0), frontier.automaton_state);
   }
 
-  /// Tries the words of lengths up to the limit below a run; calls found(word) with those that are out of order and
+  /// Tries the words of lengths up to the limit below a run; calls report(word) with those that are out of order and
   /// longer than `done`, or not finite, each shorter than the one before.
   template <class Report>
   void walk(const Run& run, std::uint64_t done, const Found& found, const Report& report) {
-    Walk<Report> walk{*this, run, done, found, report};
-    walk.expand(0, run.begin, run.end - run.begin, tree_.frontier.word[run.begin]);
+    Below<Report> below{*this, run, done, found, report};
+    PrefixWalk(below, *device_).expand(0, run.begin, run.end - run.begin, tree_.frontier.word[run.begin]);
   }
 
  private:
+  /// What PrefixWalk asks.
   template <class Report>
-  struct Walk {
+  struct Below {
     TreeWorker& worker;
     const Run& run;
     std::uint64_t done;
     const Found& found;
     const Report& report;
 
-    /// Tries what lies below `count` nodes of a level, the states begin .. of it, whose words are consecutive numbers.
-    void expand(std::size_t level, std::size_t begin, std::size_t count, std::uint64_t first_word) {
-      Search& search = worker.tree_.search;
-      const std::uint32_t symbols = search.automaton().num_symbols;
-      const std::uint64_t length = worker.tree_.frontier.length + level + 1;
-      for (std::size_t at = 0, parents = 0; at < count && !search.stopped(); at += parents) {
-        const std::uint64_t limit = found.limit(run.number);
-        if (length > limit) return;
-        LearnedBranches branches{symbols, worker.tree_.tokens, 0, 2};
-        // An odd one comes first, so that the last two are tried together.
-        const bool even = (limit - length) % 2 == 1;
-        const bool fits = branches.words_of_last() <= worker.rows_ && branches.family() <= worker.last_rows_;
-        if (!even || !fits || !worker.device_->branches_twice(symbols)) branches.levels = 1;
-        const bool last = length + branches.levels > limit;
-        parents = last ? worker.last_rows_ / branches.family() : worker.rows_ / branches.words_of_last();
-        parents = std::min(parents, count - at);
-        const std::size_t rows = parents * branches.family();
-        const std::uint64_t word = (first_word + at) * symbols;
-        branches.first_token = static_cast<std::uint32_t>(word % branches.tokens);
-        LearnedStates& from = worker.states_of(level);
-        LearnedStates* below = last ? nullptr : &worker.states_of(level + branches.levels);
-        const auto start = Clock::now();
-        worker.device_->branch(from, begin + at, parents, branches, below);
-        // Levels of words up to `done` are not compared again.
-        const auto compared = static_cast<std::uint32_t>(done < length ? 0 : done - length + 1);
-        const LearnedDevice::Checked checked = worker.device_->check(from, begin + at, below, compared);
-        search.count(rows, std::chrono::duration<double>(Clock::now() - start).count());
-        // Of each length: the first of its words here, and how many.
-        std::uint64_t first = word;
-        std::uint64_t words = parents * symbols;
-        for (std::uint32_t l = 0;; ++l, first *= symbols, words *= symbols) {
-          if (length + l > worker.compared_) {
-            worker.compared_ = length + l;
-            worker.compare(word_of(first + words - 1, length + l, symbols), checked.last_label[l]);
-          }
-          const bool wrong = checked.first_wrong[l] != LearnedDevice::Checked::none;
-          if (wrong) report(word_of(first + checked.first_wrong[l], length + l, symbols));
-          if (wrong && l == 0) return;
-          if (wrong || l + 1 == branches.levels) break;
-        }
-        if (below != nullptr) expand(level + branches.levels, 0, words, first);
-      }
+    std::uint32_t symbols() const { return worker.tree_.search.automaton().num_symbols; }
+    std::uint32_t tokens() const { return worker.tree_.tokens; }
+    std::uint64_t root_length() const { return worker.tree_.frontier.length; }
+    std::size_t rows() const { return worker.rows_; }
+    std::size_t last_rows() const { return worker.last_rows_; }
+    std::uint64_t limit() const { return found.limit(run.number); }
+    bool stopped() const { return worker.tree_.search.stopped(); }
+    LearnedStates& states_of(std::size_t level) const { return worker.states_of(level); }
+    void count(std::size_t rows, double seconds) const { worker.tree_.search.count(rows, seconds); }
+    void last_of(std::uint64_t number, std::uint64_t length, std::int32_t label) const {
+      if (length <= worker.compared_) return;
+      worker.compared_ = length;
+      worker.compare(word_of(number, length, symbols()), label);
     }
+    void wrong(std::uint64_t number, std::uint64_t length) const { report(word_of(number, length, symbols())); }
   };
 
   LearnedStates& states_of(std::size_t level) {
