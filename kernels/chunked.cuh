@@ -892,6 +892,20 @@ struct Preparing {
     }
   }
 
+  /// From t, a row of the unit matrix, that row of the inverse of a unit triangular block, whose entries are `raw`.
+  static __device__ __forceinline__ void substitute(const float* raw, float (&t)[16]) {
+#pragma unroll
+    for (int k = 15; k > 0; --k) {
+      float below[16];
+#pragma unroll
+      for (int q = 0; q < (k + 3) / 4; ++q) {
+        *reinterpret_cast<float4*>(below + 4 * q) = *reinterpret_cast<const float4*>(raw + k * L::raw_pitch + 4 * q);
+      }
+#pragma unroll
+      for (int j = 0; j < k; ++j) t[j] = fmaf(-below[j], t[k], t[j]);
+    }
+  }
+
   /// A of this warp's 16 rows: blocks below the diagonal to scratch, the diagonal block inverted.
   __device__ __forceinline__ void make_system(int c) {
     const float* s = scalars(c);
@@ -934,16 +948,7 @@ struct Preparing {
     float t[16];
 #pragma unroll
     for (int j = 0; j < 16; ++j) t[j] = j == row ? 1.0F : 0.0F;
-#pragma unroll
-    for (int k = 15; k > 0; --k) {
-      float below[16];
-#pragma unroll
-      for (int q = 0; q < (k + 3) / 4; ++q) {
-        *reinterpret_cast<float4*>(below + 4 * q) = *reinterpret_cast<const float4*>(raw + k * L::raw_pitch + 4 * q);
-      }
-#pragma unroll
-      for (int j = 0; j < k; ++j) t[j] = fmaf(-below[j], t[k], t[j]);
-    }
+    substitute(raw, t);
     __syncwarp();
     // One half of the warp writes it for the blocks below, the other times diag(beta) as T's.
     const bool scaled = lane >= 16;
@@ -1043,16 +1048,7 @@ struct Preparing {
       // Of floats this is one instruction.
       asm("set.eq.f32.f32 %0, %1, %2;" : "=f"(t[j]) : "f"(static_cast<float>(row)), "f"(static_cast<float>(j)));
     }
-#pragma unroll
-    for (int k = 15; k > 0; --k) {
-      float below[16];
-#pragma unroll
-      for (int q = 0; q < (k + 3) / 4; ++q) {
-        *reinterpret_cast<float4*>(below + 4 * q) = *reinterpret_cast<const float4*>(raw + k * L::raw_pitch + 4 * q);
-      }
-#pragma unroll
-      for (int j = 0; j < k; ++j) t[j] = fmaf(-below[j], t[k], t[j]);
-    }
+    substitute(raw, t);
     __syncwarp();
     // For the blocks below, and times diag(beta) as T's.
     const std::uint32_t inverse = base + L::inverse_of(c) + triangle_block(block, block) * Block::bytes;

@@ -28,6 +28,22 @@ static __device__ __noinline__ float activated(Function f, float y) {
   return elements::activated(op, y);
 }
 
+/// A convolution of width 4 of one channel.
+__device__ __forceinline__ float convolved(const Op& op, const float4& w, float oldest, float middle, float newer,
+                                           float newest, float bias) {
+  float sum = __fmaf_rn(w.x, oldest, 0.0F);
+  sum = __fmaf_rn(w.y, middle, sum);
+  sum = __fmaf_rn(w.z, newer, sum);
+  sum = __fmaf_rn(w.w, newest, sum);
+  return op.w1 != Op::none ? sum + bias : sum;
+}
+/// The tail that it leaves.
+__device__ __forceinline__ void keep_tail(float* to, std::uint32_t count, float middle, float newer, float newest) {
+  keep_number(to, middle);
+  keep_number(to + count, newer);
+  keep_number(to + 2 * count, newest);
+}
+
 /// Width 4, tails of three numbers: a thread takes four channels, eight apart, of G rows that continue one word. They
 /// are read while those before are computed, the first ones before the features are there. With Full channels are a
 /// multiple of 32.
@@ -76,18 +92,9 @@ __device__ __forceinline__ void convolve_four(const Op& op, const Tile& t, const
       const float bias = op.w1 != Op::none ? t.weights[op.w1 + channel] : 0.0F;
 #pragma unroll
       for (int g = 0; g < G; ++g) {
-        if (keeps) {
-          float* to = kept + g * t.state_size + 8 * i;
-          keep_number(to, item.before[i][1]);
-          keep_number(to + count, item.before[i][2]);
-          keep_number(to + 2 * count, x.v[g]);
-        }
-        float y = __fmaf_rn(item.w[i].x, item.before[i][0], 0.0F);
-        y = __fmaf_rn(item.w[i].y, item.before[i][1], y);
-        y = __fmaf_rn(item.w[i].z, item.before[i][2], y);
-        y = __fmaf_rn(item.w[i].w, x.v[g], y);
-        if (op.w1 != Op::none) y = y + bias;
-        x.v[g] = y;
+        const auto& [oldest, middle, newer] = item.before[i];
+        if (keeps) keep_tail(kept + g * t.state_size + 8 * i, count, middle, newer, x.v[g]);
+        x.v[g] = convolved(op, item.w[i], oldest, middle, newer, x.v[g], bias);
       }
       if (op.map == Function::silu) {
 #pragma unroll
@@ -142,19 +149,12 @@ __device__ __forceinline__ void convolve_families(const Op& op, const Tile& t, c
       Numbers<2> y;
 #pragma unroll
       for (int g = 0; g < 2; ++g) {
-        float sum = __fmaf_rn(item.w.x, oldest, 0.0F);
-        sum = __fmaf_rn(item.w.y, middle, sum);
-        sum = __fmaf_rn(item.w.z, newer, sum);
-        sum = __fmaf_rn(item.w.w, newest.v[g], sum);
-        if (op.w1 != Op::none) sum = sum + bias;
+        const float sum = convolved(op, item.w, oldest, middle, newer, newest.v[g], bias);
         y.v[g] = op.map == Function::silu   ? numeric::silu(sum)
                  : op.map == Function::copy ? sum
                                             : activated(op.map, sum);
         if (row == 0 || !keeps) continue;
-        float* to = kept + (row - 2 + g) * t.state_size;
-        keep_number(to, middle);
-        keep_number(to + op.count, newer);
-        keep_number(to + 2 * op.count, newest.v[g]);
+        keep_tail(kept + (row - 2 + g) * t.state_size, op.count, middle, newer, newest.v[g]);
       }
       store_rows(out + row, y);
     };
