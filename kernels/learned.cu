@@ -427,8 +427,10 @@ struct LearnedDevice::Memory {
   DeviceArray<float> initial;
   DeviceArray<LearnedAnswer> answers;
   std::size_t max_rows = 0;
+  std::uint32_t num_features = 0;
   std::uint32_t logits = 0;
   std::uint32_t num_logits = 0;
+  /// The program's, or the logits alone, which are all that tiles leave.
   DeviceArray<float> features;
   DeviceArray<std::uint32_t> token, word, first_row, length, source;
   mutable DeviceArray<std::int32_t> labels;
@@ -441,8 +443,18 @@ struct LearnedDevice::Memory {
   /// Of the last batch.
   LearnedRows rows;
   LearnedBranches branches;
+  /// Where its logits begin among its features.
+  std::uint32_t first_logit = 0;
 
-  LearnedRows batch(std::size_t num_rows, std::size_t words, const LearnedStates& from, LearnedStates* to) const {
+  LearnedRows batch(std::size_t num_rows, std::size_t words, const LearnedStates& from, LearnedStates* to,
+                    bool in_tiles = false) {
+    const std::size_t numbers = (in_tiles ? num_logits : num_features) * ((max_rows + 3) / 4 * 4);
+    if (features.size() < numbers) {
+      features = DeviceArray<float>(numbers);
+      // Rows between a batch's last and its pitch are computed with and never looked at; they begin as zeros.
+      KROHN_CUDA_CHECK(cudaMemset(features.data(), 0, features.size() * sizeof(float)));
+    }
+    first_logit = in_tiles ? 0 : logits;
     LearnedRows x;
     x.features = features.data();
     x.pitch = (num_rows + 3) / 4 * 4;
@@ -529,11 +541,9 @@ LearnedDevice::LearnedDevice(const LearnedProgramView& program, std::span<const 
   m.initial = DeviceArray<float>(program.initial_state);
   m.answers = DeviceArray<LearnedAnswer>(answers);
   m.max_rows = max_rows;
+  m.num_features = program.num_features;
   m.logits = program.logits;
   m.num_logits = program.num_logits;
-  m.features = DeviceArray<float>(program.num_features * ((max_rows + 3) / 4 * 4));
-  // Rows between a batch's last and its pitch are computed with and never looked at; they begin as zeros.
-  KROHN_CUDA_CHECK(cudaMemset(m.features.data(), 0, m.features.size() * sizeof(float)));
   for (DeviceArray<std::uint32_t>* array : {&m.token, &m.word, &m.first_row, &m.length, &m.source}) {
     *array = DeviceArray<std::uint32_t>(max_rows);
   }
@@ -614,7 +624,7 @@ void LearnedDevice::branch(const LearnedStates& from, std::size_t begin, std::si
     m.rows = LearnedRows{};
     return;
   }
-  LearnedRows x = m.batch(rows, rows, from, to);
+  LearnedRows x = m.batch(rows, rows, from, to, m.tile_form.has_value());
   x.longest = 1;
   if (m.tile_form) {
     m.tile_form->run(x, branches, static_cast<std::uint32_t>(begin));
@@ -652,7 +662,7 @@ LearnedDevice::Checked LearnedDevice::check(const LearnedStates& from, std::size
           "branches, and room for the automaton's states");
   copy_to(m.checked, std::span<const Checked>(&checked, 1));
   check_kernel<<<(m.rows.rows + row_threads - 1) / row_threads, row_threads>>>(
-      m.rows, m.logits, m.num_logits, m.answers.data(), static_cast<std::uint32_t>(m.answers.size()),
+      m.rows, m.first_logit, m.num_logits, m.answers.data(), static_cast<std::uint32_t>(m.answers.size()),
       {m.delta.data(), m.expected.data(), from.memory().automaton.data() + begin,
        to == nullptr ? nullptr : to->memory().automaton.data(), m.branches, compared, m.checked.data()});
   check_launch("check_kernel");
@@ -665,7 +675,8 @@ void LearnedDevice::labels(std::span<std::int32_t> out) const {
   require(out.size() == m.rows.rows && m.answers.size() > 0, "a label for each row of a model with answers");
   if (out.empty()) return;
   label_kernel<<<(m.rows.rows + row_threads - 1) / row_threads, row_threads>>>(
-      m.rows, m.logits, m.num_logits, m.answers.data(), static_cast<std::uint32_t>(m.answers.size()), m.labels.data());
+      m.rows, m.first_logit, m.num_logits, m.answers.data(), static_cast<std::uint32_t>(m.answers.size()),
+      m.labels.data());
   check_launch("label_kernel");
   copy_from(m.labels, out);
 }
@@ -676,7 +687,7 @@ void LearnedDevice::logits(std::span<float> out) const {
   if (out.empty()) return;
   if (m.turned.size() < out.size()) m.turned = DeviceArray<float>(out.size());
   turn_kernel<<<tiles(m.rows.rows, m.num_logits), dim3(tile, tile_height)>>>(
-      m.features.data() + m.logits * m.rows.pitch, m.rows.pitch, m.num_logits, m.rows.rows, m.turned.data());
+      m.features.data() + m.first_logit * m.rows.pitch, m.rows.pitch, m.num_logits, m.rows.rows, m.turned.data());
   check_launch("turn_kernel");
   copy_from(m.turned, out);
 }

@@ -1,10 +1,10 @@
-// A block takes a tile of 32 rows through the whole program: features lie in shared memory from the first operation to
-// the logits, so that nothing but weights, which the caches hold, and the words' states move. Blocks of a
+// A block takes a tile of 32 or 48 rows through the whole program: features lie in shared memory from the first
+// operation to the logits, so that nothing but weights, which the caches hold, and the words' states move. Blocks of a
 // multiprocessor are at different operations, so that one's waiting for states is another's products.
 //
-// Warps take rows by features where an operation works number by number or group by group, four rows of a feature a
-// thread; products, states and recurrences have files of their own. What does not depend on features (weights, tables,
-// the states that a warp begins with) is asked for before a block waits.
+// Warps take rows by features where an operation works number by number or group by group, four or six rows of a
+// feature a thread; products, states and recurrences have files of their own. What does not depend on features
+// (weights, tables, the states that a warp begins with) is asked for before a block waits.
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -21,57 +21,57 @@ namespace {
 
 using namespace tiles;
 
-/// For every i < count and every quad of rows: a warp takes four numbers of all rows, a quad a lane.
+/// For every i < count: a warp takes four numbers of all rows, a share of the rows a lane.
 template <class Element>
-__device__ __forceinline__ void each_quad(std::uint32_t count, const Place& at, const Element& element) {
-  const std::uint32_t row = at.lane % 8 * 4;
+__device__ __forceinline__ void each_share(std::uint32_t count, const Place& at, const Element& element) {
 #pragma unroll 1
-  for (std::uint32_t i = at.warp * 4 + at.lane / 8; i < count; i += 4 * at.warps) element(i, row);
-}
-/// For every i < count, a row a lane.
-template <class Element>
-__device__ __forceinline__ void each_row(std::uint32_t count, const Place& at, const Element& element) {
-  for (std::uint32_t i = at.warp; i < count; i += at.warps) element(i, at.lane);
+  for (std::uint32_t i = at.warp * 4 + at.lane / 8; i < count; i += 4 * at.warps) element(i, at.lane % 8);
 }
 
-/// The first numbers are asked for before features may be overwritten. `in_pairs`: the tokens of two rows are an even
-/// number and the next.
-template <class Wait>
-__device__ __forceinline__ void gather(const Op& op, const Tile& t, const Place& at, bool in_pairs, const Wait& wait) {
+/// The first numbers are asked for before features may be overwritten.
+template <Order order, class Wait>
+__device__ __forceinline__ void gather(const Op& op, const Tile<order>& t, const Place& at, const Wait& wait) {
   constexpr int at_once = 4;
-  const std::uint32_t row = at.lane % 8 * 4;
+  using Part = Share<order>;
+  const std::uint32_t share = at.lane % 8;
   const float* const table = t.weights + op.w0;
-  const uint4 token = *reinterpret_cast<const uint4*>(t.token + row);
-  in_pairs = in_pairs && op.w0 % 2 == 0 && op.size % 2 == 0;
-  struct Values {
-    Numbers<4> v[at_once];
+  std::uint32_t token[Part::rows];
+#pragma unroll
+  for (int r = 0; r < Part::rows; ++r) {
+    token[r] = t.token[r < 4 ? share * 4 + r : Layout<order>::first_branch + share * 2 + r - 4];
+  }
+  // Those of two rows are then an even number and the next.
+  const bool in_pairs = order != Order::single && op.w0 % 2 == 0 && op.size % 2 == 0;
+  struct Batch {
+    typename Part::Values of[at_once];
   };
   const auto load = [&](std::uint32_t first) {
-    Values x;
+    Batch x;
 #pragma unroll
     for (int j = 0; j < at_once; ++j) {
       const float* entries = table + min(first + j * 4 * at.warps, op.count - 1) * op.size;
-      if (in_pairs) {
-        const float2 one =
-            __ldg(reinterpret_cast<const float2*>(entries + token.x / 2 * 2));  // behind the last row any
-        const float2 two = __ldg(reinterpret_cast<const float2*>(entries + token.z / 2 * 2));
-        x.v[j] = {{one.x, one.y, two.x, two.y}};
-      } else {
-        x.v[j] = {
-            {__ldg(entries + token.x), __ldg(entries + token.y), __ldg(entries + token.z), __ldg(entries + token.w)}};
+#pragma unroll
+      for (int r = 0; r < Part::rows; r += 2) {
+        if (in_pairs) {
+          // Behind the last row tokens are any.
+          const float2 two = __ldg(reinterpret_cast<const float2*>(entries + token[r] / 2 * 2));
+          x.of[j].v[r] = two.x, x.of[j].v[r + 1] = two.y;
+        } else {
+          x.of[j].v[r] = __ldg(entries + token[r]), x.of[j].v[r + 1] = __ldg(entries + token[r + 1]);
+        }
       }
     }
     return x;
   };
   std::uint32_t first = at.warp * 4 + at.lane / 8;
-  Values x = load(first);
+  Batch x = load(first);
   wait();
 #pragma unroll 1
   while (first < op.count) {
 #pragma unroll
     for (int j = 0; j < at_once; ++j) {
       const std::uint32_t i = first + j * 4 * at.warps;
-      if (i < op.count) store_rows(t.at(op.out + i, row), x.v[j]);
+      if (i < op.count) Part(t.at(op.out + i, 0), share).store(x.of[j]);
     }
     first += at_once * 4 * at.warps;
     if (first < op.count) x = load(first);
@@ -79,32 +79,34 @@ __device__ __forceinline__ void gather(const Op& op, const Tile& t, const Place&
 }
 
 /// The function is known before the loop.
-template <Function f>
-__device__ __forceinline__ bool map(const Op& op, const Tile& t, const Place& at) {
+template <Function f, Order order>
+__device__ __forceinline__ bool map(const Op& op, const Tile<order>& t, const Place& at) {
   constexpr auto reads = [](char operand) { return operands_of(f).find(operand) != std::string_view::npos; };
   const auto shared = [](std::uint32_t i, std::uint32_t share) { return share == 1 ? i : i / share; };
-  each_quad(op.count, at, [&](std::uint32_t i, std::uint32_t row) {
-    Numbers<4> a{}, b{}, c{};
+  each_share(op.count, at, [&](std::uint32_t i, std::uint32_t rows) {
+    using Part = Share<order>;
+    typename Part::Values a{}, b{}, c{};
     float w = 0.0F;
     float v = 0.0F;
-    if constexpr (reads('a')) a = load_rows<4>(t.at(op.a + shared(i, op.a_share), row));
-    if constexpr (reads('b')) b = load_rows<4>(t.at(op.b + shared(i, op.b_share), row));
-    if constexpr (reads('c')) c = load_rows<4>(t.at(op.c + i, row));
+    if constexpr (reads('a')) a = Part(t.at(op.a + shared(i, op.a_share), 0), rows).load();
+    if constexpr (reads('b')) b = Part(t.at(op.b + shared(i, op.b_share), 0), rows).load();
+    if constexpr (reads('c')) c = Part(t.at(op.c + i, 0), rows).load();
     if constexpr (reads('w')) w = t.weights[op.w0 + shared(i, op.w_share)];
     if constexpr (reads('v')) v = t.weights[op.w1 + shared(i, op.v_share)];
-    Numbers<4> x;
+    typename Part::Values x;
 #pragma unroll
-    for (int r = 0; r < 4; ++r) {
+    for (int r = 0; r < Part::rows; ++r) {
       x.v[r] = elementwise<float>(
           f, {op.k0, op.k1, op.k2}, [&] { return a.v[r]; }, [&] { return b.v[r]; }, [&] { return c.v[r]; },
           [&] { return w; }, [&] { return v; });
     }
-    store_rows(t.at(op.out + i, row), x);
+    Part(t.at(op.out + i, 0), rows).store(x);
   });
   return true;
 }
 /// What layers do to all of their numbers; false where it is something else.
-__device__ __forceinline__ bool map(const Op& op, const Tile& t, const Place& at) {
+template <Order order>
+__device__ __forceinline__ bool map(const Op& op, const Tile<order>& t, const Place& at) {
   if (op.a_run != 0 || op.out_run != 0) return false;
   switch (op.map) {
     case Function::copy:
@@ -134,44 +136,54 @@ __device__ __forceinline__ bool map(const Op& op, const Tile& t, const Place& at
   }
 }
 
-/// Sums are chains, a row and group a thread, in `sums` [2, groups, tile_rows].
-__device__ __forceinline__ void sum_groups(const Op& op, const Tile& t, const Place& at, float* sums) {
-  each_row(op.count, at, [&](std::uint32_t g, std::uint32_t row) {
+/// Sums are chains, a row and group a thread, in `sums` [2, groups, rows].
+template <Order order>
+__device__ __forceinline__ void sum_groups(const Op& op, const Tile<order>& t, const Place& at, float* sums) {
+  constexpr std::uint32_t rows = Layout<order>::rows;
+  each_row<order>(op.count, at, [&](std::uint32_t g, std::uint32_t row) {
     const elements::GroupSums of = elements::group_sums(op, t, g, row);
-    sums[g * tile_rows + row] = of.middle;
-    sums[(op.count + g) * tile_rows + row] = of.scale;
+    sums[g * rows + row] = of.middle;
+    sums[(op.count + g) * rows + row] = of.scale;
   });
 }
 /// Then all threads work on the numbers, which lie together. `weighted`: each has a weight.
-template <bool weighted>
-__device__ __forceinline__ void scale_groups(const Op& op, const Tile& t, const Place& at, const float* scales) {
-  const std::uint32_t row = at.lane % 8 * 4;
+template <bool weighted, Order order>
+__device__ __forceinline__ void scale_groups(const Op& op, const Tile<order>& t, const Place& at, float* scales) {
+  using Part = Share<order>;
+  const std::uint32_t share = at.lane % 8;
   const std::uint32_t first = at.warp * 4 + at.lane / 8;
   const std::uint32_t step = 4 * at.warps;
-  const float* in = t.at(op.a + first, row);
-  float* out = t.at(op.out + first, row);
+  Part in(t.at(op.a + first, 0), share);
+  Part out(t.at(op.out + first, 0), share);
+  const Part scale_of(scales, share);
   const float* weights = t.weights + op.w0;
   std::uint32_t g = 0;
   std::uint32_t i = first;
 #pragma unroll 1
   for (std::uint32_t n = first; n < op.count * op.size; n += step) {
     for (; i >= op.size; i -= op.size) ++g;
-    const Numbers<4> scale = load_rows<4>(scales + g * tile_rows + row);
+    const typename Part::Values scale = scale_of.load(g * Layout<order>::rows);
     const float w = weighted ? __ldg(weights + g * op.size * op.w_share + i) : 0.0F;
-    Numbers<4> x = load_rows<4>(in);
+    typename Part::Values x = in.load();
 #pragma unroll
-    for (int r = 0; r < 4; ++r) {
+    for (int r = 0; r < Part::rows; ++r) {
       x.v[r] = x.v[r] * scale.v[r];
       if (weighted) x.v[r] = x.v[r] * w;
     }
-    store_rows(out, x);
-    in += step * tile_pitch;
-    out += step * tile_pitch;
+    out.store(x);
+    in.advance(step * Layout<order>::pitch);
+    out.advance(step * Layout<order>::pitch);
     i += step;
   }
 }
+/// Where the sums of groups lie.
+template <Order order>
+__device__ __forceinline__ float* sums_of(const TileArgs& args, const Tile<order>& t) {
+  return t.features + args.num_features * Layout<order>::pitch;
+}
 /// The usual norms; false where it is something else.
-__device__ __forceinline__ bool group(const Op& op, const Tile& t, const Place& at, float* sums) {
+template <Order order>
+__device__ __forceinline__ bool group(const Op& op, const Tile<order>& t, const Place& at, float* sums) {
   const bool rms = op.group == Op::Group::rms && op.w1 == Op::none && !op.weight_is_offset;
   if (!rms && op.group != Op::Group::l2) return false;
   Op one = op;
@@ -183,7 +195,7 @@ __device__ __forceinline__ bool group(const Op& op, const Tile& t, const Place& 
     sum_groups(one, t, at, sums);
   }
   __syncthreads();
-  const float* scales = sums + op.count * tile_rows;
+  float* scales = sums + op.count * Layout<order>::rows;
   if (rms && op.w0 != Op::none) {
     scale_groups<true>(op, t, at, scales);
   } else {
@@ -191,79 +203,100 @@ __device__ __forceinline__ bool group(const Op& op, const Tile& t, const Place& 
   }
   return true;
 }
-__device__ __forceinline__ void any_group(const Op& op, const Tile& t, const Place& at, float* sums) {
+template <Order order>
+__device__ __forceinline__ void any_group(const Op& op, const Tile<order>& t, const Place& at, float* sums) {
+  constexpr std::uint32_t rows = Layout<order>::rows;
   sum_groups(op, t, at, sums);
   __syncthreads();
-#pragma unroll 1
-  for (std::uint32_t g = 0; g < op.count; ++g) {
-    const elements::GroupSums of{sums[g * tile_rows + at.lane], sums[(op.count + g) * tile_rows + at.lane]};
-    each_row(op.size, at, [&](std::uint32_t i, std::uint32_t row) {
-      *t.at(op.out + g * op.size + i, row) = elements::group_value(op, t, of, g, i, row);
-    });
-  }
+  each_row<order>(op.count * op.size, at, [&](std::uint32_t n, std::uint32_t row) {
+    const std::uint32_t g = n / op.size;
+    const elements::GroupSums of{sums[g * rows + row], sums[(op.count + g) * rows + row]};
+    const std::uint32_t i = n - g * op.size;
+    *t.at(op.out + n, row) = elements::group_value(op, t, of, g, i, row);
+  });
 }
 
 /// Operations that few models have, or have little of: apart, so that they take no registers of the others.
+template <Order order>
 __device__ __noinline__ void run_seldom(const TileArgs& args, const Op& op, const Rows& rows) {
   const Place at = place();
-  const Tile t = tile(args, rows);
+  const Tile<order> t = tile<order>(args, rows);
   switch (op.kind) {
     case Op::Kind::map:
-      return each_row(op.count, at, [&](std::uint32_t i, std::uint32_t row) { elements::map(op, t, i, row); });
+      return each_row<order>(op.count, at, [&](std::uint32_t i, std::uint32_t row) { elements::map(op, t, i, row); });
     case Op::Kind::group:
       if (op.group == Op::Group::bonus) {
-        return each_row(op.count, at, [&](std::uint32_t g, std::uint32_t row) { elements::bonus(op, t, g, row); });
+        return each_row<order>(op.count, at,
+                               [&](std::uint32_t g, std::uint32_t row) { elements::bonus(op, t, g, row); });
       }
-      return any_group(op, t, at, t.features + args.num_features * tile_pitch);
+      return any_group(op, t, at, sums_of(args, t));
     case Op::Kind::constants:
-      return each_row(op.count, at, [&](std::uint32_t i, std::uint32_t row) { elements::constants(op, t, i, row); });
-    case Op::Kind::convolution:
-      return convolution(op, t, at);
-    case Op::Kind::shift:
-      return each_carried(op.count, t, at, [&](std::uint32_t i, std::uint32_t row) {
-        if (t.state_out != nullptr) elements::keep_shift(op, t, i, row);
-        elements::shift(op, t, i, row);
-      });
-    case Op::Kind::stabilizer:
-      return each_row(op.count, at, [&](std::uint32_t i, std::uint32_t row) {
-        if (row < t.rows) elements::stabilizer(op, t, i, row);
-      });
-    case Op::Kind::cell:
-      return cell(op, t, at);
+      return each_row<order>(op.count, at,
+                             [&](std::uint32_t i, std::uint32_t row) { elements::constants(op, t, i, row); });
     default:
       break;
   }
+  // Families have no other (LearnedTiles::of).
+  if constexpr (!Layout<order>::families) {
+    switch (op.kind) {
+      case Op::Kind::convolution:
+        return convolution(op, t, at);
+      case Op::Kind::shift:
+        return each_carried(op.count, t, at, [&](std::uint32_t i, std::uint32_t row) {
+          if (t.state_out != nullptr) elements::keep_shift(op, t, i, row);
+          elements::shift(op, t, i, row);
+        });
+      case Op::Kind::stabilizer:
+        return each_row<order>(op.count, at, [&](std::uint32_t i, std::uint32_t row) {
+          if (row < t.rows) elements::stabilizer(op, t, i, row);
+        });
+      case Op::Kind::cell:
+        return cell(op, t, at);
+      default:
+        break;
+    }
+  }
+}
+
+/// What row i of a tile is: which of all rows, and whether there is one.
+template <Order order>
+__device__ __forceinline__ std::uint32_t row_of(std::uint32_t i) {
+  if constexpr (Layout<order>::families) {
+    constexpr std::uint32_t first_branch = Layout<order>::first_branch;
+    const std::uint32_t family = i < first_branch ? i / 4 : (i - first_branch) / 2;
+    return family * 6 + (i < first_branch ? 2 + i % 4 : i % 2);
+  }
+  return i;
 }
 
 /// For rows in an order, that leave states or do not.
 template <Order order, bool keep>
-__global__ void __launch_bounds__(most_threads) tile_kernel(const __grid_constant__ TileArgs args) {
+__global__ void __launch_bounds__(Layout<order>::most_threads) tile_kernel(const __grid_constant__ TileArgs args) {
   __shared__ Rows rows;
   const LearnedRows& x = args.x;
-  const std::uint32_t first = blockIdx.x * args.rows_used;
-  if (threadIdx.x < tile_rows) {
+  const std::uint32_t first = blockIdx.x * Layout<order>::rows;
+  if (threadIdx.x < Layout<order>::rows) {
     const std::uint32_t i = threadIdx.x;
     const LearnedBranches& branches = args.branches;
     const std::uint32_t symbols = branches.symbols;
-    const std::uint32_t row = min(first + i, x.rows - 1);  // those behind the last do its work
-    std::uint32_t parent = row / symbols;
-    std::uint32_t token = (branches.first_token + row) % branches.tokens;
-    if (branches.levels == 2) {
-      parent = row / branches.family();
-      const std::uint32_t member = row % branches.family();
-      const std::uint32_t below = member - symbols;
-      const std::uint32_t child = member < symbols ? member : below / symbols;
-      token = (branches.first_token + parent * symbols + child) % branches.tokens;
-      if (member >= symbols) token = (token * symbols + below % symbols) % branches.tokens;
-    }
+    const std::uint32_t family = branches.family();
+    std::uint32_t row = first + row_of<order>(i);
+    // Those behind the last do the last one's work, or that of the last family's.
+    if (row >= x.rows) row = x.rows - family + row % family;
+    const std::uint32_t parent = row / family;
+    const std::uint32_t member = row % family;
+    const std::uint32_t below = member - symbols;
+    const std::uint32_t child = member < symbols ? member : below / symbols;
+    std::uint32_t token = (branches.first_token + parent * symbols + child) % branches.tokens;
+    if (member >= symbols) token = (token * symbols + below % symbols) % branches.tokens;
     rows.token[i] = token;
     rows.source[i] = args.begin + parent;
     rows.own[i] = i;
     rows.one[i] = 1;
   }
   // Which operation is next: kept here, since a register that lives through all operations would be spilled.
-  __shared__ std::uint32_t next_operation[most_threads / 32];
-  if (threadIdx.x < most_threads / 32) next_operation[threadIdx.x] = 0;
+  __shared__ std::uint32_t next_operation[most_warps];
+  if (threadIdx.x < most_warps) next_operation[threadIdx.x] = 0;
   __syncthreads();
   for (;;) {
     const Place at = place();
@@ -274,14 +307,14 @@ __global__ void __launch_bounds__(most_threads) tile_kernel(const __grid_constan
     if (at.lane == 0) *next = number + 1;
     __syncwarp();
     const TileOperation& operation = args.operations[number];
-    const Tile t = tile(args, rows);
+    const Tile<order> t = tile<order>(args, rows);
     const Op& op = operation.op;
     const auto wait = [&] {
       if (operation.waits) __syncthreads();
     };
     switch (op.kind) {
       case Op::Kind::gather:
-        gather(op, t, at, order != Order::single, wait);
+        gather(op, t, at, wait);
         continue;
       case Op::Kind::multiply:
         multiply(operation, t, args.packed, at, wait);
@@ -292,23 +325,24 @@ __global__ void __launch_bounds__(most_threads) tile_kernel(const __grid_constan
         break;
       case Op::Kind::group:
         wait();
-        if (group(op, t, at, t.features + args.num_features * tile_pitch)) continue;
+        if (group(op, t, at, sums_of(args, t))) continue;
         break;
       case Op::Kind::convolution:
-        if constexpr (order == Order::families) {
+        if constexpr (Layout<order>::families) {
           convolve_families<keep>(op, t, at, wait);
           continue;
+        } else {
+          if (op.size == 4 && op.count % 32 == 0) {
+            convolve_four<order == Order::pairs ? 2 : 1, keep, true>(op, t, at, wait);
+            continue;
+          }
+          if (op.size == 4) {
+            convolve_four<1, keep, false>(op, t, at, wait);
+            continue;
+          }
+          wait();
+          break;
         }
-        if (op.size == 4 && op.count % 32 == 0) {
-          convolve_four<order == Order::pairs ? 2 : 1, keep, true>(op, t, at, wait);
-          continue;
-        }
-        if (op.size == 4) {
-          convolve_four<1, keep, false>(op, t, at, wait);
-          continue;
-        }
-        wait();
-        break;
       case Op::Kind::recurrence:
         recurrence<order, keep>(args.recurrences[op.w0], t, at, wait);
         continue;
@@ -316,12 +350,13 @@ __global__ void __launch_bounds__(most_threads) tile_kernel(const __grid_constan
         wait();
         break;
     }
-    run_seldom(args, op, rows);
+    run_seldom<order>(args, op, rows);
   }
   __syncthreads();
-  const Tile t = tile(args, rows);
-  each_row(args.num_logits, place(), [&](std::uint32_t i, std::uint32_t row) {
-    if (row < t.rows) *x.at(args.logits + i, first + row) = *t.at(args.logits + i, row);
+  const Tile<order> t = tile<order>(args, rows);
+  each_row<order>(args.num_logits, place(), [&](std::uint32_t i, std::uint32_t row) {
+    const std::uint32_t number = row_of<order>(row);
+    if (number < t.rows) *x.at(i, first + number) = *t.at(args.logits + i, row);
   });
 }
 
@@ -399,13 +434,14 @@ bool overlap(const std::vector<Range>& a, const std::vector<Range>& b) {
   });
 }
 
-/// The most sums of groups that are kept at a time.
-std::uint32_t most_sums(const LearnedProgramView& program) {
-  std::uint32_t most = 0;
+/// What a tile takes of shared memory: its features, and the most sums of groups that are kept at a time.
+template <Order order>
+std::size_t tile_bytes(const LearnedProgramView& program, std::uint32_t num_features) {
+  std::size_t numbers = 0;
   for (const Op& op : program.operations) {
-    if (op.kind == Op::Kind::group) most = std::max(most, 2 * op.count * tile_rows);
+    if (op.kind == Op::Kind::group) numbers = std::max(numbers, std::size_t{2} * op.count * Layout<order>::rows);
   }
-  return most;
+  return sizeof(float) * (numbers + std::size_t{Layout<order>::pitch} * num_features);
 }
 
 }  // namespace
@@ -414,6 +450,7 @@ struct LearnedTiles::Program {
   TileArgs args;
   DeviceArray<float> packed;
   std::size_t tile_bytes = 0;
+  std::size_t families_bytes = 0;
   /// Families have a form: all that is carried is states of recurrences on the way, and tails of three.
   bool twice = false;
 };
@@ -472,6 +509,19 @@ std::optional<Gated> gated_at(const LearnedProgramView& program, std::size_t at)
   return Gated{first, second};
 }
 
+template <Order order>
+void launch(const TileArgs& args, std::size_t bytes) {
+  // Tiles that a multiprocessor has room for: fewer have more threads.
+  const std::size_t at_once = shared_memory_limit() / (bytes + declared_bytes);
+  const unsigned threads = at_once >= 3 ? 128 : Layout<order>::most_threads / (at_once == 2 ? 2 : 1);
+  const auto run = [&](auto* kernel) {
+    allow_shared_memory(kernel, bytes);
+    kernel<<<(args.x.rows + Layout<order>::rows - 1) / Layout<order>::rows, threads, bytes>>>(args);
+    check_launch("tile_kernel");
+  };
+  args.x.state_out != nullptr ? run(tile_kernel<order, true>) : run(tile_kernel<order, false>);
+}
+
 }  // namespace
 
 std::optional<LearnedTiles> LearnedTiles::of(const LearnedProgramView& program) {
@@ -519,13 +569,14 @@ std::optional<LearnedTiles> LearnedTiles::of(const LearnedProgramView& program) 
     }
   }
   args.num_features = std::min(end, program.num_features);
-  const std::size_t bytes = sizeof(float) * (std::size_t{tile_pitch} * args.num_features + most_sums(program));
-  if (bytes + declared_bytes > shared_memory_limit()) return std::nullopt;
+  tiles->tile_bytes = tile_bytes<Order::single>(program, args.num_features);
+  tiles->families_bytes = tile_bytes<Order::families>(program, args.num_features);
+  if (tiles->tile_bytes + declared_bytes > shared_memory_limit()) return std::nullopt;
   packed.resize(packed.size() + 2 * quads_ahead * quad_outputs);
   tiles->packed = DeviceArray<float>(std::span<const float>(packed));
-  tiles->tile_bytes = bytes;
   std::copy(program.recurrences.begin(), program.recurrences.end(), args.recurrences);
-  tiles->twice = std::all_of(program.recurrences.begin(), program.recurrences.end(), on_the_way) &&
+  tiles->twice = tiles->families_bytes + declared_bytes <= shared_memory_limit() &&
+                 std::all_of(program.recurrences.begin(), program.recurrences.end(), on_the_way) &&
                  std::all_of(program.operations.begin(), program.operations.end(), [](const Op& op) {
                    if (op.kind == Op::Kind::convolution) return op.size == 4 && op.count % 8 == 0;
                    return op.kind != Op::Kind::shift && op.kind != Op::Kind::stabilizer && op.kind != Op::Kind::cell;
@@ -544,33 +595,10 @@ void LearnedTiles::run(const LearnedRows& x, const LearnedBranches& branches, st
   args.x = x;
   args.branches = branches;
   args.begin = begin;
-  if (branches.levels == 2) {
-    const std::uint32_t families = tile_rows / branches.family();
-    args.rows_used = families * branches.family();
-    args.states_left = families * branches.symbols * branches.symbols;
-  }
-  // Tiles that a multiprocessor has room for: fewer have more threads.
-  const std::size_t bytes = program_->tile_bytes;
-  const std::size_t at_once = shared_memory_limit() / (bytes + declared_bytes);
-  const unsigned threads = at_once >= 3 ? 128 : at_once == 2 ? 256 : most_threads;
-  const auto launch = [&](auto* kernel) {
-    allow_shared_memory(kernel, bytes);
-    kernel<<<(x.rows + args.rows_used - 1) / args.rows_used, threads, bytes>>>(args);
-  };
-  const Order order = branches.levels == 2 ? Order::families : branches.symbols % 2 == 0 ? Order::pairs : Order::single;
-  const bool keep = x.state_out != nullptr;
-  switch (order) {
-    case Order::single:
-      keep ? launch(tile_kernel<Order::single, true>) : launch(tile_kernel<Order::single, false>);
-      break;
-    case Order::pairs:
-      keep ? launch(tile_kernel<Order::pairs, true>) : launch(tile_kernel<Order::pairs, false>);
-      break;
-    case Order::families:
-      keep ? launch(tile_kernel<Order::families, true>) : launch(tile_kernel<Order::families, false>);
-      break;
-  }
-  check_launch("tile_kernel");
+  const Program& program = *program_;
+  if (branches.levels == 2) return launch<Order::families>(args, program.families_bytes);
+  if (branches.symbols % 2 == 0) return launch<Order::pairs>(args, program.tile_bytes);
+  launch<Order::single>(args, program.tile_bytes);
 }
 
 }  // namespace krohn

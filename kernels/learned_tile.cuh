@@ -20,8 +20,8 @@ class LearnedTiles {
   /// Whether it has a form of branches of two levels.
   bool twice(std::uint32_t symbols) const;
 
-  /// Branches of the states from `begin` on, on the default stream. Of x: rows, weights, states; of its features only
-  /// the logits are written.
+  /// Branches of the states from `begin` on, on the default stream. Of x: rows, weights, states; its features are
+  /// the logits.
   void run(const LearnedRows& x, const LearnedBranches& branches, std::uint32_t begin) const;
 
  private:

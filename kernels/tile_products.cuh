@@ -1,5 +1,5 @@
-// Products of a tile's features: quads of outputs by quads of rows, each sum a single chain. Weights do not depend on
-// features: a warp's first ones are asked for before its block waits.
+// Products of a tile's features: quads of outputs by a thread's share of the rows, each sum a single chain. Weights do
+// not depend on features: a warp's first ones are asked for before its block waits.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace krohn::tiles {
 
-/// Outputs of a warp's strip, a thread's four for each quad, of four rows. A strip's weights lie input by input.
+/// Outputs of a warp's strip, a thread's four for each quad. A strip's weights lie input by input.
 constexpr std::uint32_t quad_outputs = 16;
 /// Products of fewer outputs go a row a thread, for all outputs.
 constexpr std::uint32_t least_outputs = 4;
@@ -44,36 +44,33 @@ __device__ __forceinline__ Ahead<quads, num_inputs> load_ahead(const float* weig
 
 /// Which rows and outputs are a thread's. Loads of 16 bytes take half the time where a lane and its neighbour, or the
 /// one after that, ask for the same: neighbours have the same rows, lanes two apart the same outputs.
-__device__ __forceinline__ std::uint32_t strip_row(std::uint32_t lane) { return lane / 2 % 8 * 4; }
+__device__ __forceinline__ std::uint32_t strip_share(std::uint32_t lane) { return lane / 2 % 8; }
 __device__ __forceinline__ std::uint32_t strip_output(std::uint32_t lane) { return (lane % 2 + lane / 16 * 2) * 4; }
 
 /// `weights`: a thread's, of the first input; `even`: those of the first inputs. `gated`: of the two quads the second
 /// is another product, whose silu the first is multiplied with.
-template <bool gated, int quads, int inputs_ahead>
-__device__ __forceinline__ void multiply_strip(const Op& op, const Tile& t, const float* weights,
+template <bool gated, int quads, int inputs_ahead, Order order>
+__device__ __forceinline__ void multiply_strip(const Op& op, const Tile<order>& t, const float* weights,
                                                Ahead<quads, inputs_ahead> even, std::uint32_t block,
                                                std::uint32_t first, std::uint32_t lane) {
   constexpr int width = quads * static_cast<int>(quad_outputs);
-  const std::uint32_t row = strip_row(lane);
+  constexpr std::uint32_t pitch = Layout<order>::pitch;
+  using Part = Share<order>;
+  const std::uint32_t share = strip_share(lane);
   const std::uint32_t o = first + strip_output(lane);
   const std::uint32_t size = op.size;
-  const float* inputs = t.at(op.a + block * size, row);
-  float sum[4 * quads][4];
-#pragma unroll
-  for (int i = 0; i < 4 * quads; ++i) {
-#pragma unroll
-    for (int j = 0; j < 4; ++j) sum[i][j] = 0.0F;
-  }
-  const auto add = [&](const float4(&w)[quads], int k) {
-    const Numbers<4> v = load_rows<4>(inputs + k * static_cast<int>(tile_pitch));
+  Part inputs(t.at(op.a + block * size, 0), share);
+  typename Part::Values sum[4 * quads]{};
+  const auto add = [&](const float4(&w)[quads], std::uint32_t k) {
+    const typename Part::Values v = inputs.load(k * pitch);
 #pragma unroll
     for (int q = 0; q < quads; ++q) {
 #pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        sum[4 * q][j] = __fmaf_rn(w[q].x, v.v[j], sum[4 * q][j]);
-        sum[4 * q + 1][j] = __fmaf_rn(w[q].y, v.v[j], sum[4 * q + 1][j]);
-        sum[4 * q + 2][j] = __fmaf_rn(w[q].z, v.v[j], sum[4 * q + 2][j]);
-        sum[4 * q + 3][j] = __fmaf_rn(w[q].w, v.v[j], sum[4 * q + 3][j]);
+      for (int j = 0; j < Part::rows; ++j) {
+        sum[4 * q].v[j] = __fmaf_rn(w[q].x, v.v[j], sum[4 * q].v[j]);
+        sum[4 * q + 1].v[j] = __fmaf_rn(w[q].y, v.v[j], sum[4 * q + 1].v[j]);
+        sum[4 * q + 2].v[j] = __fmaf_rn(w[q].z, v.v[j], sum[4 * q + 2].v[j]);
+        sum[4 * q + 3].v[j] = __fmaf_rn(w[q].w, v.v[j], sum[4 * q + 3].v[j]);
       }
     }
   };
@@ -89,61 +86,64 @@ __device__ __forceinline__ void multiply_strip(const Op& op, const Tile& t, cons
     even = load_ahead<quads, inputs_ahead>(weights + 2 * inputs_ahead * width);
     add_all(odd, inputs_ahead);
     weights += 2 * inputs_ahead * width;
-    inputs += 2 * inputs_ahead * tile_pitch;
+    inputs.advance(2 * inputs_ahead * pitch);
   }
 #pragma unroll 1
-  for (; k < size; ++k, weights += width, inputs += tile_pitch) {
+  for (; k < size; ++k, weights += width, inputs.advance(pitch)) {
     float4 w[quads];
 #pragma unroll
     for (int q = 0; q < quads; ++q) w[q] = __ldg(reinterpret_cast<const float4*>(weights + q * quad_outputs));
     add(w, 0);
   }
   if constexpr (gated) {
+    const Part out(t.at(op.out + o, 0), share);
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
 #pragma unroll
-      for (int j = 0; j < 4; ++j) sum[i][j] = sum[i][j] * numeric::silu(sum[4 + i][j]);
-      float* const out = t.at(op.out + o, row) + i * tile_pitch;
-      *reinterpret_cast<float4*>(out) = make_float4(sum[i][0], sum[i][1], sum[i][2], sum[i][3]);
+      for (int j = 0; j < Part::rows; ++j) sum[i].v[j] = sum[i].v[j] * numeric::silu(sum[4 + i].v[j]);
+      out.store(sum[i], i * pitch);
     }
   } else {
-    float* const out = t.at(op.out + block * op.count + o, row);
+    const Part out(t.at(op.out + block * op.count + o, 0), share);
     const auto each_output = [&](const auto& use) {
 #pragma unroll
       for (int i = 0; i < 4 * quads; ++i) {
         const std::uint32_t at = i / 4 * quad_outputs + i % 4;
-        if (o + at < op.count) use(sum[i], at);
+        if (o + at < op.count) use(sum[i].v, at);
       }
     };
     if (op.w1 != Op::none) {
-      each_output([&](float(&x)[4], std::uint32_t at) {
+      each_output([&](float(&x)[Part::rows], std::uint32_t at) {
         const float bias = t.weights[op.w1 + o + at];
 #pragma unroll
-        for (int j = 0; j < 4; ++j) x[j] = x[j] + bias;
+        for (int j = 0; j < Part::rows; ++j) x[j] = x[j] + bias;
       });
     }
     if (op.accumulate) {
-      each_output([&](float(&x)[4], std::uint32_t at) {
-        const Numbers<4> before = load_rows<4>(out + at * tile_pitch);
+      each_output([&](float(&x)[Part::rows], std::uint32_t at) {
+        const typename Part::Values before = out.load(at * pitch);
 #pragma unroll
-        for (int j = 0; j < 4; ++j) x[j] = before.v[j] + x[j];
+        for (int j = 0; j < Part::rows; ++j) x[j] = before.v[j] + x[j];
       });
     }
-    each_output([&](const float(&x)[4], std::uint32_t at) {
-      *reinterpret_cast<float4*>(out + at * tile_pitch) = make_float4(x[0], x[1], x[2], x[3]);
-    });
+#pragma unroll
+    for (int i = 0; i < 4 * quads; ++i) {
+      const std::uint32_t at = i / 4 * quad_outputs + i % 4;
+      if (o + at < op.count) out.store(sum[i], at * pitch);
+    }
   }
 }
 
-/// A block of a product of one to three outputs; the weights of an input lie together, padded to four.
-__device__ __forceinline__ void multiply_few(const Op& op, const Tile& t, const float* weights, std::uint32_t block,
-                                             std::uint32_t row) {
+/// A row of a block of a product of one to three outputs; the weights of an input lie together, padded to four.
+template <Order order>
+__device__ __forceinline__ void multiply_few(const Op& op, const Tile<order>& t, const float* weights,
+                                             std::uint32_t block, std::uint32_t row) {
   float sum[least_outputs - 1] = {};
   const float* in = t.at(op.a + block * op.size, row);
 #pragma unroll 8
   for (std::uint32_t k = 0; k < op.size; ++k) {
     const float4 w = __ldg(reinterpret_cast<const float4*>(weights) + k);
-    const float x = in[k * tile_pitch];
+    const float x = in[k * Layout<order>::pitch];
     sum[0] = __fmaf_rn(w.x, x, sum[0]);
     sum[1] = __fmaf_rn(w.y, x, sum[1]);
     sum[2] = __fmaf_rn(w.z, x, sum[2]);
@@ -159,9 +159,9 @@ __device__ __forceinline__ void multiply_few(const Op& op, const Tile& t, const 
 
 /// Strips of a product, from `strip` on for this warp; the first one's weights are asked for before the features are
 /// there.
-template <int quads, bool gated, class Wait>
-__device__ __forceinline__ void multiply_strips(const Op& op, const Tile& t, const float* strips, const Place& at,
-                                                std::uint32_t strip, const Wait& wait) {
+template <int quads, bool gated, Order order, class Wait>
+__device__ __forceinline__ void multiply_strips(const Op& op, const Tile<order>& t, const float* strips,
+                                                const Place& at, std::uint32_t strip, const Wait& wait) {
   constexpr int inputs_ahead = quads_ahead / quads;
   constexpr std::uint32_t width = quads * quad_outputs;
   constexpr std::uint32_t outputs = gated ? quad_outputs : width;
@@ -185,8 +185,8 @@ __device__ __forceinline__ void multiply_strips(const Op& op, const Tile& t, con
 
 /// Strips that were given out since all waited count, so that short products that follow each other go to different
 /// warps.
-template <class Wait>
-__device__ __forceinline__ void multiply(const TileOperation& operation, const Tile& t, const float* packed,
+template <Order order, class Wait>
+__device__ __forceinline__ void multiply(const TileOperation& operation, const Tile<order>& t, const float* packed,
                                          const Place& at, const Wait& wait) {
   const Op& op = operation.op;
   const float* strips = packed + operation.packed;
@@ -199,9 +199,9 @@ __device__ __forceinline__ void multiply(const TileOperation& operation, const T
     multiply_strips<1, false>(op, t, strips, at, first, wait);
   } else {
     wait();
-    for (std::uint32_t block = first; block < op.groups; block += at.warps) {
-      multiply_few(op, t, strips + static_cast<std::size_t>(block) * op.size * least_outputs, block, at.lane);
-    }
+    each_row<order>(op.groups, {first, at.warps, at.lane}, [&](std::uint32_t block, std::uint32_t row) {
+      multiply_few(op, t, strips + static_cast<std::size_t>(block) * op.size * least_outputs, block, row);
+    });
   }
 }
 /// The outputs of a strip, of two products in a gated one.

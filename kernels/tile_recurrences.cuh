@@ -10,8 +10,9 @@ namespace krohn::tiles {
 
 /// A warp takes 32 columns of a head of G neighbouring rows, a column a lane. Neighbouring rows are often branches of
 /// one word, whose state is then read once. With Exact key_size and value_size are D.
-template <int D, int G, bool Exact>
-__device__ __forceinline__ void recur(const LearnedRecurrence& r, const Tile& t, const Place& at) {
+template <int D, int G, bool Exact, Order order>
+__device__ __forceinline__ void recur(const LearnedRecurrence& r, const Tile<order>& t, const Place& at) {
+  constexpr std::uint32_t pitch = Layout<order>::pitch;
   const std::uint32_t keys = Exact ? D : r.key_size;
   const std::uint32_t values = Exact ? D : r.value_size;
   const std::uint32_t blocks = (values + 31) / 32;
@@ -48,7 +49,7 @@ __device__ __forceinline__ void recur(const LearnedRecurrence& r, const Tile& t,
 #pragma unroll
       for (int j = 0; j < D; ++j) {
         if (!Exact && j >= keys) break;
-        const Numbers<G> v = load_rows<G>(x + j * tile_pitch);
+        const Numbers<G> v = load_rows<G>(x + j * pitch);
 #pragma unroll
         for (int g = 0; g < G; ++g) sum.v[g] = __fmaf_rn(v.v[g], S[g][j], sum.v[g]);
       }
@@ -69,7 +70,7 @@ __device__ __forceinline__ void recur(const LearnedRecurrence& r, const Tile& t,
 #pragma unroll
       for (int j = 0; j < D; ++j) {
         if (!Exact && j >= keys) break;
-        const Numbers<G> a = load_rows<G>(x + j * tile_pitch);
+        const Numbers<G> a = load_rows<G>(x + j * pitch);
 #pragma unroll
         for (int g = 0; g < G; ++g) S[g][j] = a.v[g] * S[g][j];
       }
@@ -79,7 +80,7 @@ __device__ __forceinline__ void recur(const LearnedRecurrence& r, const Tile& t,
       const LearnedRecurrence::Update& update = r.updates[u];
       Numbers<G> change{};
       if (update.value.first != LearnedFeatures::none && owned) {
-        change = load_rows<G>(vector(update.value) + column * tile_pitch);
+        change = load_rows<G>(vector(update.value) + column * pitch);
       }
       if (update.read.first != LearnedFeatures::none) {
         const Numbers<G> sum = update.reads_undecayed ? undecayed : dot(vector(update.read));
@@ -95,14 +96,14 @@ __device__ __forceinline__ void recur(const LearnedRecurrence& r, const Tile& t,
 #pragma unroll
       for (int j = 0; j < D; ++j) {
         if (!Exact && j >= keys) break;
-        const Numbers<G> v = load_rows<G>(write + j * tile_pitch);
+        const Numbers<G> v = load_rows<G>(write + j * pitch);
 #pragma unroll
         for (int g = 0; g < G; ++g) S[g][j] = __fmaf_rn(change.v[g], v.v[g], S[g][j]);
       }
     }
     const Numbers<G> answer = dot(vector(r.query));
     if (!owned) continue;
-    float* out = vector(r.output) + column * tile_pitch;
+    float* out = vector(r.output) + column * pitch;
 #pragma unroll
     for (int g = 0; g < G; ++g) out[g] = answer.v[g];
     if (t.state_out == nullptr || state * r.state_group != h) continue;
@@ -118,17 +119,19 @@ __device__ __forceinline__ void recur(const LearnedRecurrence& r, const Tile& t,
   }
 }
 
-/// One or two updates of states of 32 by 32 of a head: a warp takes G rows that continue one word, a column a lane. The
-/// new states exist entry by entry only, made anew for every sum.
-template <int G, int N, Decay decays>
+/// One or two updates of states of 32 by 32 of a head: a warp takes G neighbouring rows, a column a lane. The new
+/// states exist entry by entry only, made anew for every sum. What rows begin with, `start`, gives entry j of each.
+template <Order order, int G, int N, Decay decays>
 class Advance {
  public:
   static constexpr int D = 32;
+  static constexpr std::uint32_t pitch = Layout<order>::pitch;
   struct Changes {
     Numbers<G> v[N];
   };
 
-  __device__ __forceinline__ Advance(const LearnedRecurrence& r, const Tile& t, std::uint32_t lane, std::uint32_t h)
+  __device__ __forceinline__ Advance(const LearnedRecurrence& r, const Tile<order>& t, std::uint32_t lane,
+                                     std::uint32_t h)
       : r_(r), t_(t), lane_(lane), h_(h) {
 #pragma unroll
     for (int n = 0; n < N; ++n) {
@@ -143,25 +146,26 @@ class Advance {
     return h >> (31 - __clz(static_cast<int>(group)));
   }
 
-  /// What the updates write of the rows from `row` on, which begin with state S.
-  __device__ __forceinline__ Changes changes(const float (&S)[D], std::uint32_t row) const {
+  /// What the updates write of the rows from `row` on.
+  template <class Start>
+  __device__ __forceinline__ Changes changes(const Start& start, std::uint32_t row) const {
     Changes change{};
     const Numbers<G> scalar = scalar_decay(row);
 #pragma unroll
     for (int n = 0; n < N; ++n) {
       const LearnedRecurrence::Update& u = r_.updates[n];
       if (u.value.first != LearnedFeatures::none) {
-        change.v[n] = load_rows<G>(vector(u.value) + lane_ * tile_pitch + row);
+        change.v[n] = load_rows<G>(vector(u.value) + lane_ * pitch + row);
       }
       if (read_[n] != nullptr) {
         Numbers<G> sum{};
         if (decays != Decay::none && n == 0 && u.reads_undecayed) {
 #pragma unroll
-          for (int j = 0; j < D; ++j) add(read_[n], row, j, same(S[j]), sum);
+          for (int j = 0; j < D; ++j) add(read_[n], row, j, start(j), sum);
         } else {
 #pragma unroll
           for (int j = 0; j < D; ++j) {
-            Numbers<G> entry = decayed(S[j], scalar, row, j);
+            Numbers<G> entry = decayed(start(j), scalar, row, j);
 #pragma unroll
             for (int m = 0; m < n; ++m) update(m, row, j, change, entry);
             add(read_[n], row, j, entry, sum);
@@ -179,60 +183,54 @@ class Advance {
     return change;
   }
 
-  /// Answers the rows' queries. Calls use(j, entries) with every row's entry j; S[j] is not needed any more then.
-  template <class Use>
-  __device__ __forceinline__ void finish(const float (&S)[D], std::uint32_t row, const Changes& change,
+  /// Answers the rows' queries. Calls use(j, entries) with every row's entry j; start(j) is not needed any more then.
+  template <class Start, class Use>
+  __device__ __forceinline__ void finish(const Start& start, std::uint32_t row, const Changes& change,
                                          const Use& use) const {
     const Numbers<G> scalar = scalar_decay(row);
     Numbers<G> answer{};
 #pragma unroll
     for (int j = 0; j < D; ++j) {
-      Numbers<G> entry = decayed(S[j], scalar, row, j);
+      Numbers<G> entry = decayed(start(j), scalar, row, j);
 #pragma unroll
       for (int n = 0; n < N; ++n) update(n, row, j, change, entry);
       add(query_, row, j, entry, answer);
       use(j, entry);
     }
-    store_rows(vector(r_.output) + lane_ * tile_pitch + row, answer);
+    store_rows(vector(r_.output) + lane_ * pitch + row, answer);
   }
 
  private:
   __device__ __forceinline__ float* vector(const LearnedFeatures& f) const {
     return t_.at(f.first + grouped(h_, f.group) * f.head, 0);
   }
-  static __device__ __forceinline__ Numbers<G> same(float entry) {
-    Numbers<G> x;
-#pragma unroll
-    for (int g = 0; g < G; ++g) x.v[g] = entry;
-    return x;
-  }
   __device__ __forceinline__ Numbers<G> scalar_decay(std::uint32_t row) const {
     if constexpr (decays == Decay::scalar) return load_rows<G>(decay_ + row);
     return Numbers<G>{};
   }
-  __device__ __forceinline__ Numbers<G> decayed(float entry, const Numbers<G>& scalar, std::uint32_t row, int j) const {
-    Numbers<G> x = same(entry);
+  __device__ __forceinline__ Numbers<G> decayed(Numbers<G> x, const Numbers<G>& scalar, std::uint32_t row,
+                                                int j) const {
     if constexpr (decays == Decay::none) return x;
-    const Numbers<G> decay = decays == Decay::key ? load_rows<G>(decay_ + row + j * tile_pitch) : scalar;
+    const Numbers<G> decay = decays == Decay::key ? load_rows<G>(decay_ + row + j * pitch) : scalar;
 #pragma unroll
     for (int g = 0; g < G; ++g) x.v[g] = decay.v[g] * x.v[g];
     return x;
   }
   __device__ __forceinline__ void add(const float* x, std::uint32_t row, int j, const Numbers<G>& entry,
                                       Numbers<G>& sum) const {
-    const Numbers<G> v = load_rows<G>(x + row + j * tile_pitch);
+    const Numbers<G> v = load_rows<G>(x + row + j * pitch);
 #pragma unroll
     for (int g = 0; g < G; ++g) sum.v[g] = __fmaf_rn(v.v[g], entry.v[g], sum.v[g]);
   }
   __device__ __forceinline__ void update(int n, std::uint32_t row, int j, const Changes& change,
                                          Numbers<G>& entry) const {
-    const Numbers<G> v = load_rows<G>(write_[n] + row + j * tile_pitch);
+    const Numbers<G> v = load_rows<G>(write_[n] + row + j * pitch);
 #pragma unroll
     for (int g = 0; g < G; ++g) entry.v[g] = __fmaf_rn(change.v[n].v[g], v.v[g], entry.v[g]);
   }
 
   const LearnedRecurrence& r_;
-  const Tile& t_;
+  const Tile<order>& t_;
   std::uint32_t lane_, h_;
   const float* read_[N];
   const float* write_[N];
@@ -244,14 +242,15 @@ class Advance {
 /// here is so hidden. With `families` rows are families of a word's two branches and theirs: only the latter's states
 /// leave.
 template <Order order, bool keep, int N, Decay decays, class Wait>
-__device__ __forceinline__ void recur_on_the_way(const LearnedRecurrence& r, const Tile& t, const Place& at,
+__device__ __forceinline__ void recur_on_the_way(const LearnedRecurrence& r, const Tile<order>& t, const Place& at,
                                                  const Wait& wait) {
   constexpr bool families = order == Order::families;
   constexpr int G = order == Order::single ? 1 : 2;
-  using Rule = Advance<G, N, decays>;
+  using Rule = Advance<order, G, N, decays>;
   constexpr int D = Rule::D;
-  constexpr std::uint32_t unit_rows = families ? 6 : G;
-  const std::uint32_t units = t.rows / unit_rows;
+  /// Rows of a unit from its first one on, which are the branches' branches of a family.
+  constexpr std::uint32_t unit_rows = families ? 4 : G;
+  const std::uint32_t units = families ? t.families() : t.rows / G;
   const auto state_at = [&](std::uint32_t unit, std::uint32_t h) {
     return t.carried(unit * unit_rows) + r.state + Rule::grouped(h, r.state_group) * (D * D) + at.lane;
   };
@@ -259,11 +258,18 @@ __device__ __forceinline__ void recur_on_the_way(const LearnedRecurrence& r, con
   std::uint32_t h = 0;
   for (; unit >= units; unit -= units) ++h;
   float S[D];
-  const auto load = [&](const float* from) {
+  const auto load = [&](const float* from, int count) {
 #pragma unroll
-    for (int j = 0; j < D; ++j) S[j] = state_number(from + j * D);
+    for (int j = 0; j < count; ++j) S[j] = state_number(from + j * D);
   };
-  load(h < r.heads ? state_at(unit, h) : state_at(0, 0));
+  // Rows of a unit, of families the branches, begin with one state.
+  const auto start = [&](int j) {
+    Numbers<G> x;
+#pragma unroll
+    for (int g = 0; g < G; ++g) x.v[g] = S[j];
+    return x;
+  };
+  load(h < r.heads ? state_at(unit, h) : state_at(0, 0), D);
   wait();
   std::uint32_t next = unit;
   std::uint32_t next_h = h;
@@ -279,35 +285,45 @@ __device__ __forceinline__ void recur_on_the_way(const LearnedRecurrence& r, con
       next = unit + at.warps;
       for (; next >= units; next -= units) ++next_h;
       const float* from = next_h < r.heads ? state_at(next, next_h) : state_at(unit, h);
-      const auto changes = rule.changes(S, row);
       if constexpr (families) {
-        float below[2][D];
-        rule.finish(S, row, changes, [&](int j, const Numbers<G>& entry) {
-          below[0][j] = entry.v[0];
-          below[1][j] = entry.v[1];
+        const std::uint32_t branches = Layout<order>::first_branch + 2 * unit;
+        float branch[2][D];
+        rule.finish(start, branches, rule.changes(start, branches), [&](int j, const Numbers<2>& entry) {
+          branch[0][j] = entry.v[0];
+          branch[1][j] = entry.v[1];
         });
-        const auto branch = [&](int i) {
-          const std::uint32_t first = row + 2 + 2 * i;
-          const auto below_changes = rule.changes(below[i], first);
-          if (!keeps) return rule.finish(below[i], first, below_changes, [](int, const Numbers<G>&) {});
-          float* to = t.state_out + (unit * 4 + 2 * i) * t.state_size + r.state + state * (D * D) + at.lane;
-          rule.finish(below[i], first, below_changes, [&](int j, const Numbers<G>& entry) {
-            keep_number(to + j * D, entry.v[0]);
-            keep_number(to + t.state_size + j * D, entry.v[1]);
-          });
+        // Half of the next state, and the rest where entries have been used for the last time.
+        constexpr int half = D / 2;
+        load(from, half);
+        const Advance<order, 4, N, decays> below(r, t, at.lane, h);
+        const auto below_start = [&](int j) {
+          return Numbers<4>{{branch[0][j], branch[0][j], branch[1][j], branch[1][j]}};
         };
-        branch(0);
-        load(from);
-        branch(1);
-      } else if (keeps) {
+        const auto changes = below.changes(below_start, row);
+        if (!keeps) {
+          below.finish(below_start, row, changes, [&](int j, const Numbers<4>&) {
+            if (j < half) S[half + j] = state_number(from + (half + j) * D);
+          });
+          continue;
+        }
         float* to = t.state_out + row * t.state_size + r.state + state * (D * D) + at.lane;
-        rule.finish(S, row, changes, [&](int j, const Numbers<G>& entry) {
+        below.finish(below_start, row, changes, [&](int j, const Numbers<4>& entry) {
+          if (j < half) S[half + j] = state_number(from + (half + j) * D);
+#pragma unroll
+          for (int g = 0; g < 4; ++g) keep_number(to + g * t.state_size + j * D, entry.v[g]);
+        });
+        continue;
+      }
+      const auto changes = rule.changes(start, row);
+      if (keeps) {
+        float* to = t.state_out + row * t.state_size + r.state + state * (D * D) + at.lane;
+        rule.finish(start, row, changes, [&](int j, const Numbers<G>& entry) {
           S[j] = state_number(from + j * D);
 #pragma unroll
           for (int g = 0; g < G; ++g) keep_number(to + g * t.state_size + j * D, entry.v[g]);
         });
       } else {
-        rule.finish(S, row, changes, [&](int j, const Numbers<G>&) { S[j] = state_number(from + j * D); });
+        rule.finish(start, row, changes, [&](int j, const Numbers<G>&) { S[j] = state_number(from + j * D); });
       }
     }
   }
@@ -327,7 +343,7 @@ __host__ __device__ constexpr bool on_the_way(const LearnedRecurrence& r) {
 }
 
 template <Order order, bool keep, class Wait>
-__device__ __forceinline__ void recurrence(const LearnedRecurrence& r, const Tile& t, const Place& at,
+__device__ __forceinline__ void recurrence(const LearnedRecurrence& r, const Tile<order>& t, const Place& at,
                                            const Wait& wait) {
   if (on_the_way(r)) {
     if (r.num_updates == 1) {

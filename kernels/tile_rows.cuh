@@ -1,8 +1,8 @@
 // What the operations on a tile of rows share (learned_tile.cu says how a tile goes through a program): the program as
 // a kernel's parameter, who a thread is, the rows and how their features are read and written.
 //
-// A feature's rows lie side by side, and features 36 numbers apart: quads of rows of eight features in a row are then
-// in different banks, whichever way a warp goes through them.
+// A feature's rows lie side by side, and features four numbers further apart than that: quads of rows of eight features
+// in a row are then in different banks, whichever way a warp goes through them.
 #pragma once
 
 #include <cstddef>
@@ -17,9 +17,23 @@ using Op = LearnedOperation;
 namespace elements = learned_elements;
 using Decay = Recurrence::Decay;
 
-constexpr std::uint32_t tile_rows = 32;
-constexpr std::uint32_t tile_pitch = tile_rows + 4;
-constexpr std::uint32_t most_threads = 512;
+/// How the rows of a tile continue words: each by itself, two after two one word, or six of a family: a word's two
+/// branches and the two of either, the only ones that leave states.
+enum class Order { single, pairs, families };
+
+/// The rows of a tile. Of families there are eight: first the branches' branches, four a family, then the branches.
+template <Order order>
+struct Layout {
+  static constexpr bool families = order == Order::families;
+  static constexpr std::uint32_t rows = families ? 48 : 32;
+  static constexpr std::uint32_t pitch = rows + 4;
+  /// Of families: where the branches begin.
+  static constexpr std::uint32_t first_branch = 32;
+  /// Threads of a multiprocessor, at most: fewer have more registers.
+  static constexpr unsigned most_threads = families ? 384 : 512;
+};
+constexpr std::uint32_t most_rows = Layout<Order::families>::rows;
+constexpr std::uint32_t most_warps = 16;
 /// What a block declares beside its features: tokens, sources and the like.
 constexpr std::size_t declared_bytes = 1024;
 
@@ -43,9 +57,6 @@ struct TileArgs {
   LearnedBranches branches;
   std::uint32_t begin = 0;
   std::uint32_t num_operations = 0;
-  /// Rows that a tile has work for: all of them, or whole families; and how many of them leave states.
-  std::uint32_t rows_used = tile_rows;
-  std::uint32_t states_left = tile_rows;
   const float* packed = nullptr;
   std::uint32_t num_features = 0;
   std::uint32_t logits = 0;
@@ -69,25 +80,26 @@ __device__ __forceinline__ Place place() {
 
 /// What the rows of a block are.
 struct alignas(16) Rows {
-  std::uint32_t token[tile_rows], source[tile_rows], own[tile_rows], one[tile_rows];
+  std::uint32_t token[most_rows], source[most_rows], own[most_rows], one[most_rows];
 };
 
-/// How the rows of a tile continue words: each by itself, two after two one word, or six after six: a word's two
-/// branches and the two of either, the only ones that leave states.
-enum class Order { single, pairs, families };
-
-/// Rows of a tile, as the operations see them; `rows` of them exist, and no state of others is written.
-using Tile = LearnedRows;
-__device__ __forceinline__ Tile tile(const TileArgs& args, const Rows& rows) {
+/// Rows of a tile, as the operations see them; `rows` of them exist, of families six each, and no state of others is
+/// written.
+template <Order order>
+struct Tile : LearnedRows {
+  __device__ __forceinline__ std::uint32_t families() const { return rows / 6; }
+};
+template <Order order>
+__device__ __forceinline__ Tile<order> tile(const TileArgs& args, const Rows& rows) {
   extern __shared__ float4 shared_quads[];
   const LearnedRows& x = args.x;
   std::uint32_t block;
   asm volatile("mov.u32 %0, %%ctaid.x;" : "=r"(block));
-  const std::uint32_t first = block * args.rows_used;
-  Tile t;
+  constexpr std::uint32_t all = Layout<order>::rows;
+  Tile<order> t;
   t.features = reinterpret_cast<float*>(shared_quads);
-  t.pitch = tile_pitch;
-  t.rows = t.words = min(args.rows_used, x.rows - first);
+  t.pitch = Layout<order>::pitch;
+  t.rows = t.words = min(all, x.rows - block * all);
   t.longest = 1;
   t.weights = x.weights;
   t.token = rows.token;
@@ -95,7 +107,8 @@ __device__ __forceinline__ Tile tile(const TileArgs& args, const Rows& rows) {
   t.length = rows.one;
   t.source = rows.source;
   t.state_in = x.state_in;
-  t.state_out = x.state_out == nullptr ? nullptr : x.state_out + block * args.states_left * x.state_size;
+  constexpr std::uint32_t states = Layout<order>::families ? Layout<order>::first_branch : all;
+  t.state_out = x.state_out == nullptr ? nullptr : x.state_out + block * states * x.state_size;
   t.state_size = x.state_size;
   return t;
 }
@@ -140,6 +153,49 @@ __device__ __forceinline__ void store_rows(float* p, const Numbers<N>& x) {
   } else {
     *p = x.v[0];
   }
+}
+
+/// The rows of a feature that a thread takes where an operation works number by number, an eighth of all: four that lie
+/// together, or a family, the branches' branches first.
+template <Order order>
+class Share {
+ public:
+  static constexpr int rows = static_cast<int>(Layout<order>::rows) / 8;
+  using Values = Numbers<rows>;
+
+  __device__ __forceinline__ Share(float* feature, std::uint32_t number)
+      : quad_(feature + number * 4), pair_(feature + Layout<order>::first_branch + number * 2) {}
+  /// Of the feature whose rows lie `by` numbers further on.
+  __device__ __forceinline__ Values load(std::uint32_t by = 0) const {
+    const Numbers<4> quad = load_rows<4>(quad_ + by);
+    Values x;
+#pragma unroll
+    for (int r = 0; r < 4; ++r) x.v[r] = quad.v[r];
+    if constexpr (rows == 6) {
+      const Numbers<2> pair = load_rows<2>(pair_ + by);
+      x.v[4] = pair.v[0], x.v[5] = pair.v[1];
+    }
+    return x;
+  }
+  __device__ __forceinline__ void store(const Values& x, std::uint32_t by = 0) const {
+    store_rows<4>(quad_ + by, {{x.v[0], x.v[1], x.v[2], x.v[3]}});
+    if constexpr (rows == 6) store_rows<2>(pair_ + by, {{x.v[4], x.v[5]}});
+  }
+  __device__ __forceinline__ void advance(std::uint32_t by) {
+    quad_ += by;
+    pair_ += by;
+  }
+
+ private:
+  float* quad_;
+  float* pair_;
+};
+
+/// For every i < count and every row, a row a lane.
+template <Order order, class Element>
+__device__ __forceinline__ void each_row(std::uint32_t count, const Place& at, const Element& element) {
+  constexpr std::uint32_t rows = Layout<order>::rows;
+  for (std::uint32_t n = at.warp * 32 + at.lane; n < count * rows; n += at.warps * 32) element(n / rows, n % rows);
 }
 
 }  // namespace krohn::tiles

@@ -10,11 +10,11 @@
 namespace krohn::tiles {
 
 /// Calls element(i, row) for every i < count: a warp takes eight numbers of four rows.
-template <class Element>
-__device__ __forceinline__ void each_carried(std::uint32_t count, const Tile& t, const Place& at,
+template <Order order, class Element>
+__device__ __forceinline__ void each_carried(std::uint32_t count, const Tile<order>& t, const Place& at,
                                              const Element& element) {
   const std::uint32_t octets = (count + 7) / 8;
-  for (std::uint32_t i = at.warp; i < octets * (tile_rows / 4); i += at.warps) {
+  for (std::uint32_t i = at.warp; i < octets * (Layout<order>::rows / 4); i += at.warps) {
     const std::uint32_t row = i / octets * 4 + at.lane / 8;
     const std::uint32_t number = i % octets * 8 + at.lane % 8;
     if (number < count && row < t.rows) element(number, row);
@@ -47,8 +47,8 @@ __device__ __forceinline__ void keep_tail(float* to, std::uint32_t count, float 
 /// Width 4, tails of three numbers: a thread takes four channels, eight apart, of G rows that continue one word. They
 /// are read while those before are computed, the first ones before the features are there. With Full channels are a
 /// multiple of 32.
-template <int G, bool keeps, bool Full, class Wait>
-__device__ __forceinline__ void convolve_four(const Op& op, const Tile& t, const Place& at, const Wait& wait) {
+template <int G, bool keeps, bool Full, Order order, class Wait>
+__device__ __forceinline__ void convolve_four(const Op& op, const Tile<order>& t, const Place& at, const Wait& wait) {
   constexpr int ahead = 4;
   const std::uint32_t count = op.count;
   const auto exists = [&](std::uint32_t first, int i) { return Full || first + 8 * i < count; };
@@ -113,11 +113,12 @@ __device__ __forceinline__ void convolve_four(const Op& op, const Tile& t, const
 
 /// The same of families: a thread takes a channel of one. Branches of branches read what the branches add to the tail.
 template <bool keeps, class Wait>
-__device__ __forceinline__ void convolve_families(const Op& op, const Tile& t, const Place& at, const Wait& wait) {
-  const std::uint32_t families = t.rows / 6;
+__device__ __forceinline__ void convolve_families(const Op& op, const Tile<Order::families>& t, const Place& at,
+                                                  const Wait& wait) {
+  const std::uint32_t families = t.families();
   const std::uint32_t octets = (op.count + 7) / 8;
   struct Item {
-    std::uint32_t channel, row;
+    std::uint32_t channel, family;
     float before[3];
     float4 w;
   };
@@ -125,9 +126,9 @@ __device__ __forceinline__ void convolve_families(const Op& op, const Tile& t, c
   const auto load = [&](std::uint32_t i) {
     Item item;
     const std::uint32_t octet = i / families;
-    item.row = (i - octet * families) * 6;
+    item.family = i - octet * families;
     item.channel = min(octet * 8 + at.lane % 8, op.count - 1);
-    const float* tail = t.carried(item.row) + op.state + item.channel;
+    const float* tail = t.carried(item.family * 4) + op.state + item.channel;
 #pragma unroll
     for (int j = 0; j < 3; ++j) item.before[j] = state_number(tail + j * op.count);
     item.w = __ldg(reinterpret_cast<const float4*>(t.weights + op.w0) + item.channel);
@@ -140,34 +141,29 @@ __device__ __forceinline__ void convolve_families(const Op& op, const Tile& t, c
 #pragma unroll 1
   for (; i < count; i += 4 * at.warps) {
     const Item following = load(min(i + 4 * at.warps, count - 1));
-    float* in = t.at(op.a + item.channel, item.row);
-    float* out = t.at(op.out + item.channel, item.row);
     const float bias = op.w1 != Op::none ? t.weights[op.w1 + item.channel] : 0.0F;
-    const Numbers<2> branch = load_rows<2>(in);
-    float* const kept = t.state_out + item.row / 6 * 4 * t.state_size + op.state + item.channel;
-    const auto convolve = [&](int row, float oldest, float middle, float newer, const Numbers<2>& newest) {
-      Numbers<2> y;
-#pragma unroll
-      for (int g = 0; g < 2; ++g) {
-        const float sum = convolved(op, item.w, oldest, middle, newer, newest.v[g], bias);
-        y.v[g] = op.map == Function::silu   ? numeric::silu(sum)
-                 : op.map == Function::copy ? sum
-                                            : activated(op.map, sum);
-        if (row == 0 || !keeps) continue;
-        keep_tail(kept + (row - 2 + g) * t.state_size, op.count, middle, newer, newest.v[g]);
-      }
-      store_rows(out + row, y);
+    const auto x = Share<Order::families>(t.at(op.a + item.channel, 0), item.family).load();
+    float* const kept = t.state_out + item.family * 4 * t.state_size + op.state + item.channel;
+    const auto convolve = [&](int row, float oldest, float middle, float newer) {
+      if (keeps && row < 4) keep_tail(kept + row * t.state_size, op.count, middle, newer, x.v[row]);
+      const float sum = convolved(op, item.w, oldest, middle, newer, x.v[row], bias);
+      return op.map == Function::silu ? numeric::silu(sum) : op.map == Function::copy ? sum : activated(op.map, sum);
     };
-    const Numbers<2> first = load_rows<2>(in + 2);
-    const Numbers<2> second = load_rows<2>(in + 4);
-    convolve(0, item.before[0], item.before[1], item.before[2], branch);
-    convolve(2, item.before[1], item.before[2], branch.v[0], first);
-    convolve(4, item.before[1], item.before[2], branch.v[1], second);
+    Share<Order::families>::Values y;
+#pragma unroll
+    for (int g = 0; g < 2; ++g) {
+      const float branch = x.v[4 + g];
+      y.v[2 * g] = convolve(2 * g, item.before[1], item.before[2], branch);
+      y.v[2 * g + 1] = convolve(2 * g + 1, item.before[1], item.before[2], branch);
+      y.v[4 + g] = convolve(4 + g, item.before[0], item.before[1], item.before[2]);
+    }
+    Share<Order::families>(t.at(op.out + item.channel, 0), item.family).store(y);
     item = following;
   }
 }
 
-__device__ __forceinline__ void convolution(const Op& op, const Tile& t, const Place& at) {
+template <Order order>
+__device__ __forceinline__ void convolution(const Op& op, const Tile<order>& t, const Place& at) {
   each_carried(op.count, t, at, [&](std::uint32_t channel, std::uint32_t row) {
     // In place: the newest input is kept before the output takes its place.
     if (t.state_out != nullptr) elements::keep_tail(op, t, channel, row);
@@ -175,7 +171,8 @@ __device__ __forceinline__ void convolution(const Op& op, const Tile& t, const P
   });
 }
 
-__device__ __forceinline__ void cell(const Op& op, const Tile& t, const Place& at) {
+template <Order order>
+__device__ __forceinline__ void cell(const Op& op, const Tile<order>& t, const Place& at) {
   each_carried(op.count, t, at, [&](std::uint32_t i, std::uint32_t row) {
     const std::uint32_t head = i / op.size;
     const float* carried = t.carried(row) + op.state;
