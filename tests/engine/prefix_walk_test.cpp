@@ -117,7 +117,7 @@ void walk(std::uint32_t symbols, std::uint64_t root, std::uint64_t target, std::
   device.twice = twice;
   device.wrong = wrong;
   device.states = rows;
-  device.rows = std::max(last_rows, 3 * rows / 2);
+  device.rows = last_rows;
   Below below;
   below.num_symbols = symbols;
   below.max_rows = rows;

@@ -13,7 +13,7 @@
 namespace krohn {
 
 /// `Device` has branch(), check() and branches_twice() of LearnedDevice. `Below` says what is walked: symbols(),
-/// tokens() (runs of the program's window), root_length(), rows() that leave states and last_rows() that leave none at
+/// tokens() (runs of the program's window), root_length(), rows() that leave states and last_rows() in all at
 /// once, the limit() of lengths, `done` (what is longer is compared), stopped(), states_of(level); and hears
 /// count(rows, seconds), last_of(number, length, label) of the last word of a batch, and of what is wrong(number,
 /// length): a word by its number among those of its length. A word told lowers the limit to below its length.
@@ -35,8 +35,8 @@ class PrefixWalk {
       const bool fits = branches.words_of_last() <= below_.rows() && branches.family() <= below_.last_rows();
       if (!even || !fits || !device_.branches_twice(symbols)) branches.levels = 1;
       const bool last = length + branches.levels > limit;
-      parents = last ? below_.last_rows() / branches.family() : below_.rows() / branches.words_of_last();
-      parents = std::min(parents, count - at);
+      parents = std::min(below_.last_rows() / branches.family(), count - at);
+      if (!last) parents = std::min(parents, below_.rows() / branches.words_of_last());
       const std::uint64_t word = (first_word + at) * symbols;
       branches.first_token = static_cast<std::uint32_t>(word % branches.tokens);
       auto& from = below_.states_of(level);
