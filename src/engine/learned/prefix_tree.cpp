@@ -25,7 +25,8 @@
 namespace krohn {
 namespace {
 
-constexpr std::uint64_t frontier_nodes = 256;
+/// Few: the CPU makes their states one after the other.
+constexpr std::uint64_t frontier_nodes = 64;
 /// Nodes that leave no states are tried so many times as many at once, where there is room.
 constexpr std::size_t most_last_rows = 4;
 /// Runs for each of several workers.
