@@ -45,22 +45,24 @@ TEST_CASE("chunked kernels agree with the recurrence step by step") {
                                    ChunkedRule::keywise_delta, ChunkedRule::rank_one}) {
       for (const Sizes& s : all) {
         if (small_cases() && s.length > 130) continue;
-        for (std::uint32_t n = 1; n <= (rule == ChunkedRule::delta ? 4U : 1U); ++n, ++seed) {
-          const bool by_key = rule == ChunkedRule::keywise || short_chunks(rule);
-          const bool decays = by_key || seed % 2 == 0;
-          const ChunkedShape shape{2, s.length, s.heads, s.key_heads, s.key_size, s.value_size, n};
-          CAPTURE(s.length);
-          CAPTURE(s.key_size);
-          CAPTURE(n);
-          CAPTURE(static_cast<int>(rule));
-          CAPTURE(static_cast<int>(format));
-          const RecurrenceCase c = random_case(rule, shape, decays, seed);
-          const RecurrenceResult expected = run_reference(c);
-          std::vector<float> output;
-          std::vector<float> state;
-          run_chunked(rule, format, shape, c.scale, c.arrays(output, state));
-          CHECK(relative_error(output, expected.output) <= rounding_bound(shape, roundoff(format), rule));
-          CHECK(relative_error(state, expected.final_state) <= rounding_bound(shape, roundoff(format), rule));
+        for (std::uint32_t n = 1; n <= (rule == ChunkedRule::delta ? 4U : 1U); ++n) {
+          for (const bool decays : {false, true}) {
+            if (!decays && (rule == ChunkedRule::keywise || short_chunks(rule))) continue;
+            const ChunkedShape shape{2, s.length, s.heads, s.key_heads, s.key_size, s.value_size, n};
+            CAPTURE(s.length);
+            CAPTURE(s.key_size);
+            CAPTURE(n);
+            CAPTURE(decays);
+            CAPTURE(static_cast<int>(rule));
+            CAPTURE(static_cast<int>(format));
+            const RecurrenceCase c = random_case(rule, shape, decays, seed++);
+            const RecurrenceResult expected = run_reference(c);
+            std::vector<float> output;
+            std::vector<float> state;
+            run_chunked(rule, format, shape, c.scale, c.arrays(output, state));
+            CHECK(relative_error(output, expected.output) <= rounding_bound(shape, roundoff(format), rule));
+            CHECK(relative_error(state, expected.final_state) <= rounding_bound(shape, roundoff(format), rule));
+          }
         }
       }
     }
