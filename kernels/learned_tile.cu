@@ -258,7 +258,7 @@ __device__ __noinline__ void run_seldom(const TileArgs& args, const Op& op, cons
   }
 }
 
-/// What row i of a tile is: which of all rows, and whether there is one.
+/// Which of the tile's rows, as they are numbered outside of it, row i is.
 template <Order order>
 __device__ __forceinline__ std::uint32_t row_of(std::uint32_t i) {
   if constexpr (Layout<order>::families) {
